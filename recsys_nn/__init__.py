@@ -1,0 +1,98 @@
+"""Rating prediction with latent-factor and neural models in Keras.
+
+Everything public is listed in ``_HOMES`` and loaded when first used, so that importing the package costs
+nothing and TensorFlow comes in only with the first model.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recsys_nn.config import RunConfig, load_config
+    from recsys_nn.data.datasets import dataset_names
+    from recsys_nn.data.encoding import Encoder
+    from recsys_nn.data.loading import load_ratings
+    from recsys_nn.data.ratings import Ratings
+    from recsys_nn.data.splits import (
+        Split,
+        kfold,
+        leave_last_out_split,
+        random_split,
+        stratified_split,
+        temporal_split,
+    )
+    from recsys_nn.data.tensors import Tensors
+    from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
+    from recsys_nn.evaluation.evaluate import Evaluation, evaluate
+    from recsys_nn.experiment import ExperimentResult, run_experiment
+    from recsys_nn.models import (
+        BiasConfig,
+        GlobalMeanConfig,
+        GMFConfig,
+        ItemMeanConfig,
+        MLPConfig,
+        ModelConfig,
+        NeuMFConfig,
+        SVDConfig,
+        UserMeanConfig,
+        build_model,
+        register_model,
+    )
+    from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.training.config import TrainConfig
+    from recsys_nn.training.run import TrainingRun
+    from recsys_nn.training.trainer import Trainer
+
+_HOMES = {
+    "config": ("RunConfig", "load_config"),
+    "data.datasets": ("dataset_names",),
+    "data.encoding": ("Encoder",),
+    "data.loading": ("load_ratings",),
+    "data.ratings": ("Ratings",),
+    "data.splits": (
+        "Split",
+        "kfold",
+        "leave_last_out_split",
+        "random_split",
+        "stratified_split",
+        "temporal_split",
+    ),
+    "data.tensors": ("Tensors",),
+    "errors": ("ArtifactError", "ConfigError", "DataError", "RecsysError", "TrainingError"),
+    "evaluation.evaluate": ("Evaluation", "evaluate"),
+    "experiment": ("ExperimentResult", "run_experiment"),
+    "models": (
+        "BiasConfig",
+        "GMFConfig",
+        "GlobalMeanConfig",
+        "ItemMeanConfig",
+        "MLPConfig",
+        "ModelConfig",
+        "NeuMFConfig",
+        "SVDConfig",
+        "UserMeanConfig",
+        "build_model",
+        "register_model",
+    ),
+    "prediction.predictor": ("Predictor",),
+    "training.config": ("TrainConfig",),
+    "training.run": ("TrainingRun",),
+    "training.trainer": ("Trainer",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])

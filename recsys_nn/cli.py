@@ -1,0 +1,192 @@
+"""The command line. Heavy imports stand inside the commands, so that help and errors come at once.
+
+Exit codes: 0 done, 2 the user's input was wrong (one clear line), 1 anything else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from recsys_nn.errors import RecsysError, TrainingError
+
+if TYPE_CHECKING:
+    from recsys_nn.evaluation.evaluate import Evaluation
+
+app = typer.Typer(
+    name="recsys-nn",
+    help="Rating prediction with latent-factor and neural models in Keras.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Look at configs.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+out = Console()
+
+ConfigFile = Annotated[Path, typer.Argument(help="A YAML file describing the run.", metavar="CONFIG")]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a value: training.epochs=5. May be repeated.", metavar="KEY=VALUE")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at the output.")]
+Column = Annotated[str | None, typer.Option(help="Name (or position) of the column.", metavar="COLUMN")]
+Separator = Annotated[str | None, typer.Option(help="Between the fields of a text file; recognised by default.")]
+
+
+@app.command()
+def train(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    output: Annotated[Path | None, typer.Option(help="The run folder to write.", metavar="DIR")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train, judge and save the model of a YAML file."""
+    from recsys_nn.config import load_config
+    from recsys_nn.experiment import run_experiment
+
+    changes = [*(overrides or []), *([f"output={output}"] if output else [])]
+    result = run_experiment(load_config(config, overrides=changes), overwrite=overwrite)
+    run = result.run
+    if run.stop_reason == "interrupted":
+        out.print(f"Interrupted: the best epoch so far, {run.best_epoch}, is kept.", highlight=False)
+    out.print(
+        f"{result.config.model.kind}: best epoch {run.best_epoch} of {len(run.history)}, "
+        f"stopped by {run.stop_reason}, {run.seconds:.1f} s",
+        highlight=False,
+    )
+    if result.evaluation is not None:
+        _print_evaluation(result.evaluation)
+    if result.path is not None:
+        out.print(f"Run folder: {os.path.relpath(result.path)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    ratings: Annotated[str, typer.Argument(help="A file of ratings, or a named data set.", metavar="RATINGS")],
+    user: Column = None,
+    item: Column = None,
+    rating: Column = None,
+    separator: Separator = None,
+) -> None:
+    """Judge a saved run on other ratings."""
+    from recsys_nn.data.loading import is_dataset, load_ratings
+    from recsys_nn.data.readers import TableFormat, read_ratings
+    from recsys_nn.evaluation.evaluate import evaluate as judge
+    from recsys_nn.prediction.predictor import Predictor
+
+    predictor = Predictor.load(run)
+    if is_dataset(ratings):
+        table = load_ratings(ratings)
+    else:
+        layout = TableFormat(user=_column(user), item=_column(item), rating=_column(rating), separator=separator)
+        table = read_ratings(ratings, layout, id_types=predictor.encoder.id_types)
+    _print_evaluation(judge(predictor, table))
+
+
+@app.command()
+def predict(
+    run: RunFolder,
+    pairs: Annotated[Path, typer.Argument(help="A CSV or Parquet file with user and item columns.", metavar="PAIRS")],
+    output: Annotated[Path, typer.Option(help="The CSV or Parquet file to write.", metavar="FILE")],
+    user: Column = None,
+    item: Column = None,
+    separator: Separator = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Predict the ratings of a file of user-item pairs."""
+    from recsys_nn.data.readers import TableFormat, read_pairs
+    from recsys_nn.data.writers import check_output, write_table
+    from recsys_nn.prediction.predictor import Predictor
+
+    check_output(output, overwrite=overwrite)
+    predictor = Predictor.load(run)
+    layout = TableFormat(user=_column(user), item=_column(item), separator=separator)
+    asked, where = read_pairs(pairs, layout, predictor.encoder.id_types)
+    predictions = predictor.predict(asked, where=where)
+    write_table(predictions, output)
+    counts = predictions["source"].value_counts()
+    sources = ", ".join(f"{counts[name]:,} from {name}" for name in ("model", "user", "item", "global") if counts[name])
+    out.print(f"{len(predictions):,} predictions written to {output} ({sources or 'no pairs'})", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def datasets() -> None:
+    """List the named data sets."""
+    from rich.table import Table
+
+    from recsys_nn.data.datasets import dataset_names, get_dataset
+
+    table = Table("name", "what it is", "licence", title="Named data sets")
+    for name in dataset_names():
+        dataset = get_dataset(name)
+        table.add_row(name, dataset.title, dataset.licence)
+    out.print(table)
+
+
+@config_app.command()
+def show(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Print the resolved config of a run, defaults included."""
+    from recsys_nn.config import load_config
+
+    print(load_config(config, overrides=overrides or []).to_yaml(), end="")
+
+
+@config_app.command()
+def schema() -> None:
+    """Print the JSON schema of the YAML files."""
+    import json
+
+    from recsys_nn.config import config_schema
+
+    print(json.dumps(config_schema(), indent=2))
+
+
+def main() -> None:
+    """The entry point: errors of the user's become one line and exit code 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app()
+    except TrainingError as error:
+        _fail(error, 1)
+    except RecsysError as error:
+        _fail(error, 2)
+    except KeyboardInterrupt:
+        _fail("interrupted before there was anything to keep", 130)
+
+
+def _fail(error: Exception | str, code: int) -> None:
+    print(f"recsys-nn: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _column(name: str | None) -> str | int | None:
+    return int(name) if name is not None and name.isdigit() else name
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    from rich.table import Table
+
+    summary = Table("predictor", "RMSE", title=f"Test: {evaluation.n:,} ratings")
+    for name, rmse in evaluation.summary.itertuples(index=False):
+        row = (name, f"{rmse:.4f}")
+        summary.add_row(*row, style="bold" if name == "model" else None)
+    out.print(summary)
+    out.print(
+        f"MAE {evaluation.mae:.4f}, R² {evaluation.r2:.4f}, RMSE {evaluation.lift:+.1%} below the best baseline "
+        f"({evaluation.best_baseline})",
+        highlight=False,
+    )
+    segments = Table("side", "rated in training", "ratings", "RMSE", "MAE", "bias RMSE", title="By segment")
+    for row in evaluation.segments.itertuples(index=False):
+        if row.n:
+            errors = (f"{value:.4f}" for value in (row.rmse, row.mae, row.bias))
+            segments.add_row(str(row.side), str(row.ratings), f"{row.n:,}", *errors)
+    out.print(segments)

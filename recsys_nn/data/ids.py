@@ -1,0 +1,135 @@
+"""User and item ids: integers or strings, exactly as they were given.
+
+An id is never converted: 7, "7" and "007" are three ids. A column of ids is either all 64-bit integers
+(numpy int64) or all strings (pandas ``str``); whatever else turns up (floats, missing values, a mixture) is
+refused, because each silent repair of it joins or splits somebody's ratings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys_nn.errors import DataError
+
+IdType = Literal["integer", "string"]
+Where = Callable[[int], str]
+"""Names a row of the table being read: its position, or the file and line that it came from."""
+
+
+def row_number(row: int) -> str:
+    return f"row {row}"
+
+
+def canonical_ids(values: Any, name: str, where: Where = row_number) -> pd.Series:
+    """The ids as a Series of int64 or of ``str``, or a DataError that names the first bad one.
+
+    Args:
+        values: a Series, array or list of ids.
+        name: what they are ("user", "item"), for the error.
+        where: names a row for the error.
+    """
+    try:
+        series = pd.Series(values).reset_index(drop=True)
+    except UnicodeEncodeError as error:
+        raise DataError(f"a {name} id is not valid unicode: {error.object!r}") from None
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(series.cat.categories.dtype)
+    if not len(series):
+        return series.astype("str") if pd.api.types.is_object_dtype(series.dtype) else series
+    missing = series.isna().to_numpy()
+    if missing.any():
+        raise DataError(f"{where(int(missing.argmax()))}: the {name} id is missing")
+    kind = pd.api.types.infer_dtype(series, skipna=False)
+    if kind == "integer":
+        return _integers(series, name, where)
+    if kind == "string":
+        return _strings(series, name, where)
+    if kind in ("mixed-integer", "mixed"):
+        types = sorted({type(value).__name__ for value in series})
+        raise DataError(
+            f"the {name} ids are of mixed types ({', '.join(types)}): convert them all to int or all to str, "
+            f"for example frame[{name!r}].astype(str)"
+        )
+    raise DataError(
+        f"{where(0)}: the {name} ids are of type {kind} (the first is {plain_repr(series.iloc[0])}); ids are integers or "
+        f"strings, so convert them first, for example frame[{name!r}].astype('int64') or .astype(str)"
+    )
+
+
+def id_type(ids: pd.Series) -> IdType:
+    """Which of the two kinds a canonical column is."""
+    return "integer" if pd.api.types.is_integer_dtype(ids.dtype) else "string"
+
+
+def parse_ids(texts: pd.Series, kind: IdType, name: str, where: Where = row_number) -> pd.Series:
+    """Ids written as text, read as ``kind``; text that is not the plain form of an integer is refused."""
+    if kind == "string":
+        return canonical_ids(texts, name, where)
+    numbers = integers_of_texts(texts)
+    bad = numbers.isna().to_numpy()
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(
+            f"{where(row)}: the {name} id {texts.iloc[row]!r} is not written as a plain 64-bit integer, "
+            f"which the {name} ids are here"
+        )
+    return numbers.astype("int64")
+
+
+def integers_of_texts(texts: pd.Series) -> pd.Series:
+    """For each text the 64-bit integer whose plain decimal form it is, else missing ("7" -> 7, "007" -> NA)."""
+    array = pa.array(texts, type=pa.large_string())
+    plain = pc.match_substring_regex(array, r"^(0|-?[1-9][0-9]{0,18})$")
+    decimals = pc.cast(pc.if_else(plain, array, None), pa.decimal128(19, 0))
+    lowest, highest = (pa.scalar(bound, pa.decimal128(19, 0)) for bound in (-(2**63), 2**63 - 1))
+    fits = pc.and_(pc.greater_equal(decimals, lowest), pc.less_equal(decimals, highest))
+    numbers = pc.cast(pc.if_else(fits, decimals, None), pa.int64())
+    return pd.Series(pd.arrays.ArrowExtensionArray(numbers), index=texts.index).astype("Int64")
+
+
+def shown(ids: Collection[Any], limit: int = 3) -> str:
+    """The first few ids for a message: ``'a', 'b', 'c' and 7 more``."""
+    first = [plain_repr(value) for value in islice(ids, limit)]
+    more = len(ids) - len(first)
+    return ", ".join(first) + (f" and {more} more" if more else "")
+
+
+def plain_repr(value: Any) -> str:
+    """``repr`` without numpy's type names: 7, not np.int64(7)."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def _integers(series: pd.Series, name: str, where: Where) -> pd.Series:
+    try:
+        values = series.astype("uint64" if series.dtype == np.uint64 else "int64")
+    except (OverflowError, ValueError, TypeError):
+        outside = np.array([not -(2**63) <= int(value) < 2**63 for value in series])
+    else:
+        if values.dtype == np.int64:
+            return values
+        outside = (values > np.uint64(2**63 - 1)).to_numpy()
+        if not outside.any():
+            return values.astype("int64")
+    row = int(outside.argmax())
+    raise DataError(
+        f"{where(row)}: the {name} id {series.iloc[row]} does not fit into a signed 64-bit integer; "
+        f"give the {name} ids as strings"
+    )
+
+
+def _strings(series: pd.Series, name: str, where: Where) -> pd.Series:
+    array = pa.array(series, type=pa.large_string())
+    trimmed = pc.utf8_trim_whitespace(array)
+    bad = pc.or_(pc.not_equal(trimmed, array), pc.equal(array, "")).to_numpy(zero_copy_only=False)
+    if bad.any():
+        row = int(bad.argmax())
+        what = "is empty" if series.iloc[row] == "" else "begins or ends with white space"
+        raise DataError(f"{where(row)}: the {name} id {series.iloc[row]!r} {what}")
+    return series.astype("str")

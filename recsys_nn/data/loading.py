@@ -1,0 +1,89 @@
+"""One way in for every source of ratings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recsys_nn.data.datasets import dataset_names, get_dataset
+from recsys_nn.data.ids import IdType
+from recsys_nn.data.ratings import Duplicates, Ratings
+from recsys_nn.data.readers import TableFormat, ratings_of_table, read_ratings, table_of_frame
+from recsys_nn.errors import DataError, did_you_mean
+
+
+def load_ratings(
+    source: str | Path | pd.DataFrame,
+    *,
+    user: str | int | None = None,
+    item: str | int | None = None,
+    rating: str | int | None = None,
+    timestamp: str | int | None = None,
+    separator: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
+    id_type: IdType = "string",
+    scale: tuple[float, float] | None = None,
+    duplicates: Duplicates = "error",
+    user_features: pd.DataFrame | None = None,
+    item_features: pd.DataFrame | None = None,
+    **options: Any,
+) -> Ratings:
+    """Ratings from a DataFrame, a file (CSV, TSV, ``::``, gzip, Parquet) or a named data set.
+
+    Args:
+        source: a DataFrame, a path, or one of ``recsys-nn datasets``.
+        user: the column of user ids: its name, or its position where there is no header. Usual names
+            (user, userId, user_id, ...) are recognised.
+        item: the same for items.
+        rating: the same for ratings.
+        timestamp: the same for times (epoch seconds or ISO dates), which are optional.
+        separator: between the fields of a text file; recognised where it is not given.
+        encoding: of a text file; UTF-8 and UTF-16 with its mark are recognised.
+        header: whether the first line of a text file names the columns; recognised where it is not given.
+        id_type: how ids are read from a text file: ``"string"`` exactly as written, or ``"integer"``. A
+            DataFrame's and a Parquet file's ids keep their type.
+        scale: (lowest, highest) possible rating; by default as observed.
+        duplicates: what to do with repeated pairs: ``"error"``, keep the ``"last"``, or their ``"mean"``.
+        user_features: a DataFrame with a column ``user``, kept beside the ratings.
+        item_features: a DataFrame with a column ``item``, kept beside the ratings.
+        options: of a named data set (those of ``synthetic``: ``n_users``, ``n_ratings``, ...).
+
+    Raises:
+        DataError: naming the file, line and column, or the row, of what cannot be used.
+    """
+    layout = TableFormat(
+        user=user,
+        item=item,
+        rating=rating,
+        timestamp=timestamp,
+        separator=separator,
+        encoding=encoding,
+        header=header,
+        id_type=id_type,
+    )
+    beside = {"user_features": user_features, "item_features": item_features}
+    if is_dataset(source):
+        if layout != TableFormat() or scale is not None or any(table is not None for table in beside.values()):
+            raise DataError(f"the format, scale and features of the data set {source!r} are known; leave them out")
+        return get_dataset(str(source)).load(**options)
+    if options:
+        name = next(iter(options))
+        known = (*TableFormat.model_fields, "scale", "duplicates", *beside)
+        raise DataError(f"load_ratings has no option {name!r}{did_you_mean(name, known)}")
+    if isinstance(source, pd.DataFrame):
+        return ratings_of_table(table_of_frame(source), layout, scale=scale, duplicates=duplicates, **beside)
+    return read_ratings(source, layout, scale=scale, duplicates=duplicates, **beside)
+
+
+def is_dataset(source: Any) -> bool:
+    """Whether a source names a data set; a plain word that is neither one nor a file is a DataError."""
+    if not isinstance(source, str):
+        return False
+    if source in dataset_names():
+        return True
+    if "." not in source and "/" not in source and not Path(source).exists():
+        raise DataError(f"{source!r} is neither a file nor a data set{did_you_mean(source, dataset_names())}")
+    return False

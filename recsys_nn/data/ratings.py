@@ -1,0 +1,193 @@
+"""The one validated table of ratings."""
+
+from __future__ import annotations
+
+import copy
+from numbers import Real
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_nn.data.ids import Where, canonical_ids, id_type, plain_repr, row_number
+from recsys_nn.data.timestamps import as_timestamps
+from recsys_nn.errors import DataError
+
+Duplicates = Literal["error", "last", "mean"]
+
+
+class Truth(Protocol):
+    """Where data were generated: the expected rating of any pair, which no predictor can better in RMSE."""
+
+    def expected(self, users: pd.Series, items: pd.Series) -> npt.NDArray[np.float64]: ...
+
+
+class Ratings:
+    """An immutable table of ratings: who rated what, how, and perhaps when.
+
+    Args:
+        frame: a DataFrame with the columns ``user``, ``item``, ``rating`` and, if known, ``timestamp``; other
+            columns are left out. Ids are integers or strings and stay as they are, ratings are finite numbers,
+            timestamps are epoch seconds or ISO dates and become UTC datetimes.
+        scale: (lowest, highest) possible rating; by default the lowest and highest observed.
+        user_features: a DataFrame with a column ``user`` and one row a user; kept beside the ratings.
+        item_features: the same with a column ``item``.
+        duplicates: what to do when a pair stands in the table more than once: ``"error"``, keep the ``"last"``
+            (the latest by timestamp where there is one, else the last in the table), or its ``"mean"``
+            (with the latest timestamp).
+        truth: for generated data, the expected rating of any pair.
+        where: names a row of ``frame`` in error messages; readers give file and line.
+
+    Raises:
+        DataError: naming the first offending row and value.
+    """
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        *,
+        scale: tuple[float, float] | None = None,
+        user_features: pd.DataFrame | None = None,
+        item_features: pd.DataFrame | None = None,
+        duplicates: Duplicates = "error",
+        truth: Truth | None = None,
+        where: Where = row_number,
+    ) -> None:
+        missing = [name for name in ("user", "item", "rating") if name not in frame.columns]
+        if missing:
+            raise DataError(f"no column {missing[0]!r} among {', '.join(map(repr, frame.columns))}")
+        columns = {
+            "user": canonical_ids(frame["user"], "user", where),
+            "item": canonical_ids(frame["item"], "item", where),
+            "rating": _finite(frame["rating"], where),
+        }
+        if "timestamp" in frame.columns:
+            columns["timestamp"] = as_timestamps(frame["timestamp"], where)
+        table = pd.DataFrame(columns)
+        self._scale = _checked_scale(table["rating"], scale, where)
+        self._frame = _without_duplicates(table, duplicates, where)
+        self._user_features = _feature_table(user_features, "user", table["user"])
+        self._item_features = _feature_table(item_features, "item", table["item"])
+        self._truth = truth
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The columns ``user``, ``item``, ``rating`` and perhaps ``timestamp``; changing it changes a copy."""
+        return self._frame.copy(deep=False)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """(lowest, highest) possible rating, as given or as observed in the whole table."""
+        return self._scale
+
+    @property
+    def user_features(self) -> pd.DataFrame | None:
+        return None if self._user_features is None else self._user_features.copy(deep=False)
+
+    @property
+    def item_features(self) -> pd.DataFrame | None:
+        return None if self._item_features is None else self._item_features.copy(deep=False)
+
+    @property
+    def truth(self) -> Truth | None:
+        return self._truth
+
+    @property
+    def has_timestamps(self) -> bool:
+        return "timestamp" in self._frame.columns
+
+    @property
+    def n_users(self) -> int:
+        return int(self._frame["user"].nunique())
+
+    @property
+    def n_items(self) -> int:
+        return int(self._frame["item"].nunique())
+
+    def take(self, rows: npt.ArrayLike) -> Ratings:
+        """The ratings at these positions (or where a mask is true), with the scale and features of all."""
+        positions = np.asarray(rows)
+        if positions.dtype == bool:
+            positions = np.flatnonzero(positions)
+        part = copy.copy(self)
+        part._frame = self._frame.take(positions.astype(np.int64)).reset_index(drop=True)
+        return part
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    def __repr__(self) -> str:
+        lowest, highest = self._scale
+        return f"Ratings({len(self):,} ratings, {self.n_users:,} users, {self.n_items:,} items, {lowest:g} to {highest:g})"
+
+
+def _finite(values: pd.Series, where: Where) -> pd.Series:
+    series = values.reset_index(drop=True)
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind not in ("integer", "floating", "mixed-integer-float", "decimal", "empty"):
+        number = [isinstance(value, Real) and not isinstance(value, bool) for value in series]
+        row = number.index(False)
+        value = series.iloc[row]
+        raise DataError(f"{where(row)}: the rating {plain_repr(value)} is a {type(value).__name__}, not a number")
+    numbers = series.astype("float64")
+    bad = ~np.isfinite(numbers.to_numpy(na_value=np.nan))
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(f"{where(row)}: the rating is {plain_repr(series.iloc[row])}; ratings are finite numbers")
+    return numbers
+
+
+def _checked_scale(ratings: pd.Series, scale: tuple[float, float] | None, where: Where) -> tuple[float, float]:
+    if scale is None:
+        return (float(ratings.min()), float(ratings.max())) if len(ratings) else (float("nan"), float("nan"))
+    lowest, highest = (float(bound) for bound in scale)
+    if not (np.isfinite(lowest) and np.isfinite(highest) and lowest < highest):
+        raise DataError(f"the scale {tuple(scale)} is not (lowest, highest) with lowest < highest")
+    outside = ((ratings < lowest) | (ratings > highest)).to_numpy()
+    if outside.any():
+        row = int(outside.argmax())
+        raise DataError(
+            f"{where(row)}: the rating {ratings.iloc[row]:g} is outside the scale {lowest:g} to {highest:g} "
+            f"({int(outside.sum())} of {len(ratings)} are)"
+        )
+    return lowest, highest
+
+
+def _without_duplicates(table: pd.DataFrame, policy: Duplicates, where: Where) -> pd.DataFrame:
+    if policy not in ("error", "last", "mean"):
+        raise DataError(f"duplicates={policy!r} is not one of 'error', 'last', 'mean'")
+    pair = ["user", "item"]
+    later = table.duplicated(pair).to_numpy()
+    if not later.any():
+        return table
+    if policy == "error":
+        row = int(later.argmax())
+        user, item = table["user"].iloc[row], table["item"].iloc[row]
+        first = int(((table["user"] == user) & (table["item"] == item)).to_numpy().argmax())
+        raise DataError(
+            f"{where(row)}: user {plain_repr(user)} already rated item {plain_repr(item)} at {where(first)} "
+            f"({int(later.sum())} rows repeat a pair); choose duplicates='last' or duplicates='mean'"
+        )
+    newest = table.sort_values("timestamp", kind="stable") if "timestamp" in table.columns else table
+    newest = newest.drop_duplicates(pair, keep="last").sort_index()
+    if policy == "mean":
+        means = table.groupby(pair, sort=False)["rating"].mean()
+        newest["rating"] = means.loc[pd.MultiIndex.from_frame(newest[pair])].to_numpy()
+    return newest.reset_index(drop=True)
+
+
+def _feature_table(features: pd.DataFrame | None, name: str, ids: pd.Series) -> pd.DataFrame | None:
+    if features is None:
+        return None
+    if name not in features.columns:
+        raise DataError(f"the {name} features have no column {name!r} among {', '.join(map(repr, features.columns))}")
+    table = features.reset_index(drop=True).copy()
+    table[name] = canonical_ids(table[name], f"{name} (in its features)")
+    if len(ids) and len(table) and id_type(table[name]) != id_type(ids):
+        raise DataError(f"the {name} ids are of type {id_type(ids)}, in the {name} features of type {id_type(table[name])}")
+    repeated = table[name].duplicated()
+    if repeated.any():
+        value = plain_repr(table[name][repeated].iloc[0])
+        raise DataError(f"the {name} features have more than one row for {name} {value}")
+    return table

@@ -1,0 +1,158 @@
+"""Training, validation and test parts of a table.
+
+Every split here holds out a test part by one rule and then, by the same rule, a validation part of what is
+left: ``test`` is a fraction of the table, ``validation`` a fraction of the training part. A fraction of 0
+gives an empty part. The parts are disjoint and together the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.errors import DataError
+
+Mask = npt.NDArray[np.bool_]
+Rule = Callable[[Ratings, float], Mask]
+"""Which ratings are held out, given the table and a fraction."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The three parts; one that is not given is empty."""
+
+    train: Ratings
+    validation: Ratings = None  # type: ignore[assignment]
+    test: Ratings = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        for part in ("validation", "test"):
+            if getattr(self, part) is None:
+                object.__setattr__(self, part, self.train.take([]))
+
+    def with_validation(self, fraction: float, *, seed: int = 0) -> Split:
+        """The same split with a random ``fraction`` of the training part held out for validation."""
+        return _hold_out_validation(self, fraction, _random_rule(seed))
+
+
+def random_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
+    """Ratings drawn at random."""
+    return _split(ratings, validation, test, _random_rule(seed))
+
+
+def stratified_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
+    """The same fraction of every user's ratings (to within one), drawn at random."""
+    return _split(ratings, validation, test, partial(_per_user, rng=np.random.default_rng(seed)))
+
+
+def temporal_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1) -> Split:
+    """The latest ratings of all are held out: test after validation after training."""
+    return _split(ratings, validation, test, _latest)
+
+
+def leave_last_out_split(ratings: Ratings, *, validation: float = 0.1, n: int = 1) -> Split:
+    """The last ``n`` ratings of every user who has more are the test part.
+
+    The validation part is the latest ``validation`` of each user's remaining ratings.
+    """
+    if n < 1:
+        raise DataError(f"n={n} is not a number of ratings to hold out")
+    age = _age_per_user(ratings)
+    rows = ratings.frame.groupby("user")["user"].transform("size").to_numpy()
+    split = _parts(ratings, (age < n) & (rows > n), "test")
+    return _hold_out_validation(split, validation, _latest_per_user)
+
+
+def kfold(ratings: Ratings, folds: int = 5, *, validation: float = 0.0, seed: int = 0) -> Iterator[Split]:
+    """``folds`` splits whose test parts are disjoint and together the table (sizes equal to within one)."""
+    if not 2 <= folds <= len(ratings):
+        raise DataError(f"{folds} folds of {len(ratings)} ratings: there must be at least 2 folds and a rating for each")
+    fold = np.random.default_rng(seed).permutation(len(ratings)) % folds
+    for number in range(folds):
+        split = _parts(ratings, fold == number, "test")
+        yield _hold_out_validation(split, validation, _random_rule(seed + 1 + number))
+
+
+def _split(ratings: Ratings, validation: float, test: float, rule: Rule) -> Split:
+    split = _parts(ratings, _held_out(ratings, test, rule, "test"), "test")
+    return _hold_out_validation(split, validation, rule)
+
+
+def _hold_out_validation(split: Split, fraction: float, rule: Rule) -> Split:
+    held_out = _held_out(split.train, fraction, rule, "validation")
+    return replace(_parts(split.train, held_out, "validation"), test=split.test)
+
+
+def _parts(ratings: Ratings, held_out: Mask, part: str) -> Split:
+    return Split(train=ratings.take(~held_out), **{part: ratings.take(held_out)})
+
+
+def _held_out(ratings: Ratings, fraction: float, rule: Rule, part: str) -> Mask:
+    if not 0.0 <= fraction < 1.0:
+        raise DataError(f"{part}={fraction:g} is not a fraction in [0, 1)")
+    if fraction == 0.0:
+        return np.zeros(len(ratings), dtype=bool)
+    mask = rule(ratings, fraction)
+    if not mask.any() or mask.all():
+        raise DataError(
+            f"{len(ratings)} ratings are too few for {part}={fraction:g}: "
+            f"{int(mask.sum())} would be held out and {int((~mask).sum())} left for training"
+        )
+    return mask
+
+
+def _random_rule(seed: int) -> Rule:
+    return partial(_random, rng=np.random.default_rng(seed))
+
+
+def _random(ratings: Ratings, fraction: float, rng: np.random.Generator) -> Mask:
+    return _mask(ratings, rng.permutation(len(ratings))[: round(fraction * len(ratings))])
+
+
+def _per_user(ratings: Ratings, fraction: float, rng: np.random.Generator) -> Mask:
+    """Systematic sampling: in an order by user, shuffled within each, every (1/fraction)-th rating."""
+    users = ratings.frame["user"].factorize()[0]
+    by_user = np.lexsort((rng.random(len(ratings)), users))
+    size = round(fraction * len(ratings))
+    every = ((np.arange(size) + rng.random()) * (len(ratings) / max(size, 1))).astype(np.int64)
+    return _mask(ratings, by_user[every])
+
+
+def _latest(ratings: Ratings, fraction: float) -> Mask:
+    by_time = np.argsort(_times(ratings), kind="stable")
+    return _mask(ratings, by_time[len(ratings) - round(fraction * len(ratings)) :])
+
+
+def _latest_per_user(ratings: Ratings, fraction: float) -> Mask:
+    rows = ratings.frame.groupby("user")["user"].transform("size").to_numpy()
+    return _age_per_user(ratings) < np.round(fraction * rows)
+
+
+def _age_per_user(ratings: Ratings) -> npt.NDArray[np.int64]:
+    """0 for each user's latest rating, 1 for the one before, and so on."""
+    users = ratings.frame["user"].factorize()[0]
+    by_time = np.lexsort((_times(ratings), users))[::-1]
+    sorted_users = users[by_time]
+    first = np.flatnonzero(np.r_[True, sorted_users[1:] != sorted_users[:-1]])
+    lengths = np.diff(np.r_[first, len(users)])
+    age = np.empty(len(users), dtype=np.int64)
+    age[by_time] = np.arange(len(users)) - np.repeat(first, lengths)
+    return age
+
+
+def _times(ratings: Ratings) -> npt.NDArray[Any]:
+    if not ratings.has_timestamps:
+        raise DataError("this split goes by time, and the ratings have no timestamps")
+    return ratings.frame["timestamp"].to_numpy()
+
+
+def _mask(ratings: Ratings, rows: npt.NDArray[np.int64]) -> Mask:
+    mask = np.zeros(len(ratings), dtype=bool)
+    mask[rows] = True
+    return mask

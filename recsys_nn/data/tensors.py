@@ -1,0 +1,90 @@
+"""Arrays ready for training: what the Trainer takes, whatever the problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_nn.errors import DataError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Inputs = npt.NDArray[Any] | dict[str, npt.NDArray[Any]]
+
+
+class Tensors:
+    """Inputs and targets of equal length.
+
+    Args:
+        inputs: one array of shape (n, ...) or a dict of them, as the model's inputs are named. Integers are
+            held as int32, other numbers as float32.
+        targets: the values to be predicted, of shape (n,) or (n, k); held as float32.
+
+    Raises:
+        DataError: on unequal lengths, values that are not numbers or not finite, and integers beyond int32.
+    """
+
+    def __init__(self, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike], targets: npt.ArrayLike) -> None:
+        self.targets = np.asarray(_numeric(targets, "the targets"), dtype=np.float32)
+        self.inputs: Inputs
+        if isinstance(inputs, Mapping):
+            self.inputs = {name: _numeric(values, f"the input {name!r}") for name, values in inputs.items()}
+            named = {f"the input {name!r}": values for name, values in self.inputs.items()}
+        else:
+            self.inputs = _numeric(inputs, "the inputs")
+            named = {"the inputs": self.inputs}
+        for name, values in named.items():
+            if len(values) != len(self.targets):
+                raise DataError(f"{name} has {len(values)} rows, the targets have {len(self.targets)}")
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.inputs) if isinstance(self.inputs, dict) else str(self.inputs.shape)
+        return f"Tensors({len(self):,} rows, inputs {names})"
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Tensors:
+        """The rows at these positions."""
+        part = object.__new__(Tensors)
+        part.targets = self.targets[rows]
+        if isinstance(self.inputs, dict):
+            part.inputs = {name: values[rows] for name, values in self.inputs.items()}
+        else:
+            part.inputs = self.inputs[rows]
+        return part
+
+    def split(self, fraction: float, *, seed: int) -> tuple[Tensors, Tensors]:
+        """A random ``fraction`` of the rows held out: (the rest, the held-out part), both in the given order."""
+        held_out = round(fraction * len(self))
+        if not 0 < held_out < len(self):
+            raise DataError(f"{len(self)} rows are too few to hold out a fraction of {fraction:g}")
+        order = np.random.default_rng(seed).permutation(len(self))
+        return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
+
+    def to_dataset(self, batch_size: int = 512) -> tf.data.Dataset:
+        """A tf.data.Dataset of (inputs, targets) batches in the given order."""
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices((self.inputs, self.targets)).batch(batch_size)
+
+
+def _numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    array = np.asarray(values)
+    if array.ndim == 0:
+        raise DataError(f"{name} must be an array with a row an example, not the single value {array.item()!r}")
+    if array.dtype.kind in "biu":
+        if array.size and not (-(2**31) <= array.min() and array.max() < 2**31):
+            raise DataError(f"{name} holds an integer beyond 32 bits")
+        return np.ascontiguousarray(array, dtype=np.int32)
+    if array.dtype.kind != "f":
+        raise DataError(f"{name} must be numbers, not {array.dtype}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        row = int(np.argwhere(~finite)[0][0])
+        raise DataError(f"row {row}: {name} holds {array[row]!r}; training needs finite numbers")
+    return np.ascontiguousarray(array, dtype=np.float32)

@@ -1,0 +1,63 @@
+"""When a rating was given: epoch seconds or ISO 8601 dates, held as UTC datetimes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_nn.data.ids import Where, plain_repr, row_number
+from recsys_nn.errors import DataError
+
+DTYPE = "datetime64[us]"
+_EARLIEST, _LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
+
+
+def as_timestamps(values: Any, where: Where = row_number) -> pd.Series:
+    """The times as a ``datetime64[us]`` Series in UTC.
+
+    Numbers, also numbers written as text, are seconds since 1970-01-01 UTC; other texts are ISO 8601 dates
+    or date-times, in UTC unless they name an offset. Milliseconds and dates written 20040210 are refused,
+    since as seconds they would be read as another time.
+    """
+    series = pd.Series(values).reset_index(drop=True)
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        times = series.dt.tz_convert("UTC").dt.tz_localize(None) if series.dt.tz is not None else series
+    elif pd.api.types.is_bool_dtype(series.dtype):
+        raise DataError(f"{where(0)}: the timestamp {plain_repr(series.iloc[0])} is neither epoch seconds nor an ISO date")
+    elif pd.api.types.is_numeric_dtype(series.dtype):
+        times = _from_seconds(series, where)
+    else:
+        numbers = pd.to_numeric(series, errors="coerce")
+        times = _from_iso(series, where) if numbers.isna().any() else _from_seconds(numbers, where)
+    _refuse_first(times.isna(), series, where, "is missing")
+    _refuse_first((times < _EARLIEST) | (times > _LATEST), series, where, "is not a time between 1900 and 2200")
+    return times.astype(DTYPE)
+
+
+def _from_seconds(seconds: pd.Series, where: Where) -> pd.Series:
+    numbers = seconds.astype("float64")
+    _refuse_first(~np.isfinite(numbers), seconds, where, "is not a finite number")
+    too_far = (numbers < -2.3e9) | (numbers > 7.3e9)
+    _refuse_first(too_far, seconds, where, "is out of range as epoch seconds (milliseconds? divide them by 1000)")
+    if len(numbers) and numbers.between(19000101, 22001231).all():
+        dates = pd.to_datetime(numbers.astype("int64").astype(str), format="%Y%m%d", errors="coerce")
+        if dates.notna().all():
+            raise DataError(
+                f"{where(0)}: the timestamp {seconds.iloc[0]} looks like a date, not like epoch seconds; "
+                f"write it as {dates.iloc[0]:%Y-%m-%d}"
+            )
+    return pd.Series(np.round(numbers.to_numpy() * 1e6).astype("int64").astype(DTYPE), index=seconds.index)
+
+
+def _from_iso(texts: pd.Series, where: Where) -> pd.Series:
+    times = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+    _refuse_first(times.isna(), texts, where, "is neither epoch seconds nor an ISO 8601 date like 2004-02-10")
+    return times
+
+
+def _refuse_first(bad: pd.Series, values: pd.Series, where: Where, what: str) -> None:
+    if bad.any():
+        row = int(bad.to_numpy().argmax())
+        raise DataError(f"{where(row)}: the timestamp {plain_repr(values.iloc[row])} {what}")

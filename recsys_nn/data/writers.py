@@ -1,0 +1,62 @@
+"""Tables into files: CSV, TSV (gzip too) and Parquet, whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from recsys_nn.data.readers import PARQUET_SUFFIXES
+from recsys_nn.errors import DataError
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """A DataError where a table must not or cannot be written; called before the work that makes it."""
+    if path.exists() and (path.is_dir() or not overwrite):
+        hint = "is a folder" if path.is_dir() else "already exists; choose another output, or overwrite it (--overwrite)"
+        raise DataError(f"{path} {hint}")
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"{path}: the folder {path.absolute().parent} does not exist")
+    if _plain_suffix(path) not in (*_SEPARATORS, *PARQUET_SUFFIXES):
+        raise DataError(f"{path}: write a .csv, .tsv (either also .gz) or .parquet file")
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Writes ``frame`` beside its final place and renames it into it."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    descriptor, draft = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            _write(table, path, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(draft, 0o644)
+        os.replace(draft, path)
+    except BaseException:
+        os.unlink(draft)
+        raise
+
+
+def _write(table: pa.Table, path: Path, stream: IO[bytes]) -> None:
+    if _plain_suffix(path) in PARQUET_SUFFIXES:
+        pq.write_table(table, stream)
+        return
+    options = pa.csv.WriteOptions(delimiter=_SEPARATORS[_plain_suffix(path)], quoting_style="needed")
+    if path.suffix == ".gz":
+        with gzip.open(stream, "wb") as compressed:
+            pa.csv.write_csv(table, compressed, options)
+    else:
+        pa.csv.write_csv(table, stream, options)
+
+
+def _plain_suffix(path: Path) -> str:
+    return Path(path.stem).suffix.lower() if path.suffix == ".gz" else path.suffix.lower()

@@ -1,0 +1,117 @@
+"""How good a predictor is: errors, beside the baselines, and by how much was known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.errors import DataError
+from recsys_nn.evaluation.metrics import mae, r2, rmse
+from recsys_nn.prediction.predictor import Predictor
+
+SEGMENTS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}
+"""How often the user or the item was rated in training: (least, most)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The errors of a predictor on one table of ratings.
+
+    Attributes:
+        n: number of ratings.
+        rmse, mae, r2: of the predictor.
+        baselines: RMSE of the closed-form predictors ``global``, ``user``, ``item`` and ``bias``, fitted on the
+            same training part.
+        oracle: RMSE of the best possible predictor, where the data are generated and it is known.
+        segments: a row for each side (user, item) and how often it was rated in training: side, ratings (in
+            training), n, rmse, mae, bias (the bias baseline's RMSE).
+    """
+
+    n: int
+    rmse: float
+    mae: float
+    r2: float
+    baselines: dict[str, float]
+    oracle: float | None
+    segments: pd.DataFrame = field(repr=False)
+
+    @property
+    def best_baseline(self) -> str:
+        """The name of the best baseline."""
+        return min(self.baselines, key=self.baselines.__getitem__)
+
+    @property
+    def lift(self) -> float:
+        """By what share the RMSE is below the best baseline's."""
+        return 1.0 - self.rmse / self.baselines[self.best_baseline]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All figures by name, flat."""
+        figures = {"n": float(self.n), "rmse": self.rmse, "mae": self.mae, "r2": self.r2, "lift": self.lift}
+        figures |= {f"{name}_rmse": value for name, value in self.baselines.items()}
+        return figures if self.oracle is None else {**figures, "oracle_rmse": self.oracle}
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The model among the baselines (and the oracle), best first: predictor, rmse."""
+        rows = {"model": self.rmse, **{f"{name} baseline": value for name, value in self.baselines.items()}}
+        if self.oracle is not None:
+            rows["oracle (best possible)"] = self.oracle
+        table = pd.DataFrame({"predictor": list(rows), "rmse": list(rows.values())})
+        return table.sort_values("rmse", kind="stable", ignore_index=True)
+
+    def _repr_html_(self) -> str:
+        return self.summary.to_html(index=False, float_format="{:.4f}".format)
+
+
+def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
+    """Judges ``predictor`` on ratings that it was not trained on.
+
+    Raises:
+        DataError: where there are none, or their ids have another type than in training.
+    """
+    if not len(ratings):
+        raise DataError("there are no ratings to evaluate on")
+    encoder, frame = predictor.encoder, ratings.frame
+    rows = encoder.encode_pairs(frame["user"], frame["item"])
+    actual = frame["rating"].to_numpy()
+    predicted = predictor.predict_rows(rows)
+    baselines = {
+        name: np.clip(biases.predict(rows["user"], rows["item"]), *encoder.scale)
+        for name, biases in encoder.baselines.items()
+    }
+    expected = None if ratings.truth is None else ratings.truth.expected(frame["user"], frame["item"])
+    counts = {"user": encoder.user_counts[rows["user"]], "item": encoder.item_counts[rows["item"]]}
+    return Evaluation(
+        n=len(ratings),
+        rmse=rmse(actual, predicted),
+        mae=mae(actual, predicted),
+        r2=r2(actual, predicted),
+        baselines={name: rmse(actual, values) for name, values in baselines.items()},
+        oracle=None if expected is None else rmse(actual, expected),
+        segments=_segments(counts, actual, predicted, baselines["bias"]),
+    )
+
+
+def _segments(
+    counts: dict[str, npt.NDArray[np.int32]],
+    actual: npt.NDArray[np.float64],
+    predicted: npt.NDArray[np.float32],
+    bias: npt.NDArray[np.float64],
+) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for side, times in counts.items():
+        for name, (least, most) in SEGMENTS.items():
+            inside = (times >= least) & (times <= most)
+            errors: dict[str, float] = dict.fromkeys(("rmse", "mae", "bias"), np.nan)
+            if inside.any():
+                part, model = actual[inside], predicted[inside]
+                errors = {"rmse": rmse(part, model), "mae": mae(part, model), "bias": rmse(part, bias[inside])}
+            rows.append({"side": side, "ratings": name, "n": int(inside.sum()), **errors})
+    return pd.DataFrame(rows)

@@ -1,0 +1,142 @@
+"""One run from its config: read, split, encode, build, train, judge, save."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig, load_config
+from recsys_nn.data.datasets import get_dataset
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.loading import is_dataset, load_ratings
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.splits import Split
+from recsys_nn.errors import DataError
+from recsys_nn.evaluation.evaluate import Evaluation, evaluate
+from recsys_nn.models import build_model
+from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.run_folder import check_place, write_run_folder
+from recsys_nn.training.run import TrainingRun
+from recsys_nn.training.trainer import Trainer
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentResult:
+    """What a run gave.
+
+    Attributes:
+        config: the resolved config.
+        split: the parts that it was trained and judged on.
+        run: the training.
+        predictor: predicts for raw ids.
+        evaluation: of the test part; None where there is none.
+        metrics: flat: the test part's ``rmse``, ``mae``, ``r2``, ``lift`` and baselines, the validation part's
+            ``validation_rmse``, and ``best_epoch``, ``seconds``.
+        path: the run folder, where one was asked for.
+    """
+
+    config: RunConfig
+    split: Split = field(repr=False)
+    run: TrainingRun
+    predictor: Predictor = field(repr=False)
+    evaluation: Evaluation | None
+    metrics: dict[str, float] = field(repr=False)
+    path: Path | None
+
+
+def run_experiment(
+    config: RunConfig | str | Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    overwrite: bool = False,
+    progress: bool = True,
+) -> ExperimentResult:
+    """Carries out one run.
+
+    Args:
+        config: a RunConfig, a mapping, or the path of a YAML file.
+        overrides: ``"training.epochs=5"`` and the like, for a mapping or a file.
+        overwrite: whether a run that already stands in ``output`` is replaced.
+        progress: whether to print a line an epoch.
+
+    Raises:
+        RecsysError: what is wrong and where; nothing is written then.
+    """
+    if not isinstance(config, RunConfig):
+        config = load_config(config, overrides=overrides)
+    if config.output is not None:
+        check_place(config.output, overwrite=overwrite)
+    split = load_split(config.data, config.seed)
+    encoder = Encoder.fit(split.train)
+    model = build_model(config.model, encoder, seed=config.seed)
+    validation = encoder.encode(split.validation) if len(split.validation) else None
+    # The split has the last word on what is held out; the Trainer holds out nothing more.
+    training = config.training.model_copy(update={"validation": 0.0})
+    run = Trainer(training, progress=progress).fit(model, encoder.encode(split.train), validation)
+    predictor = Predictor(run.model, encoder, config=config.model)
+    evaluation = evaluate(predictor, split.test) if len(split.test) else None
+    metrics = _metrics(predictor, split, run, evaluation)
+    path = None
+    if config.output is not None:
+        documents = {
+            "config.yaml": config.to_yaml(),
+            "history.csv": run.history.to_csv(index=False),
+            "metrics.json": json.dumps(metrics, indent=2) + "\n",
+            "data.json": json.dumps(_provenance(config.data, split), indent=2) + "\n",
+        }
+        path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
+    return ExperimentResult(config, split, run, predictor, evaluation, metrics, path)
+
+
+def load_split(data: DataConfig, seed: int) -> Split:
+    """The training, validation and test parts that a config's data section describes."""
+    if isinstance(data.split, FilesSplitConfig):
+        return _split_of_files(data, data.split, seed)
+    assert data.source is not None
+    return data.split.apply(_load(data, data.source), seed)
+
+
+def _load(data: DataConfig, source: str) -> Ratings:
+    if is_dataset(source):
+        return load_ratings(source, **data.options)
+    return load_ratings(source, **data.format.model_dump(), scale=data.scale, duplicates=data.duplicates)
+
+
+def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Split:
+    read = get_dataset(data.source).read if data.source and is_dataset(data.source) else lambda file: _load(data, file)
+    train, test = read(files.train), read(files.test) if files.test else None
+    if isinstance(files.validation, str):
+        return Split(train, read(files.validation), test)
+    return Split(train, test=test).with_validation(files.validation, seed=seed)
+
+
+def _metrics(
+    predictor: Predictor, split: Split, run: TrainingRun, evaluation: Evaluation | None
+) -> dict[str, float]:
+    metrics = {} if evaluation is None else evaluation.metrics
+    if len(split.validation):
+        metrics |= {"validation_rmse": evaluate(predictor, split.validation).rmse}
+    return metrics | {"best_epoch": float(run.best_epoch), "seconds": run.seconds}
+
+
+def _provenance(data: DataConfig, split: Split) -> dict[str, Any]:
+    parts = {name: getattr(split, name) for name in ("train", "validation", "test")}
+    return {
+        "source": data.source,
+        "parts": {
+            name: {"ratings": len(part), "users": part.n_users, "items": part.n_items, "sha256": fingerprint(part)}
+            for name, part in parts.items()
+        },
+    }
+
+
+def fingerprint(ratings: Ratings) -> str:
+    """SHA-256 over the table's contents (ids, ratings and timestamps in their order)."""
+    hashes = pd.util.hash_pandas_object(ratings.frame, index=False).to_numpy()
+    return hashlib.sha256(hashes.astype("<u8").tobytes()).hexdigest()

@@ -1,0 +1,22 @@
+"""Model kinds: a frozen config and a builder each, registered by name."""
+
+from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds, register_model
+from recsys_nn.models.baseline import BiasConfig, GlobalMeanConfig, ItemMeanConfig, UserMeanConfig
+from recsys_nn.models.ncf import GMFConfig, MLPConfig, NeuMFConfig
+from recsys_nn.models.svd import SVDConfig
+
+__all__ = [
+    "BiasConfig",
+    "GMFConfig",
+    "GlobalMeanConfig",
+    "ItemMeanConfig",
+    "MLPConfig",
+    "ModelConfig",
+    "NeuMFConfig",
+    "SVDConfig",
+    "UserMeanConfig",
+    "build_model",
+    "model_kind",
+    "model_kinds",
+    "register_model",
+]

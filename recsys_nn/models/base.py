@@ -1,0 +1,110 @@
+"""The one interface of all model kinds: a frozen config, a builder, and a registry that joins the two.
+
+A config class and its builder are all there is to a kind::
+
+    class MeanConfig(ModelConfig):
+        kind: Literal["mean"] = "mean"
+
+    @register_model(MeanConfig)
+    def build(config: MeanConfig, encoder: Encoder) -> keras.Model: ...
+
+Builders import Keras themselves, so that configs can be read, checked and printed without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    import keras
+
+
+class ModelConfig(BaseModel):
+    """What all model configs share: they are frozen, refuse unknown keys, and carry their ``kind``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: str
+
+
+Config = TypeVar("Config", bound=ModelConfig)
+Builder = Callable[[Config, Encoder], "keras.Model"]
+
+
+@dataclass(frozen=True)
+class ModelKind:
+    config: type[ModelConfig]
+    build: Builder[Any]
+
+
+_kinds: dict[str, ModelKind] = {}
+
+
+def register_model(config: type[Config]) -> Callable[[Builder[Config]], Builder[Config]]:
+    """Decorates a builder: its kind can then be named in a YAML, built, saved and loaded.
+
+    Args:
+        config: the kind's config class, whose field ``kind`` has the kind's name as its default.
+
+    Raises:
+        ConfigError: when the kind's name is missing or taken by another config class.
+    """
+    name = config.model_fields["kind"].default
+    if not isinstance(name, str):
+        raise ConfigError(f'{config.__name__} must name its kind, as in: kind: Literal["mine"] = "mine"')
+    taken = _kinds.get(name)
+    if taken is not None and taken.config.__qualname__ != config.__qualname__:
+        raise ConfigError(f"the model kind {name!r} is already registered, by {taken.config.__qualname__}")
+
+    def register(build: Builder[Config]) -> Builder[Config]:
+        _kinds[name] = ModelKind(config, build)
+        return build
+
+    return register
+
+
+def model_kinds() -> dict[str, ModelKind]:
+    """The registered kinds by name."""
+    return dict(sorted(_kinds.items()))
+
+
+def model_kind(name: str) -> ModelKind:
+    """The kind of this name, or a ConfigError with the nearest one."""
+    if name not in _kinds:
+        raise ConfigError(f"unknown model kind {name!r}{did_you_mean(name, _kinds)}")
+    return _kinds[name]
+
+
+def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> keras.Model:
+    """A keras.Model for the users, items and rating scale of ``encoder``, with weights drawn from ``seed``.
+
+    Its inputs are ``{"user": int32 (batch,), "item": int32 (batch,)}``, its output is float32 (batch,) in
+    rating units: scaling and the rating range live inside the model.
+
+    Raises:
+        ConfigError: when the config's kind is not registered.
+    """
+    with _keras_seed(seed):
+        model = model_kind(config.kind).build(config, encoder)
+    model.rating_config = config
+    return model
+
+
+@contextmanager
+def _keras_seed(seed: int) -> Iterator[None]:
+    """Keras draws the seed of every unseeded initializer and dropout from ``random``; nothing else is touched."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

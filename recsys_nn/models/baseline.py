@@ -1,0 +1,87 @@
+"""The simple predictors as models: global mean, user means, item means, and biases of both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from recsys_nn.data.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.models.base import ModelConfig, register_model
+
+if TYPE_CHECKING:
+    import keras
+
+
+class BaselineConfig(ModelConfig):
+    """What the four share. The equations stand in ``data/baselines.py``."""
+
+    baseline: ClassVar[BaselineName]
+
+
+class GlobalMeanConfig(BaselineConfig):
+    """r_ui = μ."""
+
+    baseline = "global"
+    kind: Literal["global_mean"] = "global_mean"
+
+
+class UserMeanConfig(BaselineConfig):
+    """r_ui = the user's mean, shrunken towards μ.
+
+    Args:
+        user_shrinkage: κ_u; a user with κ_u ratings is half way between μ and their plain mean.
+    """
+
+    baseline = "user"
+    kind: Literal["user_mean"] = "user_mean"
+    user_shrinkage: float = Field(USER_SHRINKAGE, ge=0)
+
+
+class ItemMeanConfig(BaselineConfig):
+    """r_ui = the item's mean, shrunken towards μ.
+
+    Args:
+        item_shrinkage: κ_i; an item with κ_i ratings is half way between μ and its plain mean.
+    """
+
+    baseline = "item"
+    kind: Literal["item_mean"] = "item_mean"
+    item_shrinkage: float = Field(ITEM_SHRINKAGE, ge=0)
+
+
+class BiasConfig(BaselineConfig):
+    """r_ui = μ + a_u + b_i (Koren 2010, "Factor in the neighbors", section 2.1).
+
+    Args:
+        user_shrinkage: κ_u, in ratings.
+        item_shrinkage: κ_i, in ratings.
+    """
+
+    baseline = "bias"
+    kind: Literal["bias"] = "bias"
+    user_shrinkage: float = Field(USER_SHRINKAGE, ge=0)
+    item_shrinkage: float = Field(ITEM_SHRINKAGE, ge=0)
+
+
+@register_model(GlobalMeanConfig)
+@register_model(UserMeanConfig)
+@register_model(ItemMeanConfig)
+@register_model(BiasConfig)
+def build(config: BaselineConfig, encoder: Encoder) -> keras.Model:
+    import keras
+
+    from recsys_nn.models import layers
+
+    inputs = layers.id_inputs()
+    biases = layers.ClosedFormBiases(
+        encoder.users.n_rows,
+        encoder.items.n_rows,
+        baseline=config.baseline,
+        name="biases",
+        **config.model_dump(exclude={"kind"}),
+    )
+    ratings = biases(inputs["user"], inputs["item"])
+    outputs = layers.RatingScale(0.0, 1.0, encoder.scale, name="rating")(ratings)
+    return keras.Model(inputs, outputs, name=config.kind)

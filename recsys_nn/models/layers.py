@@ -1,0 +1,164 @@
+"""The layers that the model kinds share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from recsys_nn.data.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, fit_biases
+from recsys_nn.data.encoding import Encoder
+
+PACKAGE = "recsys_nn"
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class FactorEmbedding(keras.layers.Layer):
+    """A table of factor vectors, a row an id, with the L2 penalty of the full objective.
+
+    The objective's penalty λ Σ_u ‖p_u‖² runs over all rows. In a mini-batch only the rows of its ratings are
+    touched: rating k of user u contributes λ (n / n_u) ‖p_u‖² to the batch's mean, with n training ratings in
+    all and n_u of this user. Its expectation over a random rating is Σ_u (n_u/n) (n/n_u) λ ‖p_u‖², the penalty
+    of the objective, at a cost that does not grow with the table.
+
+    Row 0 (unknown ids) starts at zero and is never trained. The penalty is part of the training loss alone, so
+    a validation loss is the plain error.
+
+    Args:
+        n_rows: rows of the table, row 0 included.
+        dim: length of a vector.
+        l2: λ.
+        init_std: standard deviation of the initial values (normal, mean 0).
+
+    Shapes: int32 (batch,) -> float32 (batch, dim).
+    """
+
+    def __init__(self, n_rows: int, dim: int, *, l2: float = 0.0, init_std: float = 0.1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_rows, self.dim, self.l2, self.init_std = n_rows, dim, l2, init_std
+
+    def build(self, input_shape: Any = None) -> None:
+        self.embeddings = self.add_weight(
+            name="embeddings", shape=(self.n_rows, self.dim), initializer=self._initial_values
+        )
+        self.row_weight = self.add_weight(
+            name="row_weight", shape=(self.n_rows,), initializer="zeros", trainable=False
+        )
+        self.built = True
+
+    def set_counts(self, counts: npt.NDArray[np.integer]) -> None:
+        """How often each row is rated in training; makes the penalty's weights n / n_row (0 for none)."""
+        weights = np.divide(counts.sum(dtype=np.float64), counts, out=np.zeros(len(counts)), where=counts > 0)
+        self.row_weight.assign(weights.astype(np.float32))
+
+    def call(self, rows: Any, training: bool | None = None) -> Any:
+        vectors = ops.take(self.embeddings, rows, axis=0)
+        if training and self.l2:
+            weights = ops.take(self.row_weight, rows, axis=0)
+            self.add_loss(self.l2 * ops.mean(weights * ops.sum(ops.square(vectors), axis=-1)))
+        return vectors
+
+    def _initial_values(self, shape: tuple[int, int], dtype: Any) -> Any:
+        known = keras.initializers.RandomNormal(stddev=self.init_std)((shape[0] - 1, shape[1]), dtype=dtype)
+        return ops.concatenate([ops.zeros((1, shape[1]), dtype=dtype), known])
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"n_rows": self.n_rows, "dim": self.dim, "l2": self.l2, "init_std": self.init_std}
+        return super().get_config() | own
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class RatingScale(keras.layers.Layer):
+    """From the model's own unit to ratings: r = clip(mean + std · z, lowest, highest).
+
+    The range is applied when predicting, not when training, where it would stop the gradient.
+
+    Shapes: float32 (batch,) or (batch, 1) -> float32 (batch,).
+    """
+
+    def __init__(self, mean: float, std: float, scale: tuple[float, float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mean, self.std, self.scale = mean, std, tuple(scale)
+
+    def call(self, z: Any, training: bool | None = None) -> Any:
+        ratings = self.mean + self.std * ops.reshape(z, (-1,))
+        return ratings if training else ops.clip(ratings, *self.scale)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None]:
+        return (input_shape[0],)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"mean": self.mean, "std": self.std, "scale": list(self.scale)}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ClosedFormBiases(keras.layers.Layer):
+    """r_ui = μ + a_u + b_i, or fewer of its terms, fitted in closed form (see ``data/baselines.py``).
+
+    The Trainer calls :meth:`fit_closed_form` with the training tensors; gradients have nothing to do here.
+
+    Shapes: two int32 (batch,) -> float32 (batch,).
+    """
+
+    def __init__(
+        self,
+        n_user_rows: int,
+        n_item_rows: int,
+        *,
+        baseline: BaselineName,
+        user_shrinkage: float = USER_SHRINKAGE,
+        item_shrinkage: float = ITEM_SHRINKAGE,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rows = {"n_user_rows": n_user_rows, "n_item_rows": n_item_rows}
+        self.baseline = baseline
+        self.shrinkage = {"user_shrinkage": user_shrinkage, "item_shrinkage": item_shrinkage}
+
+    def build(self, input_shape: Any = None) -> None:
+        constant = {"initializer": "zeros", "trainable": False}
+        self.mean = self.add_weight(name="mean", shape=(), **constant)
+        self.user_bias = self.add_weight(name="user_bias", shape=(self.rows["n_user_rows"],), **constant)
+        self.item_bias = self.add_weight(name="item_bias", shape=(self.rows["n_item_rows"],), **constant)
+        self.built = True
+
+    def fit_closed_form(self, inputs: dict[str, npt.NDArray[np.int32]], targets: npt.NDArray[np.float32]) -> None:
+        """The weights that minimise the penalised squared error of ``targets``."""
+        fitted = fit_biases(
+            self.baseline, inputs["user"], inputs["item"], targets.astype(np.float64), **self.rows, **self.shrinkage
+        )
+        self.mean.assign(fitted.mean)
+        self.user_bias.assign(fitted.user)
+        self.item_bias.assign(fitted.item)
+
+    def call(self, users: Any, items: Any) -> Any:
+        return self.mean + ops.take(self.user_bias, users) + ops.take(self.item_bias, items)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | self.rows | self.shrinkage | {"baseline": self.baseline}
+
+
+def id_inputs() -> dict[str, Any]:
+    """The two inputs of every model: rows of users and of items, int32 (batch,)."""
+    return {name: keras.Input(shape=(), dtype="int32", name=name) for name in ("user", "item")}
+
+
+def embedded(inputs: dict[str, Any], encoder: Encoder, name: str, dim: int, **options: Any) -> tuple[Any, Any]:
+    """User and item vectors, each (batch, dim), from two new tables ``user_<name>`` and ``item_<name>``."""
+    vectors = []
+    for side, n_rows, counts in (
+        ("user", encoder.users.n_rows, encoder.user_counts),
+        ("item", encoder.items.n_rows, encoder.item_counts),
+    ):
+        table = FactorEmbedding(n_rows, dim, name=f"{side}_{name}", **options)
+        vectors.append(table(inputs[side]))
+        table.set_counts(counts)
+    return vectors[0], vectors[1]
+
+
+def rating_output(z: Any, encoder: Encoder) -> Any:
+    """The rating, float32 (batch,), from the model's own unit (mean 0, standard deviation 1)."""
+    return RatingScale(encoder.rating_mean, encoder.rating_std, encoder.scale, name="rating")(z)

@@ -1,0 +1,119 @@
+"""manifest.json: what a run folder holds, checked before anything of it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recsys_nn.errors import ArtifactError
+
+MANIFEST = "manifest.json"
+FORMAT = "recsys_nn run"
+FORMAT_VERSION = 1
+MAX_MANIFEST_BYTES = 4 * 2**20
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+class _FileEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    size: int
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: str
+    format_version: int
+    model_kind: str
+    sizes: dict[str, int]
+    shapes: dict[str, list[int]]
+    files: dict[str, _FileEntry]
+    versions: dict[str, str]
+    threads: dict[str, int]
+
+
+def new_manifest(folder: Path, *, model_kind: str, sizes: dict[str, int], shapes: dict[str, Any]) -> dict[str, Any]:
+    """The manifest for the files that stand in ``folder``."""
+    files = sorted(file for file in folder.iterdir() if file.name != MANIFEST)
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "model_kind": model_kind,
+        "sizes": sizes,
+        "shapes": shapes,
+        "files": {file.name: {"size": file.stat().st_size, "sha256": _sha256(file)} for file in files},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("recsys-nn", "tensorflow", "keras", "numpy", "pandas")},
+        },
+        "threads": _threads(),
+    }
+
+
+def verified_manifest(folder: Path, *, required: tuple[str, ...]) -> dict[str, Any]:
+    """The manifest of ``folder``, once every file it names has been found whole.
+
+    Raises:
+        ArtifactError: naming the file and what is wrong with it.
+    """
+    file = folder / MANIFEST
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
+    if not file.is_file():
+        raise ArtifactError(f"{folder} is not a run folder: it has no {MANIFEST}")
+    if file.stat().st_size > MAX_MANIFEST_BYTES:
+        raise ArtifactError(f"{file} is larger than a manifest can be")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ArtifactError(f"{file} is not the manifest of a {FORMAT}")
+        if isinstance(found := content.get("format_version"), int) and found > FORMAT_VERSION:
+            raise ArtifactError(
+                f"{file}: the run has format {found}, this version of recsys-nn reads up to {FORMAT_VERSION}; upgrade it"
+            )
+        manifest = _Manifest.model_validate(content)
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{file} is damaged: {error}") from error
+    for name in required:
+        if name not in manifest.files:
+            raise ArtifactError(f"{file} does not list {name}, which every run has")
+    for name, entry in manifest.files.items():
+        _verify(folder / name, name, entry)
+    return manifest.model_dump()
+
+
+def _verify(file: Path, name: str, entry: _FileEntry) -> None:
+    if not _FILE_NAME.fullmatch(name):
+        raise ArtifactError(f"{file.parent / MANIFEST} lists a file of the impossible name {name!r}")
+    if file.is_symlink() or not file.is_file():
+        raise ArtifactError(f"{file} is missing" if not os.path.lexists(file) else f"{file} is not a plain file")
+    if (size := file.stat().st_size) != entry.size:
+        raise ArtifactError(f"{file} has {size} bytes, its manifest says {entry.size}: it was truncated or changed")
+    if _sha256(file) != entry.sha256:
+        raise ArtifactError(f"{file} does not have the SHA-256 that its manifest states: it was damaged or changed")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _threads() -> dict[str, int]:
+    import tensorflow as tf
+
+    threading = tf.config.threading
+    return {
+        "cores": os.cpu_count() or 0,
+        "intra_op": threading.get_intra_op_parallelism_threads(),
+        "inter_op": threading.get_inter_op_parallelism_threads(),
+    }

@@ -1,0 +1,127 @@
+"""Raw ids in, a table of predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.ids import Where, row_number
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.errors import DataError
+from recsys_nn.models.base import ModelConfig
+
+if TYPE_CHECKING:
+    import keras
+
+BATCH = 262_144
+SOURCES = ("global", "item", "user", "model")
+"""What a prediction rests on, by the code 2 · (user known) + (item known)."""
+
+
+class Predictor:
+    """A trained model together with the encoder that its rows belong to.
+
+    Args:
+        model: a keras.Model with the inputs ``user`` and ``item`` (int32 rows), this package's or not.
+        encoder: fitted on the model's training part.
+        config: of the model, needed to save it; models of :func:`build_model` carry theirs.
+    """
+
+    def __init__(self, model: keras.Model, encoder: Encoder, *, config: ModelConfig | None = None) -> None:
+        import tensorflow as tf
+
+        self.model = model
+        self.encoder = encoder
+        self.config: ModelConfig | None = config or getattr(model, "rating_config", None)
+        rows = {name: tf.TensorSpec((None,), tf.int32, name=name) for name in ("user", "item")}
+        self._ratings = tf.function(
+            lambda inputs: tf.reshape(model(inputs, training=False), (-1,)), input_signature=(rows,)
+        )
+
+    def predict(
+        self,
+        pairs: pd.DataFrame | Ratings | Iterable[tuple[Any, Any]] | None = None,
+        *,
+        users: Any = None,
+        items: Any = None,
+        where: Where = row_number,
+    ) -> pd.DataFrame:
+        """The predicted ratings of pairs, in their order.
+
+        Args:
+            pairs: a DataFrame with the columns user and item, Ratings, (user, item) tuples or an (n, 2) array.
+            users: instead of ``pairs``: an array of n user ids ...
+            items: ... and one of n item ids.
+            where: names a row for error messages.
+
+        Returns:
+            A DataFrame with the columns ``user``, ``item``, ``prediction`` (within the rating scale) and
+            ``source``: ``model`` (both known from training), ``user`` (the item is unknown), ``item`` (the user
+            is unknown) or ``global`` (both are unknown).
+
+        Raises:
+            DataError: for ids that would be known only after a cast from int to str or back.
+        """
+        asked = _user_item_frame(pairs, users, items)
+        inputs = self.encoder.encode_pairs(asked["user"], asked["item"], where=where)
+        codes = 2 * (inputs["user"] > 0) + (inputs["item"] > 0)
+        source = pd.Categorical.from_codes(codes.astype(np.int8), categories=list(SOURCES))
+        return asked.assign(prediction=self.predict_rows(inputs), source=source)
+
+    def predict_rows(self, inputs: Mapping[str, npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
+        """The predictions for encoded pairs (``Encoder.encode_pairs``), float32 (n,), within the rating scale."""
+        n = len(inputs["user"])
+        ratings = np.empty(n, dtype=np.float32)
+        for start in range(0, n, BATCH):
+            part = slice(start, start + BATCH)
+            ratings[part] = self._ratings({name: inputs[name][part] for name in ("user", "item")}).numpy()
+        return np.clip(ratings, *self.encoder.scale)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes the run folder that :meth:`load` reads (see ``prediction/run_folder.py``).
+
+        Raises:
+            ArtifactError: where the folder exists, or the model's kind is not registered.
+        """
+        from recsys_nn.prediction.run_folder import write_run_folder
+
+        return write_run_folder(path, self, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Predictor:
+        """The predictor of a run folder; needs no training data and executes nothing from the folder.
+
+        Raises:
+            ArtifactError: naming the file that is missing, damaged, foreign or of a newer format.
+        """
+        from recsys_nn.prediction.run_folder import read_run_folder
+
+        return read_run_folder(path)
+
+
+def _user_item_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
+    if pairs is None:
+        if users is None or items is None:
+            raise DataError("give pairs, or both users and items")
+        if len(users) != len(items):
+            raise DataError(f"{len(users)} users and {len(items)} items do not make pairs")
+        return pd.DataFrame({"user": pd.Series(users).to_numpy(), "item": pd.Series(items).to_numpy()})
+    if isinstance(pairs, Ratings):
+        pairs = pairs.frame
+    if isinstance(pairs, pd.DataFrame):
+        for name in ("user", "item"):
+            if name not in pairs.columns:
+                raise DataError(f"no column {name!r} among {', '.join(map(repr, pairs.columns))}")
+        return pairs[["user", "item"]].reset_index(drop=True)
+    listed = list(pairs)
+    for row, pair in enumerate(listed):
+        if isinstance(pair, str) or len(pair) != 2:
+            raise DataError(f"row {row}: {pair!r} is not a (user, item) pair")
+    columns = {name: pd.Series([pair[side] for pair in listed]) for side, name in enumerate(("user", "item"))}
+    return pd.DataFrame(columns)

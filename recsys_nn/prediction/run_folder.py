@@ -1,0 +1,173 @@
+"""The run folder: all that is needed to predict and to know where a model came from, nothing executable.
+
+    manifest.json         format, version, model kind, shapes, size and SHA-256 of every other file, versions
+    model.json            the model's config
+    weights.safetensors   its weights by variable path
+    encoder.json, users.parquet, items.parquet   the encoder
+    and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
+
+It is written beside its final place, synced and renamed into it, so that a crash leaves the old run or none.
+Reading verifies the manifest first, and rebuilds the model from its config with the registered builder of its
+kind: no pickle, no keras.models.load_model, no name imported from a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recsys_nn.data.encoding import ENCODER_FILES, Encoder
+from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
+from recsys_nn.prediction.manifest import MANIFEST, new_manifest, verified_manifest
+
+if TYPE_CHECKING:
+    import keras
+
+    from recsys_nn.prediction.predictor import Predictor
+
+MODEL = "model.json"
+WEIGHTS = "weights.safetensors"
+
+
+def write_run_folder(
+    path: str | Path, predictor: Predictor, *, documents: Mapping[str, str] | None = None, overwrite: bool = False
+) -> Path:
+    """Writes ``predictor`` and further text files (``documents``: name -> text) as one run folder.
+
+    Raises:
+        ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), the
+            model's kind is not registered, or the disk refuses.
+    """
+    target = Path(path).absolute()
+    check_place(target, overwrite=overwrite)
+    config = _registered_config(predictor)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    except OSError as error:
+        raise ArtifactError(f"{target} cannot be written: {error.strerror}") from error
+    try:
+        _write_files(draft, predictor, config, documents or {})
+        _move_into_place(draft, target)
+    except OSError as error:
+        raise ArtifactError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def check_place(path: str | Path, *, overwrite: bool) -> None:
+    """An ArtifactError where a run must not be written; called before a training, whose work it would cost."""
+    target = Path(path)
+    if not target.exists():
+        return
+    if not target.is_dir() or (any(target.iterdir()) and not (target / MANIFEST).is_file()):
+        raise ArtifactError(f"{target} exists and is not a run folder; choose another output")
+    if (target / MANIFEST).is_file() and not overwrite:
+        raise ArtifactError(f"{target} already holds a run; choose another output, or overwrite it (--overwrite)")
+
+
+def read_run_folder(path: str | Path) -> Predictor:
+    """The predictor of a run folder.
+
+    Raises:
+        ArtifactError: naming the file and why it cannot be used.
+    """
+    from recsys_nn.prediction.predictor import Predictor
+
+    folder = Path(path)
+    manifest = verified_manifest(folder, required=(MODEL, WEIGHTS, *ENCODER_FILES))
+    config = _model_config(folder / MODEL, manifest)
+    try:
+        encoder = Encoder.load(folder)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ArtifactError(f"{folder}: the encoder's files cannot be read: {error}") from error
+    if {"users": encoder.n_users, "items": encoder.n_items} != manifest["sizes"]:
+        raise ArtifactError(f"{folder}: the encoder's files do not have the sizes that {MANIFEST} states")
+    model = build_model(config, encoder)
+    _set_weights(model, folder / WEIGHTS)
+    return Predictor(model, encoder, config=config)
+
+
+def _registered_config(predictor: Predictor) -> ModelConfig:
+    config = predictor.config
+    if config is None or config.kind not in model_kinds():
+        raise ArtifactError(
+            "this model cannot be saved as a run folder, since loading could not rebuild it: make it a kind of your "
+            "own (a ModelConfig and a builder decorated with @rn.register_model), build it with rn.build_model and "
+            "train that; or save the bare network with model.save"
+        )
+    return config
+
+
+def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documents: Mapping[str, str]) -> None:
+    from safetensors.numpy import save_file
+
+    weights = {variable.path: variable.numpy() for variable in predictor.model.weights}
+    save_file(weights, draft / WEIGHTS)
+    predictor.encoder.save(draft)
+    texts = {MODEL: config.model_dump_json(indent=2) + "\n", **documents}
+    for name, text in texts.items():
+        (draft / name).write_text(text, encoding="utf-8")
+    sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
+    shapes = {name: list(values.shape) for name, values in sorted(weights.items())}
+    manifest = new_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
+    (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    for file in (*draft.iterdir(), draft):
+        _sync(file)
+
+
+def _move_into_place(draft: Path, target: Path) -> None:
+    if target.exists():
+        old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        os.replace(target, old / "old")
+        os.replace(draft, target)
+        shutil.rmtree(old)
+    else:
+        os.replace(draft, target)
+    target.chmod(0o755)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _model_config(file: Path, manifest: dict[str, Any]) -> ModelConfig:
+    kind = manifest["model_kind"]
+    try:
+        config_class = model_kind(kind).config
+    except ConfigError as error:
+        raise ArtifactError(f"{file}: {error}; import the module that registers it before loading") from error
+    try:
+        return config_class.model_validate_json(file.read_bytes())
+    except ValueError as error:
+        raise ArtifactError(f"{file}: not a config of kind {kind!r}: {error}") from error
+
+
+def _set_weights(model: keras.Model, file: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        saved = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{file}: {error}") from error
+    variables = {variable.path: variable for variable in model.weights}
+    if saved.keys() != variables.keys():
+        odd = ", ".join(sorted(saved.keys() ^ variables.keys()))
+        raise ArtifactError(f"{file}: the weights are not those of the model in {MODEL} ({odd})")
+    for name, variable in variables.items():
+        if saved[name].shape != tuple(variable.shape):
+            raise ArtifactError(f"{file}: {name} has shape {saved[name].shape}, the model {tuple(variable.shape)}")
+        variable.assign(saved[name])

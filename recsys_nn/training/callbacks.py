@@ -1,0 +1,88 @@
+"""Callbacks that every training has."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from recsys_nn.data.tensors import Tensors
+from recsys_nn.errors import TrainingError
+
+Logs = dict[str, Any]
+
+
+class EpochLog(keras.callbacks.Callback):
+    """Keeps a row an epoch: its number from 1, what Keras logs, and its seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+        self._began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        self.rows.append({"epoch": epoch + 1, **values, "seconds": time.perf_counter() - self._began})
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Ends a training whose loss is no longer a number, saying why it probably is not."""
+
+    def __init__(self, train: Tensors, learning_rate: float) -> None:
+        super().__init__()
+        self._train, self._learning_rate = train, learning_rate
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        for name, value in (logs or {}).items():
+            if name.endswith("loss") and not math.isfinite(value):
+                raise TrainingError(
+                    f"epoch {epoch + 1}: {name} is {float(value)} at learning rate {self._learning_rate:g}; "
+                    f"{self._likely_cause()}"
+                )
+
+    def _likely_cause(self) -> str:
+        for name, values in _float_inputs(self._train):
+            spread = float(np.abs(values).max())
+            if spread > 100:
+                return (
+                    f"the likely cause is that {name} is not standardised (it reaches {spread:g}): "
+                    "give its columns mean 0 and standard deviation 1"
+                )
+        return f"the likely cause is that this rate is too high: try {self._learning_rate / 10:g}"
+
+
+class ProgressLines(keras.callbacks.Callback):
+    """A line an epoch, marked where the monitored quantity is the best so far."""
+
+    def __init__(self, epochs: int, monitor: str | None, console: Console) -> None:
+        super().__init__()
+        self._epochs, self._monitor, self._console = epochs, monitor, console
+        self._best = math.inf
+        self._began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        values = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
+        seconds = time.perf_counter() - self._began
+        parts = [f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"]
+        parts += [f"{name} {value:.4f}" for name, value in values.items()]
+        parts += [f"{seconds:.1f} s"]
+        monitored = values.get(self._monitor or "", math.inf)
+        if monitored < self._best:
+            self._best = monitored
+            parts += ["best so far"]
+        self._console.print("  ".join(parts), soft_wrap=True, highlight=False)
+
+
+def _float_inputs(train: Tensors) -> list[tuple[str, Any]]:
+    named = train.inputs if isinstance(train.inputs, dict) else {"inputs": train.inputs}
+    return [(f"the input {name!r}", values) for name, values in named.items() if values.dtype.kind == "f"]

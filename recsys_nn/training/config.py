@@ -1,0 +1,79 @@
+"""How a model is trained."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from recsys_nn.training.schedules import Schedule
+
+OptimizerName = Literal["adam", "adamw", "adagrad", "adamax", "lion", "nadam", "rmsprop", "sgd"]
+LossName = Literal["mse", "mae", "huber", "log_cosh", "binary_crossentropy"]
+MetricName = Literal["rmse", "mae", "mse"]
+CallbackName = Literal["csv_logger", "reduce_lr_on_plateau", "tensorboard"]
+
+
+class _Named(BaseModel):
+    """A Keras object by name with settings of its own; a plain name stands for its defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class OptimizerConfig(_Named):
+    """``name`` and, beside it, the Keras optimizer's own arguments (``{name: sgd, momentum: 0.9}``)."""
+
+    name: OptimizerName = "adam"
+
+
+class CallbackConfig(_Named):
+    """``name`` and, beside it, the Keras callback's own arguments."""
+
+    name: CallbackName
+
+
+class TrainConfig(BaseModel):
+    """The settings of one training.
+
+    Args:
+        optimizer: a Keras optimizer by name, or a mapping of ``name`` and its own arguments.
+        learning_rate: η, the optimizer's step size.
+        schedule: how η falls (``kind: cosine`` or ``exponential``); constant by default.
+        loss: what is minimised, averaged over a batch.
+        metrics: what is reported beside the loss, for training and validation.
+        batch_size: examples a step.
+        epochs: passes over the training part; an upper bound where ``patience`` is set.
+        patience: epochs without improvement of ``monitor`` after which training stops; None never stops early.
+        monitor: the quantity whose best epoch is kept.
+        min_delta: the least change of ``monitor`` that counts as an improvement.
+        validation: fraction of the training part held out at random where no validation part is given.
+        shuffle: whether each epoch visits the examples in a new order, drawn from ``seed`` and its number.
+        seed: of the order, the held-out part and whatever is random in the model's layers.
+        callbacks: Keras callbacks by name, or mappings of ``name`` and their own arguments.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    optimizer: OptimizerConfig = OptimizerConfig()
+    learning_rate: float = Field(0.003, gt=0)
+    schedule: Schedule | None = None
+    loss: LossName = "mse"
+    metrics: tuple[MetricName, ...] = ("rmse", "mae")
+    batch_size: int = Field(512, ge=1)
+    epochs: int = Field(50, ge=1)
+    patience: int | None = Field(3, ge=1)
+    monitor: str = "val_loss"
+    min_delta: float = Field(0.0, ge=0)
+    validation: float = Field(0.1, ge=0, lt=1)
+    shuffle: bool = True
+    seed: int = Field(0, ge=0, lt=2**31)
+    callbacks: tuple[CallbackConfig, ...] = ()

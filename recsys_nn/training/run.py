@@ -1,0 +1,54 @@
+"""What a training leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+
+from recsys_nn.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+StopReason = Literal["epochs", "patience", "interrupted", "closed form", "callback"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """A trained model and how it came about.
+
+    Attributes:
+        model: with the weights of its best epoch.
+        history: a row an epoch: epoch (from 1), loss, metrics, val_loss, val_ metrics, seconds.
+        best_epoch: the epoch (from 1) whose weights the model has.
+        stop_reason: ``"epochs"`` (all were done), ``"patience"``, ``"interrupted"`` (Ctrl-C),
+            ``"closed form"`` (nothing to iterate), or ``"callback"`` (one asked to stop).
+        seconds: of training, validation included.
+        config: what it was trained with.
+    """
+
+    model: keras.Model
+    history: pd.DataFrame = field(repr=False)
+    best_epoch: int
+    stop_reason: StopReason
+    seconds: float
+    config: TrainConfig = field(repr=False)
+
+    def plot_history(self) -> Figure:
+        """Training and validation loss by epoch, the best epoch marked."""
+        from matplotlib import pyplot as plt
+
+        figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+        for column, label, style in (("loss", "training", "o-"), ("val_loss", "validation", "s-")):
+            if column in self.history:
+                axes.plot(self.history["epoch"], self.history[column], style, markersize=4, label=label)
+        axes.axvline(self.best_epoch, color="0.5", linestyle="--", label=f"best epoch ({self.best_epoch})")
+        axes.set(xlabel="epoch", ylabel=f"loss ({self.config.loss})", title="Learning curves")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+        plt.close(figure)  # a notebook shows the returned figure; left open it would show it twice
+        return figure

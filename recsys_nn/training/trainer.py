@@ -1,0 +1,154 @@
+"""Compile, fit, validate, stop early, keep the best epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from recsys_nn.data.tensors import Tensors
+from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.run import StopReason, TrainingRun
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Trainer:
+    """Trains any keras.Model on :class:`Tensors`, this package's or not.
+
+    The same seed, versions and thread count give the same weights bit for bit, in any process. For this the
+    Trainer switches TensorFlow's op determinism on, which then holds for the whole process.
+
+    Args:
+        config: the settings.
+        callbacks: Keras callbacks beside those that the config names.
+        progress: whether to print a line an epoch.
+    """
+
+    def __init__(
+        self, config: TrainConfig | None = None, *, callbacks: Sequence[Any] = (), progress: bool = True
+    ) -> None:
+        self.config = config or TrainConfig()
+        self._callbacks = tuple(callbacks)
+        self._progress = progress
+
+    def fit(self, model: keras.Model, train: Tensors, validation: Tensors | None = None) -> TrainingRun:
+        """Trains ``model`` in place; it ends with the weights of its best epoch.
+
+        Where ``validation`` is not given, a random fraction of ``train`` (``config.validation``) is held out.
+        Ctrl-C ends the training and keeps the best epoch so far.
+
+        Raises:
+            DataError: where there is nothing to train on.
+            ConfigError: before training, where ``config.monitor`` would never be logged or a setting is unknown.
+            TrainingError: where the loss becomes NaN or infinite.
+        """
+        config = self.config
+        if not len(train):
+            raise DataError("the training part is empty")
+        if validation is None and config.validation > 0:
+            train, validation = train.split(config.validation, seed=config.seed)
+        validation = validation if validation is not None and len(validation) else None
+        self._check_monitor(validation)
+        began = time.perf_counter()
+        for layer in model.layers:
+            if hasattr(layer, "fit_closed_form"):
+                layer.fit_closed_form(train.inputs, train.targets)
+        if not model.trainable_weights:
+            return self._evaluated_once(model, train, validation, began)
+        return self._fitted(model, train, validation, began)
+
+    def _check_monitor(self, validation: Tensors | None) -> None:
+        config = self.config
+        if validation is None and config.patience is None:
+            return
+        logged = ["loss", *config.metrics]
+        if validation is not None:
+            logged += [f"val_{name}" for name in logged]
+        if config.monitor not in logged:
+            why = "" if validation is not None else ": there is no validation part, so set patience to null"
+            raise ConfigError(
+                f"training.monitor: {config.monitor!r} is never logged (logged: {', '.join(logged)}){why}"
+            )
+
+    def _fitted(self, model: keras.Model, train: Tensors, validation: Tensors | None, began: float) -> TrainingRun:
+        import keras
+        import tensorflow as tf
+
+        from recsys_nn.training import callbacks, feeding
+        from recsys_nn.training.compiling import compile_model, named_callbacks
+
+        config = self.config
+        tf.config.experimental.enable_op_determinism()
+        tf.random.set_seed(config.seed)
+        steps = feeding.steps_per_epoch(train, config.batch_size)
+        compile_model(model, config, steps=steps)
+        log = callbacks.EpochLog()
+        stopping = None
+        if validation is not None or config.patience is not None:
+            stopping = keras.callbacks.EarlyStopping(
+                monitor=config.monitor,
+                patience=config.patience or config.epochs,
+                min_delta=config.min_delta,
+                restore_best_weights=True,
+            )
+        hooks = [callbacks.StopOnNonFinite(train, config.learning_rate), log]
+        if self._progress:
+            hooks.append(callbacks.ProgressLines(config.epochs, stopping and config.monitor, _console()))
+        hooks += [*named_callbacks(config.callbacks), *self._callbacks, *([stopping] if stopping else [])]
+        reason: StopReason = "epochs"
+        try:
+            model.fit(
+                feeding.training_dataset(
+                    train,
+                    batch_size=config.batch_size,
+                    epochs=config.epochs,
+                    seed=config.seed,
+                    shuffle=config.shuffle,
+                ),
+                validation_data=None if validation is None else feeding.evaluation_dataset(validation),
+                steps_per_epoch=steps,
+                epochs=config.epochs,
+                shuffle=False,
+                callbacks=hooks,
+                verbose=0,
+            )
+        except KeyboardInterrupt:
+            if not log.rows:
+                raise
+            reason = "interrupted"
+            if stopping is not None:
+                model.set_weights(stopping.best_weights)
+        if reason == "epochs" and len(log.rows) < config.epochs:
+            patient = stopping is not None and stopping.stopped_epoch > 0
+            reason = "patience" if patient else "callback"
+        best_epoch = len(log.rows) if stopping is None else stopping.best_epoch + 1
+        return TrainingRun(
+            model, pd.DataFrame(log.rows), int(best_epoch), reason, time.perf_counter() - began, config
+        )
+
+    def _evaluated_once(
+        self, model: keras.Model, train: Tensors, validation: Tensors | None, began: float
+    ) -> TrainingRun:
+        from recsys_nn.training.compiling import compile_model
+        from recsys_nn.training.feeding import evaluation_dataset
+
+        compile_model(model, self.config, steps=1)
+        row: dict[str, float] = {"epoch": 1}
+        for prefix, part in (("", train), ("val_", validation)):
+            if part is not None:
+                logs = model.evaluate(evaluation_dataset(part), return_dict=True, verbose=0)
+                row |= {f"{prefix}{name}": float(value) for name, value in logs.items()}
+        seconds = time.perf_counter() - began
+        history = pd.DataFrame([{**row, "seconds": seconds}])
+        return TrainingRun(model, history, 1, "closed form", seconds, self.config)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console()
