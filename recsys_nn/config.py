@@ -236,9 +236,16 @@ def _message(config: type[BaseModel], problem: Any, path: tuple[str, ...]) -> st
     dotted = ".".join((*path, *location))
     if problem["type"] == "extra_forbidden":
         return f"{dotted}: there is no such key{did_you_mean(location[-1], known)}"
+    if problem["type"] == "union_tag_invalid":
+        return f"{dotted}.kind: there is no kind {problem['ctx']['tag']!r}{did_you_mean(*_tags(problem))}"
     if problem["type"] == "missing":
         return f"{dotted}: is missing"
     return f"{dotted}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {problem['input']!r}"
+
+
+def _tags(problem: Any) -> tuple[str, list[str]]:
+    expected = problem["ctx"]["expected_tags"]
+    return problem["ctx"]["tag"], [tag.strip().strip("'") for tag in expected.split(",")]
 
 
 def _walk(config: Any, location: tuple[str | int, ...]) -> tuple[list[str], list[str]]:

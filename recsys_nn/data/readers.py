@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from recsys_nn.data.ids import IdType, Where, parse_ids, row_number
 from recsys_nn.data.ratings import Duplicates, Ratings
-from recsys_nn.data.text import TextTable, read_text
+from recsys_nn.data.text import read_text
 from recsys_nn.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -102,7 +102,8 @@ def read_table(path: str | Path, layout: TableFormat = TableFormat()) -> Table:
     if file.suffix.lower() in PARQUET_SUFFIXES:
         return Table(_read_parquet(file), str(file), lambda row: f"{file}, row {row}", text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
-    return Table(text.table.to_pandas(), str(file), text.where, text=True, header=text.has_header)
+    where: Where = lambda row: f"{file}, line {text.line_of(row)}"  # noqa: E731
+    return Table(text.table.to_pandas(), str(file), where, text=True, header=text.header)
 
 
 def read_ratings(

@@ -64,7 +64,7 @@ class TextTable:
     separator: str
     encoding: str | None  # as given to `read_text`
     quoting: bool
-    header: bool  # whether the first row of the file holds the names
+    has_header: bool  # whether the first row of the file holds the names
 
     def line_of(self, row: int) -> int:
         """The line of the file, from 1, in which a row of the table (from 0) begins.
@@ -75,11 +75,14 @@ class TextTable:
         if not 0 <= row < self.table.num_rows:
             raise IndexError(f"row {row} of a table with {self.table.num_rows} rows")
         source = _open_source(self.path, self.separator, self.encoding, self.quoting)
-        record = row + self.header
-        lines = source.lines_of([record])
+        lines = source.lines_of([row + self.has_header])
         if not lines:
             raise DataError(f"{self.path}: the file has changed since it was read: row {row} is gone")
         return lines[0]
+
+    def where(self, row: int) -> str:
+        """The place of a row of the table (from 0) for an error message: the file and `line_of` it."""
+        return f"{self.path}, line {self.line_of(row)}"
 
 
 def read_text(
@@ -111,9 +114,7 @@ def read_text(
     names = _column_names(source, first_row, header, column_names)
     table = rows.slice(int(header)).rename_columns(names)
     if table.num_rows == 0:
-        raise DataError(
-            f"{source.path}: there are no rows, only the header {_shown(source.separator.join(first_row))}"
-        )
+        raise DataError(f"{source.path}: there are no rows, only the header {_shown(source.separator.join(first_row))}")
     return TextTable(source.path, table, source.separator, encoding, quoting, header)
 
 
@@ -153,9 +154,7 @@ class _Source:
             problem = "the quote that opens here is never closed"
         else:
             line = _line_at(self.data, closed.end())
-            problem = (
-                f"the quote that opens here is closed in line {line}, but more text follows in the field"
-            )
+            problem = f"the quote that opens here is closed in line {line}, but more text follows in the field"
         # Cutting bytes may leave half a character at the end, which is of no use in a message.
         field_text = self.data[bad : bad + 4 * _TEXT_SHOWN].decode(errors="ignore")
         raise DataError(
@@ -239,7 +238,7 @@ def _as_utf8(path: Path, data: bytes, encoding: str | None) -> bytes:
 
 
 def _is_valid_utf8(data: bytes) -> bool:
-    """Whether bytes are UTF-8; unlike data.decode() this needs no memory, which for large files matters."""
+    """Whether bytes are UTF-8; unlike data.decode() this takes no memory, which matters for large files."""
     offsets = pa.array([0, len(data)], pa.int64()).buffers()[1]
     try:
         pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(data)).validate(full=True)
@@ -271,8 +270,8 @@ def _detect_separator(path: Path, data: bytes, quoting: bool) -> str:
 
 def _agreeing_lines(lines: Sequence[bytes], separator: bytes) -> int:
     """How many lines have the same number of separators, for the commonest number but 0."""
-    lines_by_count = Counter(line.count(separator) for line in lines)
-    return max((lines for count, lines in lines_by_count.items() if count > 0), default=0)
+    lines_with = Counter(line.count(separator) for line in lines)
+    return max((lines_with[count] for count in lines_with if count > 0), default=0)
 
 
 def _with_one_byte_separator(path: Path, data: bytes, separator: str) -> tuple[bytes, bytes]:
@@ -281,17 +280,13 @@ def _with_one_byte_separator(path: Path, data: bytes, separator: str) -> tuple[b
     For any other separator a byte is put that the text does not hold, so that it can be undone within quotes.
     """
     if not separator or re.search('["\r\n\0\ud800-\udfff]', separator):
-        raise DataError(
-            f"{path}: separator={separator!r}: characters other than quotes and line ends are expected"
-        )
+        raise DataError(f"{path}: separator={separator!r}: characters other than quotes and line ends are expected")
     encoded = separator.encode()
     if len(encoded) == 1:
         return data, encoded
     stand_in = next((byte for byte in _STAND_INS if byte not in data), None)
     if stand_in is None:
-        raise DataError(
-            f"{path}: the separator {separator!r} cannot be used in a text with all control characters"
-        )
+        raise DataError(f"{path}: the separator {separator!r} cannot be used in a text with all control characters")
     return data.replace(encoded, stand_in), stand_in
 
 
@@ -322,9 +317,7 @@ def _split(source: _Source) -> pa.Table:
     except pa.ArrowInvalid as error:
         if not ragged:  # else it was `collect` that ended the reading
             limit = f"{_BLOCK_BYTES >> 20} MiB"
-            raise DataError(
-                f"{source.path}: cannot be split into rows shorter than {limit}: {error}"
-            ) from error
+            raise DataError(f"{source.path}: cannot be split into rows shorter than {limit}: {error}") from error
     if ragged:
         raise _ragged_error(source, ragged)
     if source.quoted and source.delimiter != source.separator.encode():
@@ -357,7 +350,7 @@ def _ragged_error(source: _Source, ragged: Sequence[Any]) -> DataError:
         for line, row in zip(lines, ragged, strict=True)
     ]
     if len(ragged) == _RAGGED_SHOWN:
-        problems.append("the lines after it were not looked at")
+        problems.append("the lines after that were not looked at")
     return DataError(f"{source.path}, {'; '.join(problems)}")
 
 
@@ -379,18 +372,15 @@ def _column_names(
             "say header=False if it is a row, or give no column_names"
         )
     elif len(given) != len(first_row):
-        raise DataError(
-            f"{where}: {_fields(len(first_row))}, but column_names={list(given)!r} has {len(given)}"
-        )
+        raise DataError(f"{where}: {_fields(len(first_row))}, but column_names={list(given)!r} has {len(given)}")
     else:
         names = given
     position_of: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
         first_position = position_of.setdefault(name.strip(), position)
         if first_position != position:
-            raise DataError(
-                f"{where}: columns {first_position} and {position} have the same name {name.strip()!r}"
-            )
+            same = f"columns {first_position} and {position} have the same name {name.strip()!r}"
+            raise DataError(f"{where}: {same}; all names must differ")
     return names
 
 

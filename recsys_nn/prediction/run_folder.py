@@ -2,7 +2,7 @@
 
     manifest.json         format, version, model kind, shapes, size and SHA-256 of every other file, versions
     model.json            the model's config
-    weights.safetensors   its weights by variable path
+    weights.safetensors   its weights, by place and path
     encoder.json, users.parquet, items.parquet   the encoder
     and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
 
@@ -20,6 +20,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from recsys_nn.data.encoding import ENCODER_FILES, Encoder
 from recsys_nn.errors import ArtifactError, ConfigError
@@ -109,7 +111,7 @@ def _registered_config(predictor: Predictor) -> ModelConfig:
 def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documents: Mapping[str, str]) -> None:
     from safetensors.numpy import save_file
 
-    weights = {variable.path: variable.numpy() for variable in predictor.model.weights}
+    weights = {name: np.asarray(variable.numpy()) for name, variable in _named_weights(predictor.model).items()}
     save_file(weights, draft / WEIGHTS)
     predictor.encoder.save(draft)
     texts = {MODEL: config.model_dump_json(indent=2) + "\n", **documents}
@@ -163,11 +165,18 @@ def _set_weights(model: keras.Model, file: Path) -> None:
         saved = load_file(file)
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{file}: {error}") from error
-    variables = {variable.path: variable for variable in model.weights}
-    if saved.keys() != variables.keys():
-        odd = ", ".join(sorted(saved.keys() ^ variables.keys()))
-        raise ArtifactError(f"{file}: the weights are not those of the model in {MODEL} ({odd})")
-    for name, variable in variables.items():
-        if saved[name].shape != tuple(variable.shape):
-            raise ArtifactError(f"{file}: {name} has shape {saved[name].shape}, the model {tuple(variable.shape)}")
-        variable.assign(saved[name])
+    variables = _named_weights(model)
+    if len(saved) != len(variables):
+        raise ArtifactError(f"{file}: {len(saved)} weights, where the model in {MODEL} has {len(variables)}")
+    for (name, variable), (saved_name, values) in zip(variables.items(), sorted(saved.items()), strict=True):
+        if values.shape != tuple(variable.shape):
+            raise ArtifactError(
+                f"{file}: {saved_name} has shape {values.shape}, where {name} has {tuple(variable.shape)}"
+            )
+        variable.assign(values)
+
+
+def _named_weights(model: keras.Model) -> dict[str, Any]:
+    """Weights by place and path. The place identifies them: Keras numbers the paths of unnamed layers anew in
+    every model of a process."""
+    return {f"{place:04d} {variable.path}": variable for place, variable in enumerate(model.weights)}

@@ -1,0 +1,122 @@
+"""What every model kind promises. A kind's test class inherits one of these and names its config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+import yaml
+
+from recsys_nn import Encoder, ModelConfig, Predictor, Ratings, Tensors, TrainConfig, Trainer, build_model
+from recsys_nn.models import model_kind
+
+
+def twenty_ratings() -> Ratings:
+    """20 of the 30 pairs of 5 users and 6 items, with ratings 1 to 5 that no bias alone explains."""
+    rng = np.random.default_rng(5)
+    pairs = rng.permutation(30)[:20]
+    frame = pd.DataFrame({"user": pairs // 6, "item": pairs % 6 + 100, "rating": rng.integers(1, 6, 20)})
+    return Ratings(frame, scale=(1, 5))
+
+
+class ModelContract:
+    """For every kind."""
+
+    config: ModelConfig
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def ratings(cls) -> Ratings:
+        return twenty_ratings()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoder(cls, ratings: Ratings) -> Encoder:
+        return Encoder.fit(ratings)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def tensors(cls, encoder: Encoder, ratings: Ratings) -> Tensors:
+        return encoder.encode(ratings)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, encoder: Encoder, tensors: Tensors) -> keras.Model:
+        settings = TrainConfig(epochs=2, patience=None, validation=0, batch_size=8)
+        return Trainer(settings, progress=False).fit(build_model(cls.config, encoder, seed=1), tensors).model
+
+    def test_a_prediction_is_a_float_in_the_rating_scale_for_every_pair(self, trained, tensors):
+        predicted = trained(tensors.inputs)
+        assert predicted.shape == (20,)
+        assert predicted.dtype == tf.float32
+        assert np.all((predicted >= 1) & (predicted <= 5))
+
+    def test_a_batch_of_one_is_predicted_as_in_a_larger_batch(self, trained, tensors):
+        together = trained(tensors.inputs).numpy()
+        alone = trained({name: rows[:1] for name, rows in tensors.inputs.items()}).numpy()
+        assert alone.shape == (1,)
+        np.testing.assert_allclose(alone[0], together[0], rtol=1e-6)
+
+    def test_unknown_users_and_items_get_finite_ratings_in_the_scale(self, trained, encoder):
+        predictor = Predictor(trained, encoder, config=self.config)
+        predicted = predictor.predict([(0, 100), (-1, 100), (0, -1), (-1, -1)])
+        assert predicted["source"].tolist() == ["model", "item", "user", "global"]
+        assert predicted["prediction"].between(1, 5).all()
+
+    def test_the_config_comes_back_from_json_and_yaml(self):
+        assert type(self.config).model_validate_json(self.config.model_dump_json()) == self.config
+        from_yaml = yaml.safe_load(yaml.safe_dump(self.config.model_dump(mode="json")))
+        assert model_kind(self.config.kind).config.model_validate(from_yaml) == self.config
+
+    def test_a_saved_run_predicts_the_same(self, trained, encoder, ratings, tmp_path: Path):
+        predictor = Predictor(trained, encoder, config=self.config)
+        predictor.save(tmp_path / "run")
+        loaded = Predictor.load(tmp_path / "run")
+        assert loaded.config == self.config
+        pd.testing.assert_frame_equal(loaded.predict(ratings), predictor.predict(ratings), check_exact=True)
+
+    def test_keras_saves_and_loads_it_in_safe_mode(self, trained, tensors, tmp_path: Path):
+        trained.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+        np.testing.assert_array_equal(loaded(tensors.inputs), trained(tensors.inputs))
+
+    def test_the_seed_alone_decides_the_initial_weights(self, encoder):
+        first, again = (build_model(self.config, encoder, seed=3).get_weights() for _ in range(2))
+        assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+class NetworkContract(ModelContract):
+    """For kinds that learn by gradient."""
+
+    def test_another_seed_gives_other_weights(self, encoder):
+        first, other = (build_model(self.config, encoder, seed=seed).get_weights() for seed in (3, 4))
+        assert any(not np.array_equal(one, another) for one, another in zip(first, other, strict=True))
+
+    def test_the_gradient_reaches_every_trainable_weight(self, encoder, tensors):
+        model = build_model(self.config, encoder, seed=1)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(tensors.inputs, training=True) - tensors.targets))
+        for variable, gradient in zip(
+            model.trainable_variables, tape.gradient(loss, [v.value for v in model.trainable_variables]), strict=True
+        ):
+            assert gradient is not None, variable.path
+            assert np.any(tf.convert_to_tensor(gradient)), variable.path
+
+    def test_it_can_learn_twenty_ratings_by_heart(self, encoder, tensors):
+        config = self.config.model_copy(update={"l2": 0.0})
+        settings = TrainConfig(
+            learning_rate=0.02, epochs=300, patience=None, validation=0, batch_size=20, metrics=("rmse",)
+        )
+        run = Trainer(settings, progress=False).fit(build_model(config, encoder, seed=1), tensors)
+        assert run.history["rmse"].iloc[-1] < 0.1
+
+    def test_unknown_rows_are_never_trained(self, trained, encoder):
+        untrained = build_model(self.config, encoder, seed=1)
+        for before, after in zip(untrained.weights, trained.weights, strict=True):
+            if before.path.endswith("/embeddings"):
+                np.testing.assert_array_equal(after[0], np.zeros(after.shape[1]))
+                assert not np.array_equal(before, after)

@@ -1,0 +1,70 @@
+import random
+from typing import Literal
+
+import keras
+import pytest
+
+from recsys_nn import ConfigError, Encoder, ModelConfig, Predictor, SVDConfig, build_model, register_model
+from recsys_nn.models import base, model_kind
+from tests.models.contract import NetworkContract, twenty_ratings
+
+
+class OwnConfig(ModelConfig):
+    kind: Literal["test_own"] = "test_own"
+    l2: float = 0.0
+
+
+def build_own(config: OwnConfig, encoder: Encoder) -> keras.Model:
+    from recsys_nn.models import layers
+
+    inputs = layers.id_inputs()
+    p, q = layers.embedded(inputs, encoder, "own", 4, init_std=0.2)
+    outputs = keras.layers.Dense(1)(keras.layers.Dense(16, "tanh")(keras.layers.Concatenate()([p, q])))
+    return keras.Model(inputs, layers.rating_output(outputs, encoder))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def registered():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "_kinds", dict(base._kinds))
+        register_model(OwnConfig)(build_own)
+        yield
+
+
+class TestAKindOfTheUsersOwn(NetworkContract):
+    config = OwnConfig()
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match="unknown model kind 'svdd'; did you mean 'svd'"):
+        model_kind("svdd")
+
+
+def test_a_taken_name_is_refused():
+    class Impostor(ModelConfig):
+        kind: Literal["svd"] = "svd"
+
+    with pytest.raises(ConfigError, match="'svd' is already registered, by SVDConfig"):
+        register_model(Impostor)
+
+
+def test_a_config_without_a_kind_is_refused():
+    class Nameless(ModelConfig):
+        pass
+
+    with pytest.raises(ConfigError, match="Nameless must name its kind"):
+        register_model(Nameless)
+
+
+def test_building_leaves_pythons_random_numbers_alone():
+    encoder = Encoder.fit(twenty_ratings())
+    random.seed(1)
+    expected = random.random()
+    random.seed(1)
+    build_model(SVDConfig(), encoder)
+    assert random.random() == expected
+
+
+def test_a_predictor_knows_the_config_of_a_built_model():
+    encoder = Encoder.fit(twenty_ratings())
+    assert Predictor(build_model(SVDConfig(l2=0.5), encoder), encoder).config == SVDConfig(l2=0.5)

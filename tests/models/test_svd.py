@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_nn import Encoder, SVDConfig, build_model
+from tests.models.contract import NetworkContract, twenty_ratings
+
+
+class TestSVD(NetworkContract):
+    config = SVDConfig(embedding_dim=8, l2=0.01, bias_l2=0.02)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder.fit(twenty_ratings())
+
+
+def test_the_prediction_is_mean_plus_biases_plus_inner_product(encoder):
+    model = build_model(SVDConfig(embedding_dim=3), encoder, seed=0)
+    rng = np.random.default_rng(1)
+    for name in ("user_factors", "item_factors", "user_bias", "item_bias"):
+        table = model.get_layer(name).embeddings
+        table.assign(rng.normal(0, 0.2, table.shape))
+    p, q, a, b = (
+        model.get_layer(name).embeddings.numpy() for name in ("user_factors", "item_factors", "user_bias", "item_bias")
+    )
+    users, items = np.array([1, 2, 5, 0], dtype=np.int32), np.array([6, 1, 3, 2], dtype=np.int32)
+    z = a[users, 0] + b[items, 0] + np.sum(p[users] * q[items], axis=1)
+    expected = np.clip(encoder.rating_mean + encoder.rating_std * z, 1, 5)
+    np.testing.assert_allclose(model({"user": users, "item": items}), expected, rtol=1e-5)
+
+
+def test_an_epoch_of_batches_averages_to_the_full_objective(encoder):
+    """mean over ratings of (squared error + batch penalty) = (1/n) Σ e² + λ (Σ‖p‖² + Σ‖q‖²) + λ_b (Σa² + Σb²)."""
+    config = SVDConfig(embedding_dim=3, l2=0.07, bias_l2=0.05, init_std=0.5)
+    model = build_model(config, encoder, seed=2)
+    tensors = encoder.encode(twenty_ratings())
+    for name in ("user_bias", "item_bias"):
+        table = model.get_layer(name).embeddings
+        table.assign(np.r_[[[0.0]], np.random.default_rng(3).normal(0, 1, (table.shape[0] - 1, 1))])
+
+    losses = []
+    for batch in np.arange(20).reshape(5, 4):
+        part = tensors.take(batch)
+        errors = tf.square(model(part.inputs, training=True) - part.targets)
+        losses.append(float(tf.reduce_mean(errors) + tf.add_n(model.losses)))
+
+    s = encoder.rating_std
+    p, q, a, b = (
+        model.get_layer(name).embeddings.numpy() * unit
+        for name, unit in (("user_factors", s**0.5), ("item_factors", s**0.5), ("user_bias", s), ("item_bias", s))
+    )
+    users, items = tensors.inputs["user"], tensors.inputs["item"]
+    predicted = encoder.rating_mean + a[users, 0] + b[items, 0] + np.sum(p[users] * q[items], axis=1)
+    dense = np.mean((tensors.targets - predicted) ** 2)
+    dense += config.l2 * (np.sum(p**2) + np.sum(q**2)) + config.bias_l2 * (np.sum(a**2) + np.sum(b**2))
+    assert np.mean(losses) == pytest.approx(dense, rel=1e-5)
+
+
+def test_the_penalty_is_no_part_of_a_validation_loss(encoder):
+    model = build_model(SVDConfig(l2=1.0), encoder)
+    model(encoder.encode(twenty_ratings()).inputs, training=False)
+    assert [float(loss) for loss in model.losses] == []
