@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 
 from recsys_nn.errors import RecsysError, TrainingError
 
@@ -33,7 +35,8 @@ out = Console()
 ConfigFile = Annotated[Path, typer.Argument(help="A YAML file describing the run.", metavar="CONFIG")]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", help="Change a value: training.epochs=5. May be repeated.", metavar="KEY=VALUE")
+    list[str] | None,
+    typer.Option("--set", help="Change a value: training.epochs=5. May be repeated.", metavar="KEY=VALUE"),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at the output.")]
 Column = Annotated[str | None, typer.Option(help="Name (or position) of the column.", metavar="COLUMN")]
@@ -52,7 +55,9 @@ def train(
     from recsys_nn.experiment import run_experiment
 
     changes = [*(overrides or []), *([f"output={output}"] if output else [])]
-    result = run_experiment(load_config(config, overrides=changes), overwrite=overwrite)
+    resolved = load_config(config, overrides=changes)
+    _import_tensorflow()
+    result = run_experiment(resolved, overwrite=overwrite)
     run = result.run
     if run.stop_reason == "interrupted":
         out.print(f"Interrupted: the best epoch so far, {run.best_epoch}, is kept.", highlight=False)
@@ -82,6 +87,7 @@ def evaluate(
     from recsys_nn.evaluation.evaluate import evaluate as judge
     from recsys_nn.prediction.predictor import Predictor
 
+    _import_tensorflow()
     predictor = Predictor.load(run)
     if is_dataset(ratings):
         table = load_ratings(ratings)
@@ -107,6 +113,7 @@ def predict(
     from recsys_nn.prediction.predictor import Predictor
 
     check_output(output, overwrite=overwrite)
+    _import_tensorflow()
     predictor = Predictor.load(run)
     layout = TableFormat(user=_column(user), item=_column(item), separator=separator)
     asked, where = read_pairs(pairs, layout, predictor.encoder.id_types)
@@ -114,21 +121,22 @@ def predict(
     write_table(predictions, output)
     counts = predictions["source"].value_counts()
     sources = ", ".join(f"{counts[name]:,} from {name}" for name in ("model", "user", "item", "global") if counts[name])
-    out.print(f"{len(predictions):,} predictions written to {output} ({sources or 'no pairs'})", highlight=False, soft_wrap=True)
+    out.print(
+        f"{len(predictions):,} predictions written to {output} ({sources or 'no pairs'})",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()
 def datasets() -> None:
     """List the named data sets."""
-    from rich.table import Table
-
     from recsys_nn.data.datasets import dataset_names, get_dataset
 
-    table = Table("name", "what it is", "licence", title="Named data sets")
     for name in dataset_names():
         dataset = get_dataset(name)
-        table.add_row(name, dataset.title, dataset.licence)
-    out.print(table)
+        out.print(f"[bold]{name}[/bold]  {dataset.title}", highlight=False)
+        out.print(Padding(dataset.licence, (0, 0, 1, 4)), highlight=False)
 
 
 @config_app.command()
@@ -162,6 +170,22 @@ def main() -> None:
         _fail("interrupted before there was anything to keep", 130)
 
 
+def _import_tensorflow() -> None:
+    """TensorFlow greets on the error stream below Python's; what it says there is kept for a failing import."""
+    with tempfile.TemporaryFile() as greeting:
+        stream = os.dup(2)
+        os.dup2(greeting.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            greeting.seek(0)
+            os.write(stream, greeting.read())
+            raise
+        finally:
+            os.dup2(stream, 2)
+            os.close(stream)
+
+
 def _fail(error: Exception | str, code: int) -> None:
     print(f"recsys-nn: {error}", file=sys.stderr)
     sys.exit(code)
@@ -176,17 +200,16 @@ def _print_evaluation(evaluation: Evaluation) -> None:
 
     summary = Table("predictor", "RMSE", title=f"Test: {evaluation.n:,} ratings")
     for name, rmse in evaluation.summary.itertuples(index=False):
-        row = (name, f"{rmse:.4f}")
-        summary.add_row(*row, style="bold" if name == "model" else None)
+        summary.add_row(name, f"{rmse:.4f}", style="bold" if name == "model" else None)
     out.print(summary)
+    relation = "below" if evaluation.lift >= 0 else "above"
     out.print(
-        f"MAE {evaluation.mae:.4f}, R² {evaluation.r2:.4f}, RMSE {evaluation.lift:+.1%} below the best baseline "
-        f"({evaluation.best_baseline})",
+        f"MAE {evaluation.mae:.4f}, R² {evaluation.r2:.4f}, RMSE {abs(evaluation.lift):.1%} {relation} "
+        f"the best baseline ({evaluation.best_baseline})",
         highlight=False,
     )
     segments = Table("side", "rated in training", "ratings", "RMSE", "MAE", "bias RMSE", title="By segment")
-    for row in evaluation.segments.itertuples(index=False):
-        if row.n:
-            errors = (f"{value:.4f}" for value in (row.rmse, row.mae, row.bias))
-            segments.add_row(str(row.side), str(row.ratings), f"{row.n:,}", *errors)
+    for side, times, n, *errors in evaluation.segments.itertuples(index=False):
+        if n:
+            segments.add_row(side, times, f"{n:,}", *(f"{error:.4f}" for error in errors))
     out.print(segments)

@@ -101,6 +101,11 @@ class DataConfig(_Section):
     duplicates: Duplicates = "error"
     split: SplitConfig = RandomSplitConfig()
 
+    @field_validator("split", mode="before")
+    @classmethod
+    def _random_unless_said(cls, value: Any) -> Any:
+        return {"kind": "random", **value} if isinstance(value, Mapping) else value
+
     @model_validator(mode="after")
     def _has_a_source(self) -> DataConfig:
         if self.source is None and not isinstance(self.split, FilesSplitConfig):
@@ -238,6 +243,8 @@ def _message(config: type[BaseModel], problem: Any, path: tuple[str, ...]) -> st
         return f"{dotted}: there is no such key{did_you_mean(location[-1], known)}"
     if problem["type"] == "union_tag_invalid":
         return f"{dotted}.kind: there is no kind {problem['ctx']['tag']!r}{did_you_mean(*_tags(problem))}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{dotted}.kind: is missing"
     if problem["type"] == "missing":
         return f"{dotted}: is missing"
     return f"{dotted}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {problem['input']!r}"

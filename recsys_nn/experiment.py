@@ -17,7 +17,6 @@ from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.loading import is_dataset, load_ratings
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
-from recsys_nn.errors import DataError
 from recsys_nn.evaluation.evaluate import Evaluation, evaluate
 from recsys_nn.models import build_model
 from recsys_nn.prediction.predictor import Predictor
@@ -116,9 +115,7 @@ def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Spl
     return Split(train, test=test).with_validation(files.validation, seed=seed)
 
 
-def _metrics(
-    predictor: Predictor, split: Split, run: TrainingRun, evaluation: Evaluation | None
-) -> dict[str, float]:
+def _metrics(predictor: Predictor, split: Split, run: TrainingRun, evaluation: Evaluation | None) -> dict[str, float]:
     metrics = {} if evaluation is None else evaluation.metrics
     if len(split.validation):
         metrics |= {"validation_rmse": evaluate(predictor, split.validation).rmse}

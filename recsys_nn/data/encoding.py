@@ -115,6 +115,10 @@ class Encoder:
         folder = Path(folder)
         values = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
         users, items = (pd.read_parquet(folder / f"{side}s.parquet") for side in ("user", "item"))
+        baselines: dict[BaselineName, Biases] = {}
+        for name in EFFECTS:
+            user_bias, item_bias = (_with_unknown(side[name], np.float64) for side in (users, items))
+            baselines[name] = Biases(values["rating_mean"], user_bias, item_bias)
         return cls(
             users=Vocabulary("user", users["id"]),
             items=Vocabulary("item", items["id"]),
@@ -123,18 +127,15 @@ class Encoder:
             rating_mean=values["rating_mean"],
             rating_std=values["rating_std"],
             scale=(values["scale"][0], values["scale"][1]),
-            baselines={
-                name: Biases(
-                    values["rating_mean"], _with_unknown(users[name], np.float64), _with_unknown(items[name], np.float64)
-                )
-                for name in EFFECTS
-            },
+            baselines=baselines,
         )
 
 
 def _side_frame(side: Vocabulary, counts: Counts, baselines: Mapping[BaselineName, Biases], name: str) -> pd.DataFrame:
-    biases = {baseline: getattr(values, name)[1:] for baseline, values in baselines.items()}
-    return pd.DataFrame({"id": side.ids, "count": counts[1:], **biases})
+    columns: dict[str, Any] = {"id": side.ids, "count": counts[1:]}
+    for baseline, values in baselines.items():
+        columns[baseline] = getattr(values, name)[1:]
+    return pd.DataFrame(columns)
 
 
 def _with_unknown(column: pd.Series, dtype: type) -> npt.NDArray[Any]:

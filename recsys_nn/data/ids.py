@@ -58,8 +58,8 @@ def canonical_ids(values: Any, name: str, where: Where = row_number) -> pd.Serie
             f"for example frame[{name!r}].astype(str)"
         )
     raise DataError(
-        f"{where(0)}: the {name} ids are of type {kind} (the first is {plain_repr(series.iloc[0])}); ids are integers or "
-        f"strings, so convert them first, for example frame[{name!r}].astype('int64') or .astype(str)"
+        f"{where(0)}: the {name} ids are of type {kind} (the first is {plain_repr(series.iloc[0])}); ids are integers "
+        f"or strings, so convert them first, for example frame[{name!r}].astype('int64') or .astype(str)"
     )
 
 

@@ -64,7 +64,7 @@ def load_ratings(
         header=header,
         id_type=id_type,
     )
-    beside = {"user_features": user_features, "item_features": item_features}
+    beside: dict[str, Any] = {"user_features": user_features, "item_features": item_features}
     if is_dataset(source):
         if layout != TableFormat() or scale is not None or any(table is not None for table in beside.values()):
             raise DataError(f"the format, scale and features of the data set {source!r} are known; leave them out")

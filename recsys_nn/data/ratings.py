@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from numbers import Real
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +119,9 @@ class Ratings:
 
     def __repr__(self) -> str:
         lowest, highest = self._scale
-        return f"Ratings({len(self):,} ratings, {self.n_users:,} users, {self.n_items:,} items, {lowest:g} to {highest:g})"
+        return (
+            f"Ratings({len(self):,} ratings, {self.n_users:,} users, {self.n_items:,} items, {lowest:g} to {highest:g})"
+        )
 
 
 def _finite(values: pd.Series, where: Where) -> pd.Series:
@@ -157,10 +159,10 @@ def _checked_scale(ratings: pd.Series, scale: tuple[float, float] | None, where:
 def _without_duplicates(table: pd.DataFrame, policy: Duplicates, where: Where) -> pd.DataFrame:
     if policy not in ("error", "last", "mean"):
         raise DataError(f"duplicates={policy!r} is not one of 'error', 'last', 'mean'")
+    if not _has_duplicates(table):
+        return table
     pair = ["user", "item"]
     later = table.duplicated(pair).to_numpy()
-    if not later.any():
-        return table
     if policy == "error":
         row = int(later.argmax())
         user, item = table["user"].iloc[row], table["item"].iloc[row]
@@ -177,6 +179,14 @@ def _without_duplicates(table: pd.DataFrame, policy: Duplicates, where: Where) -
     return newest.reset_index(drop=True)
 
 
+def _has_duplicates(table: pd.DataFrame) -> bool:
+    """Whether a pair is repeated; sorting one number a pair takes a third of the time of ``duplicated``."""
+    users, items = (pd.factorize(table[side])[0].astype(np.int64) for side in ("user", "item"))
+    keys = users * (items.max(initial=0) + 1) + items
+    keys.sort()
+    return bool((keys[1:] == keys[:-1]).any())
+
+
 def _feature_table(features: pd.DataFrame | None, name: str, ids: pd.Series) -> pd.DataFrame | None:
     if features is None:
         return None
@@ -185,7 +195,9 @@ def _feature_table(features: pd.DataFrame | None, name: str, ids: pd.Series) -> 
     table = features.reset_index(drop=True).copy()
     table[name] = canonical_ids(table[name], f"{name} (in its features)")
     if len(ids) and len(table) and id_type(table[name]) != id_type(ids):
-        raise DataError(f"the {name} ids are of type {id_type(ids)}, in the {name} features of type {id_type(table[name])}")
+        raise DataError(
+            f"the {name} ids are of type {id_type(ids)}, in the {name} features of type {id_type(table[name])}"
+        )
     repeated = table[name].duplicated()
     if repeated.any():
         value = plain_repr(table[name][repeated].iloc[0])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from recsys_nn.data.ids import IdType, Where, parse_ids, row_number
-from recsys_nn.data.ratings import Duplicates, Ratings
+from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.text import read_text
 from recsys_nn.errors import DataError
 
@@ -51,6 +50,9 @@ class TableFormat(BaseModel):
 
     def columns(self) -> dict[str, str | int | None]:
         return {"user": self.user, "item": self.item, "rating": self.rating, "timestamp": self.timestamp}
+
+
+RECOGNISED = TableFormat()
 
 
 @dataclass(frozen=True)
@@ -96,19 +98,18 @@ class Table:
         return None
 
 
-def read_table(path: str | Path, layout: TableFormat = TableFormat()) -> Table:
+def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
     """A Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
     file = Path(path)
     if file.suffix.lower() in PARQUET_SUFFIXES:
         return Table(_read_parquet(file), str(file), lambda row: f"{file}, row {row}", text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
-    where: Where = lambda row: f"{file}, line {text.line_of(row)}"  # noqa: E731
-    return Table(text.table.to_pandas(), str(file), where, text=True, header=text.header)
+    return Table(text.table.to_pandas(), str(file), text.where, text=True, header=text.header)
 
 
 def read_ratings(
     path: str | Path,
-    layout: TableFormat = TableFormat(),
+    layout: TableFormat = RECOGNISED,
     *,
     id_types: Mapping[str, IdType] | None = None,
     **options: Any,

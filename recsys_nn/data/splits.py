@@ -23,18 +23,18 @@ Rule = Callable[[Ratings, float], Mask]
 """Which ratings are held out, given the table and a fraction."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Split:
     """The three parts; one that is not given is empty."""
 
     train: Ratings
-    validation: Ratings = None  # type: ignore[assignment]
-    test: Ratings = None  # type: ignore[assignment]
+    validation: Ratings
+    test: Ratings
 
-    def __post_init__(self) -> None:
-        for part in ("validation", "test"):
-            if getattr(self, part) is None:
-                object.__setattr__(self, part, self.train.take([]))
+    def __init__(self, train: Ratings, validation: Ratings | None = None, test: Ratings | None = None) -> None:
+        empty = train.take([])
+        for name, part in (("train", train), ("validation", validation), ("test", test)):
+            object.__setattr__(self, name, empty if part is None else part)
 
     def with_validation(self, fraction: float, *, seed: int = 0) -> Split:
         """The same split with a random ``fraction`` of the training part held out for validation."""
@@ -72,7 +72,9 @@ def leave_last_out_split(ratings: Ratings, *, validation: float = 0.1, n: int = 
 def kfold(ratings: Ratings, folds: int = 5, *, validation: float = 0.0, seed: int = 0) -> Iterator[Split]:
     """``folds`` splits whose test parts are disjoint and together the table (sizes equal to within one)."""
     if not 2 <= folds <= len(ratings):
-        raise DataError(f"{folds} folds of {len(ratings)} ratings: there must be at least 2 folds and a rating for each")
+        raise DataError(
+            f"{folds} folds of {len(ratings)} ratings: there must be at least 2 folds and a rating for each"
+        )
     fold = np.random.default_rng(seed).permutation(len(ratings)) % folds
     for number in range(folds):
         split = _parts(ratings, fold == number, "test")

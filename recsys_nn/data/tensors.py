@@ -78,7 +78,7 @@ def _numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     if array.ndim == 0:
         raise DataError(f"{name} must be an array with a row an example, not the single value {array.item()!r}")
     if array.dtype.kind in "biu":
-        if array.size and not (-(2**31) <= array.min() and array.max() < 2**31):
+        if array.size and not (array.min() >= -(2**31) and array.max() < 2**31):
             raise DataError(f"{name} holds an integer beyond 32 bits")
         return np.ascontiguousarray(array, dtype=np.int32)
     if array.dtype.kind != "f":

@@ -64,7 +64,7 @@ class TextTable:
     separator: str
     encoding: str | None  # as given to `read_text`
     quoting: bool
-    has_header: bool  # whether the first row of the file holds the names
+    header: bool  # whether the first row of the file holds the names
 
     def line_of(self, row: int) -> int:
         """The line of the file, from 1, in which a row of the table (from 0) begins.
@@ -75,7 +75,7 @@ class TextTable:
         if not 0 <= row < self.table.num_rows:
             raise IndexError(f"row {row} of a table with {self.table.num_rows} rows")
         source = _open_source(self.path, self.separator, self.encoding, self.quoting)
-        lines = source.lines_of([row + self.has_header])
+        lines = source.lines_of([row + self.header])
         if not lines:
             raise DataError(f"{self.path}: the file has changed since it was read: row {row} is gone")
         return lines[0]

@@ -25,7 +25,9 @@ def as_timestamps(values: Any, where: Where = row_number) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         times = series.dt.tz_convert("UTC").dt.tz_localize(None) if series.dt.tz is not None else series
     elif pd.api.types.is_bool_dtype(series.dtype):
-        raise DataError(f"{where(0)}: the timestamp {plain_repr(series.iloc[0])} is neither epoch seconds nor an ISO date")
+        raise DataError(
+            f"{where(0)}: the timestamp {plain_repr(series.iloc[0])} is neither epoch seconds nor an ISO date"
+        )
     elif pd.api.types.is_numeric_dtype(series.dtype):
         times = _from_seconds(series, where)
     else:
@@ -33,12 +35,12 @@ def as_timestamps(values: Any, where: Where = row_number) -> pd.Series:
         times = _from_iso(series, where) if numbers.isna().any() else _from_seconds(numbers, where)
     _refuse_first(times.isna(), series, where, "is missing")
     _refuse_first((times < _EARLIEST) | (times > _LATEST), series, where, "is not a time between 1900 and 2200")
-    return times.astype(DTYPE)
+    return pd.Series(times.to_numpy().astype(DTYPE))
 
 
 def _from_seconds(seconds: pd.Series, where: Where) -> pd.Series:
     numbers = seconds.astype("float64")
-    _refuse_first(~np.isfinite(numbers), seconds, where, "is not a finite number")
+    _refuse_first(~numbers.between(-np.inf, np.inf, inclusive="neither"), seconds, where, "is not a finite number")
     too_far = (numbers < -2.3e9) | (numbers > 7.3e9)
     _refuse_first(too_far, seconds, where, "is out of range as epoch seconds (milliseconds? divide them by 1000)")
     if len(numbers) and numbers.between(19000101, 22001231).all():

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import os
-import tempfile
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.readers import PARQUET_SUFFIXES
 from recsys_nn.errors import DataError
 
@@ -22,7 +21,9 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 def check_output(path: Path, *, overwrite: bool) -> None:
     """A DataError where a table must not or cannot be written; called before the work that makes it."""
     if path.exists() and (path.is_dir() or not overwrite):
-        hint = "is a folder" if path.is_dir() else "already exists; choose another output, or overwrite it (--overwrite)"
+        hint = (
+            "is a folder" if path.is_dir() else "already exists; choose another output, or overwrite it (--overwrite)"
+        )
         raise DataError(f"{path} {hint}")
     if not path.absolute().parent.is_dir():
         raise DataError(f"{path}: the folder {path.absolute().parent} does not exist")
@@ -31,22 +32,13 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Writes ``frame`` beside its final place and renames it into it."""
+    """Writes ``frame`` in the format that the path's suffix names."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    descriptor, draft = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            _write(table, path, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
+    with atomic_file(path) as stream:
+        _write(table, path, stream)
 
 
-def _write(table: pa.Table, path: Path, stream: IO[bytes]) -> None:
+def _write(table: pa.Table, path: Path, stream: BinaryIO) -> None:
     if _plain_suffix(path) in PARQUET_SUFFIXES:
         pq.write_table(table, stream)
         return

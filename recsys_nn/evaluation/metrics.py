@@ -25,8 +25,7 @@ def mae(ratings: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
 
 def r2(ratings: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
     """Share of the ratings' variance that is explained; NaN where they do not vary."""
-    deviations = np.asarray(ratings, dtype=np.float64) - np.mean(ratings, dtype=np.float64)
-    total = float(np.sum(np.square(deviations)))
+    total = float(np.var(np.asarray(ratings, dtype=np.float64)) * np.size(ratings))
     unexplained = float(np.sum(np.square(_residuals(ratings, predictions))))
     return 1.0 - unexplained / total if total else math.nan
 

@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -36,20 +36,21 @@ class ModelConfig(BaseModel):
     kind: str
 
 
-Config = TypeVar("Config", bound=ModelConfig)
-Builder = Callable[[Config, Encoder], "keras.Model"]
+Builder = Callable[[Any, Encoder], "keras.Model"]
 
 
 @dataclass(frozen=True)
 class ModelKind:
+    """A config class and what builds its models."""
+
     config: type[ModelConfig]
-    build: Builder[Any]
+    build: Builder
 
 
 _kinds: dict[str, ModelKind] = {}
 
 
-def register_model(config: type[Config]) -> Callable[[Builder[Config]], Builder[Config]]:
+def register_model(config: type[ModelConfig]) -> Callable[[Builder], Builder]:
     """Decorates a builder: its kind can then be named in a YAML, built, saved and loaded.
 
     Args:
@@ -65,7 +66,7 @@ def register_model(config: type[Config]) -> Callable[[Builder[Config]], Builder[
     if taken is not None and taken.config.__qualname__ != config.__qualname__:
         raise ConfigError(f"the model kind {name!r} is already registered, by {taken.config.__qualname__}")
 
-    def register(build: Builder[Config]) -> Builder[Config]:
+    def register(build: Builder) -> Builder:
         _kinds[name] = ModelKind(config, build)
         return build
 

@@ -44,9 +44,7 @@ class FactorEmbedding(keras.layers.Layer):
         self.embeddings = self.add_weight(
             name="embeddings", shape=(self.n_rows, self.dim), initializer=self._initial_values
         )
-        self.row_weight = self.add_weight(
-            name="row_weight", shape=(self.n_rows,), initializer="zeros", trainable=False
-        )
+        self.row_weight = self.add_weight(name="row_weight", shape=(self.n_rows,), initializer="zeros", trainable=False)
         self.built = True
 
     def set_counts(self, counts: npt.NDArray[np.integer]) -> None:
@@ -114,9 +112,9 @@ class ClosedFormBiases(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.rows = {"n_user_rows": n_user_rows, "n_item_rows": n_item_rows}
+        self.rows: dict[str, Any] = {"n_user_rows": n_user_rows, "n_item_rows": n_item_rows}
         self.baseline = baseline
-        self.shrinkage = {"user_shrinkage": user_shrinkage, "item_shrinkage": item_shrinkage}
+        self.shrinkage: dict[str, Any] = {"user_shrinkage": user_shrinkage, "item_shrinkage": item_shrinkage}
 
     def build(self, input_shape: Any = None) -> None:
         constant = {"initializer": "zeros", "trainable": False}
@@ -127,9 +125,8 @@ class ClosedFormBiases(keras.layers.Layer):
 
     def fit_closed_form(self, inputs: dict[str, npt.NDArray[np.int32]], targets: npt.NDArray[np.float32]) -> None:
         """The weights that minimise the penalised squared error of ``targets``."""
-        fitted = fit_biases(
-            self.baseline, inputs["user"], inputs["item"], targets.astype(np.float64), **self.rows, **self.shrinkage
-        )
+        ratings = targets.astype(np.float64)
+        fitted = fit_biases(self.baseline, inputs["user"], inputs["item"], ratings, **self.rows, **self.shrinkage)
         self.mean.assign(fitted.mean)
         self.user_bias.assign(fitted.user)
         self.item_bias.assign(fitted.item)

@@ -79,7 +79,7 @@ def verified_manifest(folder: Path, *, required: tuple[str, ...]) -> dict[str, A
             raise ArtifactError(f"{file} is not the manifest of a {FORMAT}")
         if isinstance(found := content.get("format_version"), int) and found > FORMAT_VERSION:
             raise ArtifactError(
-                f"{file}: the run has format {found}, this version of recsys-nn reads up to {FORMAT_VERSION}; upgrade it"
+                f"{file}: the run has format {found}, this version of recsys-nn reads up to {FORMAT_VERSION}: upgrade"
             )
         manifest = _Manifest.model_validate(content)
     except (ValidationError, ValueError, RecursionError) as error:

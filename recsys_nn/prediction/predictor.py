@@ -71,7 +71,7 @@ class Predictor:
         asked = _user_item_frame(pairs, users, items)
         inputs = self.encoder.encode_pairs(asked["user"], asked["item"], where=where)
         codes = 2 * (inputs["user"] > 0) + (inputs["item"] > 0)
-        source = pd.Categorical.from_codes(codes.astype(np.int8), categories=list(SOURCES))
+        source = pd.Categorical.from_codes(codes.astype(np.int8), categories=pd.Index(SOURCES))
         return asked.assign(prediction=self.predict_rows(inputs), source=source)
 
     def predict_rows(self, inputs: Mapping[str, npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:

@@ -14,15 +14,14 @@ kind: no pickle, no keras.models.load_model, no name imported from a file.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recsys_nn.data.atomic import atomic_folder
 from recsys_nn.data.encoding import ENCODER_FILES, Encoder
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
@@ -50,17 +49,10 @@ def write_run_folder(
     check_place(target, overwrite=overwrite)
     config = _registered_config(predictor)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    except OSError as error:
-        raise ArtifactError(f"{target} cannot be written: {error.strerror}") from error
-    try:
-        _write_files(draft, predictor, config, documents or {})
-        _move_into_place(draft, target)
+        with atomic_folder(target) as draft:
+            _write_files(draft, predictor, config, documents or {})
     except OSError as error:
         raise ArtifactError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return target
 
 
@@ -117,32 +109,11 @@ def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documen
     texts = {MODEL: config.model_dump_json(indent=2) + "\n", **documents}
     for name, text in texts.items():
         (draft / name).write_text(text, encoding="utf-8")
+    shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
     shapes = {name: list(values.shape) for name, values in sorted(weights.items())}
     manifest = new_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
     (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    for file in (*draft.iterdir(), draft):
-        _sync(file)
-
-
-def _move_into_place(draft: Path, target: Path) -> None:
-    if target.exists():
-        old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-        os.replace(target, old / "old")
-        os.replace(draft, target)
-        shutil.rmtree(old)
-    else:
-        os.replace(draft, target)
-    target.chmod(0o755)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _model_config(file: Path, manifest: dict[str, Any]) -> ModelConfig:

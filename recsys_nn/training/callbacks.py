@@ -55,7 +55,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
                     f"the likely cause is that {name} is not standardised (it reaches {spread:g}): "
                     "give its columns mean 0 and standard deviation 1"
                 )
-        return f"the likely cause is that this rate is too high: try {self._learning_rate / 10:g}"
+        return f"the likely cause is that this rate is too high: try {min(self._learning_rate / 10, 1e-3):g}"
 
 
 class ProgressLines(keras.callbacks.Callback):

@@ -40,6 +40,7 @@ class TrainingRun:
     def plot_history(self) -> Figure:
         """Training and validation loss by epoch, the best epoch marked."""
         from matplotlib import pyplot as plt
+        from matplotlib.ticker import MaxNLocator
 
         figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
         for column, label, style in (("loss", "training", "o-"), ("val_loss", "validation", "s-")):
@@ -47,7 +48,7 @@ class TrainingRun:
                 axes.plot(self.history["epoch"], self.history[column], style, markersize=4, label=label)
         axes.axvline(self.best_epoch, color="0.5", linestyle="--", label=f"best epoch ({self.best_epoch})")
         axes.set(xlabel="epoch", ylabel=f"loss ({self.config.loss})", title="Learning curves")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
         plt.close(figure)  # a notebook shows the returned figure; left open it would show it twice

@@ -127,9 +127,7 @@ class Trainer:
             patient = stopping is not None and stopping.stopped_epoch > 0
             reason = "patience" if patient else "callback"
         best_epoch = len(log.rows) if stopping is None else stopping.best_epoch + 1
-        return TrainingRun(
-            model, pd.DataFrame(log.rows), int(best_epoch), reason, time.perf_counter() - began, config
-        )
+        return TrainingRun(model, pd.DataFrame(log.rows), int(best_epoch), reason, time.perf_counter() - began, config)
 
     def _evaluated_once(
         self, model: keras.Model, train: Tensors, validation: Tensors | None, began: float

@@ -1,0 +1,54 @@
+"""Named data sets: one file each, and the list of them here."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Protocol
+
+from recsys_nn.data.datasets.movielens_1m import MOVIELENS_1M
+from recsys_nn.data.datasets.movielens_100k import MOVIELENS_100K
+from recsys_nn.data.datasets.movielens_latest_small import MOVIELENS_LATEST_SMALL
+from recsys_nn.data.datasets.synthetic import SYNTHETIC
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.errors import DataError
+
+__all__ = ["Dataset", "dataset_names", "get_dataset"]
+
+
+class Dataset(Protocol):
+    """What every named data set can do."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def licence(self) -> str: ...
+
+    def load(self, **options: Any) -> Ratings:
+        """All its ratings; an option that it does not have is a DataError."""
+
+    def read(self, file: str | Path) -> Ratings:
+        """Another file of ratings in its format and with its features, such as an official split."""
+
+
+_ALL: tuple[Dataset, ...] = (MOVIELENS_100K, MOVIELENS_1M, MOVIELENS_LATEST_SMALL, SYNTHETIC)
+_BY_NAME = {dataset.name: dataset for dataset in sorted(_ALL, key=lambda dataset: dataset.name)}
+
+
+def dataset_names() -> list[str]:
+    """The names of all data sets, sorted."""
+    return list(_BY_NAME)
+
+
+def get_dataset(name: str) -> Dataset:
+    """The data set of this name.
+
+    Raises:
+        DataError: if there is none, with the nearest name that there is.
+    """
+    if name not in _BY_NAME:
+        nearest = get_close_matches(str(name), _BY_NAME, n=1, cutoff=0.0)[0]
+        raise DataError(f"no data set {name!r}; did you mean {nearest!r}? There are {', '.join(_BY_NAME)}")
+    return _BY_NAME[name]

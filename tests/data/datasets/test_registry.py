@@ -1,0 +1,45 @@
+import pytest
+
+from recsys_nn.data.datasets import dataset_names, get_dataset
+from recsys_nn.errors import DataError
+
+
+def test_names_are_sorted() -> None:
+    assert dataset_names() == ["movielens-100k", "movielens-1m", "movielens-latest-small", "synthetic"]
+
+
+@pytest.mark.parametrize("name", dataset_names())
+def test_every_data_set_says_what_it_is_and_what_is_allowed(name: str) -> None:
+    dataset = get_dataset(name)
+    assert dataset.name == name
+    assert "ratings" in dataset.title
+    assert dataset.licence
+
+
+@pytest.mark.parametrize(
+    ("wrong", "nearest"),
+    [("movielens-100", "movielens-100k"), ("ML-1m", "movielens-1m"), ("syntetic", "synthetic")],
+)
+def test_an_unknown_name_is_answered_with_the_nearest_one(wrong: str, nearest: str) -> None:
+    with pytest.raises(DataError, match=f"no data set '{wrong}'; did you mean '{nearest}'"):
+        get_dataset(wrong)
+
+
+@pytest.mark.parametrize("name", [name for name in dataset_names() if name != "synthetic"])
+def test_an_archive_takes_no_options(name: str) -> None:
+    with pytest.raises(DataError, match=f"{name} takes no options, but was given 'seed'"):
+        get_dataset(name).load(seed=7)
+
+
+def test_the_generator_answers_an_unknown_option_with_the_nearest_one_and_all() -> None:
+    with pytest.raises(DataError, match=r"no option 'n_user'; did you mean 'n_users'\? There are n_users, "):
+        get_dataset("synthetic").load(n_user=7)
+
+
+def test_the_generator_has_no_files() -> None:
+    with pytest.raises(DataError, match=r"synthetic has no files, so there is no 'u1\.base'"):
+        get_dataset("synthetic").read("u1.base")
+
+
+def test_the_generator_passes_its_options_on() -> None:
+    assert len(get_dataset("synthetic").load(n_users=5, n_items=4, n_ratings=11)) == 11

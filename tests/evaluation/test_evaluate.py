@@ -1,0 +1,77 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_nn import BiasConfig, DataError, Encoder, Predictor, Ratings, Trainer, build_model, evaluate
+
+
+def ratings(rows: list[tuple[str, str, float]], **options) -> Ratings:
+    return Ratings(pd.DataFrame(rows, columns=["user", "item", "rating"]), scale=(1, 5), **options)
+
+
+# u rated 20 items (so does nobody else but v), v one.
+TRAIN = ratings([("u", f"i{k}", 4 if k % 2 else 2) for k in range(20)] + [("v", "i0", 5), ("w", "i0", 1)])
+TEST = ratings([("v", "i1", 4), ("new", "i0", 3), ("new", "nowhere", 1), ("w", "i2", 2)])
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    encoder = Encoder.fit(TRAIN)
+    model = Trainer(progress=False).fit(build_model(BiasConfig(), encoder), encoder.encode(TRAIN)).model
+    return Predictor(model, encoder)
+
+
+def test_the_errors_are_those_of_the_predictions(predictor):
+    evaluation = evaluate(predictor, TEST)
+    errors = TEST.frame["rating"] - predictor.predict(TEST)["prediction"]
+    assert evaluation.n == 4
+    assert evaluation.rmse == pytest.approx(np.sqrt(np.mean(errors**2)))
+    assert evaluation.mae == pytest.approx(np.mean(np.abs(errors)))
+
+
+def test_the_four_baselines_stand_beside(predictor):
+    evaluation = evaluate(predictor, TEST)
+    assert list(evaluation.baselines) == ["global", "user", "item", "bias"]
+    mean = TRAIN.frame["rating"].mean()
+    assert evaluation.baselines["global"] == pytest.approx(np.sqrt(np.mean((TEST.frame["rating"] - mean) ** 2)))
+
+
+def test_the_lift_is_over_the_best_baseline(predictor):
+    evaluation = evaluate(predictor, TEST)
+    best = min(evaluation.baselines.values())
+    assert evaluation.baselines[evaluation.best_baseline] == best
+    assert evaluation.lift == pytest.approx(1 - evaluation.rmse / best)
+    assert evaluation.metrics["bias_rmse"] == evaluation.baselines["bias"]
+
+
+def test_segments_go_by_how_often_a_side_was_rated_in_training(predictor):
+    segments = evaluate(predictor, TEST).segments.set_index(["side", "ratings"])
+    assert segments.loc["user", "n"].to_dict() == {"0": 2, "1-4": 2, "5-19": 0, "20+": 0}
+    assert segments.loc["item", "n"].to_dict() == {"0": 1, "1-4": 3, "5-19": 0, "20+": 0}
+    errors = TEST.frame["rating"] - predictor.predict(TEST)["prediction"]
+    assert segments.loc[("user", "0"), "rmse"] == pytest.approx(np.sqrt(np.mean(errors[1:3] ** 2)))
+    assert np.isnan(segments.loc[("user", "20+"), "rmse"])
+    assert segments["n"].groupby("side").sum().tolist() == [4, 4]
+
+
+def test_the_oracle_is_told_where_the_truth_is_known(predictor):
+    class Truth:
+        def expected(self, users, items):
+            return np.full(len(users), 3.0)
+
+    assert evaluate(predictor, TEST).oracle is None
+    known = evaluate(predictor, ratings([("u", "i1", 4), ("u", "i2", 1)], truth=Truth()))
+    assert known.oracle == pytest.approx(np.sqrt((1 + 4) / 2))
+    assert "oracle (best possible)" in known.summary["predictor"].tolist()
+
+
+def test_the_summary_is_sorted_and_shown_in_notebooks(predictor):
+    evaluation = evaluate(predictor, TEST)
+    assert evaluation.summary["rmse"].is_monotonic_increasing
+    assert set(evaluation.summary["predictor"]) == {"model", *(f"{name} baseline" for name in evaluation.baselines)}
+    assert f"{evaluation.rmse:.4f}" in evaluation._repr_html_()
+
+
+def test_nothing_to_judge_is_refused(predictor):
+    with pytest.raises(DataError, match="there are no ratings to evaluate on"):
+        evaluate(predictor, TEST.take([]))

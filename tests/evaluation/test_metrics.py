@@ -1,0 +1,30 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+from recsys_nn.evaluation.metrics import mae, r2, rmse
+
+PAIRS = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=30)
+
+
+def test_by_hand():
+    assert rmse([1, 2, 3], [1, 4, 3]) == pytest.approx(math.sqrt(4 / 3))
+    assert mae([1, 2, 3], [1, 4, 3]) == pytest.approx(2 / 3)
+    assert r2([1, 2, 3], [1, 4, 3]) == pytest.approx(1 - 4 / 2)
+
+
+@given(PAIRS)
+def test_they_are_scikit_learns(pairs):
+    ratings, predictions = np.array(pairs).T
+    assert rmse(ratings, predictions) == pytest.approx(root_mean_squared_error(ratings, predictions), abs=1e-9)
+    assert mae(ratings, predictions) == pytest.approx(mean_absolute_error(ratings, predictions), abs=1e-9)
+    if ratings.std() > 1e-3:
+        assert r2(ratings, predictions) == pytest.approx(r2_score(ratings, predictions), rel=1e-6, abs=1e-9)
+
+
+def test_r2_of_ratings_that_do_not_vary_is_not_a_number():
+    assert math.isnan(r2([3, 3], [2, 4]))

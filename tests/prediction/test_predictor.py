@@ -1,0 +1,91 @@
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_nn import DataError, Encoder, Predictor, Ratings, SVDConfig, build_model
+from recsys_nn.prediction import predictor as module
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    frame = pd.DataFrame({"user": list("aabbc"), "item": [1, 2, 1, 3, 2], "rating": [1, 5, 2, 4, 3]})
+    return Encoder.fit(Ratings(frame, scale=(1, 5)))
+
+
+@pytest.fixture(scope="module")
+def predictor(encoder) -> Predictor:
+    """r = 3 + 10 a_u, clipped: users a, b, c have the biases .1, .2, .3 and items none."""
+    model = build_model(SVDConfig(embedding_dim=1, init_std=1e-9), encoder)
+    model.get_layer("user_bias").embeddings.assign(np.array([[0], [0.1], [0.2], [0.3]]) * 10 / encoder.rating_std)
+    return Predictor(model, encoder)
+
+
+def test_a_table_of_pairs_becomes_a_table_of_predictions_in_its_order(predictor):
+    predicted = predictor.predict([("c", 3), ("a", 1), ("new", 1), ("b", 99), ("new", 99)])
+    assert list(predicted) == ["user", "item", "prediction", "source"]
+    assert predicted["user"].tolist() == ["c", "a", "new", "b", "new"]
+    assert predicted["item"].tolist() == [3, 1, 1, 99, 99]
+    assert predicted["source"].tolist() == ["model", "model", "item", "user", "global"]
+    np.testing.assert_allclose(predicted["prediction"], [5, 4, 3, 5, 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("a", 1), ("b", 2)],
+        (pair for pair in [("a", 1), ("b", 2)]),
+        pd.DataFrame({"item": [1, 2], "user": ["a", "b"], "note": ["x", "y"]}, index=[7, 8]),
+        Ratings(pd.DataFrame({"user": ["a", "b"], "item": [1, 2], "rating": [1, 2]})),
+    ],
+)
+def test_pairs_may_be_tuples_a_frame_or_ratings(predictor, pairs):
+    predicted = predictor.predict(pairs)
+    assert predicted[["user", "item"]].to_numpy().tolist() == [["a", 1], ["b", 2]]
+    np.testing.assert_allclose(predicted["prediction"], [4, 5], rtol=1e-6)
+
+
+def test_users_and_items_may_be_arrays(predictor):
+    predicted = predictor.predict(users=np.array(["a", "b"]), items=np.array([1, 2], dtype=np.int16))
+    np.testing.assert_allclose(predicted["prediction"], [4, 5], rtol=1e-6)
+
+
+def test_one_pair_works_and_none_gives_an_empty_table(predictor):
+    assert len(predictor.predict([("a", 1)])) == 1
+    empty = predictor.predict([])
+    assert list(empty) == ["user", "item", "prediction", "source"]
+    assert len(empty) == 0
+
+
+def test_large_inputs_go_through_in_batches_with_one_tracing(encoder, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 7)
+    predictor = Predictor(build_model(SVDConfig(), encoder), encoder)
+    users, items = np.array(list("abc") * 10), np.array([1, 2, 3] * 10)
+    together = predictor.predict(users=users, items=items)["prediction"]
+    assert together[:3].tolist() * 10 == together.tolist()
+    assert predictor._ratings.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"pairs": [("a", "1")]}, "item '1' is unknown, 1 is known: .* of type integer in training .* string here"),
+        ({"pairs": [("a", 1), ("b",)]}, r"row 1: \('b',\) is not a \(user, item\) pair"),
+        ({"pairs": ["ab"]}, "row 0: 'ab' is not a"),
+        ({"pairs": [("a", 1), (2, 1)]}, "the user ids are of mixed types"),
+        ({"pairs": pd.DataFrame({"user": ["a"]})}, "no column 'item' among 'user'"),
+        ({"users": ["a"], "items": [1, 2]}, "1 users and 2 items do not make pairs"),
+        ({"users": ["a"]}, "give pairs, or both users and items"),
+        ({"pairs": [(None, 1)]}, "row 0: the user id is missing"),
+    ],
+)
+def test_what_is_no_pair_is_refused(predictor, asked, message):
+    with pytest.raises(DataError, match=message):
+        predictor.predict(**asked)
+
+
+def test_any_keras_model_with_the_two_inputs_predicts_within_the_scale(encoder):
+    inputs = {name: keras.Input((), dtype="int32", name=name) for name in ("user", "item")}
+    total = keras.ops.expand_dims(keras.ops.cast(inputs["user"] + inputs["item"], "float32"), -1)
+    predicted = Predictor(keras.Model(inputs, total), encoder).predict([("a", 1), ("c", 3)])
+    assert predicted["prediction"].tolist() == [2.0, 5.0]

@@ -1,0 +1,151 @@
+"""The architecture, held against the source: who may import whom, and that documentation tells the truth."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import recsys_nn
+
+PACKAGE = Path(recsys_nn.__file__).parent
+MODULES = sorted(
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for file in PACKAGE.rglob("*.py")
+)
+
+# A station may import from itself and from these (the table of CONTRIBUTING.md).
+MAY_IMPORT = {
+    "errors": [],
+    "data": ["errors"],
+    "models": ["data.encoding", "data.baselines", "errors"],
+    "training": ["data.tensors", "errors"],
+    "prediction": ["data", "models", "errors"],
+    "evaluation": ["prediction", "data", "errors"],
+    "config": ["data", "models", "training", "errors"],
+    "experiment": ["config", "data", "models", "training", "prediction", "evaluation", "errors"],
+    "cli": ["config", "experiment", "data", "training", "prediction", "evaluation", "errors"],
+}
+
+
+def imports_of(module: str, *, at_run_time: bool = True) -> set[str]:
+    """The package's modules that a module imports, also within functions; not those for type checkers alone."""
+    tree = ast.parse(Path(inspect.getsourcefile(importlib.import_module(module))).read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for node in _executed(tree) if at_run_time else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("recsys_nn.")}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recsys_nn"):
+            found |= {
+                name if (name := f"{node.module}.{alias.name}") in MODULES else node.module for alias in node.names
+            }
+    return found
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _executed(child)
+
+
+def station(module: str) -> str:
+    return module.removeprefix("recsys_nn.").split(".")[0]
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "recsys_nn"])
+def test_a_station_imports_only_stations_above_it(module):
+    allowed = [station(module), *MAY_IMPORT[station(module)]]
+    for imported in imports_of(module, at_run_time=False):
+        inner = imported.removeprefix("recsys_nn.")
+        assert any(inner == name or inner.startswith(f"{name}.") for name in allowed), f"{module} imports {imported}"
+
+
+def test_every_station_stands_in_the_table():
+    assert {station(name) for name in MODULES if name != "recsys_nn"} == set(MAY_IMPORT)
+
+
+def test_no_module_imports_itself_in_a_circle():
+    # predictor <-> run_folder is the one pair that knows each other: saving is a method of what is saved.
+    pair = {"recsys_nn.prediction.predictor", "recsys_nn.prediction.run_folder"}
+    graph = {name: {other for other in imports_of(name) if {name, other} != pair} for name in MODULES}
+    TopologicalSorter(graph).prepare()
+
+
+def test_importing_the_package_loads_neither_tensorflow_nor_pandas():
+    script = "import recsys_nn, sys; print([name for name in ('tensorflow', 'keras', 'pandas') if name in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert printed.strip() == "[]"
+
+
+def test_configs_are_read_without_tensorflow():
+    script = (
+        "import sys, recsys_nn as rn; rn.load_config({'data': {'source': 'synthetic'}, 'model': {'kind': 'neumf'}});"
+        "print('tensorflow' in sys.modules)"
+    )
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert printed.strip() == "False"
+
+
+def test_every_public_name_is_loaded_from_its_home():
+    for name in recsys_nn.__all__:
+        assert getattr(recsys_nn, name).__name__ == name
+    assert set(recsys_nn.__all__) <= set(dir(recsys_nn))
+    with pytest.raises(AttributeError, match="has no attribute 'Predicter'"):
+        recsys_nn.Predicter  # noqa: B018
+
+
+def public_objects() -> dict[str, object]:
+    found = {}
+    for info in pkgutil.walk_packages([str(PACKAGE)], "recsys_nn."):
+        module = importlib.import_module(info.name)
+        for name, value in vars(module).items():
+            if getattr(value, "__module__", None) != info.name or name.startswith("_"):
+                continue
+            if inspect.isfunction(value) or inspect.isclass(value):
+                found[f"{info.name}.{name}"] = value
+            if inspect.isclass(value):
+                methods = inspect.getmembers(value, inspect.isroutine)
+                found |= {
+                    f"{info.name}.{name}.{method}": function
+                    for method, function in methods
+                    if not method.startswith("_") and method in vars(value)
+                }
+    return found
+
+
+PUBLIC = public_objects()
+
+
+def documented_parameters(docstring: str) -> list[str]:
+    section = re.search(r"^Args:\n((?:[ ]+.*\n|\n)+)", docstring + "\n", re.MULTILINE)
+    lines = re.findall(r"^ {4}(\w+(?:, \w+)*):", section.group(1), re.MULTILINE) if section else []
+    return [name for line in lines for name in line.split(", ")]
+
+
+def actual_parameters(value: object) -> list[str]:
+    if inspect.isclass(value) and issubclass(value, BaseModel):
+        return [name for name in value.__annotations__ if name in value.model_fields and name != "kind"]
+    return [name for name in inspect.signature(value).parameters if name not in ("self", "cls", "kwargs")]
+
+
+@pytest.mark.parametrize("name", [name for name, value in PUBLIC.items() if "Args:" in (value.__doc__ or "")])
+def test_documented_parameters_are_those_of_the_signature(name):
+    value = PUBLIC[name]
+    assert documented_parameters(inspect.getdoc(value)) == actual_parameters(value)
+
+
+@pytest.mark.parametrize("name", recsys_nn.__all__)
+def test_every_public_name_is_documented(name):
+    assert inspect.getdoc(getattr(recsys_nn, name)), name

@@ -1,0 +1,231 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from recsys_nn import Predictor, cli, load_ratings
+
+SMALL = {
+    "seed": 7,
+    "data": {"source": "synthetic", "options": {"n_users": 50, "n_items": 40, "n_ratings": 1000}},
+    "model": {"kind": "svd", "embedding_dim": 4},
+    "training": {"epochs": 2, "batch_size": 100},
+}
+GOOD_ROWS = ["user,item,rating", "a,x,1", "a,y,5", "b,x,2", "b,y,4", "c,x,3"]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command line in this process: (exit code, output, error output)."""
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["recsys-nn", *map(str, words)])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A trained run folder."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["recsys-nn", "train", str(folder / "small.yaml"), "--output", str(folder / "run")])
+        with pytest.raises(SystemExit):
+            cli.main()
+    return folder
+
+
+def test_train_prints_the_results_and_leaves_a_run_folder(run, folder, tmp_path):
+    code, out, err = run("train", folder / "small.yaml", "--set", "training.epochs=1", "--output", tmp_path / "run")
+    assert (code, err) == (0, "")
+    for shown in ("epoch 1/1", "bias baseline", "oracle (best possible)", "below the best baseline", "By segment"):
+        assert shown in out or shown.replace("below", "above") in out
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["best_epoch"] == 1
+
+
+def test_train_does_not_overwrite_unless_asked(run, folder):
+    code, out, err = run("train", folder / "small.yaml", "--output", folder / "run")
+    assert (code, out) == (2, "")
+    assert "already holds a run; choose another output, or overwrite it (--overwrite)" in err
+    assert run("train", folder / "small.yaml", "--output", folder / "run", "--overwrite")[0] == 0
+
+
+def test_evaluate_gives_the_figures_of_other_ratings(run, folder, tmp_path):
+    ratings = load_ratings("synthetic", n_users=50, n_items=40, n_ratings=1000).frame.head(100)
+    ratings.drop(columns="timestamp").to_csv(tmp_path / "new.csv", index=False)
+    code, out, _ = run("evaluate", folder / "run", tmp_path / "new.csv")
+    assert code == 0
+    assert "100 ratings" in out
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".parquet"])
+def test_predict_reads_and_writes_text_and_parquet(run, folder, tmp_path, suffix):
+    pairs = load_ratings("synthetic", n_users=50, n_items=40, n_ratings=1000).frame[["user", "item"]].head(5)
+    pairs.loc[5] = ["nobody", pairs["item"][0]]
+    asked, answered = tmp_path / f"pairs{suffix}", tmp_path / f"predicted{suffix}"
+    if suffix == ".parquet":
+        pairs.to_parquet(asked)
+    else:
+        pairs.to_csv(asked, index=False, sep="\t" if suffix == ".tsv" else ",")
+    code, out, _ = run("predict", folder / "run", asked, "--output", answered)
+    assert code == 0
+    assert "6 predictions written" in out
+    assert "1 from item" in out
+    written = (
+        pd.read_parquet(answered)
+        if suffix == ".parquet"
+        else pd.read_csv(answered, sep="\t" if suffix == ".tsv" else ",")
+    )
+    expected = Predictor.load(folder / "run").predict(pairs)
+    assert written["user"].tolist() == pairs["user"].tolist()
+    assert written["prediction"].tolist() == pytest.approx(expected["prediction"].tolist(), rel=1e-5)
+    assert written["source"].tolist() == ["model"] * 5 + ["item"]
+
+
+def test_ids_of_text_are_read_as_the_training_ids_were(run, tmp_path):
+    """Trained on integers from Parquet, asked about in CSV."""
+    table = pd.DataFrame({"user": [1, 1, 2, 2], "item": [7, 8, 7, 8], "rating": [1, 5, 2, 4]})
+    table.to_parquet(tmp_path / "ratings.parquet")
+    config = {"data": {"source": str(tmp_path / "ratings.parquet"), "split": {"test": 0, "validation": 0}}}
+    config |= {"model": {"kind": "bias"}, "training": {"patience": None}, "output": str(tmp_path / "run")}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    assert run("train", tmp_path / "run.yaml")[0] == 0
+    (tmp_path / "pairs.csv").write_text("user,item\n1,8\n")
+    assert run("predict", tmp_path / "run", tmp_path / "pairs.csv", "--output", tmp_path / "out.csv")[0] == 0
+    assert pd.read_csv(tmp_path / "out.csv")["source"].tolist() == ["model"]
+    (tmp_path / "bad.csv").write_text("user,item\n1,8\n007,8\n")
+    code, _, err = run("predict", tmp_path / "run", tmp_path / "bad.csv", "--output", tmp_path / "out2.csv")
+    assert (code, (tmp_path / "out2.csv").exists()) == (2, False)
+    assert "bad.csv, line 3: the user id '007' is not written as a plain 64-bit integer" in err
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("taken.csv", "already exists; choose another output, or overwrite it"),
+        ("none/out.csv", "none does not exist"),
+        ("out.xlsx", "write a .csv, .tsv"),
+    ],
+)
+def test_predict_refuses_an_output_before_the_work(run, folder, tmp_path, output, message):
+    (tmp_path / "taken.csv").write_text("precious")
+    code, _, err = run("predict", folder / "run", folder / "no-such-pairs.csv", "--output", tmp_path / output)
+    assert code == 2
+    assert message in err
+    assert (tmp_path / "taken.csv").read_text() == "precious"
+
+
+BAD_TABLES = {
+    "a missing file": (None, "does not exist|No such file"),
+    "an empty file": ("", "is empty"),
+    "a header alone": ("user,item,rating\n", "no rows"),
+    "a missing column": ("user,thing,rating\na,x,1\n", "no column for the item among 'user', 'thing', 'rating'"),
+    "a short row": ("\n".join([*GOOD_ROWS, "d,x"]), "line 7: 2 fields where 3 are expected: 'd,x'"),
+    "a long row": ("\n".join([*GOOD_ROWS, "d,x,1,9"]), "line 7: 4 fields where 3 are expected"),
+    "a word for a rating": ("\n".join([*GOOD_ROWS, "d,x,good"]), "line 7: the rating 'good' is not a number"),
+    "a NaN rating": ("\n".join([*GOOD_ROWS, "d,x,NaN"]), "line 7: the rating is nan; ratings are finite"),
+    "an infinite rating": ("\n".join([*GOOD_ROWS, "d,x,-inf"]), "line 7: the rating is -inf"),
+    "a rating off the scale": ("\n".join([*GOOD_ROWS, "d,x,6"]), "line 7: the rating 6 is outside the scale 1 to 5"),
+    "one user": ("user,item,rating\na,x,1\na,y,2\na,z,3\n", r"only one user \('a'\)"),
+    "one item": ("user,item,rating\na,x,1\nb,x,2\nc,x,3\n", r"only one item \('x'\)"),
+    "equal ratings": ("user,item,rating\na,x,3\nb,y,3\nc,x,3\n", "all 3 training ratings are 3"),
+    "a repeated pair": (
+        "\n".join([*GOOD_ROWS, "a,x,2"]),
+        "line 7: user 'a' already rated item 'x' at .*line 2.*duplicates='last'",
+    ),
+    "an empty id": ("\n".join([*GOOD_ROWS, ",x,1"]), "line 7: the user id '' is empty"),
+    "a blank in an id": ("\n".join([*GOOD_ROWS, "d, x,1"]), "line 7: the item id ' x' begins or ends with white space"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_bad_input_gives_one_clear_line_and_writes_nothing(run, tmp_path, case):
+    content, message = BAD_TABLES[case]
+    if content is not None:
+        (tmp_path / "ratings.csv").write_text(content)
+    config = {
+        "output": str(tmp_path / "run"),
+        "data": {"source": str(tmp_path / "ratings.csv"), "scale": [1, 5], "split": {"test": 0, "validation": 0}},
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    code, out, err = run("train", tmp_path / "run.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith("recsys-nn: ")
+    assert len(err.splitlines()) == 1
+    assert pd.Series([err]).str.contains(message, regex=True).all(), err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_that_diverges_exits_with_1_and_writes_nothing(run, folder, tmp_path):
+    code, _, err = run(
+        "train", folder / "small.yaml", "--set", "training.learning_rate=1e30", "--output", tmp_path / "r"
+    )
+    assert code == 1
+    assert "epoch 1: loss is nan at learning rate 1e+30" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_is_shown_with_its_defaults(run, folder):
+    code, out, _ = run("config", "show", folder / "small.yaml", "--set", "training.epochs=9")
+    assert code == 0
+    shown = yaml.safe_load(out)
+    assert (shown["training"]["epochs"], shown["training"]["patience"]) == (9, 3)
+
+
+def test_the_schema_is_printed(run):
+    assert "SVDConfig" in json.loads(run("config", "schema")[1])["$defs"]
+
+
+def test_the_data_sets_are_listed(run):
+    _, out, _ = run("datasets")
+    assert all(name in out for name in ("movielens-100k", "movielens-1m", "movielens-latest-small", "synthetic"))
+
+
+@pytest.mark.parametrize("words", [("train",), ("predict", "run"), ("no-such-command",)])
+def test_a_wrong_call_is_the_users_error(run, words):
+    code, _, err = run(*words)
+    assert code == 2
+    assert "Usage" in err
+
+
+def test_ctrl_c_ends_the_training_and_keeps_the_best_epoch(folder, tmp_path):
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from recsys_nn.cli import main; main()"),
+            *("train", str(folder / "small.yaml"), "--output", str(tmp_path / "run")),
+            *("--set", "training.epochs=100000", "--set", "training.patience=null"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("epoch      3/"):
+            break
+    process.send_signal(2)
+    out = process.stdout.read()
+    assert process.wait(timeout=60) == 0
+    assert "Interrupted: the best epoch so far, " in out
+    Predictor.load(tmp_path / "run")
+
+
+def test_help_comes_at_once():
+    """The processor time of the whole process, at best of three: the wall time would measure the machine."""
+    script = (
+        "import os, sys, recsys_nn.cli as cli; sys.argv = ['recsys-nn', '--help']\n"
+        "try: cli.main()\nexcept SystemExit: pass\n"
+        "assert not {'tensorflow', 'pandas', 'keras'} & set(sys.modules); print('TIME', sum(os.times()[:2]))"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+        for _ in range(3)
+    ]
+    assert min(float(out.rpartition("TIME")[2]) for out in runs) < 0.5

@@ -1,0 +1,110 @@
+import json
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from recsys_nn import ConfigError, NeuMFConfig, RunConfig, SVDConfig, TrainConfig, load_config
+from recsys_nn.config import FilesSplitConfig, config_schema
+
+MINIMAL = {"data": {"source": "synthetic"}}
+
+
+def test_all_but_the_data_has_a_default():
+    config = load_config(MINIMAL)
+    assert (config.model, config.training) == (SVDConfig(), TrainConfig())
+
+
+def test_yaml_and_the_resolved_config_are_the_same_thing(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "seed: 3\ndata:\n  source: movielens-100k\n  split: {kind: files, train: u1.base, test: u1.test}\n"
+        "model: {kind: neumf, widths: [8, 4]}\ntraining: {learning_rate: 1e-4, optimizer: {name: sgd, momentum: 0.9}}\n"
+    )
+    config = load_config(file)
+    assert config.model == NeuMFConfig(widths=(8, 4))
+    assert config.data.split == FilesSplitConfig(train="u1.base", test="u1.test")
+    assert config.training.learning_rate == 1e-4
+    assert config.training.optimizer.settings == {"momentum": 0.9}
+    assert load_config(yaml.safe_load(config.to_yaml())) == config
+
+
+def test_the_seed_of_the_run_is_the_trainings_unless_given():
+    assert load_config({**MINIMAL, "seed": 5}).training.seed == 5
+    assert load_config({**MINIMAL, "seed": 5, "training": {"seed": 6}}).training.seed == 6
+
+
+def test_overrides_change_values_at_any_depth():
+    config = load_config(
+        {**MINIMAL, "training": {"epochs": 9}},
+        overrides=[
+            "training.epochs=5",
+            "model.kind=bias",
+            "data.split.test=0.2",
+            "output=runs/x",
+            "training.patience=null",
+        ],
+    )
+    assert (config.training.epochs, config.training.patience, config.model.kind) == (5, None, "bias")
+    assert (config.data.split.test, config.output) == (0.2, "runs/x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["trainin.epochs=5"], "^trainin: there is no such key; did you mean 'training'"),
+        (["training.epoch=5"], "^training.epoch: there is no such key; did you mean 'epochs'"),
+        (["model.embeding_dim=5"], "^model.embeding_dim: there is no such key; did you mean 'embedding_dim'"),
+        (["data.split.tset=0.1"], "^data.split.tset: there is no such key; did you mean 'test'"),
+        (["data.split.kind=radom"], "^data.split.kind: there is no kind 'radom'; did you mean 'random'"),
+        (["model={kind: neumff}"], "^model.kind: unknown model kind 'neumff'; did you mean 'neumf'"),
+        (["model={l2: 1}"], "^model.kind: say which: bias, "),
+        (["training.epochs=0"], "^training.epochs: .*greater than or equal to 1, not 0"),
+        (["training.epochs=many"], "^training.epochs: .*valid integer.*not 'many'"),
+        (["training.learning_rate=.nan"], "^training.learning_rate: .*finite"),
+        (["training.optimizer=sdg"], "^training.optimizer.name: .*'sgd', not 'sdg'"),
+        (["training.schedule={kind: cosine, epoch: 5}"], "^training.schedule.epoch: .*did you mean 'epochs'"),
+        (["training.schedule={epochs: 5}"], "^training.schedule.kind: is missing"),
+        (["data.format.colour=1"], "^data.format.colour: there is no such key"),
+        (["data.source=null"], "^data.source: say which ratings to read"),
+        (["data.split.test=1.5"], "^data.split.test: .*less than 1, not 1.5"),
+        (["model.embedding_dim=-1", "training.batch_size=0"], "(?s)model.embedding_dim.*training.batch_size"),
+        (["epochs"], "'epochs' is not of the form dotted.path=value"),
+        (["seed={"], "'seed={': the value is not YAML"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_by_its_dotted_path(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config({**MINIMAL, "model": {"kind": "svd"}}, overrides=changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: 1\nseed: 2\n", "line 2: the key 'seed' stands twice"),
+        ("data:\n  source: a.csv\n  source: b.csv\n", "line 3: the key 'source' stands twice"),
+        ("- a\n- b\n", "does not hold a mapping of sections"),
+        ("", "does not hold a mapping of sections"),
+        ("seed: [1\n", "is not YAML: .*line"),
+        ("seed: !!python/object/apply:os.system ['true']\n", "is not YAML: .*could not determine a constructor"),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused(tmp_path, text, message):
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(tmp_path / "run.yaml")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="none.yaml does not exist"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_the_schema_accepts_what_the_loader_accepts_and_refuses_typos():
+    schema = json.loads(json.dumps(config_schema()))
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    config = RunConfig.model_validate({**MINIMAL, "model": {"kind": "neumf"}})
+    assert validator.is_valid(yaml.safe_load(config.to_yaml()))
+    assert not validator.is_valid({**MINIMAL, "model": {"kind": "svd", "embeding_dim": 3}})
+    assert not validator.is_valid({**MINIMAL, "trainin": {}})

@@ -1,0 +1,250 @@
+import hashlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from recsys_nn import (
+    ConfigError,
+    DataError,
+    Encoder,
+    SVDConfig,
+    Tensors,
+    TrainConfig,
+    Trainer,
+    TrainingError,
+    build_model,
+)
+from tests.models.contract import twenty_ratings
+
+QUIET = {"progress": False}
+
+
+def line(n: int = 64, seed: int = 0) -> Tensors:
+    """y = 3 x0 - 2 x1 + 1, without noise."""
+    x = np.random.default_rng(seed).normal(size=(n, 2))
+    return Tensors(x, x @ [3.0, -2.0] + 1.0)
+
+
+def linear_model(start: float = 0.0) -> keras.Model:
+    layer = keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(start))
+    return keras.Sequential([keras.Input((2,)), layer])
+
+
+class RisingAfter(keras.callbacks.Callback):
+    """Writes a validation loss of |epoch - best|, so that the best epoch is known."""
+
+    def __init__(self, best: int) -> None:
+        super().__init__()
+        self.best = best
+        self.weights_at: dict[int, list[np.ndarray]] = {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_loss"] = abs(epoch + 1 - self.best)
+        self.weights_at[epoch + 1] = self.model.get_weights()
+
+
+def test_a_plain_keras_model_learns_a_line():
+    settings = TrainConfig(optimizer="sgd", learning_rate=0.1, batch_size=16, epochs=60, patience=None)
+    run = Trainer(settings, **QUIET).fit(linear_model(), line(), line(seed=1))
+    kernel, bias = run.model.get_weights()
+    np.testing.assert_allclose(kernel[:, 0], [3, -2], atol=1e-3)
+    np.testing.assert_allclose(bias, [1], atol=1e-3)
+
+
+def test_one_epoch_of_whole_table_sgd_is_one_gradient_step():
+    train = line(8)
+    settings = TrainConfig(optimizer="sgd", learning_rate=0.1, batch_size=8, epochs=1, patience=None, validation=0)
+    run = Trainer(settings, **QUIET).fit(linear_model(), train)
+    gradient = 2 * train.inputs.T @ (0 - train.targets) / 8
+    np.testing.assert_allclose(run.model.get_weights()[0][:, 0], -0.1 * gradient, rtol=1e-4)
+
+
+def test_the_weights_of_the_best_epoch_are_kept_and_patience_stops():
+    watch = RisingAfter(best=4)
+    run = Trainer(TrainConfig(epochs=50, patience=3, learning_rate=0.01), callbacks=[watch], **QUIET).fit(
+        linear_model(), line(), line(seed=1)
+    )
+    assert (run.best_epoch, run.stop_reason, len(run.history)) == (4, "patience", 7)
+    for kept, best, last in zip(run.model.get_weights(), watch.weights_at[4], watch.weights_at[7], strict=True):
+        np.testing.assert_array_equal(kept, best)
+        assert not np.array_equal(best, last)
+
+
+def test_without_patience_all_epochs_are_done_and_the_best_is_kept():
+    watch = RisingAfter(best=2)
+    run = Trainer(TrainConfig(epochs=6, patience=None), callbacks=[watch], **QUIET).fit(
+        linear_model(), line(), line(seed=1)
+    )
+    assert (run.best_epoch, run.stop_reason, len(run.history)) == (2, "epochs", 6)
+    np.testing.assert_array_equal(run.model.get_weights()[0], watch.weights_at[2][0])
+
+
+def test_without_a_validation_part_the_last_epoch_is_kept():
+    run = Trainer(TrainConfig(epochs=3, patience=None, validation=0), **QUIET).fit(linear_model(), line())
+    assert (run.best_epoch, run.stop_reason) == (3, "epochs")
+    assert "val_loss" not in run.history
+
+
+def test_the_history_is_a_row_an_epoch():
+    run = Trainer(TrainConfig(epochs=2, metrics=("rmse",)), **QUIET).fit(linear_model(), line(), line(seed=1))
+    assert list(run.history) == ["epoch", "loss", "rmse", "val_loss", "val_rmse", "seconds"]
+    assert run.history["epoch"].tolist() == [1, 2]
+    np.testing.assert_allclose(run.history["val_loss"], run.history["val_rmse"] ** 2, rtol=1e-5)
+    assert run.seconds >= run.history["seconds"].sum()
+
+
+def test_the_losses_weigh_every_example_once_also_in_a_smaller_last_batch():
+    train = line(10)
+    settings = TrainConfig(optimizer="sgd", learning_rate=1e-12, batch_size=4, epochs=1, patience=None, validation=0)
+    run = Trainer(settings, **QUIET).fit(linear_model(), train)
+    assert run.history["loss"][0] == pytest.approx(np.mean(np.square(train.targets)), rel=1e-5)
+
+
+def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
+    """A table sorted by its target: were the last rows taken, validation would see the large targets alone."""
+    table = Tensors(np.zeros((100, 2)), np.arange(100) / 100)
+    settings = TrainConfig(optimizer="sgd", learning_rate=1e-12, epochs=1, validation=0.2, seed=3, batch_size=100)
+    run = Trainer(settings, **QUIET).fit(linear_model(), table)
+    rest, held_out = table.split(0.2, seed=3)
+    assert held_out.targets.min() < 0.2 < 0.8 < held_out.targets.max()
+    assert run.history["loss"][0] == pytest.approx(np.mean(rest.targets**2), rel=1e-5)
+    assert run.history["val_loss"][0] == pytest.approx(np.mean(held_out.targets**2), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"monitor": "val_rsme"},
+            r"'val_rsme' is never logged \(logged: loss, rmse, mae, val_loss, val_rmse, val_mae\)",
+        ),
+        ({"validation": 0}, "'val_loss' is never logged .*there is no validation part, so set patience to null"),
+        ({"optimizer": {"name": "sgd", "momentun": 0.9}}, "training.optimizer.momentun: .*did you mean 'momentum'"),
+        ({"optimizer": {"name": "sgd", "momentum": 7}}, "training.optimizer: .*momentum"),
+        ({"callbacks": [{"name": "reduce_lr_on_plateau", "factr": 0.5}]}, "training.callbacks.0.factr.*'factor'"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(settings, message):
+    model = linear_model()
+    with pytest.raises(ConfigError, match=message):
+        Trainer(TrainConfig(**settings), **QUIET).fit(model, line())
+    np.testing.assert_array_equal(model.get_weights()[0], np.zeros((2, 1)))
+
+
+def test_an_empty_training_part_is_refused():
+    with pytest.raises(DataError, match="the training part is empty"):
+        Trainer(**QUIET).fit(linear_model(), Tensors(np.zeros((0, 2)), np.zeros(0)))
+
+
+def test_a_loss_that_is_no_number_names_epoch_rate_and_cause():
+    with pytest.raises(
+        TrainingError, match=r"epoch \d+: (val_)?loss is (nan|inf) at learning rate 1e\+20; .*too high: try"
+    ):
+        Trainer(TrainConfig(optimizer="sgd", learning_rate=1e20), **QUIET).fit(linear_model(), line())
+
+
+def test_inputs_that_are_not_standardised_are_named_as_the_cause():
+    train = line()
+    with pytest.raises(TrainingError, match="the input 'inputs' is not standardised .*mean 0 and standard deviation 1"):
+        Trainer(TrainConfig(optimizer="sgd", learning_rate=0.1, epochs=100), **QUIET).fit(
+            linear_model(), Tensors(train.inputs * 1e6, train.targets)
+        )
+
+
+def test_ctrl_c_keeps_the_best_epoch_so_far():
+    class Interrupt(RisingAfter):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 4:
+                raise KeyboardInterrupt
+
+    watch = Interrupt(best=2)
+    run = Trainer(TrainConfig(epochs=50), callbacks=[watch], **QUIET).fit(linear_model(), line(), line(seed=1))
+    assert (run.stop_reason, run.best_epoch, len(run.history)) == ("interrupted", 2, 4)
+    np.testing.assert_array_equal(run.model.get_weights()[0], watch.weights_at[2][0])
+
+
+def test_ctrl_c_before_the_first_epoch_is_over_leaves_nothing_to_keep():
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(callbacks=[Interrupt()], **QUIET).fit(linear_model(), line())
+
+
+def test_a_callback_may_stop_the_training():
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    run = Trainer(TrainConfig(epochs=9), callbacks=[Stop()], **QUIET).fit(linear_model(), line())
+    assert (run.stop_reason, len(run.history)) == ("callback", 2)
+
+
+def test_named_callbacks_work_beside_ones_own(tmp_path):
+    log = tmp_path / "log.csv"
+    settings = TrainConfig(
+        epochs=2, callbacks=[{"name": "csv_logger", "filename": str(log)}, "reduce_lr_on_plateau"], metrics=()
+    )
+    Trainer(settings, **QUIET).fit(linear_model(), line())
+    assert log.read_text().splitlines()[0].startswith("epoch,")
+    assert len(log.read_text().splitlines()) == 3
+
+
+def test_a_schedule_lowers_the_rate():
+    settings = TrainConfig(
+        optimizer="sgd", learning_rate=0.1, schedule={"kind": "exponential", "decay": 0.1}, epochs=3, batch_size=64
+    )
+    run = Trainer(settings, **QUIET).fit(linear_model(), line(), line(seed=1))
+    assert float(run.model.optimizer.learning_rate) == pytest.approx(0.1 * 0.1**3, rel=1e-4)
+
+
+def test_a_line_is_printed_for_every_epoch(capsys):
+    Trainer(TrainConfig(epochs=2, metrics=())).fit(linear_model(), line(), line(seed=1))
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("epoch 1/2  loss ")
+    assert "val_loss" in second
+    assert first.endswith("best so far")
+
+
+def test_the_learning_curves_show_losses_and_the_best_epoch():
+    run = Trainer(TrainConfig(epochs=3), **QUIET).fit(linear_model(), line(), line(seed=1))
+    (axes,) = run.plot_history().axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["training", "validation", f"best epoch ({run.best_epoch})"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), run.history["loss"])
+
+
+SCRIPT = """
+import hashlib
+from recsys_nn import Encoder, NeuMFConfig, TrainConfig, Trainer, build_model, load_ratings
+ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1200, seed=1)
+encoder = Encoder.fit(ratings)
+model = build_model(NeuMFConfig(embedding_dim=8, dropout=0.2), encoder, seed=5)
+Trainer(TrainConfig(epochs=2, batch_size=64, seed=5), progress=False).fit(model, encoder.encode(ratings))
+print(hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest())
+"""
+
+
+def test_fresh_processes_reach_the_same_weights_bit_for_bit():
+    digests = {
+        subprocess.run([sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True).stdout.strip()
+        for _ in range(2)
+    }
+    assert len(digests) == 1
+    assert len(digests.pop()) == hashlib.sha256().digest_size * 2
+
+
+def test_the_seed_decides_the_order():
+    encoder = Encoder.fit(twenty_ratings())
+
+    def trained(seed):
+        settings = TrainConfig(epochs=1, batch_size=4, seed=seed, patience=None, validation=0)
+        model = build_model(SVDConfig(embedding_dim=2), encoder, seed=0)
+        return Trainer(settings, **QUIET).fit(model, encoder.encode(twenty_ratings())).model.get_weights()[0]
+
+    np.testing.assert_array_equal(trained(1), trained(1))
+    assert not np.array_equal(trained(1), trained(2))
