@@ -1,0 +1,60 @@
+"""Every snippet of the README does what it says: files are written, commands run, Python executed, in order."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recsys_nn import cli
+
+ROOT = Path(__file__).parents[1]
+SECTIONS = re.split(r"^## ", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+SNIPPET = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+
+def run_commands(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for line in text.splitlines():
+        command = shlex.split(line, comments=True)
+        if not command:
+            continue
+        if command[0] == "recsys-nn":
+            monkeypatch.setattr(sys, "argv", command)
+            with pytest.raises(SystemExit) as exit_:
+                cli.main()
+            assert not exit_.value.code, line
+        elif command[0] == "make":
+            # Run whole by .ci/run; here it must exist.
+            subprocess.run(["make", "--dry-run", *command[1:]], cwd=ROOT, check=True, capture_output=True)
+        elif command[:2] == ["python", "benchmarks/accuracy.py"]:
+            assert (ROOT / command[1]).is_file()
+        elif command[:2] == ["pip", "install"]:
+            assert command[2:] in (["recsys-nn"], ["-e", "."])
+        else:
+            pytest.fail(f"the test does not know how to run: {line}")
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.splitlines()[0])
+def test_the_snippets_of_the_readme_run(section, tmp_path, monkeypatch, request):
+    if "movielens-100k" in section:
+        request.getfixturevalue("real_data")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    namespace: dict[str, object] = {}
+    for language, title, text in SNIPPET.findall(section):
+        if title:
+            Path(title).write_text(text, encoding="utf-8")
+        elif language == "python":
+            exec(compile(text, "README.md", "exec"), namespace)
+        elif language == "console":
+            run_commands(text, monkeypatch)
+        else:
+            assert language == "text", f"a snippet in {language} that nothing runs"
+
+
+def test_the_readme_has_sections_with_snippets():
+    assert sum(len(SNIPPET.findall(section)) for section in SECTIONS) >= 5
