@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +10,7 @@ from recsys_nn.data.datasets.movielens_100k import MOVIELENS_100K
 from recsys_nn.data.datasets.movielens_latest_small import MOVIELENS_LATEST_SMALL
 from recsys_nn.data.datasets.synthetic import SYNTHETIC
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, did_you_mean
 
 __all__ = ["Dataset", "dataset_names", "get_dataset"]
 
@@ -46,9 +45,8 @@ def get_dataset(name: str) -> Dataset:
     """The data set of this name.
 
     Raises:
-        DataError: if there is none, with the nearest name that there is.
+        DataError: if there is none, with the nearest name or all of them.
     """
     if name not in _BY_NAME:
-        nearest = get_close_matches(str(name), _BY_NAME, n=1, cutoff=0.0)[0]
-        raise DataError(f"no data set {name!r}; did you mean {nearest!r}? There are {', '.join(_BY_NAME)}")
+        raise DataError(f"there is no data set {name!r}{did_you_mean(str(name), _BY_NAME)}")
     return _BY_NAME[name]

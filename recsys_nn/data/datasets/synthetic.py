@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import inf
 from numbers import Integral, Real
 from pathlib import Path
@@ -20,7 +19,7 @@ from recsys_nn.data.datasets.grouplens import GENRE_SEPARATOR
 from recsys_nn.data.datasets.synthetic_pairs import draw_pairs
 from recsys_nn.data.datasets.synthetic_truth import NONLINEAR_FORMS, Floats, LatentTruth, Positions
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, did_you_mean
 
 _START = np.datetime64("2020-01-01", "us")
 _SECONDS_PER_YEAR = 365.25 * 86_400
@@ -237,9 +236,7 @@ class GeneratedDataset:
         valid = list(inspect.signature(self.function).parameters)
         for option in options:
             if option not in valid:
-                nearest = get_close_matches(option, valid, n=1, cutoff=0.0)[0]
-                advice = f"did you mean {nearest!r}? There are {', '.join(valid)}"
-                raise DataError(f"{self.name} has no option {option!r}; {advice}")
+                raise DataError(f"{self.name} has no option {option!r}{did_you_mean(option, valid)}")
         return self.function(**options)
 
     def read(self, file: str | Path) -> Ratings:
