@@ -99,7 +99,10 @@ class Encoder:
 
     def encode_pairs(self, users: Any, items: Any, *, where: Where = row_number) -> dict[str, npt.NDArray[np.int32]]:
         """The model's inputs for pairs of raw ids: ``{"user": int32 (n,), "item": int32 (n,)}``."""
-        return {"user": self.users.lookup(users, where), "item": self.items.lookup(items, where)}
+        rows = {"user": self.users.lookup(users, where), "item": self.items.lookup(items, where)}
+        if len(rows["user"]) != len(rows["item"]):
+            raise DataError(f"{len(rows['user'])} users and {len(rows['item'])} items do not make pairs")
+        return rows
 
     def save(self, folder: str | Path) -> None:
         """Written as ``encoder.json``, ``users.parquet`` and ``items.parquet`` into an existing folder."""

@@ -36,9 +36,12 @@ def canonical_ids(values: Any, name: str, where: Where = row_number) -> pd.Serie
         where: names a row for the error.
     """
     try:
-        series = pd.Series(values).reset_index(drop=True)
+        return _canonical(pd.Series(values).reset_index(drop=True), name, where)
     except UnicodeEncodeError as error:
         raise DataError(f"a {name} id is not valid unicode: {error.object!r}") from None
+
+
+def _canonical(series: pd.Series, name: str, where: Where) -> pd.Series:
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(series.cat.categories.dtype)
     if not len(series):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from recsys_nn.data.datasets import dataset_names, get_dataset
 from recsys_nn.data.ids import IdType
@@ -54,20 +55,29 @@ def load_ratings(
     Raises:
         DataError: naming the file, line and column, or the row, of what cannot be used.
     """
-    layout = TableFormat(
-        user=user,
-        item=item,
-        rating=rating,
-        timestamp=timestamp,
-        separator=separator,
-        encoding=encoding,
-        header=header,
-        id_type=id_type,
-    )
+    try:
+        layout = TableFormat(
+            user=user,
+            item=item,
+            rating=rating,
+            timestamp=timestamp,
+            separator=separator,
+            encoding=encoding,
+            header=header,
+            id_type=id_type,
+        )
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise DataError(f"{problem['loc'][0]}={problem['input']!r}: {problem['msg']}") from None
+    if not isinstance(source, str | Path | pd.DataFrame):
+        raise DataError(
+            f"ratings come from a DataFrame, a path or a data set's name, not from a {type(source).__name__}"
+        )
     beside: dict[str, Any] = {"user_features": user_features, "item_features": item_features}
     if is_dataset(source):
-        if layout != TableFormat() or scale is not None or any(table is not None for table in beside.values()):
-            raise DataError(f"the format, scale and features of the data set {source!r} are known; leave them out")
+        given = [scale, *beside.values(), None if duplicates == "error" else duplicates]
+        if layout != TableFormat() or any(value is not None for value in given):
+            raise DataError(f"the format, scale and features of the data set {source!r} are known: give its options alone")
         return get_dataset(str(source)).load(**options)
     if options:
         name = next(iter(options))

@@ -109,6 +109,8 @@ class Ratings:
         """The ratings at these positions (or where a mask is true), with the scale and features of all."""
         positions = np.asarray(rows)
         if positions.dtype == bool:
+            if len(positions) != len(self):
+                raise DataError(f"a mask of {len(positions)} does not fit {len(self)} ratings")
             positions = np.flatnonzero(positions)
         part = copy.copy(self)
         part._frame = self._frame.take(positions.astype(np.int64)).reset_index(drop=True)
@@ -126,6 +128,8 @@ class Ratings:
 
 def _finite(values: pd.Series, where: Where) -> pd.Series:
     series = values.reset_index(drop=True)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(series.cat.categories.dtype)
     kind = pd.api.types.infer_dtype(series, skipna=True)
     if kind not in ("integer", "floating", "mixed-integer-float", "decimal", "empty"):
         number = [isinstance(value, Real) and not isinstance(value, bool) for value in series]
@@ -143,6 +147,8 @@ def _finite(values: pd.Series, where: Where) -> pd.Series:
 def _checked_scale(ratings: pd.Series, scale: tuple[float, float] | None, where: Where) -> tuple[float, float]:
     if scale is None:
         return (float(ratings.min()), float(ratings.max())) if len(ratings) else (float("nan"), float("nan"))
+    if not (isinstance(scale, tuple | list) and len(scale) == 2 and all(isinstance(bound, Real) for bound in scale)):
+        raise DataError(f"the scale {scale!r} is not a pair (lowest, highest)")
     lowest, highest = (float(bound) for bound in scale)
     if not (np.isfinite(lowest) and np.isfinite(highest) and lowest < highest):
         raise DataError(f"the scale {tuple(scale)} is not (lowest, highest) with lowest < highest")

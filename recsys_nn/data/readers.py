@@ -67,35 +67,51 @@ class Table:
 
     def renamed(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> pd.DataFrame:
         """The columns for the roles user, item, rating and timestamp, under these names."""
-        chosen = {role: self._column(role, given, role in required) for role, given in columns.items()}
-        return pd.DataFrame({role: self.frame[name] for role, name in chosen.items() if name is not None})
-
-    def _column(self, role: str, given: str | int | None, required: bool) -> str | None:
-        names = [str(name) for name in self.frame.columns]
-        if given is not None:
-            name = names[given] if isinstance(given, int) and 0 <= given < len(names) else str(given)
-            if name not in names:
-                raise DataError(f"{self.name}: no column {given!r} for the {role} among {_listed(names)}")
-            return name
-        if not self.header:
-            position = _UNNAMED.index(role)
-            if position < len(names) <= len(_UNNAMED):
-                return names[position]
-            if required:
+        chosen: dict[int, str] = {}
+        for role, given in columns.items():
+            position = self._position(role, given, role in required)
+            if position in chosen:
                 raise DataError(
-                    f"{self.name} has no header and {len(names)} columns; say which is the {role} by its position, "
-                    f"for example {role}={position}"
+                    f"{self.name}: the column {self._names[position]!r} would be both {chosen[position]} and {role}; "
+                    f"say which column is the {role}"
                 )
-            return None
-        fitting = [name for name in names if _plain(name) in _ALIASES[role]]
-        if role in names:
-            return role
-        if len(fitting) == 1:
-            return fitting[0]
-        if required or len(fitting) > 1:
-            problem = f"more than one column that may be the {role}" if fitting else f"no column for the {role}"
-            raise DataError(f"{self.name}: {problem} among {_listed(names)}; name it with {role}='...'")
+            if position is not None:
+                chosen[position] = role
+        return pd.DataFrame({role: self.frame.iloc[:, position] for position, role in chosen.items()})
+
+    @property
+    def _names(self) -> list[str]:
+        return [str(name) for name in self.frame.columns]
+
+    def _position(self, role: str, given: str | int | None, required: bool) -> int | None:
+        names = self._names
+        if given is not None:
+            if isinstance(given, int) and 0 <= given < len(names):
+                return given
+            return self._only(role, [k for k, name in enumerate(names) if name == str(given)], f"no column {given!r}")
+        if not self.header:
+            return self._usual_position(role, required)
+        named = [k for k, name in enumerate(names) if name == role]
+        fitting = named or [k for k, name in enumerate(names) if _plain(name) in _ALIASES[role]]
+        return self._only(role, fitting, "no column") if fitting or required else None
+
+    def _usual_position(self, role: str, required: bool) -> int | None:
+        position = _UNNAMED.index(role)
+        if position < len(self._names) <= len(_UNNAMED):
+            return position
+        if required:
+            raise DataError(
+                f"{self.name} has no header and {len(self._names)} columns; say which is the {role} by its position, "
+                f"for example {role}={position}"
+            )
         return None
+
+    def _only(self, role: str, positions: list[int], none: str) -> int:
+        if len(positions) == 1:
+            return positions[0]
+        problem = f"more than one column that may be the {role}" if positions else f"{none} for the {role}"
+        listed = ", ".join(map(repr, self._names))
+        raise DataError(f"{self.name}: {problem} among {listed}; name it with {role}='...'")
 
 
 def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
@@ -172,14 +188,17 @@ def _numbers(texts: pd.Series, where: Where) -> pd.Series:
     try:
         return pd.Series(pc.cast(array, pa.float64()).to_numpy())
     except pa.ArrowInvalid:
-        numbers = pd.to_numeric(texts, errors="coerce")
-        row = int((numbers.isna() & ~texts.str.lower().isin(["nan"])).to_numpy().argmax())
+        row = next(row for row, text in enumerate(texts) if not _is_number(text))
         raise DataError(f"{where(row)}: the rating {texts.iloc[row]!r} is not a number") from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        pc.cast(pa.scalar(text), pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _plain(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names))

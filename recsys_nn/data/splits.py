@@ -65,7 +65,10 @@ def leave_last_out_split(ratings: Ratings, *, validation: float = 0.1, n: int = 
         raise DataError(f"n={n} is not a number of ratings to hold out")
     age = _age_per_user(ratings)
     rows = ratings.frame.groupby("user")["user"].transform("size").to_numpy()
-    split = _parts(ratings, (age < n) & (rows > n), "test")
+    held_out = (age < n) & (rows > n)
+    if not held_out.any():
+        raise DataError(f"no user has more than n={n} ratings, so none can be held out")
+    split = _parts(ratings, held_out, "test")
     return _hold_out_validation(split, validation, _latest_per_user)
 
 
@@ -75,6 +78,10 @@ def kfold(ratings: Ratings, folds: int = 5, *, validation: float = 0.0, seed: in
         raise DataError(
             f"{folds} folds of {len(ratings)} ratings: there must be at least 2 folds and a rating for each"
         )
+    return _folds(ratings, folds, validation, seed)
+
+
+def _folds(ratings: Ratings, folds: int, validation: float, seed: int) -> Iterator[Split]:
     fold = np.random.default_rng(seed).permutation(len(ratings)) % folds
     for number in range(folds):
         split = _parts(ratings, fold == number, "test")

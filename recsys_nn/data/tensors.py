@@ -31,6 +31,8 @@ class Tensors:
     def __init__(self, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike], targets: npt.ArrayLike) -> None:
         self.targets = np.asarray(_numeric(targets, "the targets"), dtype=np.float32)
         self.inputs: Inputs
+        if isinstance(inputs, Mapping) and not inputs:
+            raise DataError("there are no inputs")
         if isinstance(inputs, Mapping):
             self.inputs = {name: _numeric(values, f"the input {name!r}") for name, values in inputs.items()}
             named = {f"the input {name!r}": values for name, values in self.inputs.items()}
@@ -39,7 +41,7 @@ class Tensors:
             named = {"the inputs": self.inputs}
         for name, values in named.items():
             if len(values) != len(self.targets):
-                raise DataError(f"{name} has {len(values)} rows, the targets have {len(self.targets)}")
+                raise DataError(f"{len(values)} rows of {name}, {len(self.targets)} of the targets")
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -83,8 +85,10 @@ def _numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
         return np.ascontiguousarray(array, dtype=np.int32)
     if array.dtype.kind != "f":
         raise DataError(f"{name} must be numbers, not {array.dtype}")
-    finite = np.isfinite(array)
+    with np.errstate(over="ignore"):
+        numbers = np.ascontiguousarray(array, dtype=np.float32)
+    finite = np.isfinite(numbers)
     if not finite.all():
-        row = int(np.argwhere(~finite)[0][0])
-        raise DataError(f"row {row}: {name} holds {array[row]!r}; training needs finite numbers")
-    return np.ascontiguousarray(array, dtype=np.float32)
+        place = tuple(np.argwhere(~finite)[0])
+        raise DataError(f"row {place[0]}: {array[place]:g} among {name}; training needs finite 32-bit numbers")
+    return numbers

@@ -24,6 +24,7 @@ def as_timestamps(values: Any, where: Where = row_number) -> pd.Series:
     series = pd.Series(values).reset_index(drop=True)
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         times = series.dt.tz_convert("UTC").dt.tz_localize(None) if series.dt.tz is not None else series
+        _refuse_first(times.isna(), series, where, "is missing")
     elif pd.api.types.is_bool_dtype(series.dtype):
         raise DataError(
             f"{where(0)}: the timestamp {plain_repr(series.iloc[0])} is neither epoch seconds nor an ISO date"
@@ -32,13 +33,17 @@ def as_timestamps(values: Any, where: Where = row_number) -> pd.Series:
         times = _from_seconds(series, where)
     else:
         numbers = pd.to_numeric(series, errors="coerce")
-        times = _from_iso(series, where) if numbers.isna().any() else _from_seconds(numbers, where)
-    _refuse_first(times.isna(), series, where, "is missing")
+        if numbers.notna().mean() > 0.5:
+            _refuse_first(numbers.isna(), series, where, "is not a number of epoch seconds, as others are")
+            times = _from_seconds(numbers, where)
+        else:
+            times = _from_iso(series, where)
     _refuse_first((times < _EARLIEST) | (times > _LATEST), series, where, "is not a time between 1900 and 2200")
     return pd.Series(times.to_numpy().astype(DTYPE))
 
 
 def _from_seconds(seconds: pd.Series, where: Where) -> pd.Series:
+    _refuse_first(seconds.isna(), seconds, where, "is missing")
     numbers = seconds.astype("float64")
     _refuse_first(~numbers.between(-np.inf, np.inf, inclusive="neither"), seconds, where, "is not a finite number")
     too_far = (numbers < -2.3e9) | (numbers > 7.3e9)

@@ -27,7 +27,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise DataError(f"{path} {hint}")
     if not path.absolute().parent.is_dir():
         raise DataError(f"{path}: the folder {path.absolute().parent} does not exist")
-    if _plain_suffix(path) not in (*_SEPARATORS, *PARQUET_SUFFIXES):
+    if _format(path) not in (*_SEPARATORS, *PARQUET_SUFFIXES):
         raise DataError(f"{path}: write a .csv, .tsv (either also .gz) or .parquet file")
 
 
@@ -39,16 +39,22 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _write(table: pa.Table, path: Path, stream: BinaryIO) -> None:
-    if _plain_suffix(path) in PARQUET_SUFFIXES:
+    if _format(path) in PARQUET_SUFFIXES:
         pq.write_table(table, stream)
         return
-    options = pa.csv.WriteOptions(delimiter=_SEPARATORS[_plain_suffix(path)], quoting_style="needed")
-    if path.suffix == ".gz":
+    options = pa.csv.WriteOptions(delimiter=_SEPARATORS[_format(path)], quoting_style="needed")
+    if _is_gzip(path):
         with gzip.open(stream, "wb") as compressed:
             pa.csv.write_csv(table, compressed, options)
     else:
         pa.csv.write_csv(table, stream, options)
 
 
-def _plain_suffix(path: Path) -> str:
-    return Path(path.stem).suffix.lower() if path.suffix == ".gz" else path.suffix.lower()
+def _format(path: Path) -> str:
+    """The suffix that tells the format: that before .gz, for text."""
+    inner = Path(path.stem).suffix.lower()
+    return inner if _is_gzip(path) and inner in _SEPARATORS else path.suffix.lower()
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"

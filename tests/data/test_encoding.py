@@ -1,0 +1,162 @@
+"""What is learnt from the training rows: ids, counts, mean, scale; and that it survives being saved."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from recsys_nn.data.encoding import ENCODER_FILES, Encoder
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.tensors import Tensors
+from recsys_nn.errors import DataError
+
+REPEATABLE = settings(derandomize=True, deadline=None, max_examples=25)
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1)
+
+
+def ratings_of(users: list, items: list, values: list[float], **options: object) -> Ratings:
+    return Ratings(pd.DataFrame({"user": users, "item": items, "rating": values}), **options)
+
+
+TRAIN = ratings_of(["b", "a", "b", "c"], [20, 20, 10, 10], [1.0, 2.0, 4.0, 5.0])
+
+
+def test_what_is_fitted_to_four_ratings_by_hand():
+    encoder = Encoder.fit(TRAIN)
+    assert (encoder.n_users, encoder.n_items, encoder.n_ratings) == (3, 2, 4)
+    assert encoder.id_types == {"user": "string", "item": "integer"}
+    assert encoder.user_counts.tolist() == [0, 1, 2, 1]  # unknown, a, b, c
+    assert encoder.item_counts.tolist() == [0, 2, 2]  # unknown, 10, 20
+    assert encoder.rating_mean == 3.0
+    assert encoder.rating_std == pytest.approx(np.sqrt((4 + 1 + 1 + 4) / 4))
+    assert encoder.scale == (1.0, 5.0)
+    assert set(encoder.baselines) == {"global", "user", "item", "bias"}
+
+
+def test_ratings_become_rows_and_targets_in_the_order_of_the_table():
+    tensors = Encoder.fit(TRAIN).encode(TRAIN)
+    assert isinstance(tensors, Tensors)
+    assert {name: array.tolist() for name, array in tensors.inputs.items()} == {
+        "user": [2, 1, 2, 3],
+        "item": [2, 2, 1, 1],
+    }
+    assert tensors.targets.tolist() == [1.0, 2.0, 4.0, 5.0]
+    assert {array.dtype for array in tensors.inputs.values()} == {np.dtype(np.int32)}
+    assert tensors.targets.dtype == np.float32
+
+
+def test_only_the_training_rows_are_learnt_from_but_the_scale_is_that_of_the_whole_table():
+    whole = ratings_of(["a", "b", "a", "new"], [1, 2, 2, 9], [2.0, 3.0, 3.0, 5.0], scale=(1, 6))
+    encoder = Encoder.fit(whole.take([0, 1, 2]))
+    assert (encoder.n_users, encoder.n_items, encoder.n_ratings) == (2, 2, 3)
+    assert encoder.rating_mean == pytest.approx(8 / 3)
+    assert encoder.scale == (1.0, 6.0)
+    tensors = encoder.encode(whole)
+    assert tensors.inputs["user"].tolist() == [1, 2, 1, 0]
+    assert tensors.inputs["item"].tolist() == [1, 2, 2, 0]
+
+
+def test_a_dataframe_is_encoded_as_the_ratings_in_it():
+    encoder = Encoder.fit(TRAIN)
+    tensors = encoder.encode(pd.DataFrame({"rating": [3, 4], "item": [20, 99], "user": ["c", "d"]}))
+    assert tensors.inputs["user"].tolist() == [3, 0]
+    assert tensors.inputs["item"].tolist() == [2, 0]
+    assert tensors.targets.tolist() == [3.0, 4.0]
+    with pytest.raises(DataError, match="row 1: the rating is nan"):
+        encoder.encode(pd.DataFrame({"user": ["c", "d"], "item": [20, 99], "rating": [3, np.nan]}))
+
+
+def test_pairs_are_encoded_without_ratings():
+    inputs = Encoder.fit(TRAIN).encode_pairs(["c", "nobody"], pd.Series([99, 10]))
+    assert {name: rows.tolist() for name, rows in inputs.items()} == {"user": [3, 0], "item": [0, 1]}
+    assert {rows.dtype for rows in inputs.values()} == {np.dtype(np.int32)}
+
+
+NOTHING_TO_LEARN = {
+    "no ratings": (TRAIN.take([]), "the training part is empty"),
+    "one user": (ratings_of([7, 7], [1, 2], [1, 2]), r"has only one user \(7\): there is nothing to compare"),
+    "one item": (ratings_of([1, 2], ["x", "x"], [1, 2]), r"has only one item \('x'\): there is nothing to compare"),
+    "all equal": (
+        ratings_of([1, 2], [1, 2], [4, 4], scale=(1, 5)),
+        "all 2 training ratings are 4: .* nothing to predict",
+    ),
+}
+
+
+@pytest.mark.parametrize(("train", "message"), NOTHING_TO_LEARN.values(), ids=NOTHING_TO_LEARN)
+def test_a_training_part_from_which_nothing_can_be_learnt_is_refused(train, message):
+    with pytest.raises(DataError, match=message):
+        Encoder.fit(train)
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "message"),
+    [
+        (["a"], ["10"], "row 0: item '10' is unknown, 10 is known: .* integer in training and .* string here"),
+        (["a", "a"], [99, 10.0], "row 0: the item ids are of type floating"),
+        ([1], [10], None),
+    ],
+    ids=["a cast would match", "no ids", "a cast would match nothing"],
+)
+def test_ids_of_another_type_are_refused_where_a_cast_would_match(users, items, message):
+    encoder = Encoder.fit(TRAIN)
+    if message is None:
+        assert encoder.encode_pairs(users, items)["user"].tolist() == [0]
+        return
+    with pytest.raises(DataError, match=message):
+        encoder.encode_pairs(users, items)
+
+
+def test_an_error_names_the_place_of_the_pair():
+    with pytest.raises(DataError, match=r"^pairs\.csv, line 2: item '10' is unknown"):
+        Encoder.fit(TRAIN).encode_pairs(["a"], ["10"], where=lambda row: f"pairs.csv, line {row + 2}")
+
+
+@REPEATABLE
+@given(
+    st.one_of(st.sets(ids, min_size=2, max_size=6) for ids in (INTEGERS, TEXTS)),
+    st.one_of(st.sets(ids, min_size=2, max_size=6) for ids in (INTEGERS, TEXTS)),
+    st.floats(0.01, 2.0),
+)
+@example({2**53, 2**53 + 1, -(2**63)}, {"007", "7", "NA", "None", "a,b"}, 1 / 3)
+def test_an_encoder_that_was_saved_and_loaded_is_the_same(users, items, step):
+    pairs = pd.MultiIndex.from_product([sorted(users), sorted(items)], names=["user", "item"]).to_frame(index=False)
+    ratings = Ratings(pairs.assign(rating=np.arange(len(pairs)) * step), scale=(-0.5, 100.25))
+    encoder = Encoder.fit(ratings)
+    with tempfile.TemporaryDirectory() as folder:
+        encoder.save(folder)
+        assert sorted(path.name for path in Path(folder).iterdir()) == sorted(ENCODER_FILES)
+        loaded = Encoder.load(folder)
+
+    for name in ("n_users", "n_items", "n_ratings", "id_types", "rating_mean", "rating_std", "scale"):
+        assert getattr(loaded, name) == getattr(encoder, name)
+    for name in ("user_counts", "item_counts"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(encoder, name), strict=True)
+    for name, baseline in encoder.baselines.items():
+        assert loaded.baselines[name].mean == baseline.mean
+        np.testing.assert_array_equal(loaded.baselines[name].user, baseline.user, strict=True)
+        np.testing.assert_array_equal(loaded.baselines[name].item, baseline.item, strict=True)
+    expected, found = encoder.encode(ratings), loaded.encode(ratings)
+    for side in ("user", "item"):
+        np.testing.assert_array_equal(found.inputs[side], expected.inputs[side], strict=True)
+        assert found.inputs[side].min() == 1
+
+
+def test_a_loaded_encoder_still_refuses_ids_of_the_other_type(tmp_path):
+    Encoder.fit(TRAIN).save(tmp_path)
+    with pytest.raises(DataError, match="item '10' is unknown, 10 is known"):
+        Encoder.load(tmp_path).encode_pairs(["a"], ["10"])
+
+
+def test_a_million_distinct_ids_have_a_million_rows():
+    number = 1_000_000
+    ids = 2**53 + np.arange(number)  # as floats, every other one would be its neighbour
+    encoder = Encoder.fit(Ratings(pd.DataFrame({"user": ids[::-1], "item": ids % 2, "rating": ids % 5})))
+    assert encoder.n_users == number
+    np.testing.assert_array_equal(encoder.users.lookup(ids), np.arange(1, number + 1))
+    assert encoder.user_counts.max() == 1

@@ -1,0 +1,506 @@
+"""Tables into ratings: text files, Parquet and DataFrames, by `load_ratings` and what stands behind it."""
+
+import gzip
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from recsys_nn.data.loading import load_ratings
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.readers import TableFormat, read_pairs, read_ratings
+from recsys_nn.errors import DataError, RecsysError
+
+REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a file of this content and returns its path."""
+
+    def write(content: str | bytes, name: str = "ratings.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def rows(ratings: Ratings) -> list[tuple]:
+    return list(ratings.frame[["user", "item", "rating"]].itertuples(index=False, name=None))
+
+
+def seconds(ratings: Ratings) -> list[int]:
+    return (ratings.frame["timestamp"].astype("int64") // 10**6).tolist()
+
+
+# Text files as they are found
+
+
+AS_FOUND = {
+    "comma": "user,item,rating\nu1,i1,3\nu2,i2,4.5\n",
+    "tab": "user\titem\trating\nu1\ti1\t3\nu2\ti2\t4.5\n",
+    "two colons": "u1::i1::3\nu2::i2::4.5\n",
+    "no header": "u1,i1,3\nu2,i2,4.5\n",
+    "a byte order mark": "\ufeffuser,item,rating\nu1,i1,3\nu2,i2,4.5\n",
+    "CRLF": "user,item,rating\r\nu1,i1,3\r\nu2,i2,4.5\r\n",
+    "quotes": '"user","item","rating"\n"u1","i1","3"\n"u2","i2","4.5"\n',
+    "blank lines": "user,item,rating\n\nu1,i1,3\n\nu2,i2,4.5\n\n",
+    "other columns and another order": "x,rating,item,y,user\n1,3,i1,2,u1\n1,4.5,i2,2,u2\n",
+    "UTF-16": "user,item,rating\nu1,i1,3\nu2,i2,4.5\n".encode("utf-16"),
+    "gzip": gzip.compress(b"user,item,rating\nu1,i1,3\nu2,i2,4.5\n"),
+}
+
+
+@pytest.mark.parametrize("content", AS_FOUND.values(), ids=AS_FOUND)
+def test_a_text_file_is_read_without_any_option(written, content):
+    assert rows(load_ratings(written(content))) == [("u1", "i1", 3.0), ("u2", "i2", 4.5)]
+
+
+def test_a_path_may_be_text(written):
+    assert len(load_ratings(str(written(AS_FOUND["comma"])))) == 2
+
+
+WRITTEN_IDS = ["007", "7", "7.0", "NA", "nan", "null", "-7", "a,b", 'a "b"', "two\nlines", "é", "e\u0301", "用户", "🎬"]
+LARGE_IDS = [str(2**53), str(2**53 + 1), str(2**63 - 1), str(2**63), str(10**30)]
+
+
+def test_ids_are_read_exactly_as_they_are_written(written):
+    ids = WRITTEN_IDS + LARGE_IDS
+    lines = ('"' + one.replace('"', '""') + '",' + f"{number},3\n" for number, one in enumerate(ids))
+    ratings = load_ratings(written("user,item,rating\n" + "".join(lines)))
+    assert ratings.frame["user"].tolist() == ids
+    assert ratings.frame["item"].tolist() == [str(number) for number in range(len(ids))]
+
+
+@REPEATABLE
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp"))).map(str.strip), unique=True, min_size=1
+    )
+)
+@example(WRITTEN_IDS)
+def test_any_ids_that_pandas_writes_as_csv_are_read_back_exactly(tmp_path_factory, ids):
+    ids = [one for one in ids if one] or ["x"]
+    path = tmp_path_factory.mktemp("ids") / "ratings.csv"
+    pd.DataFrame({"user": ids, "item": "i", "rating": 1.5}).to_csv(path, index=False)
+    assert rows(load_ratings(path, separator=",")) == [(one, "i", 1.5) for one in ids]
+
+
+def test_ids_are_integers_where_the_caller_says_so(written):
+    path = written(f"user,item,rating\n-7,{2**53 + 1},3\n0,{2**63 - 1},4\n")
+    assert rows(load_ratings(path, id_type="integer")) == [(-7, 2**53 + 1, 3.0), (0, 2**63 - 1, 4.0)]
+
+
+@pytest.mark.parametrize("text", ["007", "NA", "7.0", str(2**63)])
+def test_text_that_is_no_plain_integer_is_refused_where_the_caller_says_integers(written, text):
+    path = written(f"user,item,rating\n7,1,3\n{text},1,4\n")
+    message = f"{path}, line 3: the user id {text!r} is not written as a plain 64-bit integer"
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_ratings(path, id_type="integer")
+
+
+def test_each_side_may_have_its_own_type_of_ids(written):
+    path = written("user,item,rating\n7,007,3\n")
+    assert rows(read_ratings(path, id_types={"user": "integer", "item": "string"})) == [(7, "007", 3.0)]
+
+
+def test_another_encoding_is_read_where_it_is_given(written):
+    path = written("user,item,rating\né,Amélie,4\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"line 2: byte 0xe9 is not utf-8.*encoding='cp1252' or 'latin-1'"):
+        load_ratings(path)
+    assert rows(load_ratings(path, encoding="latin-1")) == [("é", "Amélie", 4.0)]
+
+
+def test_another_separator_is_read_where_it_is_given(written):
+    assert rows(load_ratings(written("user item rating\nu1 i1 3\n"), separator=" ")) == [("u1", "i1", 3.0)]
+
+
+def test_a_million_distinct_ids_are_a_million_users(tmp_path):
+    number = 1_000_000
+    path = tmp_path / "large.csv"
+    lines = pd.Series(np.arange(number)).astype("str") + ",i,3\n"
+    path.write_text("user,item,rating\n" + "".join(lines))
+    ratings = load_ratings(path)
+    assert ratings.n_users == len(ratings) == number
+    assert ratings.frame["user"].iloc[-1] == "999999"
+
+
+# Text files that are refused
+
+
+BROKEN = {
+    "empty": ("", "the file is empty"),
+    "a header only": ("user,item,rating\n", "there are no rows, only the header 'user,item,rating'"),
+    "no column for the rating": (
+        "user,item\na,b\n",
+        "no column for the rating among 'user', 'item'; name it with rating=",
+    ),
+    "no names known": (
+        "who,what,how\na,b,3\n",
+        "no column for the user among 'who', 'what', 'how'; name it with user=",
+    ),
+    "a row one field too long": (
+        "user,item,rating\na,b,3\nc,d,4,5\n",
+        "line 3: 4 fields where 3 are expected: 'c,d,4,5'",
+    ),
+    "ragged rows": (
+        "user,item,rating\na,b,3\nc,d\ne,f,4\ng,h,1,2\n",
+        "line 3: 2 fields where 3 are expected: 'c,d'; line 5: 4 fields where 3 are expected: 'g,h,1,2'",
+    ),
+    "a quote left open": ('user,item,rating\n"a,b,3\n', "line 2: the quote that opens here is never closed"),
+    "equal names": ("user,user,item,rating\na,b,c,3\n", "line 1: columns 1 and 2 have the same name 'user'"),
+    "a word": ("user,item,rating\na,b,3\na,c,good\n", "line 3: the rating 'good' is not a number"),
+    "an empty rating": ("user,item,rating\na,b,3\na,c,\n", "line 3: the rating '' is not a number"),
+    "a rating NA": ("user,item,rating\na,b,3\na,c,NA\n", "line 3: the rating 'NA' is not a number"),
+    "a decimal comma": ('user,item,rating\na,b,3\na,c,"4,5"\n', "line 3: the rating '4,5' is not a number"),
+    "a blank before a rating": ("user,item,rating\na,b,3\na,c, 4\n", "line 3: the rating ' 4' is not a number"),
+    "a NaN before a word": ("user,item,rating\na,b,nan\na,c,good\n", "line 3: the rating 'good' is not a number"),
+    "NaN": ("user,item,rating\na,b,3\na,c,NaN\n", "line 3: the rating is nan; ratings are finite numbers"),
+    "infinity": ("user,item,rating\na,b,3\na,c,-inf\n", "line 3: the rating is -inf; ratings are finite numbers"),
+    "too large a rating": (
+        "user,item,rating\na,b,3\na,c,1e400\n",
+        "line 3: the rating is inf; ratings are finite numbers",
+    ),
+    "a missing id": ("user,item,rating\na,b,3\n,c,4\n", "line 3: the user id '' is empty"),
+    "a blank before an id": (
+        "user,item,rating\na,b,3\na, c,4\n",
+        "line 3: the item id ' c' begins or ends with white space",
+    ),
+    "a pair twice": (
+        "user,item,rating\na,b,3\nc,b,3\na,b,4\n",
+        "line 4: user 'a' already rated item 'b' at {path}, line 2 (1 rows repeat a pair); choose duplicates='last'",
+    ),
+    "a place after quoted lines": (
+        'user,item,rating\n"a\n\nb",b,3\n\na,c,x\n',
+        "line 6: the rating 'x' is not a number",
+    ),
+    "milliseconds": (
+        "user,item,rating,time\na,b,3,1000000000000\n",
+        "line 2: the timestamp 1000000000000 is out of range",
+    ),
+    "dates without dashes": (
+        "user,item,rating,date\na,b,3,20040210\n",
+        "line 2: the timestamp 20040210 looks like a date",
+    ),
+    "a missing date": ("user,item,rating,date\na,b,3,2004-02-10\na,c,3,\n", "line 3: the timestamp '' is neither"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_text_file_that_cannot_be_used_is_refused_with_its_name_and_line(written, content, message):
+    path = written(content)
+    start = f"{path}, line" if message.startswith("line") else f"{path}: "
+    with pytest.raises(DataError, match=re.escape(message.format(path=path))) as caught:
+        load_ratings(path)
+    assert str(caught.value).startswith(start)
+
+
+def test_a_file_that_does_not_exist_is_named(tmp_path):
+    for name in ("nothing.csv", "nothing.parquet"):
+        with pytest.raises(DataError, match=rf"{name}:? (cannot be read: No such file|does not exist)"):
+            load_ratings(tmp_path / name)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        load_ratings(tmp_path)
+
+
+def test_a_truncated_gzip_is_refused(written):
+    whole = gzip.compress("".join(f"u{number},i,3\n" for number in range(1000)).encode())
+    with pytest.raises(DataError, match=r"ratings\.csv\.gz: not a complete gzip file"):
+        load_ratings(written(whole[: len(whole) // 2], "ratings.csv.gz"))
+
+
+def test_a_rating_outside_the_scale_is_refused_with_its_line(written):
+    path = written("user,item,rating\na,b,3\na,c,6\n")
+    with pytest.raises(DataError, match=re.escape(f"{path}, line 3: the rating 6 is outside the scale 1 to 5 (1 of 2")):
+        load_ratings(path, scale=(1, 5))
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("last", [("a", "b", 4.0)]), ("mean", [("a", "b", 3.5)])])
+def test_a_pair_that_is_repeated_in_a_file_is_settled_by_policy(written, policy, expected):
+    assert rows(load_ratings(written("user,item,rating\na,b,3\na,b,4\n"), duplicates=policy)) == expected
+
+
+# Which column is which
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "user,item,rating,timestamp",
+        "userId,movieId,rating,timestamp",
+        "user_id,movie_id,rating,date",
+        "User-ID,ISBN,Book-Rating,Time",
+        "customer_id,product_id,stars,datetime",
+        "reviewerID,asin,overall,unixReviewTime",
+        "uid,iid,score,TIME",
+    ],
+)
+@pytest.mark.parametrize("kind", ["text", "DataFrame"])
+def test_usual_names_are_recognised(written, header, kind):
+    path = written(f"{header}\n1,2,3,1000000000\n")
+    ratings = load_ratings(path if kind == "text" else pd.read_csv(path))
+    assert rows(ratings) == [("1", "2", 3.0) if kind == "text" else (1, 2, 3.0)]
+    assert seconds(ratings) == [10**9]
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ("userId,user_id,item,rating", "more than one column that may be the user"),
+        ("user,movieId,product,rating", "more than one column that may be the item"),
+        ("user,item,score,stars", "more than one column that may be the rating"),
+        ("user,item,rating,date,time", "more than one column that may be the timestamp"),
+    ],
+)
+def test_names_that_may_mean_two_columns_are_refused(written, header, problem):
+    names = header.split(",")
+    path = written(f"{header}\n{','.join('1' * len(names))}\n")
+    listed = ", ".join(repr(name) for name in names)
+    role = problem.split()[-1]
+    with pytest.raises(DataError, match=re.escape(f"{path}: {problem} among {listed}; name it with {role}='...'")):
+        load_ratings(path)
+
+
+def test_the_plain_name_is_preferred_to_another_that_may_mean_it(written):
+    ratings = load_ratings(written("user_id,user,item,rating,date,timestamp\n9,a,b,3,2020-01-01,1000000000\n"))
+    assert rows(ratings) == [("a", "b", 3.0)]
+    assert seconds(ratings) == [10**9]
+
+
+NAMED = {"user": "who", "item": "what", "rating": "how"}
+
+
+@pytest.mark.parametrize("kind", ["text", "DataFrame", "Parquet"])
+def test_named_columns_are_taken_also_where_others_would_be_recognised(tmp_path, kind):
+    frame = pd.DataFrame(
+        {"user": ["x"], "what": ["b"], "who": ["a"], "rating": [9], "how": [3], "when": ["2001-09-09"]}
+    )
+    source = {"text": tmp_path / "r.csv", "Parquet": tmp_path / "r.parquet", "DataFrame": frame}[kind]
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    frame.to_parquet(tmp_path / "r.parquet")
+    ratings = load_ratings(source, **NAMED)
+    assert rows(ratings) == [("a", "b", 3.0)]
+    assert not ratings.has_timestamps
+    assert load_ratings(source, **NAMED, timestamp="when").frame["timestamp"].dt.year.tolist() == [2001]
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({**NAMED, "rating": "much"}, "no column 'much' for the rating among 'who', 'what', 'how'"),
+        ({**NAMED, "timestamp": "when"}, "no column 'when' for the timestamp among 'who', 'what', 'how'"),
+        ({**NAMED, "user": "what"}, "'what'"),
+    ],
+    ids=["rating", "timestamp", "one column for two"],
+)
+def test_a_named_column_that_cannot_be_taken_is_refused(written, named, message):
+    with pytest.raises(DataError, match=message):
+        load_ratings(written("who,what,how\na,b,3\n"), **named)
+
+
+def test_without_a_header_three_columns_are_user_item_and_rating_and_a_fourth_is_the_time(written):
+    three = load_ratings(written("1,2,3\n4,5,1\n"))
+    assert rows(three) == [("1", "2", 3.0), ("4", "5", 1.0)]
+    assert not three.has_timestamps
+    four = load_ratings(written("1\t2\t3\t1000000000\n4\t5\t1\t1000000001\n"))
+    assert rows(four) == rows(three)
+    assert seconds(four) == [10**9, 10**9 + 1]
+
+
+def test_without_a_header_columns_are_named_by_position(written):
+    path = written("7,4,u1,0,i1\n8,5,u2,0,i2\n")
+    assert rows(load_ratings(path, user=2, item=4, rating=1)) == [("u1", "i1", 4.0), ("u2", "i2", 5.0)]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (
+            "1,2\n3,4\n",
+            {},
+            "has no header and 2 columns; say which is the rating by its position, for example rating=2",
+        ),
+        ("1,2,3,4,5\n", {}, "has no header and 5 columns; say which is the user by its position, for example user=0"),
+        ("1,2,3\n", {"user": 0, "item": 1, "rating": 3}, "no column 3 for the rating among '0', '1', '2'"),
+        ("1,2,3\n", {"user": -1, "item": 1, "rating": 2}, "no column -1 for the user among '0', '1', '2'"),
+        ("1,2,3\n", {"user": 1}, "item"),
+    ],
+    ids=["too few", "too many", "beyond the last", "negative", "a position taken twice"],
+)
+def test_without_a_header_columns_that_are_not_clear_are_refused(written, content, options, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_ratings(written(content), **options)
+
+
+def test_the_caller_may_say_whether_there_is_a_header(written):
+    assert len(load_ratings(written("1,2,3\n4,5,1\n"), header=True, user="1", item="2", rating="3")) == 1
+    with pytest.raises(DataError, match="line 1: the rating 'rating' is not a number"):
+        load_ratings(written("user,item,rating\na,b,3\n"), header=False)
+
+
+# Parquet and DataFrames keep the types of their ids
+
+
+TYPED = pd.DataFrame({"user": [2**53 + 1, -7, 2**63 - 1], "item": ["007", "NA", "é"], "rating": [1.0, 2.0, 3.5]})
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".pq", ".PARQUET"])
+def test_a_parquet_file_keeps_the_type_of_its_ids(tmp_path, suffix):
+    path = tmp_path / f"ratings{suffix}"
+    TYPED.to_parquet(path)
+    assert rows(load_ratings(path)) == list(TYPED.itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize("id_type", ["string", "integer"])
+def test_a_dataframe_keeps_the_type_of_its_ids_whatever_is_said_of_text(id_type):
+    assert rows(load_ratings(TYPED, id_type=id_type)) == list(TYPED.itertuples(index=False, name=None))
+
+
+REFUSED_FRAMES = {
+    "no rows": (TYPED.head(0), "holds no ratings"),
+    "no rating": (TYPED.drop(columns="rating"), "no column for the rating among 'user', 'item'"),
+    "float ids": (TYPED.assign(user=[1.0, 2.0, 3.0]), "row 0: the user ids are of type floating"),
+    "missing ids": (TYPED.assign(item=["a", None, "c"]), "row 1: the item id is missing"),
+    "ids that a missing one made floats": (TYPED.assign(user=[1, None, 3]), "row 1: the user id is missing"),
+    "ids beyond 2**63": (
+        TYPED.assign(user=np.array([1, 2, 2**63], dtype="uint64")),
+        "row 2: the user id .* does not fit",
+    ),
+    "ratings as text": (TYPED.assign(rating=["1", "2", "3"]), "row 0: the rating '1' is a str, not a number"),
+    "a missing rating": (TYPED.assign(rating=[1, None, 3]), "row 1: the rating is nan"),
+    "a pair twice": (TYPED.assign(user=1, item="x"), "row 1: user 1 already rated item 'x' at .*row 0"),
+}
+
+
+@pytest.mark.parametrize("kind", ["DataFrame", "Parquet"])
+@pytest.mark.parametrize(("frame", "message"), REFUSED_FRAMES.values(), ids=REFUSED_FRAMES)
+def test_a_typed_table_that_cannot_be_used_is_refused_with_its_row(tmp_path, kind, frame, message):
+    path = tmp_path / "ratings.parquet"
+    frame.to_parquet(path)
+    with pytest.raises(DataError, match=message) as caught:
+        load_ratings(path if kind == "Parquet" else frame)
+    assert str(caught.value).startswith(str(path)) == (kind == "Parquet")
+
+
+def test_ids_of_mixed_type_are_refused():
+    with pytest.raises(DataError, match=r"the user ids are of mixed types \(int, str\)"):
+        load_ratings(TYPED.assign(user=pd.Series([1, "2", 3], dtype=object)))
+
+
+def test_a_row_of_a_dataframe_is_counted_from_0_whatever_its_index():
+    with pytest.raises(DataError, match=r"^row 1: the rating is nan"):
+        load_ratings(pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1, np.nan]}, index=[70, 71]))
+
+
+def test_the_columns_of_a_dataframe_may_be_taken_by_position():
+    frame = pd.DataFrame([[4.0, "u1", "i1"], [2.0, "u2", "i2"]])
+    assert rows(load_ratings(frame, user=1, item=2, rating=0)) == [("u1", "i1", 4.0), ("u2", "i2", 2.0)]
+
+
+def test_a_dataframe_with_two_columns_of_one_name_is_refused():
+    frame = pd.DataFrame([[1, 2, 3, 4]], columns=["user", "user", "item", "rating"])
+    with pytest.raises(DataError, match="user"):
+        load_ratings(frame)
+
+
+@pytest.mark.parametrize("content", [b"", b"user,item,rating\n1,2,3\n"], ids=["empty", "text"])
+def test_a_file_that_is_no_parquet_is_refused(written, content):
+    with pytest.raises(DataError, match=r"ratings\.parquet cannot be read as Parquet"):
+        load_ratings(written(content, "ratings.parquet"))
+
+
+def test_a_parquet_file_of_another_name_is_recognised_as_no_text(tmp_path):
+    TYPED.to_parquet(tmp_path / "ratings.csv")
+    with pytest.raises(DataError, match=r"ratings\.csv: this is a Parquet file"):
+        load_ratings(tmp_path / "ratings.csv")
+
+
+# What else is asked of load_ratings
+
+
+def test_scale_and_features_stand_beside_the_ratings():
+    users = pd.DataFrame({"user": [-7], "age": [30]})
+    ratings = load_ratings(TYPED, scale=(0.5, 5), user_features=users, item_features=pd.DataFrame({"item": ["007"]}))
+    assert ratings.scale == (0.5, 5.0)
+    pd.testing.assert_frame_equal(ratings.user_features, users)
+    assert ratings.item_features["item"].tolist() == ["007"]
+
+
+def test_a_named_data_set_is_loaded_with_its_own_options():
+    assert len(load_ratings("synthetic", n_users=30, n_items=20, n_ratings=200)) == 200
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("movielens-10k", {}, "'movielens-10k' is neither a file nor a data set; did you mean 'movielens-100k'"),
+        ("synthetic", {"scale": (1, 5)}, "the format, scale and features of the data set 'synthetic' are known"),
+        ("synthetic", {"user": "userId"}, "the format, scale and features of the data set 'synthetic' are known"),
+        ("synthetic", {"n_user": 5}, "synthetic has no option 'n_user'; did you mean 'n_users'"),
+        (TYPED, {"seperator": ","}, "load_ratings has no option 'seperator'; did you mean 'separator'"),
+        (TYPED, {"duplicates": "first"}, "duplicates='first' is not one of 'error', 'last', 'mean'"),
+    ],
+)
+def test_a_source_or_an_option_that_is_unknown_is_refused(source, options, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_ratings(source, **options)
+
+
+def test_an_unknown_type_of_ids_is_refused():
+    with pytest.raises(RecsysError, match="id_type"):
+        load_ratings(TYPED, id_type="int")
+
+
+# Pairs to predict
+
+
+def test_pairs_are_read_with_the_types_that_the_encoder_knows(written):
+    types = {"user": "integer", "item": "string"}
+    for content in ("movieId,userId,rating\n007,196,\n", "196,007\n197,8\n"):
+        pairs, where = read_pairs(path := written(content), TableFormat(), types)
+        assert pairs.columns.tolist() == ["user", "item"]
+        assert (pairs["user"].iloc[0], pairs["item"].iloc[0]) == (196, "007")
+        assert where(0) == f"{path}, line {2 if content.startswith('movie') else 1}"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("user,rating\n1,3\n", "no column for the item among 'user', 'rating'; name it with item="),
+        ("user,item\n1,2\nx,2\n", "line 3: the user id 'x' is not written as a plain 64-bit integer"),
+        ("1,2,3,4,5\n", "has no header and 5 columns; say which is the user"),
+    ],
+)
+def test_pairs_that_cannot_be_used_are_refused(written, content, message):
+    with pytest.raises(DataError, match=message):
+        read_pairs(written(content), TableFormat(), {"user": "integer", "item": "string"})
+
+
+# Real files
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("file", "counts", "scale", "first"),
+    [
+        ("ml-latest-small/ratings.csv", (100_836, 610, 9724), (0.5, 5.0), ("1", "1", 4.0, "2000-07-30 18:45:03")),
+        ("netflix-course/train.csv", (51_161, None, None), (1.0, 5.0), ("1960", "670", 4.0, "2004-02-10")),
+        ("netflix-course/test.csv", (51_161, None, None), (1.0, 5.0), None),
+        ("ml-100k/u.data", (100_000, 943, 1682), (1.0, 5.0), ("196", "242", 3.0, "1997-12-04 15:55:49")),
+    ],
+)
+def test_the_files_of_the_publishers_are_read_as_they_are(real_data, file, counts, scale, first):
+    ratings = load_ratings(real_data / file)
+    found = (len(ratings), ratings.n_users, ratings.n_items)
+    assert [one for one, known in zip(found, counts, strict=True) if known] == [known for known in counts if known]
+    assert ratings.scale == scale
+    if first is not None:
+        assert tuple(ratings.frame.iloc[0]) == (*first[:3], pd.Timestamp(first[3]))

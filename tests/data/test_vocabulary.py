@@ -1,0 +1,108 @@
+"""Ids and rows: row 0 is unknown, and an id of the other type is never matched in silence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.errors import DataError
+
+REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1)
+
+
+def fitted(*ids: int | str) -> Vocabulary:
+    return Vocabulary.fit("user", pd.Series(list(ids), dtype="str" if isinstance(ids[0], str) else "int64"))
+
+
+@pytest.mark.parametrize(
+    ("ids", "in_order", "kind"),
+    [((10, -3, 9, 10), [-3, 9, 10], "integer"), (("10", "b", "9", "B", "10"), ["10", "9", "B", "b"], "string")],
+    ids=["integers", "strings"],
+)
+def test_rows_follow_the_sorted_distinct_ids_from_1(ids, in_order, kind):
+    vocabulary = fitted(*ids)
+    assert vocabulary.ids.tolist() == in_order
+    assert vocabulary.type == kind
+    assert vocabulary.n_rows == len(in_order) + 1
+    assert vocabulary.lookup(in_order).tolist() == list(range(1, len(in_order) + 1))
+
+
+def test_unknown_ids_have_row_0():
+    assert fitted(5, 7).lookup([7, 6, 5, -7]).tolist() == [2, 0, 1, 0]
+    assert fitted("a", "c").lookup(["c", "b", "A"]).tolist() == [2, 0, 0]
+
+
+def test_rows_are_int32_also_where_nothing_is_asked_or_known():
+    vocabulary = fitted("a")
+    for asked in (["a"], [], [5]):
+        found = vocabulary.lookup(asked)
+        assert found.dtype == np.int32
+        assert len(found) == len(asked)
+
+
+@REPEATABLE
+@given(st.one_of(st.lists(INTEGERS, min_size=1), st.lists(TEXTS, min_size=1)), st.randoms())
+@example([2**53, 2**53 + 1, 2**63 - 1, -(2**63)], None)
+@example(["007", "7", "NA", "e\u0301", "é"], None)
+def test_every_id_comes_back_from_its_row(ids, random):
+    known = ids if random is None else [one for one in ids if random.random() < 0.5] or ids[:1]
+    vocabulary = fitted(*known)
+    found = vocabulary.lookup(ids)
+    assert [one in known for one in ids] == (found > 0).tolist()
+    assert [vocabulary.ids[row - 1] if row else None for row in found] == [one if one in known else None for one in ids]
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "message"),
+    [
+        (
+            ("196", "x"),
+            [7, 196],
+            r"row 1: user 196 is unknown, '196' is known: the user ids were of type string in training and are of type "
+            r"integer here \(1 of 2 would match after a cast\)",
+        ),
+        (
+            (196, 242),
+            ["x", "242", "196"],
+            r"row 1: user '242' is unknown, 242 is known: the user ids were of type integer in training and are of "
+            r"type string here \(2 of 3 would match after a cast\)",
+        ),
+        ((2**53 + 1, 2**53), [str(2**53 + 1)], r"user '9007199254740993' is unknown, 9007199254740993 is known"),
+    ],
+    ids=["integers for strings", "strings for integers", "beyond 2**53"],
+)
+def test_an_id_that_would_match_only_after_a_cast_is_refused(known, asked, message):
+    with pytest.raises(DataError, match=message):
+        fitted(*known).lookup(asked)
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        (("196", "007"), [7, 197]),
+        ((196, 7), ["197", "007", "7.0", "abc", "+7"]),
+        ((2**53,), [str(2**53 + 1)]),
+    ],
+    ids=["integers for strings", "strings for integers", "beyond 2**53"],
+)
+def test_ids_of_the_other_type_that_match_nothing_are_unknown(known, asked):
+    assert fitted(*known).lookup(asked).tolist() == [0] * len(asked)
+
+
+def test_an_error_names_the_side_and_the_place_of_the_row():
+    with pytest.raises(DataError, match=r"^pairs\.csv, line 3: user '5' is unknown"):
+        fitted(5, 7).lookup(["x", "5"], lambda row: f"pairs.csv, line {row + 2}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [([5.0], "row 0: the user ids are of type floating"), ([5, None], "row 1: the user id is missing")],
+    ids=["floats", "missing"],
+)
+def test_what_is_no_id_is_refused_and_not_unknown(asked, message):
+    with pytest.raises(DataError, match=message):
+        fitted(5, 7).lookup(pd.Series(asked))
