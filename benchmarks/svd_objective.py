@@ -23,10 +23,10 @@ import recsys_nn as rn
 
 K, L2, SWEEPS = 10, 2e-4, 10
 TRAINING = rn.TrainConfig(
-    learning_rate=0.01,
+    learning_rate=0.02,
     schedule={"kind": "cosine"},
-    batch_size=1024,
-    epochs=150,
+    batch_size=2048,
+    epochs=50,
     patience=None,
     validation=0,
     seed=1,

@@ -77,7 +77,9 @@ def load_ratings(
     if is_dataset(source):
         given = [scale, *beside.values(), None if duplicates == "error" else duplicates]
         if layout != TableFormat() or any(value is not None for value in given):
-            raise DataError(f"the format, scale and features of the data set {source!r} are known: give its options alone")
+            raise DataError(
+                f"the format, scale and features of the data set {source!r} are known: give its options alone"
+            )
         return get_dataset(str(source)).load(**options)
     if options:
         name = next(iter(options))

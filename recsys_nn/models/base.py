@@ -94,8 +94,9 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
     Raises:
         ConfigError: when the config's kind is not registered.
     """
+    kind = model_kind(config.kind)
     with _keras_seed(seed):
-        model = model_kind(config.kind).build(config, encoder)
+        model = kind.build(config, encoder)
     model.rating_config = config
     return model
 
@@ -103,6 +104,8 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
 @contextmanager
 def _keras_seed(seed: int) -> Iterator[None]:
     """Keras draws the seed of every unseeded initializer and dropout from ``random``; nothing else is touched."""
+    import keras  # noqa: F401  (a first import draws from ``random`` too, so it must come before the seed)
+
     state = random.getstate()
     random.seed(seed)
     try:

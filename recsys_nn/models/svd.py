@@ -27,16 +27,18 @@ class SVDConfig(ModelConfig):
 
     Args:
         embedding_dim: length of p_u and q_i.
-        l2: λ, in the units of the objective above.
+        l2: λ, in the units of the objective above. None: 12 s / |Ω|, the maximum-a-posteriori rule: λ |Ω| is the
+            noise's variance over the factors', which does not grow with the table, so a fixed λ is too weak for
+            small tables and too strong for large ones.
         bias_l2: the same penalty on a_u and b_i.
         init_std: standard deviation of the initial factors.
     """
 
     kind: Literal["svd"] = "svd"
-    embedding_dim: int = Field(32, ge=1)
-    l2: float = Field(1.5e-4, ge=0)
+    embedding_dim: int = Field(16, ge=1)
+    l2: float | None = Field(None, ge=0)
     bias_l2: float = Field(0.0, ge=0)
-    init_std: float = Field(0.1, gt=0)
+    init_std: float = Field(0.05, gt=0)
 
 
 @register_model(SVDConfig)
@@ -47,9 +49,10 @@ def build(config: SVDConfig, encoder: Encoder) -> keras.Model:
     from recsys_nn.models import layers
 
     s = encoder.rating_std
+    l2 = 12 * s / encoder.n_ratings if config.l2 is None else config.l2
     inputs = layers.id_inputs()
     p, q = layers.embedded(
-        inputs, encoder, "factors", config.embedding_dim, l2=config.l2 * s, init_std=config.init_std / math.sqrt(s)
+        inputs, encoder, "factors", config.embedding_dim, l2=l2 * s, init_std=config.init_std / math.sqrt(s)
     )
     a, b = layers.embedded(inputs, encoder, "bias", 1, l2=config.bias_l2 * s**2, init_std=0.0)
     z = a + b + ops.sum(p * q, axis=-1, keepdims=True)

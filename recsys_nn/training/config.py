@@ -68,8 +68,8 @@ class TrainConfig(BaseModel):
     schedule: Schedule | None = None
     loss: LossName = "mse"
     metrics: tuple[MetricName, ...] = ("rmse", "mae")
-    batch_size: int = Field(512, ge=1)
-    epochs: int = Field(50, ge=1)
+    batch_size: int = Field(256, ge=1)
+    epochs: int = Field(100, ge=1)
     patience: int | None = Field(3, ge=1)
     monitor: str = "val_loss"
     min_delta: float = Field(0.0, ge=0)

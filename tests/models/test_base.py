@@ -1,4 +1,6 @@
 import random
+import subprocess
+import sys
 from typing import Literal
 
 import keras
@@ -63,6 +65,19 @@ def test_building_leaves_pythons_random_numbers_alone():
     random.seed(1)
     build_model(SVDConfig(), encoder)
     assert random.random() == expected
+
+
+def test_the_first_model_of_a_process_has_the_same_weights_as_the_second():
+    """The first one also imports Keras, which must not cost random numbers."""
+    script = (
+        "import pandas as pd, recsys_nn as rn;"
+        "frame = pd.DataFrame({'user': list('aabbcc'), 'item': list('xyxyxy'), 'rating': [1, 2, 3, 4, 5, 1]});"
+        "encoder = rn.Encoder.fit(rn.Ratings(frame));"
+        "first, second = (rn.build_model(rn.SVDConfig(), encoder, seed=3).get_weights() for _ in range(2));"
+        "print(all((one == other).all() for one, other in zip(first, second, strict=True)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert printed.strip() == "True"
 
 
 def test_a_predictor_knows_the_config_of_a_built_model():

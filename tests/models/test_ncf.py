@@ -11,11 +11,11 @@ class TestGMF(NetworkContract):
 
 
 class TestMLP(NetworkContract):
-    config = MLPConfig(embedding_dim=8, activation="tanh")
+    config = MLPConfig(embedding_dim=8, activation="tanh", dropout=0.0)
 
 
 class TestNeuMF(NetworkContract):
-    config = NeuMFConfig(embedding_dim=8, widths=(16, 8), activation="elu")
+    config = NeuMFConfig(embedding_dim=8, widths=(16, 8), activation="elu", dropout=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,8 @@ def encoder() -> Encoder:
 
 
 def test_towers_halve_from_the_width_of_their_input():
-    assert MLPConfig(embedding_dim=64, depth=3).tower() == (128, 64, 32)
-    assert MLPConfig(embedding_dim=2, depth=4).tower() == (4, 2, 1, 1)
+    assert MLPConfig(embedding_dim=32, depth=3).tower() == (128, 64, 32)
+    assert MLPConfig(embedding_dim=1, depth=4).tower() == (4, 2, 1, 1)
     assert MLPConfig(widths=(10, 3)).tower() == (10, 3)
 
 
@@ -38,10 +38,16 @@ def test_neumf_is_the_sum_of_its_branches_and_biases(encoder):
     joined = np.concatenate([tables["user_mlp_factors"][users], tables["item_mlp_factors"][items]], axis=1)
     kernel, offset = model.get_layer("hidden_1").get_weights()
     hidden = np.maximum(joined @ kernel + offset, 0)
-    (h,) = model.get_layer("interaction").get_weights()
-    z = np.concatenate([product, hidden], axis=1) @ h
+    (h,), (g,) = (model.get_layer(f"{name}_head").get_weights() for name in ("gmf", "mlp"))
+    z = product @ h + hidden @ g
     expected = np.clip(encoder.rating_mean + encoder.rating_std * z[:, 0], 1, 5)
     np.testing.assert_allclose(model({"user": users, "item": items}), expected, rtol=1e-5)
+
+
+def test_without_a_given_penalty_its_strength_depends_on_neither_size_nor_scale(encoder):
+    """λ = 10 s² / n: of the 20 ratings here."""
+    model = build_model(GMFConfig(), encoder)
+    assert model.get_layer("user_gmf_factors").l2 == pytest.approx(10 * encoder.rating_std**2 / 20)
 
 
 def test_dropout_acts_in_training_alone(encoder):

@@ -57,6 +57,12 @@ def test_an_epoch_of_batches_averages_to_the_full_objective(encoder):
     assert np.mean(losses) == pytest.approx(dense, rel=1e-5)
 
 
+def test_without_a_given_penalty_its_sum_is_that_of_a_prior(encoder):
+    """λ = 12 s / n; the layer holds factors in units of √s, so its own coefficient is λ s."""
+    model = build_model(SVDConfig(), encoder)
+    assert model.get_layer("item_factors").l2 == pytest.approx(12 * encoder.rating_std**2 / 20)
+
+
 def test_the_penalty_is_no_part_of_a_validation_loss(encoder):
     model = build_model(SVDConfig(l2=1.0), encoder)
     model(encoder.encode(twenty_ratings()).inputs, training=False)
