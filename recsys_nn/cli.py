@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,9 +54,7 @@ def train(
     from recsys_nn.experiment import run_experiment
 
     changes = [*(overrides or []), *([f"output={output}"] if output else [])]
-    resolved = load_config(config, overrides=changes)
-    _import_tensorflow()
-    result = run_experiment(resolved, overwrite=overwrite)
+    result = run_experiment(load_config(config, overrides=changes), overwrite=overwrite)
     run = result.run
     if run.stop_reason == "interrupted":
         out.print(f"Interrupted: the best epoch so far, {run.best_epoch}, is kept.", highlight=False)
@@ -87,7 +84,6 @@ def evaluate(
     from recsys_nn.evaluation.evaluate import evaluate as judge
     from recsys_nn.prediction.predictor import Predictor
 
-    _import_tensorflow()
     predictor = Predictor.load(run)
     if is_dataset(ratings):
         table = load_ratings(ratings)
@@ -113,7 +109,6 @@ def predict(
     from recsys_nn.prediction.predictor import Predictor
 
     check_output(output, overwrite=overwrite)
-    _import_tensorflow()
     predictor = Predictor.load(run)
     layout = TableFormat(user=_column(user), item=_column(item), separator=separator)
     asked, where = read_pairs(pairs, layout, predictor.encoder.id_types)
@@ -159,7 +154,6 @@ def schema() -> None:
 
 def main() -> None:
     """The entry point: errors of the user's become one line and exit code 2."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
     except TrainingError as error:
@@ -168,22 +162,6 @@ def main() -> None:
         _fail(error, 2)
     except KeyboardInterrupt:
         _fail("interrupted before there was anything to keep", 130)
-
-
-def _import_tensorflow() -> None:
-    """TensorFlow greets on the error stream below Python's; what it says there is kept for a failing import."""
-    with tempfile.TemporaryFile() as greeting:
-        stream = os.dup(2)
-        os.dup2(greeting.fileno(), 2)
-        try:
-            import tensorflow  # noqa: F401
-        except BaseException:
-            greeting.seek(0)
-            os.write(stream, greeting.read())
-            raise
-        finally:
-            os.dup2(stream, 2)
-            os.close(stream)
 
 
 def _fail(error: Exception | str, code: int) -> None:

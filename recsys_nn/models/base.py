@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.errors import ConfigError, did_you_mean
+from recsys_nn.models.backend import import_keras
 
 if TYPE_CHECKING:
     import keras
@@ -95,6 +96,7 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
         ConfigError: when the config's kind is not registered.
     """
     kind = model_kind(config.kind)
+    import_keras()  # before the seed: a first import draws from ``random`` too
     with _keras_seed(seed):
         model = kind.build(config, encoder)
     model.rating_config = config
@@ -104,8 +106,6 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
 @contextmanager
 def _keras_seed(seed: int) -> Iterator[None]:
     """Keras draws the seed of every unseeded initializer and dropout from ``random``; nothing else is touched."""
-    import keras  # noqa: F401  (a first import draws from ``random`` too, so it must come before the seed)
-
     state = random.getstate()
     random.seed(seed)
     try:

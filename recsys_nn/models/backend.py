@@ -1,0 +1,55 @@
+"""Keras and TensorFlow, imported when the first model is built."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from recsys_nn.errors import ConfigError
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+def import_keras() -> None:
+    """Imports Keras on TensorFlow, without TensorFlow's greetings unless ``TF_CPP_MIN_LOG_LEVEL`` is set.
+
+    Raises:
+        ConfigError: where Keras is set to another backend.
+    """
+    if _LOG_LEVEL in os.environ:
+        _import()
+        return
+    os.environ[_LOG_LEVEL] = "2"
+    with _quiet_unless_it_fails():
+        _import()
+
+
+def _import() -> None:
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise ConfigError(
+            f"Keras runs on {keras.backend.backend()} here; recsys_nn needs TensorFlow: set KERAS_BACKEND=tensorflow "
+            "before Keras is imported"
+        )
+    tf.constant(0)  # the first operation looks for devices, and tells of it
+
+
+@contextmanager
+def _quiet_unless_it_fails() -> Iterator[None]:
+    """TensorFlow writes to the process's error stream, below Python's; a failure shows what it wrote."""
+    with tempfile.TemporaryFile() as held_back:
+        stream = os.dup(2)
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held_back.seek(0)
+            os.write(stream, held_back.read())
+            raise
+        finally:
+            os.dup2(stream, 2)
+            os.close(stream)
