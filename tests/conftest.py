@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder with the public data sets in their publishers' formats, which the project does not ship."""
+def real_data() -> Iterator[Path]:
+    """The folder with the public data sets in their publishers' formats, which the project does not ship.
+
+    From its first use on, named data sets are found there too.
+    """
     named = os.environ.get("RECSYS_NN_DATA")
     folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"no folder {folder} with the public data sets; RECSYS_NN_DATA can name another")
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECSYS_NN_DATA", str(folder))
+        yield folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
