@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from recsys_nn.training.run import TrainingRun
     from recsys_nn.training.trainer import Trainer
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "config": ("RunConfig", "load_config"),
     "data.datasets": ("dataset_names",),

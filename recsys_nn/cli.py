@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.padding import Padding
 
+from recsys_nn import __version__
 from recsys_nn.errors import RecsysError, TrainingError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="recsys-nn",
-    help="Rating prediction with latent-factor and neural models in Keras.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,6 +40,23 @@ Overrides = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at the output.")]
 Column = Annotated[str | None, typer.Option(help="Name (or position) of the column.", metavar="COLUMN")]
 Separator = Annotated[str | None, typer.Option(help="Between the fields of a text file; recognised by default.")]
+Encoding = Annotated[str | None, typer.Option(help="Of a text file; UTF-8, or as its mark says, by default.")]
+Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first line names the columns.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Rating prediction with latent-factor and neural models in Keras."""
 
 
 @app.command()
@@ -53,8 +70,10 @@ def train(
     from recsys_nn.config import load_config
     from recsys_nn.experiment import run_experiment
 
-    changes = [*(overrides or []), *([f"output={output}"] if output else [])]
-    result = run_experiment(load_config(config, overrides=changes), overwrite=overwrite)
+    resolved = load_config(config, overrides=overrides or [])
+    if output is not None:
+        resolved = resolved.model_copy(update={"output": str(output)})
+    result = run_experiment(resolved, overwrite=overwrite)
     run = result.run
     if run.stop_reason == "interrupted":
         out.print(f"Interrupted: the best epoch so far, {run.best_epoch}, is kept.", highlight=False)
@@ -77,6 +96,8 @@ def evaluate(
     item: Column = None,
     rating: Column = None,
     separator: Separator = None,
+    encoding: Encoding = None,
+    header: Header = None,
 ) -> None:
     """Judge a saved run on other ratings."""
     from recsys_nn.data.loading import is_dataset, load_ratings
@@ -88,7 +109,14 @@ def evaluate(
     if is_dataset(ratings):
         table = load_ratings(ratings)
     else:
-        layout = TableFormat(user=_column(user), item=_column(item), rating=_column(rating), separator=separator)
+        layout = TableFormat(
+            user=_column(user),
+            item=_column(item),
+            rating=_column(rating),
+            separator=separator,
+            encoding=encoding,
+            header=header,
+        )
         table = read_ratings(ratings, layout, id_types=predictor.encoder.id_types)
     _print_evaluation(judge(predictor, table))
 
@@ -101,6 +129,8 @@ def predict(
     user: Column = None,
     item: Column = None,
     separator: Separator = None,
+    encoding: Encoding = None,
+    header: Header = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Predict the ratings of a file of user-item pairs."""
@@ -110,7 +140,7 @@ def predict(
 
     check_output(output, overwrite=overwrite)
     predictor = Predictor.load(run)
-    layout = TableFormat(user=_column(user), item=_column(item), separator=separator)
+    layout = TableFormat(user=_column(user), item=_column(item), separator=separator, encoding=encoding, header=header)
     asked, where = read_pairs(pairs, layout, predictor.encoder.id_types)
     predictions = predictor.predict(asked, where=where)
     write_table(predictions, output)
@@ -160,8 +190,10 @@ def main() -> None:
         _fail(error, 1)
     except RecsysError as error:
         _fail(error, 2)
-    except KeyboardInterrupt:
-        _fail("interrupted before there was anything to keep", 130)
+    except SystemExit as exit_:
+        if exit_.code == 130:  # Typer ends with it on Ctrl-C, without a word
+            _fail("interrupted; nothing was written", 130)
+        raise
 
 
 def _fail(error: Exception | str, code: int) -> None:
@@ -170,13 +202,13 @@ def _fail(error: Exception | str, code: int) -> None:
 
 
 def _column(name: str | None) -> str | int | None:
-    return int(name) if name is not None and name.isdigit() else name
+    return int(name) if name is not None and name.isascii() and name.isdecimal() else name
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
     from rich.table import Table
 
-    summary = Table("predictor", "RMSE", title=f"Test: {evaluation.n:,} ratings")
+    summary = Table("predictor", "RMSE", title=f"{evaluation.n:,} ratings")
     for name, rmse in evaluation.summary.itertuples(index=False):
         summary.add_row(name, f"{rmse:.4f}", style="bold" if name == "model" else None)
     out.print(summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
+from recsys_nn.data.datasets import dataset_names
 from recsys_nn.data.ratings import Duplicates, Ratings
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.data.splits import Split, leave_last_out_split, random_split, stratified_split, temporal_split
@@ -106,10 +108,26 @@ class DataConfig(_Section):
     def _random_unless_said(cls, value: Any) -> Any:
         return {"kind": "random", **value} if isinstance(value, Mapping) else value
 
+    @property
+    def is_dataset(self) -> bool:
+        """Whether ``source`` is a named data set."""
+        return self.source in dataset_names()
+
     @model_validator(mode="after")
-    def _has_a_source(self) -> DataConfig:
-        if self.source is None and not isinstance(self.split, FilesSplitConfig):
+    def _has_no_setting_without_effect(self) -> DataConfig:
+        of_files = isinstance(self.split, FilesSplitConfig)
+        if self.source is None and not of_files:
             raise ConfigError("data.source: say which ratings to read: a file, or one of `recsys-nn datasets`")
+        if of_files and self.source is not None and not self.is_dataset:
+            raise ConfigError("data.source: the split names files of its own; leave the source out, or name a data set")
+        if self.options and (of_files or not self.is_dataset):
+            raise ConfigError("data.options: they are a named data set's, and files have none")
+        if self.is_dataset:
+            for name in ("format", "scale", "duplicates"):
+                if getattr(self, name) != DataConfig.model_fields[name].default:
+                    raise ConfigError(f"data.{name}: that of the data set {self.source!r} is known; leave it out")
+        if self.scale is not None and self.scale[0] >= self.scale[1]:
+            raise ConfigError(f"data.scale: {list(self.scale)} is not [lowest, highest] with lowest < highest")
         return self
 
 
@@ -133,8 +151,14 @@ class RunConfig(_Section):
     @model_validator(mode="before")
     @classmethod
     def _one_seed(cls, values: Any) -> Any:
-        if isinstance(values, dict) and isinstance(values.get("training", {}), dict):
-            values = {**values, "training": {"seed": values.get("seed", 0), **(values.get("training") or {})}}
+        if not isinstance(values, dict):
+            return values
+        values = {name: value for name, value in values.items() if value is not None}  # an empty section
+        training = values.get("training", {})
+        if isinstance(training, Mapping):
+            if "validation" in training:
+                raise ConfigError("training.validation: in a run, data.split.validation says what is held out")
+            values["training"] = {"seed": values.get("seed", 0), **training}
         return values
 
     @field_validator("model", mode="before")
@@ -152,7 +176,8 @@ class RunConfig(_Section):
 
     def to_yaml(self) -> str:
         """The whole resolved config, defaults included, as YAML that reads back equal."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        values = self.model_dump(mode="json", exclude={"training": {"validation"}})
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def load_config(source: str | Path | Mapping[str, Any], *, overrides: Sequence[str] = ()) -> RunConfig:
@@ -175,6 +200,9 @@ def config_schema() -> dict[str, Any]:
         own = config.model_json_schema()
         schema["$defs"] |= own.pop("$defs", {})
         schema["$defs"][config.__name__] = own
+    for name in ("StratifiedSplitConfig", "TemporalSplitConfig", "LeaveLastOutSplitConfig", "FilesSplitConfig"):
+        required = schema["$defs"][name].setdefault("required", [])
+        schema["$defs"][name]["required"] = sorted({*required, "kind"})  # a split without a kind is a random one
     schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds]}
     return schema
 
@@ -183,13 +211,24 @@ class _StrictLoader(yaml.SafeLoader):
     """YAML's plain types only, and no key twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
+        seen: set[str] = set()
         for key_node, _ in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise ConfigError(f"line {line}: merging (<<) is not supported; write the keys out")
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise ConfigError(f"line {line}: the key {key!r} is not a name")
             if key in seen:
-                raise ConfigError(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice")
+                raise ConfigError(f"line {line}: the key {key!r} stands twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 takes 1e-8, without a dot, for a text.
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -214,8 +253,12 @@ def _with_override(values: dict[str, Any], override: str) -> dict[str, Any]:
         raise ConfigError(f"{override!r} is not of the form dotted.path=value, like training.epochs=5")
     try:
         value = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError:
-        raise ConfigError(f"{override!r}: the value is not YAML") from None
+    except yaml.YAMLError as error:
+        if text[:1] in ("{", "["):
+            raise ConfigError(f"{override!r}: the value is not YAML: {' '.join(str(error).split())}") from None
+        value = text
+    if value == "":
+        value = text  # such as the separator |, with which YAML begins a block
     return _set(values, path.split("."), value)
 
 
@@ -245,6 +288,9 @@ def _message(config: type[BaseModel], problem: Any, path: tuple[str, ...]) -> st
         return f"{dotted}.kind: there is no kind {problem['ctx']['tag']!r}{did_you_mean(*_tags(problem))}"
     if problem["type"] == "union_tag_not_found":
         return f"{dotted}.kind: is missing"
+    if problem["type"] == "literal_error":
+        expected = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        return f"{dotted}: {problem['input']!r} is not known{did_you_mean(str(problem['input']), expected)}"
     if problem["type"] == "missing":
         return f"{dotted}: is missing"
     return f"{dotted}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {problem['input']!r}"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +18,12 @@ import pandas as pd
 from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig, load_config
 from recsys_nn.data.datasets import get_dataset
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.loading import is_dataset, load_ratings
+from recsys_nn.data.loading import load_ratings
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.readers import read_ratings
 from recsys_nn.data.splits import Split
-from recsys_nn.evaluation.evaluate import Evaluation, evaluate
+from recsys_nn.errors import ConfigError
+from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
 from recsys_nn.models import build_model
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
@@ -69,9 +75,13 @@ def run_experiment(
     """
     if not isinstance(config, RunConfig):
         config = load_config(config, overrides=overrides)
+    elif overrides:
+        raise ConfigError("overrides are for a file or a mapping; change a RunConfig with model_copy")
     if config.output is not None:
         check_place(config.output, overwrite=overwrite)
     split = load_split(config.data, config.seed)
+    for part in (split.validation, split.test):
+        check_scale(part, split.train.scale)
     encoder = Encoder.fit(split.train)
     model = build_model(config.model, encoder, seed=config.seed)
     validation = encoder.encode(split.validation) if len(split.validation) else None
@@ -86,10 +96,11 @@ def run_experiment(
         documents = {
             "config.yaml": config.to_yaml(),
             "history.csv": run.history.to_csv(index=False),
-            "metrics.json": json.dumps(metrics, indent=2) + "\n",
-            "data.json": json.dumps(_provenance(config.data, split), indent=2) + "\n",
+            "metrics.json": _json(metrics),
+            "data.json": _json(_provenance(config.data, split)),
         }
-        path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
+        with _undisturbed():
+            path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
     return ExperimentResult(config, split, run, predictor, evaluation, metrics, path)
 
 
@@ -98,17 +109,16 @@ def load_split(data: DataConfig, seed: int) -> Split:
     if isinstance(data.split, FilesSplitConfig):
         return _split_of_files(data, data.split, seed)
     assert data.source is not None
-    return data.split.apply(_load(data, data.source), seed)
+    ratings = load_ratings(data.source, **data.options) if data.is_dataset else _read(data, data.source)
+    return data.split.apply(ratings, seed)
 
 
-def _load(data: DataConfig, source: str) -> Ratings:
-    if is_dataset(source):
-        return load_ratings(source, **data.options)
-    return load_ratings(source, **data.format.model_dump(), scale=data.scale, duplicates=data.duplicates)
+def _read(data: DataConfig, file: str) -> Ratings:
+    return read_ratings(file, data.format, scale=data.scale, duplicates=data.duplicates)
 
 
 def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Split:
-    read = get_dataset(data.source).read if data.source and is_dataset(data.source) else lambda file: _load(data, file)
+    read = get_dataset(data.source).read if data.source else partial(_read, data)
     train, test = read(files.train), read(files.test) if files.test else None
     if isinstance(files.validation, str):
         return Split(train, read(files.validation), test)
@@ -133,7 +143,26 @@ def _provenance(data: DataConfig, split: Split) -> dict[str, Any]:
     }
 
 
+def _json(values: Mapping[str, Any]) -> str:
+    """JSON, in which a figure that is not a number (R² of one rating) is null."""
+    finite = {name: None if value != value else value for name, value in values.items()}
+    return json.dumps(finite, indent=2, allow_nan=False) + "\n"
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits: saving takes a moment, and the training before it took long."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def fingerprint(ratings: Ratings) -> str:
-    """SHA-256 over the table's contents (ids, ratings and timestamps in their order)."""
+    """SHA-256 over 64-bit hashes of the rows (ids, ratings and timestamps) in their order."""
     hashes = pd.util.hash_pandas_object(ratings.frame, index=False).to_numpy()
     return hashlib.sha256(hashes.astype("<u8").tobytes()).hexdigest()

@@ -31,10 +31,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which replaces ``path`` when the block ends; an exception leaves ``path`` as it was.
+def atomic_folder(path: Path, *, replace: bool) -> Iterator[Path]:
+    """A folder to fill, which becomes ``path`` when the block ends; an exception leaves ``path`` as it was.
 
-    Where a folder stood before, a crash between the two renames leaves none, never a mixture.
+    Where a folder stands there already, ``replace`` decides between replacing it and an OSError. A kill between
+    the two renames that replacing takes leaves none at ``path`` (and the old one beside it), never a mixture.
     """
     draft, old = _beside(path), _beside(path)
     try:
@@ -42,13 +43,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         yield draft
         for file in (*draft.iterdir(), draft):
             _sync(file)
-        if path.exists():
+        if replace and path.exists():
             os.replace(path, old)
-        os.replace(draft, path)
+        try:
+            os.replace(draft, path)
+        except BaseException:
+            if old.exists():
+                os.replace(old, path)
+            raise
         _sync(path.absolute().parent)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _beside(path: Path) -> Path:

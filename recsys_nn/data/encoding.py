@@ -45,6 +45,8 @@ class Encoder:
     def fit(cls, train: Ratings) -> Encoder:
         """Fitted on the training part alone, or validation and test would leak into the model.
 
+        The rating scale is the table's: where it was not given, it was observed before the table was split.
+
         Raises:
             DataError: where there is nothing to learn: no ratings, one user, one item, all ratings equal.
         """

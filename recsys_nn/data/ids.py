@@ -133,6 +133,10 @@ def _strings(series: pd.Series, name: str, where: Where) -> pd.Series:
     bad = pc.or_(pc.not_equal(trimmed, array), pc.equal(array, "")).to_numpy(zero_copy_only=False)
     if bad.any():
         row = int(bad.argmax())
-        what = "is empty" if series.iloc[row] == "" else "begins or ends with white space"
+        what = (
+            "is empty"
+            if series.iloc[row] == ""
+            else "begins or ends with white space (if fields are separated by ', ', say separator=', ')"
+        )
         raise DataError(f"{where(row)}: the {name} id {series.iloc[row]!r} {what}")
     return series.astype("str")

@@ -86,9 +86,10 @@ class Table:
     def _position(self, role: str, given: str | int | None, required: bool) -> int | None:
         names = self._names
         if given is not None:
-            if isinstance(given, int) and 0 <= given < len(names):
+            named = [k for k, name in enumerate(names) if name == str(given)]
+            if not named and isinstance(given, int) and 0 <= given < len(names):
                 return given
-            return self._only(role, [k for k, name in enumerate(names) if name == str(given)], f"no column {given!r}")
+            return self._only(role, named, f"no column {given!r}")
         if not self.header:
             return self._usual_position(role, required)
         named = [k for k, name in enumerate(names) if name == role]
@@ -116,7 +117,7 @@ class Table:
 
 def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
     """A Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
-    file = Path(path)
+    file = Path(path).expanduser()
     if file.suffix.lower() in PARQUET_SUFFIXES:
         return Table(_read_parquet(file), str(file), lambda row: f"{file}, row {row}", text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
@@ -158,6 +159,8 @@ def ratings_of_table(
 
 def read_pairs(path: str | Path, layout: TableFormat, id_types: Mapping[str, IdType]) -> tuple[pd.DataFrame, Where]:
     """The columns user and item of a file of pairs to predict, ids of text read as ``id_types``; and their places."""
+    if layout.header is None and any(isinstance(column, int) for column in (layout.user, layout.item)):
+        raise DataError(f"{path}: columns are given by position, so say whether the first line is a header")
     table = read_table(path, layout)
     pairs = table.renamed({"user": layout.user, "item": layout.item}, required=("user", "item"))
     if table.text:

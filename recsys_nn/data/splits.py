@@ -38,6 +38,8 @@ class Split:
 
     def with_validation(self, fraction: float, *, seed: int = 0) -> Split:
         """The same split with a random ``fraction`` of the training part held out for validation."""
+        if len(self.validation):
+            raise DataError(f"the split already has a validation part of {len(self.validation)} ratings")
         return _hold_out_validation(self, fraction, _random_rule(seed))
 
 

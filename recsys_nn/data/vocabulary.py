@@ -36,23 +36,22 @@ class Vocabulary:
         """The row of every id, 0 where it is unknown.
 
         Raises:
-            DataError: where an id would be known only after a cast from int to str or back.
+            DataError: where the ids are of another type (int or str) than in training.
         """
         asked = canonical_ids(values, self.name, where)
         if not len(asked):
             return np.zeros(0, dtype=np.int32)
         if id_type(asked) != self.type:
-            self._refuse_cast(asked, where)
-            return np.zeros(len(asked), dtype=np.int32)
-        return (self._index.get_indexer(pd.Index(asked)) + 1).astype(np.int32)
+            raise self._of_another_type(asked, where)
+        # The index holds Python strings: it is asked for each distinct id once.
+        codes, distinct = pd.factorize(asked)
+        return (self._index.get_indexer(distinct)[codes] + 1).astype(np.int32)
 
-    def _refuse_cast(self, asked: pd.Series, where: Where) -> None:
+    def _of_another_type(self, asked: pd.Series, where: Where) -> DataError:
         cast = integers_of_texts(asked) if self.type == "integer" else asked.astype("str")
         known = cast.isin(self.ids).to_numpy(dtype=bool, na_value=False)
-        if known.any():
-            row = int(known.argmax())
-            raise DataError(
-                f"{where(row)}: {self.name} {plain_repr(asked.iloc[row])} is unknown, {plain_repr(cast.iloc[row])} "
-                f"is known: the {self.name} ids were of type {self.type} in training and are of type "
-                f"{_OTHER[self.type]} here ({int(known.sum())} of {len(asked)} would match after a cast)"
-            )
+        row = int(known.argmax())
+        return DataError(
+            f"{where(row)}: {self.name} {plain_repr(asked.iloc[row])} is of type {_OTHER[self.type]}, the {self.name} "
+            f"ids were of type {self.type} in training ({int(known.sum())} of {len(asked)} would match after a cast)"
+        )

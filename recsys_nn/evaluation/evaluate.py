@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,8 +48,9 @@ class Evaluation:
 
     @property
     def lift(self) -> float:
-        """By what share the RMSE is below the best baseline's."""
-        return 1.0 - self.rmse / self.baselines[self.best_baseline]
+        """By what share the RMSE is below the best baseline's; NaN where that is 0."""
+        best = self.baselines[self.best_baseline]
+        return 1.0 - self.rmse / best if best else math.nan
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -74,11 +76,14 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
     """Judges ``predictor`` on ratings that it was not trained on.
 
     Raises:
-        DataError: where there are none, or their ids have another type than in training.
+        DataError: where there are none, or their ids or their scale are not those of the training.
     """
+    if not isinstance(ratings, Ratings):
+        raise DataError(f"evaluate takes Ratings (load_ratings makes them), not a {type(ratings).__name__}")
     if not len(ratings):
         raise DataError("there are no ratings to evaluate on")
     encoder, frame = predictor.encoder, ratings.frame
+    check_scale(ratings, encoder.scale)
     rows = encoder.encode_pairs(frame["user"], frame["item"])
     actual = frame["rating"].to_numpy()
     predicted = predictor.predict_rows(rows)
@@ -97,6 +102,17 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
         oracle=None if expected is None else rmse(actual, expected),
         segments=_segments(counts, actual, predicted, baselines["bias"]),
     )
+
+
+def check_scale(ratings: Ratings, scale: tuple[float, float]) -> None:
+    """A DataError where ratings lie outside the scale that a model was trained for, and so can predict."""
+    values = ratings.frame["rating"]
+    outside = ((values < scale[0]) | (values > scale[1])).to_numpy()
+    if outside.any():
+        raise DataError(
+            f"{int(outside.sum())} of {len(ratings)} ratings, the first {values[outside.argmax()]:g}, are outside the "
+            f"training scale {scale[0]:g} to {scale[1]:g}: rate on the same scale, or train with the scale of both"
+        )
 
 
 def _segments(

@@ -64,7 +64,7 @@ def register_model(config: type[ModelConfig]) -> Callable[[Builder], Builder]:
     if not isinstance(name, str):
         raise ConfigError(f'{config.__name__} must name its kind, as in: kind: Literal["mine"] = "mine"')
     taken = _kinds.get(name)
-    if taken is not None and taken.config.__qualname__ != config.__qualname__:
+    if taken is not None and _origin(taken.config) != _origin(config):
         raise ConfigError(f"the model kind {name!r} is already registered, by {taken.config.__qualname__}")
 
     def register(build: Builder) -> Builder:
@@ -72,6 +72,10 @@ def register_model(config: type[ModelConfig]) -> Callable[[Builder], Builder]:
         return build
 
     return register
+
+
+def _origin(config: type[ModelConfig]) -> tuple[str, str]:
+    return config.__module__, config.__qualname__
 
 
 def model_kinds() -> dict[str, ModelKind]:
@@ -95,6 +99,9 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
     Raises:
         ConfigError: when the config's kind is not registered.
     """
+    if not isinstance(config, ModelConfig) or not isinstance(encoder, Encoder):
+        found = f"{type(config).__name__} and {type(encoder).__name__}"
+        raise ConfigError(f"build_model takes a model config and an Encoder, not {found}")
     kind = model_kind(config.kind)
     import_keras()  # before the seed: a first import draws from ``random`` too
     with _keras_seed(seed):

@@ -22,10 +22,10 @@ class FactorEmbedding(keras.layers.Layer):
     The objective's penalty λ Σ_u ‖p_u‖² runs over all rows. In a mini-batch only the rows of its ratings are
     touched: rating k of user u contributes λ (n / n_u) ‖p_u‖² to the batch's mean, with n training ratings in
     all and n_u of this user. Its expectation over a random rating is Σ_u (n_u/n) (n/n_u) λ ‖p_u‖², the penalty
-    of the objective, at a cost that does not grow with the table.
+    of the objective, and no other row is read for it.
 
-    Row 0 (unknown ids) starts at zero and is never trained. The penalty is part of the training loss alone, so
-    a validation loss is the plain error.
+    Row 0 (unknown ids) starts at zero and stays there, as no id of the training part is unknown. The penalty is
+    part of the training loss alone, so a validation loss is the plain error.
 
     Args:
         n_rows: rows of the table, row 0 included.

@@ -7,12 +7,14 @@ import json
 import os
 import platform
 import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+import recsys_nn
 from recsys_nn.errors import ArtifactError
 
 MANIFEST = "manifest.json"
@@ -52,10 +54,7 @@ def new_manifest(folder: Path, *, model_kind: str, sizes: dict[str, int], shapes
         "sizes": sizes,
         "shapes": shapes,
         "files": {file.name: {"size": file.stat().st_size, "sha256": _sha256(file)} for file in files},
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("recsys-nn", "tensorflow", "keras", "numpy", "pandas")},
-        },
+        "versions": _versions(),
         "threads": _threads(),
     }
 
@@ -69,8 +68,23 @@ def verified_manifest(folder: Path, *, required: tuple[str, ...]) -> dict[str, A
     file = folder / MANIFEST
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
+    manifest = _read(file)
+    for name in required:
+        if name not in manifest.files:
+            raise ArtifactError(f"{file} does not list {name}, which every run has")
+    for name, entry in manifest.files.items():
+        _verify(folder / name, name, entry)
+    return manifest.model_dump()
+
+
+def listed_files(folder: Path) -> set[str]:
+    """The names of the files that a run folder's manifest lists; an ArtifactError where it cannot be read."""
+    return set(_read(folder / MANIFEST).files)
+
+
+def _read(file: Path) -> _Manifest:
     if not file.is_file():
-        raise ArtifactError(f"{folder} is not a run folder: it has no {MANIFEST}")
+        raise ArtifactError(f"{file.parent} is not a run folder: it has no {MANIFEST}")
     if file.stat().st_size > MAX_MANIFEST_BYTES:
         raise ArtifactError(f"{file} is larger than a manifest can be")
     try:
@@ -81,15 +95,9 @@ def verified_manifest(folder: Path, *, required: tuple[str, ...]) -> dict[str, A
             raise ArtifactError(
                 f"{file}: the run has format {found}, this version of recsys-nn reads up to {FORMAT_VERSION}: upgrade"
             )
-        manifest = _Manifest.model_validate(content)
+        return _Manifest.model_validate(content)
     except (ValidationError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{file} is damaged: {error}") from error
-    for name in required:
-        if name not in manifest.files:
-            raise ArtifactError(f"{file} does not list {name}, which every run has")
-    for name, entry in manifest.files.items():
-        _verify(folder / name, name, entry)
-    return manifest.model_dump()
 
 
 def _verify(file: Path, name: str, entry: _FileEntry) -> None:
@@ -106,6 +114,14 @@ def _verify(file: Path, name: str, entry: _FileEntry) -> None:
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    import keras
+    import tensorflow as tf
+
+    modules = {"recsys_nn": recsys_nn, "tensorflow": tf, "keras": keras, "numpy": np, "pandas": pd}
+    return {"python": platform.python_version(), **{name: module.__version__ for name, module in modules.items()}}
 
 
 def _threads() -> dict[str, int]:

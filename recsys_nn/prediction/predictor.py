@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +35,9 @@ class Predictor:
     """
 
     def __init__(self, model: keras.Model, encoder: Encoder, *, config: ModelConfig | None = None) -> None:
-        import tensorflow as tf
-
         self.model = model
         self.encoder = encoder
         self.config: ModelConfig | None = config or getattr(model, "rating_config", None)
-        rows = {name: tf.TensorSpec((None,), tf.int32, name=name) for name in ("user", "item")}
-        self._ratings = tf.function(
-            lambda inputs: tf.reshape(model(inputs, training=False), (-1,)), input_signature=(rows,)
-        )
 
     def predict(
         self,
@@ -76,12 +71,24 @@ class Predictor:
 
     def predict_rows(self, inputs: Mapping[str, npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
         """The predictions for encoded pairs (``Encoder.encode_pairs``), float32 (n,), within the rating scale."""
+        import tensorflow as tf
+
         n = len(inputs["user"])
         ratings = np.empty(n, dtype=np.float32)
         for start in range(0, n, BATCH):
             part = slice(start, start + BATCH)
-            ratings[part] = self._ratings({name: inputs[name][part] for name in ("user", "item")}).numpy()
+            batch = {name: tf.constant(inputs[name][part]) for name in ("user", "item")}
+            ratings[part] = self._ratings(batch).numpy()
         return np.clip(ratings, *self.encoder.scale)
+
+    @cached_property
+    def _ratings(self) -> Any:
+        """The model as one traced function of any number of rows."""
+        import tensorflow as tf
+
+        rows = {name: tf.TensorSpec((None,), tf.int32, name=name) for name in ("user", "item")}
+        function = tf.function(lambda inputs: tf.reshape(self.model(inputs, training=False), (-1,)))
+        return function.get_concrete_function(rows)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the run folder that :meth:`load` reads (see ``prediction/run_folder.py``).
@@ -106,9 +113,13 @@ class Predictor:
 
 
 def _user_item_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
+    if pairs is not None and (users is not None or items is not None):
+        raise DataError("give either pairs, or users and items")
     if pairs is None:
         if users is None or items is None:
             raise DataError("give pairs, or both users and items")
+        if any(isinstance(side, str) or not hasattr(side, "__len__") for side in (users, items)):
+            raise DataError("users and items are lists or arrays of ids")
         if len(users) != len(items):
             raise DataError(f"{len(users)} users and {len(items)} items do not make pairs")
         return pd.DataFrame({"user": pd.Series(users).to_numpy(), "item": pd.Series(items).to_numpy()})
@@ -120,8 +131,8 @@ def _user_item_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
                 raise DataError(f"no column {name!r} among {', '.join(map(repr, pairs.columns))}")
         return pairs[["user", "item"]].reset_index(drop=True)
     listed = list(pairs)
-    for row, pair in enumerate(listed):
-        if isinstance(pair, str) or len(pair) != 2:
-            raise DataError(f"row {row}: {pair!r} is not a (user, item) pair")
-    columns = {name: pd.Series([pair[side] for pair in listed]) for side, name in enumerate(("user", "item"))}
-    return pd.DataFrame(columns)
+    bad = next((row for row, pair in enumerate(listed) if isinstance(pair, str) or len(pair) != 2), None)
+    if bad is not None:
+        raise DataError(f"row {bad}: {listed[bad]!r} is not a (user, item) pair")
+    user_ids, item_ids = zip(*listed, strict=True) if listed else ((), ())
+    return pd.DataFrame({"user": pd.Series(user_ids), "item": pd.Series(item_ids)})

@@ -14,7 +14,9 @@ kind: no pickle, no keras.models.load_model, no name imported from a file.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ from recsys_nn.data.atomic import atomic_folder
 from recsys_nn.data.encoding import ENCODER_FILES, Encoder
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
-from recsys_nn.prediction.manifest import MANIFEST, new_manifest, verified_manifest
+from recsys_nn.prediction.manifest import MANIFEST, listed_files, new_manifest, verified_manifest
 
 if TYPE_CHECKING:
     import keras
@@ -45,11 +47,11 @@ def write_run_folder(
         ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), the
             model's kind is not registered, or the disk refuses.
     """
-    target = Path(path).absolute()
+    target = Path(path).expanduser().resolve()
     check_place(target, overwrite=overwrite)
     config = _registered_config(predictor)
     try:
-        with atomic_folder(target) as draft:
+        with atomic_folder(target, replace=overwrite) as draft:
             _write_files(draft, predictor, config, documents or {})
     except OSError as error:
         raise ArtifactError(f"{target} cannot be written: {error.strerror or error}") from error
@@ -57,14 +59,31 @@ def write_run_folder(
 
 
 def check_place(path: str | Path, *, overwrite: bool) -> None:
-    """An ArtifactError where a run must not be written; called before a training, whose work it would cost."""
-    target = Path(path)
-    if not target.exists():
-        return
-    if not target.is_dir() or (any(target.iterdir()) and not (target / MANIFEST).is_file()):
+    """An ArtifactError where a run must not or cannot be written; asked before a training, whose work is at stake."""
+    target = Path(path).expanduser()
+    if target.is_dir():
+        _check_replaceable(target, overwrite=overwrite)
+    elif os.path.lexists(target):
         raise ArtifactError(f"{target} exists and is not a run folder; choose another output")
-    if (target / MANIFEST).is_file() and not overwrite:
-        raise ArtifactError(f"{target} already holds a run; choose another output, or overwrite it (--overwrite)")
+    ancestor = next(folder for folder in target.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=ancestor, prefix=".recsys_nn."):
+            pass
+    except OSError as error:
+        raise ArtifactError(f"{target} cannot be written: {ancestor}: {error.strerror}") from error
+
+
+def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
+    found = {file.name for file in folder.iterdir()}
+    if not found:
+        return
+    if MANIFEST not in found:
+        raise ArtifactError(f"{folder} exists and is not a run folder; choose another output")
+    if not overwrite:
+        raise ArtifactError(f"{folder} already holds a run; choose another output, or overwrite it (--overwrite)")
+    foreign = sorted(found - {MANIFEST} - listed_files(folder))
+    if foreign:
+        raise ArtifactError(f"{folder} holds {foreign[0]}, which is no part of its run and would be lost; move it away")
 
 
 def read_run_folder(path: str | Path) -> Predictor:

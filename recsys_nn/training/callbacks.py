@@ -17,11 +17,13 @@ Logs = dict[str, Any]
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Keeps a row an epoch: its number from 1, what Keras logs, and its seconds."""
+    """Keeps a row an epoch: its number from 1, what Keras logs, and its seconds; if asked, its last weights."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_weights: bool) -> None:
         super().__init__()
         self.rows: list[dict[str, float]] = []
+        self.last_weights: list[Any] | None = None
+        self._keep_weights = keep_weights
         self._began = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -30,6 +32,8 @@ class EpochLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
         self.rows.append({"epoch": epoch + 1, **values, "seconds": time.perf_counter() - self._began})
+        if self._keep_weights:
+            self.last_weights = self.model.get_weights()
 
 
 class StopOnNonFinite(keras.callbacks.Callback):

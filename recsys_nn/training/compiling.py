@@ -26,7 +26,6 @@ _LOSSES: dict[LossName, type[keras.losses.Loss]] = {
     "mae": keras.losses.MeanAbsoluteError,
     "huber": keras.losses.Huber,
     "log_cosh": keras.losses.LogCosh,
-    "binary_crossentropy": keras.losses.BinaryCrossentropy,
 }
 _METRICS: dict[MetricName, type[keras.metrics.Metric]] = {
     "rmse": keras.metrics.RootMeanSquaredError,
@@ -36,7 +35,6 @@ _METRICS: dict[MetricName, type[keras.metrics.Metric]] = {
 _CALLBACKS: dict[CallbackName, type[keras.callbacks.Callback]] = {
     "csv_logger": keras.callbacks.CSVLogger,
     "reduce_lr_on_plateau": keras.callbacks.ReduceLROnPlateau,
-    "tensorboard": keras.callbacks.TensorBoard,
 }
 
 
@@ -66,6 +64,8 @@ def named_callbacks(configs: tuple[CallbackConfig, ...]) -> list[keras.callbacks
 def _called(factory: Callable[..., Any], path: str, settings: dict[str, Any], **given: Any) -> Any:
     known = [name for name in inspect.signature(factory).parameters if name not in ("self", "kwargs", *given)]
     for name in settings:
+        if name in given:
+            raise ConfigError(f"{path}.{name}: set training.{name} instead")
         if name not in known:
             raise ConfigError(f"{path}.{name}: there is no such setting{did_you_mean(name, known)}")
     try:

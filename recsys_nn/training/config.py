@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 
 from recsys_nn.training.schedules import Schedule
 
 OptimizerName = Literal["adam", "adamw", "adagrad", "adamax", "lion", "nadam", "rmsprop", "sgd"]
-LossName = Literal["mse", "mae", "huber", "log_cosh", "binary_crossentropy"]
+LossName = Literal["mse", "mae", "huber", "log_cosh"]
 MetricName = Literal["rmse", "mae", "mse"]
-CallbackName = Literal["csv_logger", "reduce_lr_on_plateau", "tensorboard"]
+CallbackName = Literal["csv_logger", "reduce_lr_on_plateau"]
 
 
 class _Named(BaseModel):
@@ -23,6 +23,10 @@ class _Named(BaseModel):
     @classmethod
     def _from_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "string"}]}
 
     @property
     def settings(self) -> dict[str, Any]:

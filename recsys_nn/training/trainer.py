@@ -39,7 +39,8 @@ class Trainer:
     def fit(self, model: keras.Model, train: Tensors, validation: Tensors | None = None) -> TrainingRun:
         """Trains ``model`` in place; it ends with the weights of its best epoch.
 
-        Where ``validation`` is not given, a random fraction of ``train`` (``config.validation``) is held out.
+        Where ``validation`` is not given, a random fraction of ``train`` (``config.validation``) is held out. (What an
+        encoder learnt from those rows, the mean and how often each id was rated, the model then knows already.)
         Ctrl-C ends the training and keeps the best epoch so far.
 
         Raises:
@@ -48,18 +49,21 @@ class Trainer:
             TrainingError: where the loss becomes NaN or infinite.
         """
         config = self.config
+        for part in (train, validation):
+            if part is not None and not isinstance(part, Tensors):
+                raise DataError(f"the Trainer takes Tensors (Encoder.encode makes them), not a {type(part).__name__}")
         if not len(train):
             raise DataError("the training part is empty")
         if validation is None and config.validation > 0:
             train, validation = train.split(config.validation, seed=config.seed)
         validation = validation if validation is not None and len(validation) else None
-        self._check_monitor(validation)
         began = time.perf_counter()
         for layer in model.layers:
             if hasattr(layer, "fit_closed_form"):
                 layer.fit_closed_form(train.inputs, train.targets)
         if not model.trainable_weights:
             return self._evaluated_once(model, train, validation, began)
+        self._check_monitor(validation)
         return self._fitted(model, train, validation, began)
 
     def _check_monitor(self, validation: Tensors | None) -> None:
@@ -87,7 +91,6 @@ class Trainer:
         tf.random.set_seed(config.seed)
         steps = feeding.steps_per_epoch(train, config.batch_size)
         compile_model(model, config, steps=steps)
-        log = callbacks.EpochLog()
         stopping = None
         if validation is not None or config.patience is not None:
             stopping = keras.callbacks.EarlyStopping(
@@ -96,6 +99,7 @@ class Trainer:
                 min_delta=config.min_delta,
                 restore_best_weights=True,
             )
+        log = callbacks.EpochLog(keep_weights=stopping is None)
         hooks = [callbacks.StopOnNonFinite(train, config.learning_rate), log]
         if self._progress:
             hooks.append(callbacks.ProgressLines(config.epochs, stopping and config.monitor, _console()))
@@ -118,11 +122,11 @@ class Trainer:
                 verbose=0,
             )
         except KeyboardInterrupt:
-            if not log.rows:
+            kept = log.last_weights if stopping is None else stopping.best_weights
+            if kept is None:
                 raise
             reason = "interrupted"
-            if stopping is not None:
-                model.set_weights(stopping.best_weights)
+            model.set_weights(kept)
         if reason == "epochs" and len(log.rows) < config.epochs:
             patient = stopping is not None and stopping.stopped_epoch > 0
             reason = "patience" if patient else "callback"
