@@ -47,7 +47,9 @@ def imports_of(module: str, *, at_run_time: bool = True) -> set[str]:
             found |= {alias.name for alias in node.names if alias.name.startswith("recsys_nn.")}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recsys_nn"):
             found |= {
-                name if (name := f"{node.module}.{alias.name}") in MODULES else node.module for alias in node.names
+                name if (name := f"{node.module}.{alias.name}") in MODULES else node.module
+                for alias in node.names
+                if alias.name != "__version__"
             }
     return found
 

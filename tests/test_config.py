@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -7,6 +8,7 @@ from jsonschema import Draft202012Validator
 from recsys_nn import ConfigError, NeuMFConfig, RunConfig, SVDConfig, TrainConfig, load_config
 from recsys_nn.config import FilesSplitConfig, config_schema
 
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 MINIMAL = {"data": {"source": "synthetic"}}
 
 
@@ -62,13 +64,20 @@ def test_overrides_change_values_at_any_depth():
         (["training.epochs=0"], "^training.epochs: .*greater than or equal to 1, not 0"),
         (["training.epochs=many"], "^training.epochs: .*valid integer.*not 'many'"),
         (["training.learning_rate=.nan"], "^training.learning_rate: .*finite"),
-        (["training.optimizer=sdg"], "^training.optimizer.name: .*'sgd', not 'sdg'"),
+        (["training.optimizer=sdg"], "^training.optimizer.name: 'sdg' is not known; did you mean 'sgd'"),
         (["training.schedule={kind: cosine, epoch: 5}"], "^training.schedule.epoch: .*did you mean 'epochs'"),
         (["training.schedule={epochs: 5}"], "^training.schedule.kind: is missing"),
         (["data.format.colour=1"], "^data.format.colour: there is no such key"),
         (["data.source=null"], "^data.source: say which ratings to read"),
         (["data.split.test=1.5"], "^data.split.test: .*less than 1, not 1.5"),
         (["model.embedding_dim=-1", "training.batch_size=0"], "(?s)model.embedding_dim.*training.batch_size"),
+        (["training.validation=0.2"], "^training.validation: in a run, data.split.validation says"),
+        (["data.scale=[1, 5]"], "^data.scale: that of the data set 'synthetic' is known; leave it out"),
+        (["data.duplicates=last"], "^data.duplicates: that of the data set 'synthetic' is known"),
+        (["data.source=a.csv", "data.scale=[5, 1]"], r"^data.scale: \[5.0, 1.0\] is not \[lowest, highest\]"),
+        (["data.source=a.csv", "data.options={seed: 1}"], "^data.options: they are a named data set's"),
+        (["data.source=a.csv", "data.split={kind: files, train: b.csv}"], "^data.source: the split names files"),
+        (["data.split={kind: files, train: u1.base}", "data.options={seed: 1}"], "^data.options: they are"),
         (["epochs"], "'epochs' is not of the form dotted.path=value"),
         (["seed={"], "'seed={': the value is not YAML"),
     ],
@@ -85,6 +94,8 @@ def test_a_wrong_key_or_value_is_named_by_its_dotted_path(changes, message):
         ("data:\n  source: a.csv\n  source: b.csv\n", "line 3: the key 'source' stands twice"),
         ("- a\n- b\n", "does not hold a mapping of sections"),
         ("", "does not hold a mapping of sections"),
+        ("a: &a {seed: 1}\n<<: *a\n", r"line 2: merging \(<<\) is not supported"),
+        ("data: {{ source }}\n", "line 1: the key .* is not a name"),
         ("seed: [1\n", "is not YAML: .*line"),
         ("seed: !!python/object/apply:os.system ['true']\n", "is not YAML: .*could not determine a constructor"),
     ],
@@ -93,6 +104,22 @@ def test_a_file_that_is_no_config_is_refused(tmp_path, text, message):
     (tmp_path / "run.yaml").write_text(text)
     with pytest.raises(ConfigError, match=message):
         load_config(tmp_path / "run.yaml")
+
+
+def test_empty_sections_are_their_defaults(tmp_path):
+    (tmp_path / "run.yaml").write_text("data: {source: synthetic}\nmodel:\ntraining:\n")
+    assert load_config(tmp_path / "run.yaml") == load_config(MINIMAL)
+
+
+def test_a_separator_that_yaml_would_eat_can_be_set():
+    config = load_config({"data": {"source": "a.csv"}}, overrides=["data.format.separator=|"])
+    assert config.data.format.separator == "|"
+
+
+def test_small_numbers_need_no_dot():
+    config = load_config(MINIMAL, overrides=["training.optimizer={name: adam, epsilon: 1e-8}", "training.epochs=1e2"])
+    assert config.training.optimizer.settings == {"epsilon": 1e-8}
+    assert config.training.epochs == 100
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -108,3 +135,20 @@ def test_the_schema_accepts_what_the_loader_accepts_and_refuses_typos():
     assert validator.is_valid(yaml.safe_load(config.to_yaml()))
     assert not validator.is_valid({**MINIMAL, "model": {"kind": "svd", "embeding_dim": 3}})
     assert not validator.is_valid({**MINIMAL, "trainin": {}})
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_the_schema_accepts_every_shipped_config(file):
+    assert list(Draft202012Validator(config_schema()).iter_errors(yaml.safe_load(file.read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": {"source": "synthetic", "split": {"validation": 0.2}}},
+        {"training": {"optimizer": "sgd", "callbacks": ["reduce_lr_on_plateau"]}},
+    ],
+)
+def test_the_schema_accepts_short_forms(changes):
+    load_config({**MINIMAL, **changes})
+    assert list(Draft202012Validator(config_schema()).iter_errors({**MINIMAL, **changes})) == []

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from recsys_nn import ArtifactError, ConfigError, DataError, Predictor, evaluate, load_config, run_experiment
+from recsys_nn import ArtifactError, ConfigError, DataError, Predictor, Ratings, evaluate, load_config, run_experiment
 from recsys_nn.experiment import fingerprint, load_split
 
 ROOT = Path(__file__).parents[1]
+TINY = (("train", "ab", 1), ("validation", "a", 1), ("test", "b", 1))
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 SMALL = {
     "seed": 7,
@@ -68,10 +69,32 @@ def test_an_output_that_is_taken_costs_no_training(result, monkeypatch):
         run_experiment(result.config, progress=False)
 
 
+def test_overrides_of_a_resolved_config_are_refused(result):
+    with pytest.raises(ConfigError, match="overrides are for a file or a mapping"):
+        run_experiment(result.config, overrides=["training.epochs=1"], overwrite=True)
+
+
+def test_a_figure_that_is_not_a_number_is_null_in_json(tmp_path):
+    files = {name: write(tmp_path / f"{name}.csv", users, rating) for name, users, rating in TINY}
+    config = {
+        "output": str(tmp_path / "run"),
+        "data": {"format": {"user": "u", "item": "i", "rating": "r"}, "split": {"kind": "files", **files}},
+        "model": {"kind": "bias"},
+    }
+    config["data"]["scale"] = [1, 5]
+    (tmp_path / "train.csv").write_text("u,i,r\na,x,1\na,y,5\nb,x,2\n")
+    assert np.isnan(run_experiment(config, progress=False).metrics["r2"])
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["r2"] is None
+
+
 def test_fingerprints_tell_tables_apart(result):
     train = result.split.train
     assert fingerprint(train) == fingerprint(train.take(np.arange(len(train))))
     assert fingerprint(train) != fingerprint(train.take(np.arange(len(train))[::-1]))
+    for column, value in (("user", "nobody"), ("item", "nothing"), ("rating", 1.5)):
+        frame = train.frame
+        frame.loc[0, column] = value
+        assert fingerprint(train) != fingerprint(Ratings(frame, scale=train.scale))
 
 
 @pytest.mark.parametrize(

@@ -268,3 +268,9 @@ def test_validation_held_out_of_given_parts_leaves_the_test_part_alone():
 def test_a_fraction_of_given_parts_is_checked_too():
     with pytest.raises(DataError, match=r"2 ratings are too few for validation=0\.1"):
         Split(train=numbered(2)).with_validation(0.1)
+
+
+def test_a_second_validation_part_is_refused():
+    split = random_split(numbered(40), validation=0.2, test=0.2)
+    with pytest.raises(DataError, match="already has a validation part of 6 ratings"):
+        split.with_validation(0.5)

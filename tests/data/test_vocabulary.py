@@ -38,7 +38,7 @@ def test_unknown_ids_have_row_0():
 
 def test_rows_are_int32_also_where_nothing_is_asked_or_known():
     vocabulary = fitted("a")
-    for asked in (["a"], [], [5]):
+    for asked in (["a"], [], ["b"]):
         found = vocabulary.lookup(asked)
         assert found.dtype == np.int32
         assert len(found) == len(asked)
@@ -62,39 +62,28 @@ def test_every_id_comes_back_from_its_row(ids, random):
         (
             ("196", "x"),
             [7, 196],
-            r"row 1: user 196 is unknown, '196' is known: the user ids were of type string in training and are of type "
-            r"integer here \(1 of 2 would match after a cast\)",
+            r"row 1: user 196 is of type integer, the user ids were of type string in training "
+            r"\(1 of 2 would match after a cast\)",
         ),
         (
             (196, 242),
             ["x", "242", "196"],
-            r"row 1: user '242' is unknown, 242 is known: the user ids were of type integer in training and are of "
-            r"type string here \(2 of 3 would match after a cast\)",
+            r"row 1: user '242' is of type string, the user ids were of type integer in training "
+            r"\(2 of 3 would match after a cast\)",
         ),
-        ((2**53 + 1, 2**53), [str(2**53 + 1)], r"user '9007199254740993' is unknown, 9007199254740993 is known"),
+        ((2**53 + 1, 2**53), [str(2**53 + 1)], r"user '9007199254740993' is of type string.*\(1 of 1 would match"),
+        (("196", "007"), [7, 197], r"row 0: user 7 is of type integer.*\(0 of 2 would match"),
+        ((196, 7), ["197", "007", "7.0", "abc", "+7"], r"row 0: user '197' is of type string.*\(0 of 5 would match"),
+        ((2**53,), [str(2**53 + 1)], r"\(0 of 1 would match"),
     ],
-    ids=["integers for strings", "strings for integers", "beyond 2**53"],
 )
-def test_an_id_that_would_match_only_after_a_cast_is_refused(known, asked, message):
+def test_ids_of_another_type_are_refused_whether_or_not_a_cast_would_match(known, asked, message):
     with pytest.raises(DataError, match=message):
         fitted(*known).lookup(asked)
 
 
-@pytest.mark.parametrize(
-    ("known", "asked"),
-    [
-        (("196", "007"), [7, 197]),
-        ((196, 7), ["197", "007", "7.0", "abc", "+7"]),
-        ((2**53,), [str(2**53 + 1)]),
-    ],
-    ids=["integers for strings", "strings for integers", "beyond 2**53"],
-)
-def test_ids_of_the_other_type_that_match_nothing_are_unknown(known, asked):
-    assert fitted(*known).lookup(asked).tolist() == [0] * len(asked)
-
-
 def test_an_error_names_the_side_and_the_place_of_the_row():
-    with pytest.raises(DataError, match=r"^pairs\.csv, line 3: user '5' is unknown"):
+    with pytest.raises(DataError, match=r"^pairs\.csv, line 3: user '5' is of type string"):
         fitted(5, 7).lookup(["x", "5"], lambda row: f"pairs.csv, line {row + 2}")
 
 

@@ -72,6 +72,25 @@ def test_the_summary_is_sorted_and_shown_in_notebooks(predictor):
     assert f"{evaluation.rmse:.4f}" in evaluation._repr_html_()
 
 
+def test_ratings_off_the_training_scale_are_refused(predictor):
+    other = Ratings(pd.DataFrame({"user": ["u", "v"], "item": ["i0", "i1"], "rating": [80, 100]}))
+    with pytest.raises(DataError, match="2 of 2 ratings, the first 80, are outside the training scale 1 to 5"):
+        evaluate(predictor, other)
+
+
+def test_a_perfect_baseline_leaves_no_lift_to_tell(predictor):
+    """An unknown pair is predicted the training mean; here it is exactly that."""
+    mean = float(TRAIN.frame["rating"].mean())
+    evaluation = evaluate(predictor, ratings([("new", "nowhere", mean)]))
+    assert evaluation.baselines["global"] == 0
+    assert np.isnan(evaluation.lift)
+
+
+def test_what_are_no_ratings_is_refused(predictor):
+    with pytest.raises(DataError, match="evaluate takes Ratings .*, not a DataFrame"):
+        evaluate(predictor, TEST.frame)
+
+
 def test_nothing_to_judge_is_refused(predictor):
     with pytest.raises(DataError, match="there are no ratings to evaluate on"):
         evaluate(predictor, TEST.take([]))

@@ -50,6 +50,11 @@ def test_a_taken_name_is_refused():
         register_model(Impostor)
 
 
+def test_what_is_no_config_or_encoder_is_refused():
+    with pytest.raises(ConfigError, match="takes a model config and an Encoder, not Encoder and SVDConfig"):
+        build_model(Encoder.fit(twenty_ratings()), SVDConfig())
+
+
 def test_a_config_without_a_kind_is_refused():
     class Nameless(ModelConfig):
         pass

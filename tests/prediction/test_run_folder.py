@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recsys_nn import ArtifactError, Encoder, Predictor, SVDConfig, build_model
-from recsys_nn.prediction.run_folder import write_run_folder
+from recsys_nn.prediction.run_folder import check_place, write_run_folder
 from tests.models.contract import twenty_ratings
 
 
@@ -160,6 +160,31 @@ def test_what_is_no_run_is_never_replaced(predictor, tmp_path, overwrite):
     with pytest.raises(ArtifactError, match="exists and is not a run folder"):
         predictor.save(tmp_path / "thesis.txt", overwrite=overwrite)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_file_that_is_no_part_of_the_run_is_not_lost_with_it(predictor, run):
+    (run / "notes.txt").write_text("years of work")
+    with pytest.raises(ArtifactError, match="holds notes.txt, which is no part of its run and would be lost"):
+        predictor.save(run, overwrite=True)
+    assert (run / "notes.txt").read_text() == "years of work"
+
+
+def test_a_link_to_a_run_is_followed(predictor, run, tmp_path):
+    (tmp_path / "link").symlink_to(run)
+    predictor.save(tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    Predictor.load(run)
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ArtifactError, match="cannot be written: .*file: Not a directory"):
+        check_place(tmp_path / "file" / "run", overwrite=False)
+    with pytest.raises(ArtifactError, match="dangling exists and is not a run folder"):
+        check_place(tmp_path / "dangling", overwrite=False)
+    check_place(tmp_path / "new" / "run", overwrite=False)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["dangling", "file"]
 
 
 def test_a_failure_while_writing_leaves_the_old_run_and_nothing_else(predictor, run, monkeypatch):

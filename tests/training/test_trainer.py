@@ -124,6 +124,7 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
         ({"validation": 0}, "'val_loss' is never logged .*there is no validation part, so set patience to null"),
         ({"optimizer": {"name": "sgd", "momentun": 0.9}}, "training.optimizer.momentun: .*did you mean 'momentum'"),
         ({"optimizer": {"name": "sgd", "momentum": 7}}, "training.optimizer: .*momentum"),
+        ({"optimizer": {"name": "sgd", "learning_rate": 1}}, "training.optimizer.learning_rate: set training.learn"),
         ({"callbacks": [{"name": "reduce_lr_on_plateau", "factr": 0.5}]}, "training.callbacks.0.factr.*'factor'"),
     ],
 )
@@ -173,6 +174,33 @@ def test_ctrl_c_before_the_first_epoch_is_over_leaves_nothing_to_keep():
 
     with pytest.raises(KeyboardInterrupt):
         Trainer(callbacks=[Interrupt()], **QUIET).fit(linear_model(), line())
+
+
+def test_ctrl_c_between_the_callbacks_of_the_first_epoch_leaves_nothing_to_keep():
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(callbacks=[Interrupt()], **QUIET).fit(linear_model(), line())
+
+
+def test_ctrl_c_without_a_validation_part_keeps_the_last_whole_epoch():
+    class Interrupt(RisingAfter):
+        def on_train_batch_end(self, batch, logs=None):
+            if len(self.weights_at) == 2:
+                raise KeyboardInterrupt
+
+    watch = Interrupt(best=1)
+    settings = TrainConfig(epochs=9, patience=None, validation=0, batch_size=16)
+    run = Trainer(settings, callbacks=[watch], **QUIET).fit(linear_model(), line())
+    assert (run.stop_reason, run.best_epoch, len(run.history)) == ("interrupted", 2, 2)
+    np.testing.assert_array_equal(run.model.get_weights()[0], watch.weights_at[2][0])
+
+
+def test_what_are_no_tensors_is_refused():
+    with pytest.raises(DataError, match=r"takes Tensors \(Encoder.encode makes them\), not a tuple"):
+        Trainer(**QUIET).fit(linear_model(), (np.zeros((2, 2)), np.zeros(2)))
 
 
 def test_a_callback_may_stop_the_training():
