@@ -32,7 +32,9 @@ MAY_IMPORT = {
     "training": ["data.tensors", "errors"],
     "prediction": ["data", "models", "errors"],
     "evaluation": ["prediction", "data", "errors"],
-    "config": ["data", "models", "training", "errors"],
+    "strict_yaml": ["errors"],
+    "validation": ["errors"],
+    "config": ["strict_yaml", "validation", "data", "models", "training", "errors"],
     "experiment": ["config", "data", "models", "training", "prediction", "evaluation", "errors"],
     "cli": ["config", "experiment", "data", "training", "prediction", "evaluation", "errors"],
 }

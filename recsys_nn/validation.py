@@ -1,0 +1,83 @@
+"""Pydantic's findings as ConfigErrors: the dotted path, what is wrong, and the nearest valid name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from recsys_nn.errors import ConfigError, did_you_mean
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(config: type[Model], values: Any, path: tuple[str, ...] = ()) -> Model:
+    """``values`` as a ``config``; ``path`` is where they stand in the whole.
+
+    Raises:
+        ConfigError: with a line for each problem.
+    """
+    try:
+        return config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_message(config, problem, path) for problem in error.errors())) from None
+
+
+def _message(config: type[BaseModel], problem: Any, path: tuple[str, ...]) -> str:
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):
+        return str(cause)
+    location, known = _walk(config, problem["loc"])
+    dotted = ".".join((*path, *location))
+    if problem["type"] == "extra_forbidden":
+        return f"{dotted}: there is no such key{did_you_mean(location[-1], known)}"
+    if problem["type"] == "union_tag_invalid":
+        return f"{dotted}.kind: there is no kind {problem['ctx']['tag']!r}{did_you_mean(*_tags(problem))}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{dotted}.kind: is missing"
+    if problem["type"] == "literal_error":
+        expected = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        return f"{dotted}: {problem['input']!r} is not known{did_you_mean(str(problem['input']), expected)}"
+    if problem["type"] == "missing":
+        return f"{dotted}: is missing"
+    return f"{dotted}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {problem['input']!r}"
+
+
+def _tags(problem: Any) -> tuple[str, list[str]]:
+    expected = problem["ctx"]["expected_tags"]
+    return problem["ctx"]["tag"], [tag.strip().strip("'") for tag in expected.split(",")]
+
+
+def _walk(config: Any, location: tuple[str | int, ...]) -> tuple[list[str], list[str]]:
+    """The path of a problem as the YAML has it, and the names that are known where it ends.
+
+    Pydantic's location also has steps that the YAML has not: the kind of a section, the type of a value.
+    """
+    path: list[str] = []
+    known: list[str] = []
+    options = _section_types(config)
+    for step in location:
+        of_kind = [option for option in options if _kind(option) == step]
+        if of_kind and len(options) > 1:
+            options = of_kind
+        elif options:
+            known = [name for option in options for name in option.model_fields]
+            fields = [option.model_fields[step] for option in options if step in option.model_fields]
+            options = [option for field in fields for option in _section_types(field.annotation)]
+            path.append(str(step))
+        elif isinstance(step, int):
+            path.append(str(step))
+    return path, known
+
+
+def _kind(section: type[BaseModel]) -> Any:
+    field = section.model_fields.get("kind")
+    return None if field is None else field.default
+
+
+def _section_types(annotation: Any) -> list[type[BaseModel]]:
+    """The config classes that an annotation allows."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [option for argument in get_args(annotation) for option in _section_types(argument)]
