@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from recsys_nn.data.tensors import Tensors
@@ -58,6 +59,8 @@ class Trainer:
             train, validation = train.split(config.validation, seed=config.seed)
         validation = validation if validation is not None and len(validation) else None
         began = time.perf_counter()
+        if not model.built:
+            model(train.take(np.array([0])).inputs)
         for layer in model.layers:
             if hasattr(layer, "fit_closed_form"):
                 layer.fit_closed_form(train.inputs, train.targets)

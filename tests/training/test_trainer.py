@@ -54,6 +54,13 @@ def test_a_plain_keras_model_learns_a_line():
     np.testing.assert_allclose(bias, [1], atol=1e-3)
 
 
+def test_a_model_that_is_not_built_yet_is_trained_too():
+    model = keras.Sequential([keras.layers.Dense(1)])
+    run = Trainer(TrainConfig(epochs=2), **QUIET).fit(model, line())
+    assert (run.stop_reason, len(run.history)) == ("epochs", 2)
+    assert run.history["loss"][1] < run.history["loss"][0]
+
+
 def test_one_epoch_of_whole_table_sgd_is_one_gradient_step():
     train = line(8)
     settings = TrainConfig(optimizer="sgd", learning_rate=0.1, batch_size=8, epochs=1, patience=None, validation=0)
