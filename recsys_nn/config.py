@@ -203,5 +203,7 @@ def config_schema() -> dict[str, Any]:
     for name in ("StratifiedSplitConfig", "TemporalSplitConfig", "LeaveLastOutSplitConfig", "FilesSplitConfig"):
         required = schema["$defs"][name].setdefault("required", [])
         schema["$defs"][name]["required"] = sorted({*required, "kind"})  # a split without a kind is a random one
+    for name in ("OptimizerConfig", "CallbackConfig"):
+        schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": "string"}]}
     schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds]}
     return schema

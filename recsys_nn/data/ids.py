@@ -7,8 +7,7 @@ refused, because each silent repair of it joins or splits somebody's ratings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from itertools import islice
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -89,19 +88,17 @@ def parse_ids(texts: pd.Series, kind: IdType, name: str, where: Where = row_numb
 def integers_of_texts(texts: pd.Series) -> pd.Series:
     """For each text the 64-bit integer whose plain decimal form it is, else missing ("7" -> 7, "007" -> NA)."""
     array = pa.array(texts, type=pa.large_string())
-    plain = pc.match_substring_regex(array, r"^(0|-?[1-9][0-9]{0,18})$")
-    decimals = pc.cast(pc.if_else(plain, array, None), pa.decimal128(19, 0))
-    lowest, highest = (pa.scalar(bound, pa.decimal128(19, 0)) for bound in (-(2**63), 2**63 - 1))
-    fits = pc.and_(pc.greater_equal(decimals, lowest), pc.less_equal(decimals, highest))
-    numbers = pc.cast(pc.if_else(fits, decimals, None), pa.int64())
-    return pd.Series(pd.arrays.ArrowExtensionArray(numbers), index=texts.index).astype("Int64")
-
-
-def shown(ids: Collection[Any], limit: int = 3) -> str:
-    """The first few ids for a message: ``'a', 'b', 'c' and 7 more``."""
-    first = [plain_repr(value) for value in islice(ids, limit)]
-    more = len(ids) - len(first)
-    return ", ".join(first) + (f" and {more} more" if more else "")
+    # Of 19 digits, which not all are 64-bit integers, texts are in the order of their numbers.
+    fits = pc.or_(
+        pc.match_substring_regex(array, r"^(0|-?[1-9][0-9]{0,17})$"),
+        pc.or_(
+            pc.and_(pc.match_substring_regex(array, r"^[1-9][0-9]{18}$"), pc.less_equal(array, str(2**63 - 1))),
+            pc.and_(pc.match_substring_regex(array, r"^-[1-9][0-9]{18}$"), pc.less_equal(array, str(-(2**63)))),
+        ),
+    )
+    numbers = pc.cast(pc.if_else(fits, array, "0"), pa.int64()).to_numpy()
+    missing = pc.invert(fits).to_numpy(zero_copy_only=False)
+    return pd.Series(pd.arrays.IntegerArray(numbers, missing, copy=True), index=texts.index)
 
 
 def plain_repr(value: Any) -> str:

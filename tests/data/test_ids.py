@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.ids import canonical_ids, id_type, integers_of_texts, parse_ids, plain_repr, shown
+from recsys_nn.data.ids import canonical_ids, id_type, integers_of_texts, parse_ids, plain_repr
 from recsys_nn.errors import DataError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
@@ -155,8 +155,6 @@ def test_text_that_is_no_plain_integer_is_refused_where_ids_are_integers(text):
         parse_ids(pd.Series(["7", text]), "integer", "user")
 
 
-def test_a_message_shows_the_first_ids_and_counts_the_rest():
-    assert shown(["a", "b", "c", "d", "e"]) == "'a', 'b', 'c' and 2 more"
-    assert shown([7, 8]) == "7, 8"
+def test_a_message_shows_ids_without_numpys_type_names():
     assert plain_repr(np.int64(7)) == "7"
     assert plain_repr(np.str_("7")) == "'7'"
