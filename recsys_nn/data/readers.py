@@ -159,9 +159,10 @@ def ratings_of_table(
 
 def read_pairs(path: str | Path, layout: TableFormat, id_types: Mapping[str, IdType]) -> tuple[pd.DataFrame, Where]:
     """The columns user and item of a file of pairs to predict, ids of text read as ``id_types``; and their places."""
-    if layout.header is None and any(isinstance(column, int) for column in (layout.user, layout.item)):
-        raise DataError(f"{path}: columns are given by position, so say whether the first line is a header")
     table = read_table(path, layout)
+    by_position = any(isinstance(column, int) for column in (layout.user, layout.item))
+    if table.text and layout.header is None and by_position:
+        raise DataError(f"{path}: columns are given by position, so say whether the first line is a header")
     pairs = table.renamed({"user": layout.user, "item": layout.item}, required=("user", "item"))
     if table.text:
         _parse_ids(pairs, table, id_types)

@@ -504,3 +504,10 @@ def test_the_files_of_the_publishers_are_read_as_they_are(real_data, file, count
     assert ratings.scale == scale
     if first is not None:
         assert tuple(ratings.frame.iloc[0]) == (*first[:3], pd.Timestamp(first[3]))
+
+
+def test_pairs_by_position_come_from_parquet_without_a_word_on_headers(tmp_path):
+    pd.DataFrame({"what": ["x"], "who": ["a"]}).to_parquet(tmp_path / "pairs.parquet")
+    layout = TableFormat(user=1, item=0)
+    pairs, _ = read_pairs(tmp_path / "pairs.parquet", layout, {"user": "string", "item": "string"})
+    assert pairs.to_dict("list") == {"user": ["a"], "item": ["x"]}
