@@ -136,7 +136,7 @@ def predict(
     """Predict the ratings of a file of user-item pairs."""
     from recsys_nn.data.readers import TableFormat, read_pairs
     from recsys_nn.data.writers import check_output, write_table
-    from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.prediction.predictor import SOURCES, Predictor
 
     check_output(output, overwrite=overwrite)
     predictor = Predictor.load(run)
@@ -145,7 +145,7 @@ def predict(
     predictions = predictor.predict(asked, where=where)
     write_table(predictions, output)
     counts = predictions["source"].value_counts()
-    sources = ", ".join(f"{counts[name]:,} from {name}" for name in ("model", "user", "item", "global") if counts[name])
+    sources = ", ".join(f"{counts[name]:,} from {name}" for name in reversed(SOURCES) if counts[name])
     out.print(
         f"{len(predictions):,} predictions written to {output} ({sources or 'no pairs'})",
         highlight=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
@@ -108,21 +108,17 @@ class DataConfig(_Section):
     def _random_unless_said(cls, value: Any) -> Any:
         return {"kind": "random", **value} if isinstance(value, Mapping) else value
 
-    @property
-    def is_dataset(self) -> bool:
-        """Whether ``source`` is a named data set."""
-        return self.source in dataset_names()
-
     @model_validator(mode="after")
     def _has_no_setting_without_effect(self) -> DataConfig:
         of_files = isinstance(self.split, FilesSplitConfig)
+        named = self.source in dataset_names()
         if self.source is None and not of_files:
             raise ConfigError("data.source: say which ratings to read: a file, or one of `recsys-nn datasets`")
-        if of_files and self.source is not None and not self.is_dataset:
+        if of_files and self.source is not None and not named:
             raise ConfigError("data.source: the split names files of its own; leave the source out, or name a data set")
-        if self.options and (of_files or not self.is_dataset):
+        if self.options and (of_files or not named):
             raise ConfigError("data.options: they are a named data set's, and files have none")
-        if self.is_dataset:
+        if named:
             for name in ("format", "scale", "duplicates"):
                 if getattr(self, name) != DataConfig.model_fields[name].default:
                     raise ConfigError(f"data.{name}: that of the data set {self.source!r} is known; leave it out")
@@ -200,9 +196,10 @@ def config_schema() -> dict[str, Any]:
         own = config.model_json_schema()
         schema["$defs"] |= own.pop("$defs", {})
         schema["$defs"][config.__name__] = own
-    for name in ("StratifiedSplitConfig", "TemporalSplitConfig", "LeaveLastOutSplitConfig", "FilesSplitConfig"):
-        required = schema["$defs"][name].setdefault("required", [])
-        schema["$defs"][name]["required"] = sorted({*required, "kind"})  # a split without a kind is a random one
+    for split in get_args(get_args(SplitConfig)[0]):
+        if split is not RandomSplitConfig:  # which a split without a kind is
+            definition = schema["$defs"][split.__name__]
+            definition["required"] = sorted({*definition.get("required", []), "kind"})
     for name in ("OptimizerConfig", "CallbackConfig"):
         schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": "string"}]}
     schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds]}

@@ -18,7 +18,7 @@ import pandas as pd
 from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig, load_config
 from recsys_nn.data.datasets import get_dataset
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.loading import load_ratings
+from recsys_nn.data.loading import is_dataset, load_ratings
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import read_ratings
 from recsys_nn.data.splits import Split
@@ -109,7 +109,7 @@ def load_split(data: DataConfig, seed: int) -> Split:
     if isinstance(data.split, FilesSplitConfig):
         return _split_of_files(data, data.split, seed)
     assert data.source is not None
-    ratings = load_ratings(data.source, **data.options) if data.is_dataset else _read(data, data.source)
+    ratings = load_ratings(data.source, **data.options) if is_dataset(data.source) else _read(data, data.source)
     return data.split.apply(ratings, seed)
 
 

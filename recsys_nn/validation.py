@@ -33,20 +33,21 @@ def _message(config: type[BaseModel], problem: Any, path: tuple[str, ...]) -> st
     if problem["type"] == "extra_forbidden":
         return f"{dotted}: there is no such key{did_you_mean(location[-1], known)}"
     if problem["type"] == "union_tag_invalid":
-        return f"{dotted}.kind: there is no kind {problem['ctx']['tag']!r}{did_you_mean(*_tags(problem))}"
+        tag, kinds = problem["ctx"]["tag"], _quoted(problem["ctx"]["expected_tags"])
+        return f"{dotted}.kind: there is no kind {tag!r}{did_you_mean(tag, kinds)}"
     if problem["type"] == "union_tag_not_found":
         return f"{dotted}.kind: is missing"
     if problem["type"] == "literal_error":
-        expected = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
-        return f"{dotted}: {problem['input']!r} is not known{did_you_mean(str(problem['input']), expected)}"
+        names = _quoted(problem["ctx"]["expected"])
+        return f"{dotted}: {problem['input']!r} is not known{did_you_mean(str(problem['input']), names)}"
     if problem["type"] == "missing":
         return f"{dotted}: is missing"
     return f"{dotted}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {problem['input']!r}"
 
 
-def _tags(problem: Any) -> tuple[str, list[str]]:
-    expected = problem["ctx"]["expected_tags"]
-    return problem["ctx"]["tag"], [tag.strip().strip("'") for tag in expected.split(",")]
+def _quoted(text: str) -> list[str]:
+    """The names in pydantic's ``'a', 'b' or 'c'``."""
+    return re.findall(r"'([^']*)'", text)
 
 
 def _walk(config: Any, location: tuple[str | int, ...]) -> tuple[list[str], list[str]]:

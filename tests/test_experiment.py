@@ -150,6 +150,11 @@ def test_a_run_without_a_validation_part_must_not_wait_for_one():
     assert len(result.split.train) == 900
 
 
+def test_a_misspelt_data_set_is_answered_with_the_nearest():
+    with pytest.raises(DataError, match="'syntetic' is neither a file nor a data set; did you mean 'synthetic'"):
+        run_experiment({"data": {"source": "syntetic"}}, progress=False)
+
+
 def test_options_that_a_data_set_does_not_have_are_refused():
     with pytest.raises(DataError, match="n_user"):
         run_experiment(SMALL, overrides=["data.options.n_user=3"], progress=False)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from recsys_nn.data.datasets import dataset_names, get_dataset
 from recsys_nn.data.ids import IdType
 from recsys_nn.data.ratings import Duplicates, Ratings
-from recsys_nn.data.readers import TableFormat, ratings_of_table, read_ratings, table_of_frame
+from recsys_nn.data.readers import RECOGNISED, TableFormat, ratings_of_table, read_ratings, table_of_frame
 from recsys_nn.errors import DataError, did_you_mean
 
 
@@ -76,7 +76,7 @@ def load_ratings(
     beside: dict[str, Any] = {"user_features": user_features, "item_features": item_features}
     if is_dataset(source):
         given = [scale, *beside.values(), None if duplicates == "error" else duplicates]
-        if layout != TableFormat() or any(value is not None for value in given):
+        if layout != RECOGNISED or any(value is not None for value in given):
             raise DataError(
                 f"the format, scale and features of the data set {source!r} are known: give its options alone"
             )

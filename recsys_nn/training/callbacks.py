@@ -63,24 +63,19 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
 
 class ProgressLines(keras.callbacks.Callback):
-    """A line an epoch, marked where the monitored quantity is the best so far."""
+    """A line an epoch, of what ``log`` (called before) kept of it, marked where the monitored quantity is the best."""
 
-    def __init__(self, epochs: int, monitor: str | None, console: Console) -> None:
+    def __init__(self, log: EpochLog, epochs: int, monitor: str | None, console: Console) -> None:
         super().__init__()
-        self._epochs, self._monitor, self._console = epochs, monitor, console
+        self._log, self._epochs, self._monitor, self._console = log, epochs, monitor, console
         self._best = math.inf
-        self._began = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self._began = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        values = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
-        seconds = time.perf_counter() - self._began
-        parts = [f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"]
-        parts += [f"{name} {value:.4f}" for name, value in values.items()]
-        parts += [f"{seconds:.1f} s"]
-        monitored = values.get(self._monitor or "", math.inf)
+        row = self._log.rows[-1]
+        parts = [f"epoch {row['epoch']:>{len(str(self._epochs))}}/{self._epochs}"]
+        parts += [f"{name} {value:.4f}" for name, value in row.items() if name not in ("epoch", "seconds")]
+        parts += [f"{row['seconds']:.1f} s"]
+        monitored = row.get(self._monitor or "", math.inf)
         if monitored < self._best:
             self._best = monitored
             parts += ["best so far"]

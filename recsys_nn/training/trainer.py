@@ -105,7 +105,7 @@ class Trainer:
         log = callbacks.EpochLog(keep_weights=stopping is None)
         hooks = [callbacks.StopOnNonFinite(train, config.learning_rate), log]
         if self._progress:
-            hooks.append(callbacks.ProgressLines(config.epochs, stopping and config.monitor, _console()))
+            hooks.append(callbacks.ProgressLines(log, config.epochs, stopping and config.monitor, _console()))
         hooks += [*named_callbacks(config.callbacks), *self._callbacks, *([stopping] if stopping else [])]
         reason: StopReason = "epochs"
         try:
