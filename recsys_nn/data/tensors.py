@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,27 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Inputs = npt.NDArray[Any] | dict[str, npt.NDArray[Any]]
+Order = npt.NDArray[np.int32]
+
+
+def epoch_order(n: int, *, seed: int, epoch: int, shuffle: bool = True) -> Order:
+    """The order of ``n`` examples in an epoch, a function of seed and epoch alone.
+
+    So a training that goes on at epoch 7 sees what an uninterrupted one would. (Keras's own shuffling of
+    arrays replays one permutation in every epoch once a global seed is set.)
+    """
+    order = np.arange(n, dtype=np.int32)
+    if shuffle:
+        np.random.default_rng([seed, epoch]).shuffle(order)
+    return order
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Examples that are in memory together, and the order in which an epoch visits them."""
+
+    tensors: Tensors
+    order: Order
 
 
 class Tensors:
@@ -59,6 +81,17 @@ class Tensors:
         else:
             part.inputs = self.inputs[rows]
         return part
+
+    def blocks(self, *, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = False) -> Iterator[Block]:
+        """The blocks of an epoch, one after the other: here a single one, as all examples are in memory.
+
+        Args:
+            batch_size: of the steps to be made; all blocks but the last are a multiple of it.
+            seed: with ``epoch``, decides the order.
+            epoch: from 0.
+            shuffle: whether the order is a new one in every epoch, or that of the table.
+        """
+        yield Block(self, epoch_order(len(self), seed=seed, epoch=epoch, shuffle=shuffle))
 
     def split(self, fraction: float, *, seed: int) -> tuple[Tensors, Tensors]:
         """A random ``fraction`` of the rows held out: (the rest, the held-out part), both in the given order."""

@@ -9,20 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.data.tensors import Tensors
+from recsys_nn.data.tensors import Tensors, epoch_order
 
 EVALUATION_BATCH = 65_536
-
-
-def epoch_order(n: int, *, seed: int, epoch: int, shuffle: bool = True) -> npt.NDArray[np.int32]:
-    """The order of ``n`` examples in an epoch, a function of seed and epoch alone.
-
-    So a training that goes on at epoch 7 sees what an uninterrupted one would. (Keras's own shuffling of
-    arrays replays one permutation in every epoch once a global seed is set.)
-    """
-    if not shuffle:
-        return np.arange(n, dtype=np.int32)
-    return np.random.default_rng([seed, epoch]).permutation(n).astype(np.int32)
 
 
 def steps_per_epoch(tensors: Tensors, batch_size: int) -> int:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recsys_nn import Tensors
-from recsys_nn.training.feeding import epoch_order, evaluation_dataset, steps_per_epoch, training_dataset
+from recsys_nn.data.tensors import epoch_order, evaluation_dataset, steps_per_epoch, training_dataset
 
 
 def ten() -> Tensors:
