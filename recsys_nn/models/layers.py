@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 from keras import ops
 
 from recsys_nn.data.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, fit_biases
@@ -53,9 +54,9 @@ class FactorEmbedding(keras.layers.Layer):
         self.row_weight.assign(weights.astype(np.float32))
 
     def call(self, rows: Any, training: bool | None = None) -> Any:
-        vectors = ops.take(self.embeddings, rows, axis=0)
+        vectors = tf.gather(self.embeddings.value, rows)  # ops.take would first copy the table, each step
         if training and self.l2:
-            weights = ops.take(self.row_weight, rows, axis=0)
+            weights = tf.gather(self.row_weight.value, rows)
             self.add_loss(self.l2 * ops.mean(weights * ops.sum(ops.square(vectors), axis=-1)))
         return vectors
 

@@ -99,8 +99,10 @@ def _factors(config: GMFConfig, inputs: dict[str, Any], encoder: Encoder, name: 
 def _tower(config: MLPConfig, x: Any) -> Any:
     import keras
 
+    from recsys_nn.models.dropout import Dropout
+
     for level, width in enumerate(config.tower(), start=1):
         x = keras.layers.Dense(width, activation=config.activation, name=f"hidden_{level}")(x)
         if config.dropout:
-            x = keras.layers.Dropout(config.dropout, name=f"dropout_{level}")(x)
+            x = Dropout(config.dropout, name=f"dropout_{level}")(x)
     return x

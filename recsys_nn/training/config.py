@@ -11,6 +11,7 @@ from recsys_nn.training.schedules import Schedule
 OptimizerName = Literal["adam", "adamw", "adagrad", "adamax", "lion", "nadam", "rmsprop", "sgd"]
 LossName = Literal["mse", "mae", "huber", "log_cosh"]
 MetricName = Literal["rmse", "mae", "mse"]
+EngineName = Literal["auto", "compiled", "keras"]
 CallbackName = Literal["csv_logger", "reduce_lr_on_plateau"]
 
 
@@ -59,6 +60,9 @@ class TrainConfig(BaseModel):
         shuffle: whether each epoch visits the examples in a new order, drawn from ``seed`` and its number.
         seed: of the order, the held-out part and whatever is random in the model's layers.
         callbacks: Keras callbacks by name, or mappings of ``name`` and their own arguments.
+        engine: what makes the steps: ``"compiled"``, an epoch as one TensorFlow loop that XLA compiles; ``"keras"``,
+            ``model.fit``; ``"auto"``, the compiled epoch, by XLA where the work is worth its compile time, or
+            Keras's loop, saying why, where a callback acts on every batch or the model cannot be compiled.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -77,3 +81,4 @@ class TrainConfig(BaseModel):
     shuffle: bool = True
     seed: int = Field(0, ge=0, lt=2**31)
     callbacks: tuple[CallbackConfig, ...] = ()
+    engine: EngineName = "auto"

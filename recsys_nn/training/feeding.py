@@ -1,52 +1,54 @@
-"""The order in which examples are visited, and tf.data pipelines that follow it."""
+"""Batches for Keras's own loops, from the blocks of a part."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.data.tensors import Tensors, epoch_order
+from recsys_nn.data.tensors import Tensors
 
 EVALUATION_BATCH = 65_536
 
 
-def steps_per_epoch(tensors: Tensors, batch_size: int) -> int:
-    return ceil(len(tensors) / batch_size)
+def steps_per_epoch(part: Tensors, batch_size: int) -> int:
+    return ceil(len(part) / batch_size)
 
 
-def training_dataset(
-    tensors: Tensors, *, batch_size: int, epochs: int, seed: int, shuffle: bool, first_epoch: int = 0
+def dataset(
+    part: Tensors, *, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0, shuffle: bool = False
 ) -> tf.data.Dataset:
-    """Batches of all epochs one after the other, :func:`steps_per_epoch` each, the last of each smaller."""
-    resident = _resident(tensors)
-    n = len(tensors)
+    """(inputs, targets) of these epochs one after the other, :func:`steps_per_epoch` batches each, the last smaller."""
 
-    def order(epoch: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        return epoch_order(n, seed=seed, epoch=int(epoch), shuffle=shuffle)
+    def blocks() -> Iterator[Any]:
+        for epoch in epochs:
+            for block in part.blocks(batch_size=batch_size, seed=seed, epoch=epoch, shuffle=shuffle):
+                yield (block.tensors.inputs, block.tensors.targets), block.order
 
-    def batches(epoch: tf.Tensor) -> tf.data.Dataset:
-        rows = tf.ensure_shape(tf.numpy_function(order, [epoch], tf.int32, stateful=False), (n,))
-        return _gathered(resident, rows, n, batch_size)
+    def batches(examples: Any, order: tf.Tensor) -> tf.data.Dataset:
+        def batch(start: tf.Tensor) -> Any:
+            rows = order[start : start + batch_size]
+            return tf.nest.map_structure(lambda values: tf.gather(values, rows), examples)
 
-    return tf.data.Dataset.range(first_epoch, epochs).flat_map(batches).prefetch(tf.data.AUTOTUNE)
+        return tf.data.Dataset.range(0, tf.size(order, out_type=tf.int64), batch_size).map(batch)
+
+    one = part.take(np.array([0]))
+    examples = tf.nest.map_structure(
+        lambda values: tf.TensorSpec((None, *values.shape[1:]), values.dtype), (one.inputs, one.targets)
+    )
+    signature = (examples, tf.TensorSpec((None,), tf.int32))
+    n_batches = len(epochs) * steps_per_epoch(part, batch_size)
+    return (
+        tf.data.Dataset.from_generator(blocks, output_signature=signature)
+        .flat_map(batches)
+        .apply(tf.data.experimental.assert_cardinality(n_batches))
+        .prefetch(2)
+    )
 
 
-def evaluation_dataset(tensors: Tensors) -> tf.data.Dataset:
+def evaluation_dataset(part: Tensors) -> tf.data.Dataset:
     """The examples in their own order, in large batches."""
-    return _gathered(_resident(tensors), tf.range(len(tensors)), len(tensors), EVALUATION_BATCH)
-
-
-def _resident(tensors: Tensors) -> Any:
-    return tf.nest.map_structure(tf.constant, (tensors.inputs, tensors.targets))
-
-
-def _gathered(resident: Any, rows: tf.Tensor, n: int, batch_size: int) -> tf.data.Dataset:
-    def batch(start: tf.Tensor) -> Any:
-        chosen = rows[start : start + batch_size]
-        return tf.nest.map_structure(lambda values: tf.gather(values, chosen), resident)
-
-    return tf.data.Dataset.range(0, n, batch_size).map(batch)
+    return dataset(part, batch_size=EVALUATION_BATCH)

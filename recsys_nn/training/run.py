@@ -28,6 +28,8 @@ class TrainingRun:
             ``"closed form"`` (nothing to iterate), or ``"callback"`` (one asked to stop).
         seconds: of training, validation included.
         config: what it was trained with.
+        engine: what made the steps: ``"compiled with XLA"``, ``"compiled"``, ``"keras"`` with the reason, or
+            ``"closed form"``.
     """
 
     model: keras.Model
@@ -36,6 +38,7 @@ class TrainingRun:
     stop_reason: StopReason
     seconds: float
     config: TrainConfig = field(repr=False)
+    engine: str = "keras"
 
     def plot_history(self) -> Figure:
         """Training and validation loss by epoch, the best epoch marked."""

@@ -86,14 +86,15 @@ class Trainer:
         import keras
         import tensorflow as tf
 
-        from recsys_nn.training import callbacks, feeding
+        from recsys_nn.training import callbacks
         from recsys_nn.training.compiling import compile_model, named_callbacks
+        from recsys_nn.training.engines import choose_engine
+        from recsys_nn.training.feeding import steps_per_epoch
 
         config = self.config
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(config.seed)
-        steps = feeding.steps_per_epoch(train, config.batch_size)
-        compile_model(model, config, steps=steps)
+        compile_model(model, config, steps=steps_per_epoch(train, config.batch_size))
         stopping = None
         if validation is not None or config.patience is not None:
             stopping = keras.callbacks.EarlyStopping(
@@ -107,23 +108,12 @@ class Trainer:
         if self._progress:
             hooks.append(callbacks.ProgressLines(log, config.epochs, stopping and config.monitor, _console()))
         hooks += [*named_callbacks(config.callbacks), *self._callbacks, *([stopping] if stopping else [])]
+        engine, name = choose_engine(model, train, validation, config, hooks)
+        if self._progress and config.engine == "auto" and name.startswith("keras"):
+            _console().print(f"engine: {name}", soft_wrap=True, highlight=False)
         reason: StopReason = "epochs"
         try:
-            model.fit(
-                feeding.training_dataset(
-                    train,
-                    batch_size=config.batch_size,
-                    epochs=config.epochs,
-                    seed=config.seed,
-                    shuffle=config.shuffle,
-                ),
-                validation_data=None if validation is None else feeding.evaluation_dataset(validation),
-                steps_per_epoch=steps,
-                epochs=config.epochs,
-                shuffle=False,
-                callbacks=hooks,
-                verbose=0,
-            )
+            engine.fit(hooks)
         except KeyboardInterrupt:
             kept = log.last_weights if stopping is None else stopping.best_weights
             if kept is None:
@@ -134,7 +124,8 @@ class Trainer:
             patient = stopping is not None and stopping.stopped_epoch > 0
             reason = "patience" if patient else "callback"
         best_epoch = len(log.rows) if stopping is None else stopping.best_epoch + 1
-        return TrainingRun(model, pd.DataFrame(log.rows), int(best_epoch), reason, time.perf_counter() - began, config)
+        seconds = time.perf_counter() - began
+        return TrainingRun(model, pd.DataFrame(log.rows), int(best_epoch), reason, seconds, config, name)
 
     def _evaluated_once(
         self, model: keras.Model, train: Tensors, validation: Tensors | None, began: float
@@ -150,7 +141,7 @@ class Trainer:
                 row |= {f"{prefix}{name}": float(value) for name, value in logs.items()}
         seconds = time.perf_counter() - began
         history = pd.DataFrame([{**row, "seconds": seconds}])
-        return TrainingRun(model, history, 1, "closed form", seconds, self.config)
+        return TrainingRun(model, history, 1, "closed form", seconds, self.config, "closed form")
 
 
 def _console() -> Any:

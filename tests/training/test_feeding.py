@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from recsys_nn import Tensors
-from recsys_nn.data.tensors import epoch_order, evaluation_dataset, steps_per_epoch, training_dataset
+from recsys_nn.data.tensors import epoch_order
+from recsys_nn.training.feeding import dataset, evaluation_dataset, steps_per_epoch
 
 
 def ten() -> Tensors:
@@ -22,7 +23,7 @@ def test_without_shuffling_the_order_is_the_tables():
 
 @pytest.mark.parametrize("first_epoch", [0, 2])
 def test_every_epoch_visits_every_row_once_in_its_own_order(first_epoch):
-    batches = list(training_dataset(ten(), batch_size=4, epochs=3, seed=5, shuffle=True, first_epoch=first_epoch))
+    batches = list(dataset(ten(), batch_size=4, epochs=range(first_epoch, 3), seed=5, shuffle=True))
     assert [len(targets) for _, targets in batches] == [4, 4, 2] * (3 - first_epoch)
     assert steps_per_epoch(ten(), 4) == 3
     for number, epoch in enumerate(range(first_epoch, 3)):

@@ -1,0 +1,166 @@
+"""The compiled epoch: all steps of a pass over the examples as one TensorFlow loop.
+
+Keras's own loop asks Python for every batch and dispatches every step. Here the examples are in memory, and a loop
+within TensorFlow takes the rows of each step from the epoch's order, calls the model's own ``train_step`` (its
+optimizer, loss and metrics are Keras's) and goes on; Python comes back at the end of the epoch, where Keras's callbacks
+are called as Keras calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from recsys_nn.data.tensors import Block, Tensors
+from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.feeding import EVALUATION_BATCH, steps_per_epoch
+
+EXAMPLES_A_CALL = 2**21
+"""After so many, Python comes back for a moment, so that Ctrl-C is heard within a long epoch."""
+
+Item = TypeVar("Item")
+
+
+class CompiledLoop:
+    """Passes over the examples of a part, each step of them within TensorFlow.
+
+    Args:
+        model: built and compiled.
+        step: its ``train_step`` or ``test_step``.
+        n: examples of a pass.
+        batch_size: examples of a step; the last of a pass has what is left.
+        xla: whether XLA compiles the loop; it needs batches of one size, so a smaller last one is left to TensorFlow.
+    """
+
+    def __init__(self, model: keras.Model, step: Callable[[Any], Any], *, n: int, batch_size: int, xla: bool) -> None:
+        self._step, self._n, self._batch_size = step, n, batch_size
+        self._graph = tf.function(self._steps, autograph=False, reduce_retracing=True)
+        self._xla = tf.function(self._full_steps, autograph=False, jit_compile=True) if xla else None
+        self._collected = tf.function(lambda: _collect(model), autograph=False)
+        self._held: tuple[Tensors | None, Any] = (None, None)
+
+    def prepare(self, part: Tensors) -> None:
+        """Traces and compiles, without making a step."""
+        block = next(part.blocks(batch_size=self._batch_size))
+        self._run(block, 0)
+
+    def run(self, blocks: Iterator[Block]) -> dict[str, float]:
+        """One pass; what the model's metrics then say."""
+        seen = 0
+        while seen < self._n:
+            block = next(blocks)
+            self._run(block, -(-len(block.order) // self._batch_size))
+            seen += len(block.order)
+        return {name: float(value) for name, value in self._collected().items()}
+
+    def _run(self, block: Block, steps: int) -> None:
+        examples, order = self._resident(block.tensors), tf.convert_to_tensor(block.order)
+        full = 0 if self._xla is None else min(steps, len(block.order) // self._batch_size)
+        if self._xla is not None:
+            self._in_calls(self._xla, examples, order, 0, full)
+        if self._xla is None or steps > full:
+            self._in_calls(self._graph, examples, order, full, steps)
+
+    def _in_calls(self, function: Any, examples: Any, order: Any, first: int, last: int) -> None:
+        stride = max(1, EXAMPLES_A_CALL // self._batch_size)
+        for start in range(first, max(last, first + 1), stride):
+            function(examples, order, tf.constant(start), tf.constant(min(start + stride, last)))
+
+    def _resident(self, tensors: Tensors) -> Any:
+        if self._held[0] is not tensors:
+            self._held = (tensors, tf.nest.map_structure(tf.convert_to_tensor, (tensors.inputs, tensors.targets)))
+        return self._held[1]
+
+    def _steps(self, examples: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> None:
+        size = tf.size(order)
+        self._loop(examples, order, first, last, lambda start: tf.minimum(self._batch_size, size - start))
+
+    def _full_steps(self, examples: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> None:
+        self._loop(examples, order, first, last, lambda start: self._batch_size)
+
+    def _loop(self, examples: Any, order: Any, first: Any, last: Any, size: Callable[[Any], Any]) -> None:
+        def one(step: tf.Tensor) -> tf.Tensor:
+            start = step * self._batch_size
+            rows = tf.slice(order, [start], [size(start)])
+            self._step(tf.nest.map_structure(lambda values: tf.gather(values, rows), examples))
+            return step + 1
+
+        tf.while_loop(lambda step: step < last, one, [first], parallel_iterations=1)
+
+
+class CompiledEngine:
+    """``model.fit`` with compiled epochs: the same order of callbacks, the same logs.
+
+    Making it traces and compiles the loops of training and validation; the model stays as it was.
+    """
+
+    def __init__(
+        self, model: keras.Model, train: Tensors, validation: Tensors | None, config: TrainConfig, *, xla: bool
+    ) -> None:
+        self._model, self._train, self._validation, self._config = model, train, validation, config
+        one = train.take(np.array([0]))
+        model.test_step(tf.nest.map_structure(tf.convert_to_tensor, (one.inputs, one.targets)))  # builds its metrics
+        model.reset_metrics()
+        model.optimizer.build(model.trainable_variables)
+        self._training = CompiledLoop(model, model.train_step, n=len(train), batch_size=config.batch_size, xla=xla)
+        self._training.prepare(train)
+        if validation is not None:
+            n = len(validation)
+            self._validating = CompiledLoop(model, model.test_step, n=n, batch_size=EVALUATION_BATCH, xla=False)
+            self._validating.prepare(validation)
+
+    def fit(self, hooks: Sequence[keras.callbacks.Callback]) -> None:
+        model, epochs = self._model, self._config.epochs
+        steps = steps_per_epoch(self._train, self._config.batch_size)
+        callbacks = keras.callbacks.CallbackList(
+            list(hooks), add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
+        )
+        model.stop_training = False
+        callbacks.on_train_begin()
+        logs: dict[str, float] = {}
+        with closing(prefetched(self._blocks())) as blocks:
+            for epoch in range(epochs):
+                callbacks.on_epoch_begin(epoch)
+                logs = self._training.run(blocks)
+                logs |= self._validated(callbacks)
+                callbacks.on_epoch_end(epoch, logs)
+                if model.stop_training:
+                    break
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+        callbacks.on_train_end(logs)
+
+    def _blocks(self) -> Iterator[Block]:
+        config = self._config
+        for epoch in range(config.epochs):
+            yield from self._train.blocks(
+                batch_size=config.batch_size, seed=config.seed, epoch=epoch, shuffle=config.shuffle
+            )
+
+    def _validated(self, callbacks: keras.callbacks.CallbackList) -> dict[str, float]:
+        if self._validation is None:
+            return {}
+        callbacks.on_test_begin()
+        logs = self._validating.run(self._validation.blocks(batch_size=EVALUATION_BATCH))
+        callbacks.on_test_end(logs)
+        return {f"val_{name}": value for name, value in logs.items()}
+
+
+def prefetched(items: Iterator[Item]) -> Generator[Item, None, None]:
+    """The same items; while one is used, another thread prepares the next."""
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        ahead = worker.submit(next, items, None)
+        while (item := ahead.result()) is not None:
+            ahead = worker.submit(next, items, None)
+            yield item
+
+
+def _collect(model: keras.Model) -> dict[str, Any]:
+    results = model.get_metrics_result()
+    model.reset_metrics()
+    return results

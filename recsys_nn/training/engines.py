@@ -1,0 +1,116 @@
+"""Which loop makes the steps of a training: the compiled epoch, or Keras's own ``model.fit``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import keras
+
+from recsys_nn.data.tensors import Tensors
+from recsys_nn.errors import ConfigError
+from recsys_nn.training.compiled import CompiledEngine
+from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.feeding import dataset, evaluation_dataset, steps_per_epoch
+
+Hooks = Sequence[keras.callbacks.Callback]
+
+_BATCH_HOOKS = tuple(
+    f"on_{part}_{moment}" for part in ("batch", "train_batch", "test_batch") for moment in ("begin", "end")
+)
+_OWN_STEPS = ("train_step", "test_step", "make_train_function", "make_test_function", "fit", "evaluate")
+
+# What XLA saves over TensorFlow's graph, and what compiling costs: seconds, measured on two cores. Only their order of
+# magnitude matters, and sizes alone decide, so that the same run is made in the same way every time.
+_SAVED_A_STEP, _SAVED_AN_EXAMPLE, _COMPILING = 1e-4, 2e-7, 2.0
+_USUAL_EPOCHS = 25  # until early stopping
+
+
+class Engine(Protocol):
+    """Makes the steps of a training, and calls the callbacks."""
+
+    def fit(self, hooks: Hooks) -> None: ...
+
+
+class KerasEngine:
+    """Keras's own loop."""
+
+    def __init__(self, model: keras.Model, train: Tensors, validation: Tensors | None, config: TrainConfig) -> None:
+        self._model, self._train, self._validation, self._config = model, train, validation, config
+
+    def fit(self, hooks: Hooks) -> None:
+        config = self._config
+        self._model.fit(
+            dataset(
+                self._train,
+                batch_size=config.batch_size,
+                epochs=range(config.epochs),
+                seed=config.seed,
+                shuffle=config.shuffle,
+            ),
+            validation_data=None if self._validation is None else evaluation_dataset(self._validation),
+            steps_per_epoch=steps_per_epoch(self._train, config.batch_size),
+            epochs=config.epochs,
+            shuffle=False,
+            callbacks=list(hooks),
+            verbose=0,
+        )
+
+
+def choose_engine(
+    model: keras.Model, train: Tensors, validation: Tensors | None, config: TrainConfig, hooks: Hooks
+) -> tuple[Engine, str]:
+    """The engine that ``config.engine`` asks for, ready to fit, and its name with, where Keras's was taken, the reason.
+
+    Raises:
+        ConfigError: where the compiled engine is asked for and cannot be had.
+    """
+    if config.engine == "keras":
+        return KerasEngine(model, train, validation, config), "keras"
+    forced = config.engine == "compiled"
+    reason = _not_compilable(model, hooks)
+    if reason is None:
+        xla = forced or (_worth_xla(train, config) and not _draws_slowly(model))
+        try:
+            engine = CompiledEngine(model, train, validation, config, xla=xla)
+        except Exception as error:  # whatever a user's model raises while it is traced; Keras's loop will say it again
+            reason = f"the model cannot be compiled ({type(error).__name__}: {_first_line(error)})"
+        else:
+            return engine, "compiled with XLA" if xla else "compiled"
+    if forced:
+        raise ConfigError(f"training.engine: {reason}; set it to auto or keras")
+    return KerasEngine(model, train, validation, config), f"keras: {reason}"
+
+
+def _not_compilable(model: keras.Model, hooks: Hooks) -> str | None:
+    for hook in hooks:
+        for name in _BATCH_HOOKS:
+            if getattr(type(hook), name) is not getattr(keras.callbacks.Callback, name) or name in vars(hook):
+                return f"the callback {type(hook).__name__} acts on every batch"
+    own = _overridden(model)
+    return None if own is None else f"the model has a {own} of its own"
+
+
+def _overridden(model: keras.Model) -> str | None:
+    return next((name for name in _OWN_STEPS if getattr(type(model), name) is not getattr(keras.Model, name)), None)
+
+
+def _worth_xla(train: Tensors, config: TrainConfig) -> bool:
+    steps = steps_per_epoch(train, config.batch_size)
+    saved_an_epoch = steps * _SAVED_A_STEP + len(train) * _SAVED_AN_EXAMPLE
+    return min(config.epochs, _USUAL_EPOCHS) * saved_an_epoch > _COMPILING
+
+
+def _draws_slowly(model: keras.Model) -> bool:
+    """Whether a layer draws Keras's random numbers, which XLA makes fifty times slower on a CPU."""
+    return any(_is_random(layer) for layer in model._flatten_layers())
+
+
+def _is_random(layer: Any) -> bool:
+    return isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator) and not getattr(
+        layer, "draws_by_hash", False
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")
