@@ -9,7 +9,16 @@ from typing import Any
 import keras
 
 from recsys_nn.errors import ConfigError, did_you_mean
-from recsys_nn.training.config import CallbackConfig, CallbackName, LossName, MetricName, OptimizerName, TrainConfig
+from recsys_nn.training.config import (
+    CallbackConfig,
+    CallbackName,
+    LossName,
+    MetricName,
+    OptimizerConfig,
+    OptimizerName,
+    TrainConfig,
+)
+from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseOptimizer, RowwiseSGD, is_table
 
 _OPTIMIZERS: dict[OptimizerName, type[keras.optimizers.Optimizer]] = {
     "adam": keras.optimizers.Adam,
@@ -20,6 +29,9 @@ _OPTIMIZERS: dict[OptimizerName, type[keras.optimizers.Optimizer]] = {
     "nadam": keras.optimizers.Nadam,
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": keras.optimizers.SGD,
+    "lazy_adam": LazyAdam,
+    "rowwise_adagrad": RowwiseAdagrad,
+    "rowwise_sgd": RowwiseSGD,
 }
 _LOSSES: dict[LossName, type[keras.losses.Loss]] = {
     "mse": keras.losses.MeanSquaredError,
@@ -44,13 +56,37 @@ def compile_model(model: keras.Model, config: TrainConfig, *, steps: int) -> Non
     if config.schedule is not None:
         rate = config.schedule.build(config.learning_rate, steps, config.epochs)
     model.compile(
-        optimizer=_called(
-            _OPTIMIZERS[config.optimizer.name], "training.optimizer", config.optimizer.settings, learning_rate=rate
-        ),
+        optimizer=_optimizer(config.optimizer, _automatic(model, config.batch_size), rate),
         loss=_LOSSES[config.loss](),
         metrics=[_METRICS[name](name=name) for name in config.metrics],
         jit_compile=False,
     )
+
+
+def _automatic(model: keras.Model, batch_size: int) -> OptimizerName:
+    """Adam; lazy where a step touches fewer than a tenth of the rows of the largest table."""
+    rows = max((variable.shape[0] for variable in model.trainable_variables if is_table(variable)), default=0)
+    return "lazy_adam" if rows > 10 * batch_size else "adam"
+
+
+def _optimizer(config: OptimizerConfig, automatic: OptimizerName, rate: Any) -> keras.optimizers.Optimizer:
+    path = "training.optimizer"
+    settings = dict(config.settings)
+    if config.name == "auto":
+        _called(LazyAdam, path, settings, learning_rate=rate)  # the settings that either choice has
+    factory = _OPTIMIZERS[automatic if config.name == "auto" else config.name]
+    if config.dense is not None:
+        own = dict(config.dense.settings)
+        dense_factory = _OPTIMIZERS.get(config.dense.name)
+        if (
+            not issubclass(factory, RowwiseOptimizer)
+            or dense_factory is None
+            or issubclass(dense_factory, RowwiseOptimizer)
+        ):
+            raise ConfigError(f"{path}.dense: a row-wise optimizer has a dense one of Keras's beside it, no other has")
+        dense_rate = own.pop("learning_rate", rate)
+        settings["dense"] = _called(dense_factory, f"{path}.dense", own, learning_rate=dense_rate)
+    return _called(factory, path, settings, learning_rate=rate)
 
 
 def named_callbacks(configs: tuple[CallbackConfig, ...]) -> list[keras.callbacks.Callback]:

@@ -8,7 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys_nn.training.schedules import Schedule
 
-OptimizerName = Literal["adam", "adamw", "adagrad", "adamax", "lion", "nadam", "rmsprop", "sgd"]
+OptimizerName = Literal[
+    "auto",
+    "adam",
+    "adamw",
+    "adagrad",
+    "adamax",
+    "lion",
+    "nadam",
+    "rmsprop",
+    "sgd",
+    "lazy_adam",
+    "rowwise_adagrad",
+    "rowwise_sgd",
+]
 LossName = Literal["mse", "mae", "huber", "log_cosh"]
 MetricName = Literal["rmse", "mae", "mse"]
 EngineName = Literal["auto", "compiled", "keras"]
@@ -31,9 +44,14 @@ class _Named(BaseModel):
 
 
 class OptimizerConfig(_Named):
-    """``name`` and, beside it, the Keras optimizer's own arguments (``{name: sgd, momentum: 0.9}``)."""
+    """``name`` and, beside it, the optimizer's own arguments (``{name: sgd, momentum: 0.9}``).
 
-    name: OptimizerName = "adam"
+    A row-wise optimizer updates the embedding tables, and ``dense`` all else; that may have a ``learning_rate`` of its
+    own (``{name: rowwise_adagrad, dense: {name: adam, learning_rate: 0.001}}``).
+    """
+
+    name: OptimizerName = "auto"
+    dense: OptimizerConfig | None = None
 
 
 class CallbackConfig(_Named):
@@ -46,7 +64,8 @@ class TrainConfig(BaseModel):
     """The settings of one training.
 
     Args:
-        optimizer: a Keras optimizer by name, or a mapping of ``name`` and its own arguments.
+        optimizer: one of Keras's or of the row-wise ones by name, or a mapping of ``name`` and its own arguments.
+            ``"auto"`` is Adam, and lazy Adam where a batch touches fewer than a tenth of the largest table's rows.
         learning_rate: η, the optimizer's step size.
         schedule: how η falls (``kind: cosine`` or ``exponential``); constant by default.
         loss: what is minimised, averaged over a batch.
