@@ -39,7 +39,7 @@ class CompiledLoop:
     """
 
     def __init__(self, model: keras.Model, step: Callable[[Any], Any], *, n: int, batch_size: int, xla: bool) -> None:
-        self._step, self._n, self._batch_size = step, n, batch_size
+        self._step, self._n, self._batch_size = step, n, min(batch_size, n)
         self._graph = tf.function(self._steps, autograph=False, reduce_retracing=True)
         self._xla = tf.function(self._full_steps, autograph=False, jit_compile=True) if xla else None
         self._collected = tf.function(lambda: _collect(model), autograph=False)

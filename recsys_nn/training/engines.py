@@ -71,12 +71,13 @@ def choose_engine(
     reason = _not_compilable(model, hooks)
     if reason is None:
         xla = forced or (_worth_xla(train, config) and not _draws_slowly(model))
-        try:
-            engine = CompiledEngine(model, train, validation, config, xla=xla)
-        except Exception as error:  # whatever a user's model raises while it is traced; Keras's loop will say it again
-            reason = f"the model cannot be compiled ({type(error).__name__}: {_first_line(error)})"
-        else:
-            return engine, "compiled with XLA" if xla else "compiled"
+        for with_xla in (True,) if forced else (True, False) if xla else (False,):
+            try:
+                engine = CompiledEngine(model, train, validation, config, xla=with_xla)
+            except Exception as error:  # whatever a model's own code raises; the next loop that fails says it again
+                reason = f"the model cannot be compiled ({type(error).__name__}: {_first_line(error)})"
+            else:
+                return engine, "compiled with XLA" if with_xla else "compiled"
     if forced:
         raise ConfigError(f"training.engine: {reason}; set it to auto or keras")
     return KerasEngine(model, train, validation, config), f"keras: {reason}"

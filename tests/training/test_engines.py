@@ -1,0 +1,189 @@
+"""The engines make the same steps (for every model kind: tests/models/contract.py); the choice says what and why."""
+
+from typing import get_args
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_nn import ConfigError, Encoder, GMFConfig, Tensors, TrainConfig, Trainer, TrainingRun, build_model
+from recsys_nn.training.config import OptimizerName
+from tests.models.contract import twenty_ratings
+
+ENGINES = ("keras", "auto", "compiled")
+
+
+def trained(engine: str, callbacks=(), **settings) -> TrainingRun:
+    ratings = twenty_ratings()
+    encoder = Encoder.fit(ratings)
+    given = {"epochs": 1, "patience": None, "validation": 0.25, "batch_size": 4, "learning_rate": 0.01, "seed": 3}
+    trainer = Trainer(TrainConfig(engine=engine, **(given | settings)), callbacks=callbacks, progress=False)
+    return trainer.fit(build_model(GMFConfig(embedding_dim=3), encoder, seed=2), encoder.encode(ratings))
+
+
+def assert_the_same(one: TrainingRun, other: TrainingRun) -> None:
+    for first, second in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=2e-6)
+    first, second = (run.history.drop(columns="seconds") for run in (one, other))
+    assert list(first) == list(second)
+    np.testing.assert_allclose(first, second, rtol=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
+def test_every_optimizer_makes_the_same_steps(optimizer):
+    """15 ratings in batches of 4: the last step has 3."""
+    by_keras = trained("keras", optimizer=optimizer)
+    for engine in ENGINES[1:]:
+        assert_the_same(by_keras, trained(engine, optimizer=optimizer))
+
+
+@pytest.mark.parametrize("settings", [{"batch_size": 5}, {"batch_size": 100}, {"shuffle": False}, {"loss": "huber"}])
+def test_batches_that_divide_the_examples_or_exceed_them(settings):
+    by_keras = trained("keras", epochs=2, **settings)
+    for engine in ENGINES[1:]:
+        assert_the_same(by_keras, trained(engine, epochs=2, **settings))
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_an_epoch_in_several_calls_is_the_same(engine, monkeypatch):
+    whole = trained(engine)
+    monkeypatch.setattr("recsys_nn.training.compiled.EXAMPLES_A_CALL", 8)
+    assert_the_same(whole, trained(engine))
+
+
+class Witness(keras.callbacks.Callback):
+    """Notes what it is called for, with the names and types of the logs."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def note(self, *call, logs=None):
+        self.calls.append((*call, sorted((name, type(value)) for name, value in (logs or {}).items())))
+
+    def on_train_begin(self, logs=None):
+        self.note("train begin", self.params["epochs"], self.params["steps"], logs=logs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.note("epoch begin", epoch, logs=logs)
+
+    def on_test_begin(self, logs=None):
+        self.note("test begin", logs=logs)
+
+    def on_test_end(self, logs=None):
+        self.note("test end", logs=logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.note("epoch end", epoch, logs=logs)
+
+    def on_train_end(self, logs=None):
+        self.note("train end", logs=logs)
+
+
+def test_callbacks_are_called_as_keras_calls_them():
+    by_keras, ours = Witness(), Witness()
+    for witness, engine in ((by_keras, "keras"), (ours, "compiled")):
+        run = trained(engine, callbacks=[witness], epochs=2)
+        assert run.model.history.epoch == [0, 1]
+    assert ours.calls == by_keras.calls
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_learning_rate_that_a_callback_sets_counts(engine):
+    """At a rate of 0 from the second epoch on, nothing changes any more."""
+
+    class Halt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.optimizer.learning_rate = 0.01 if epoch == 0 else 0.0
+
+    one, three = (trained(engine, callbacks=[Halt()], optimizer="sgd", epochs=epochs) for epochs in (1, 3))
+    for first, last in zip(one.model.get_weights(), three.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, last)
+
+
+class StopNow(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True
+
+
+class PerBatch(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+class OwnStep(keras.Sequential):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+class FailsAtFirst(keras.layers.Layer):
+    """The first loop that trains with it fails; the next does not."""
+
+    failures = 1
+
+    def call(self, x, training=None):
+        if training and self.failures:
+            self.failures -= 1
+            raise RuntimeError("not in this loop")
+        return x
+
+
+class InPython(keras.layers.Layer):
+    """TensorFlow can call it, XLA cannot."""
+
+    def call(self, x):
+        return tf.ensure_shape(tf.numpy_function(lambda values: values, [x], tf.float32), x.shape)
+
+
+def engine_of(*layers, model=keras.Sequential, callbacks=(), n=64, **settings) -> str:
+    """The engine that trains a small network with these layers in it."""
+    x = np.random.default_rng(0).normal(size=(n, 2))
+    network = model([keras.Input((2,)), *layers, keras.layers.Dense(1)])
+    given = {"patience": None, "validation": 0, "epochs": 1} | settings
+    return Trainer(TrainConfig(**given), callbacks=callbacks, progress=False).fit(network, Tensors(x, x[:, 0])).engine
+
+
+LARGE = {"n": 40_000, "batch_size": 40, "epochs": 100, "callbacks": [StopNow()]}
+
+
+def test_large_work_is_worth_the_time_that_xla_takes_to_compile():
+    assert engine_of() == "compiled"
+    assert engine_of(**LARGE) == "compiled with XLA"
+
+
+def test_layers_that_draw_keras_s_random_numbers_are_kept_from_xla_unless_it_is_asked_for():
+    assert engine_of(keras.layers.Dropout(0.1), **LARGE) == "compiled"
+    assert engine_of(keras.layers.Dropout(0.1), engine="compiled") == "compiled with XLA"
+
+
+def test_what_xla_cannot_compile_is_left_to_the_loop_without_it():
+    assert engine_of(InPython(), **LARGE) == "compiled"
+    with pytest.raises(ConfigError, match="training.engine: the model cannot be compiled .*; set it to auto or keras"):
+        engine_of(InPython(), engine="compiled")
+
+
+def test_a_model_that_fails_in_the_loop_is_left_to_keras():
+    said = "RuntimeError: Exception encountered when calling FailsAtFirst.call()."
+    assert engine_of(FailsAtFirst()) == f"keras: the model cannot be compiled ({said})"
+
+
+@pytest.mark.parametrize(
+    "callback", [PerBatch(), keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: None)]
+)
+def test_a_callback_for_every_batch_needs_keras_s_loop(callback):
+    name = type(callback).__name__
+    assert engine_of(callbacks=[callback]) == f"keras: the callback {name} acts on every batch"
+
+
+def test_a_model_with_a_step_of_its_own_needs_keras_s_loop():
+    assert engine_of(model=OwnStep) == "keras: the model has a train_step of its own"
+    with pytest.raises(ConfigError, match="training.engine: the model has a train_step of its own; set it to auto"):
+        engine_of(model=OwnStep, engine="compiled")
+
+
+def test_the_reason_is_printed(capsys):
+    settings = TrainConfig(epochs=1, validation=0, patience=None)
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    Trainer(settings, callbacks=[PerBatch()]).fit(network, Tensors(np.eye(2), [0, 1]))
+    assert "engine: keras: the callback PerBatch acts on every batch" in capsys.readouterr().out
