@@ -35,59 +35,57 @@ class CompiledLoop:
         step: its ``train_step`` or ``test_step``.
         n: examples of a pass.
         batch_size: examples of a step; the last of a pass has what is left.
-        xla: whether XLA compiles the loop; it needs batches of one size, so a smaller last one is left to TensorFlow.
+        xla: whether XLA compiles the loop, for each of the two sizes that its batches have.
     """
 
     def __init__(self, model: keras.Model, step: Callable[[Any], Any], *, n: int, batch_size: int, xla: bool) -> None:
-        self._step, self._n, self._batch_size = step, n, min(batch_size, n)
-        self._graph = tf.function(self._steps, autograph=False, reduce_retracing=True)
-        self._xla = tf.function(self._full_steps, autograph=False, jit_compile=True) if xla else None
+        self._step, self._n, self._batch_size, self._xla = step, n, min(batch_size, n), xla
+        self._steps = tf.function(self._loop, autograph=False, jit_compile=xla or None, reduce_retracing=not xla)
         self._collected = tf.function(lambda: _collect(model), autograph=False)
         self._held: tuple[Tensors | None, Any] = (None, None)
 
     def prepare(self, part: Tensors) -> None:
         """Traces and compiles, without making a step."""
         block = next(part.blocks(batch_size=self._batch_size))
-        self._run(block, 0)
+        for size in self._sizes(len(block.order)):
+            self._call(block, size, 0, 0)
 
     def run(self, blocks: Iterator[Block]) -> dict[str, float]:
         """One pass; what the model's metrics then say."""
         seen = 0
         while seen < self._n:
             block = next(blocks)
-            self._run(block, -(-len(block.order) // self._batch_size))
+            done = 0
+            for size, last in self._sizes(len(block.order)).items():
+                stride = max(1, EXAMPLES_A_CALL // self._batch_size)
+                for first in range(done, last, stride):
+                    self._call(block, size, first, min(first + stride, last))
+                done = last
             seen += len(block.order)
         return {name: float(value) for name, value in self._collected().items()}
 
-    def _run(self, block: Block, steps: int) -> None:
-        examples, order = self._resident(block.tensors), tf.convert_to_tensor(block.order)
-        full = 0 if self._xla is None else min(steps, len(block.order) // self._batch_size)
-        if self._xla is not None:
-            self._in_calls(self._xla, examples, order, 0, full)
-        if self._xla is None or steps > full:
-            self._in_calls(self._graph, examples, order, full, steps)
+    def _sizes(self, n: int) -> dict[int | None, int]:
+        """The sizes of the batches of ``n`` examples, each with the number of the step that it goes up to.
 
-    def _in_calls(self, function: Any, examples: Any, order: Any, first: int, last: int) -> None:
-        stride = max(1, EXAMPLES_A_CALL // self._batch_size)
-        for start in range(first, max(last, first + 1), stride):
-            function(examples, order, tf.constant(start), tf.constant(min(start + stride, last)))
+        XLA needs every size to be known when it compiles; None leaves it to the loop.
+        """
+        full, rest = divmod(n, self._batch_size)
+        if not self._xla:
+            return {None: full + bool(rest)}
+        sizes: dict[int | None, int] = {self._batch_size: full}
+        return sizes | {rest: full + 1} if rest else sizes
 
-    def _resident(self, tensors: Tensors) -> Any:
-        if self._held[0] is not tensors:
-            self._held = (tensors, tf.nest.map_structure(tf.convert_to_tensor, (tensors.inputs, tensors.targets)))
-        return self._held[1]
+    def _call(self, block: Block, size: int | None, first: int, last: int) -> None:
+        if self._held[0] is not block.tensors:
+            examples = (block.tensors.inputs, block.tensors.targets)
+            self._held = (block.tensors, tf.nest.map_structure(tf.convert_to_tensor, examples))
+        order = tf.convert_to_tensor(block.order)
+        self._steps(self._held[1], order, tf.constant(first), tf.constant(last), size)
 
-    def _steps(self, examples: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> None:
-        size = tf.size(order)
-        self._loop(examples, order, first, last, lambda start: tf.minimum(self._batch_size, size - start))
-
-    def _full_steps(self, examples: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> None:
-        self._loop(examples, order, first, last, lambda start: self._batch_size)
-
-    def _loop(self, examples: Any, order: Any, first: Any, last: Any, size: Callable[[Any], Any]) -> None:
+    def _loop(self, examples: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor, size: int | None) -> None:
         def one(step: tf.Tensor) -> tf.Tensor:
             start = step * self._batch_size
-            rows = tf.slice(order, [start], [size(start)])
+            rows = tf.slice(order, [start], [size or tf.minimum(self._batch_size, tf.size(order) - start)])
             self._step(tf.nest.map_structure(lambda values: tf.gather(values, rows), examples))
             return step + 1
 
@@ -112,7 +110,7 @@ class CompiledEngine:
         self._training.prepare(train)
         if validation is not None:
             n = len(validation)
-            self._validating = CompiledLoop(model, model.test_step, n=n, batch_size=EVALUATION_BATCH, xla=False)
+            self._validating = CompiledLoop(model, model.test_step, n=n, batch_size=EVALUATION_BATCH, xla=xla)
             self._validating.prepare(validation)
 
     def fit(self, hooks: Sequence[keras.callbacks.Callback]) -> None:

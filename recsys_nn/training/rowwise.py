@@ -136,12 +136,12 @@ class RowwiseSGD(RowwiseOptimizer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class RowwiseAdagrad(RowwiseOptimizer):
-    """Adagrad with one accumulator a row: s_r ← s_r + ‖g_r‖² / dim, then p_r ← p_r - η g_r / √(s_r + ε)
+    """Adagrad with one accumulator a row: s_r ← s_r + ‖g_r‖² / dim, then p_r ← p_r - η g_r / (√s_r + ε)
 
     for the rows r of the batch (Duchi, Hazan & Singer 2011, "Adaptive subgradient methods", with the sum of squares
     shared by a row, as large recommenders do to keep dim times less state: Gupta et al. 2014, "Training highly
-    multiclass classifiers"; Naumov et al. 2019, "Deep learning recommendation model"). At dim 1 it is
-    ``keras.optimizers.Adagrad``.
+    multiclass classifiers"; Naumov et al. 2019, "Deep learning recommendation model"). A row's first step has the
+    length η, however small its gradient is within the mean over a large batch.
 
     Args:
         learning_rate: η.
@@ -157,8 +157,8 @@ class RowwiseAdagrad(RowwiseOptimizer):
         self,
         learning_rate: Rate = 0.05,
         *,
-        initial_accumulator_value: float = 0.1,
-        epsilon: float = 1e-7,
+        initial_accumulator_value: float = 0.0,
+        epsilon: float = 1e-8,
         dense: keras.optimizers.Optimizer | None = None,
         name: str = "rowwise_adagrad",
     ) -> None:
@@ -174,7 +174,7 @@ class RowwiseAdagrad(RowwiseOptimizer):
         squares, duplicates = state[0].value, state[1]
         summed = duplicates.summed(rows, gradients)
         squares.scatter_add(tf.IndexedSlices(tf.reduce_mean(tf.square(summed), axis=-1), rows))
-        scale = rate * tf.math.rsqrt(tf.gather(squares, rows) + self.epsilon)
+        scale = rate / (tf.sqrt(tf.gather(squares, rows)) + self.epsilon)
         table.scatter_sub(tf.IndexedSlices(scale[:, tf.newaxis] * summed, rows))
 
     def get_config(self) -> dict[str, Any]:
