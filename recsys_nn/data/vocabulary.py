@@ -43,6 +43,8 @@ class Vocabulary:
             return np.zeros(0, dtype=np.int32)
         if id_type(asked) != self.type:
             raise self._of_another_type(asked, where)
+        if self.type == "integer":
+            return (self._index.get_indexer(asked.to_numpy()) + 1).astype(np.int32)
         # The index holds Python strings: it is asked for each distinct id once.
         codes, distinct = pd.factorize(asked)
         return (self._index.get_indexer(distinct)[codes] + 1).astype(np.int32)
@@ -55,3 +57,21 @@ class Vocabulary:
             f"{where(row)}: {self.name} {plain_repr(asked.iloc[row])} is of type {_OTHER[self.type]}, the {self.name} "
             f"ids were of type {self.type} in training ({int(known.sum())} of {len(asked)} would match after a cast)"
         )
+
+
+class DistinctIds:
+    """The distinct ids among all that were added, held in memory that grows with them alone."""
+
+    def __init__(self) -> None:
+        self._parts: list[pd.Series] = []
+
+    def add(self, ids: pd.Series) -> None:
+        """Takes in canonical ids, of the type of those before."""
+        self._parts.append(pd.Series(ids.unique(), dtype=ids.dtype))
+        if sum(map(len, self._parts[1:])) > len(self._parts[0]):
+            self._parts = [self.merged()]
+
+    def merged(self) -> pd.Series:
+        """Each id once, in the order of first appearance."""
+        joined = pd.concat(self._parts, ignore_index=True)
+        return pd.Series(joined.unique(), dtype=joined.dtype)
