@@ -33,6 +33,7 @@ SWEEPS = 10
 
 Rows = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
+Part = tuple[Rows, Rows, npt.NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
@@ -87,19 +88,19 @@ def fit_biases(
     totals = Totals(mean, n_user_rows=n_user_rows, n_item_rows=n_item_rows)
     totals.add(users, items, ratings)
     shrinkages = {"user_shrinkage": user_shrinkage, "item_shrinkage": item_shrinkage}
-    return fit_biases_to_totals(name, totals, [(users, items)], **shrinkages, sweeps=sweeps)
+    return fit_biases_to_totals(name, totals, [(users, items, ratings)], **shrinkages, sweeps=sweeps)
 
 
 def fit_biases_to_totals(
     name: BaselineName,
     totals: Totals,
-    pairs: Iterable[tuple[Rows, Rows]],
+    parts: Iterable[Part],
     *,
     user_shrinkage: float = USER_SHRINKAGE,
     item_shrinkage: float = ITEM_SHRINKAGE,
     sweeps: int = SWEEPS,
 ) -> Biases:
-    """The baseline ``name`` of ratings too many to be held, from their totals and their pairs part by part.
+    """The baseline ``name`` of ratings too many to be held, from their totals and then part by part.
 
     What a sweep needs beyond the totals is, for each row of one side, the sum of the other side's biases over
     its ratings; no rating is read again.
@@ -107,7 +108,7 @@ def fit_biases_to_totals(
     Args:
         name: of the baseline.
         totals: of all ratings.
-        pairs: the rows (users, items) of all ratings, part by part; iterated anew in every half sweep.
+        parts: the same ratings as (users, items, ratings), part by part; iterated anew in every half sweep.
         user_shrinkage: κ_u.
         item_shrinkage: κ_i.
         sweeps: how often the two closed forms of ``bias`` alternate.
@@ -118,18 +119,18 @@ def fit_biases_to_totals(
     for _ in range(sweeps if len(effects) > 1 else 1):
         for side in effects:
             counts = totals.counts[side]
-            left = totals.sums[side] - _explained(side, biases, pairs)
+            left = totals.sums[side] - _explained(side, biases, parts)
             biases[side] = np.divide(left, shrinkages[side] + counts, out=np.zeros_like(left), where=counts > 0)
             biases[side][0] = 0.0
     return Biases(totals.mean, biases["user"], biases["item"])
 
 
-def _explained(side: Side, biases: dict[Side, Floats], pairs: Iterable[tuple[Rows, Rows]]) -> Floats:
+def _explained(side: Side, biases: dict[Side, Floats], parts: Iterable[Part]) -> Floats:
     """For each row of ``side`` the sum of the other side's biases over its ratings."""
     sums = np.zeros_like(biases[side])
     other = biases["item" if side == "user" else "user"]
     if other.any():
-        for users, items in pairs:
+        for users, items, _ in parts:
             rows, others = (users, items) if side == "user" else (items, users)
             np.add.at(sums, rows, other[others])
     return sums
