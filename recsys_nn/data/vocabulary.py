@@ -25,7 +25,7 @@ class Vocabulary:
 
     @classmethod
     def fit(cls, name: str, values: pd.Series) -> Vocabulary:
-        return cls(name, pd.Series(values.unique(), dtype=values.dtype).sort_values().reset_index(drop=True))
+        return cls(name, _distinct(values).sort_values(ignore_index=True))
 
     @property
     def n_rows(self) -> int:
@@ -67,11 +67,18 @@ class DistinctIds:
 
     def add(self, ids: pd.Series) -> None:
         """Takes in canonical ids, of the type of those before."""
-        self._parts.append(pd.Series(ids.unique(), dtype=ids.dtype))
+        self._parts.append(_distinct(ids))
         if sum(map(len, self._parts[1:])) > len(self._parts[0]):
             self._parts = [self.merged()]
 
     def merged(self) -> pd.Series:
-        """Each id once, in the order of first appearance."""
-        joined = pd.concat(self._parts, ignore_index=True)
-        return pd.Series(joined.unique(), dtype=joined.dtype)
+        """Each id once, in no particular order."""
+        return _distinct(pd.concat(self._parts, ignore_index=True))
+
+
+def _distinct(ids: pd.Series) -> pd.Series:
+    if id_type(ids) == "string":
+        return pd.Series(ids.unique(), dtype=ids.dtype)
+    # Sorted runs are merged in linear time; a hash table of millions of integers takes many times as long.
+    ordered = np.sort(ids.to_numpy(), kind="stable")
+    return pd.Series(ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0])
