@@ -18,7 +18,10 @@ from recsys_nn.errors import DataError
 
 CHUNK_ROWS = 2**16
 FILE_NAME = "encoded.arrow"
-_SCHEMA = pa.schema([("user", pa.int32()), ("item", pa.int32()), ("rating", pa.float32())])
+_SCHEMA = pa.schema(
+    [("user", pa.int32()), ("item", pa.int32()), ("rating", pa.float32())],
+    metadata={"format": "recsys_nn encoded ratings 1"},
+)
 
 Columns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.floating]]
 
@@ -40,8 +43,8 @@ class RowFile:
         self.path = Path(folder) / FILE_NAME
         try:
             with _opened(self.path) as reader:
-                if reader.schema != _SCHEMA:
-                    raise DataError(f"{self.path} holds {reader.schema.names}, not encoded ratings")
+                if not reader.schema.equals(_SCHEMA, check_metadata=True):
+                    raise DataError(f"{self.path} is an Arrow file, but not one of encoded ratings")
                 n_chunks = reader.num_record_batches
                 last = reader.get_batch(n_chunks - 1).num_rows if n_chunks else 0
         except FileNotFoundError:
