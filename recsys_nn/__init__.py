@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         stratified_split,
         temporal_split,
     )
+    from recsys_nn.data.stream import RatingsStream, stream_ratings
+    from recsys_nn.data.streamed_tensors import StreamedTensors
     from recsys_nn.data.tensors import Tensors
     from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
     from recsys_nn.evaluation.evaluate import Evaluation, evaluate
@@ -61,6 +63,8 @@ _HOMES = {
         "stratified_split",
         "temporal_split",
     ),
+    "data.stream": ("RatingsStream", "stream_ratings"),
+    "data.streamed_tensors": ("StreamedTensors",),
     "data.tensors": ("Tensors",),
     "errors": ("ArtifactError", "ConfigError", "DataError", "RecsysError", "TrainingError"),
     "evaluation.evaluate": ("Evaluation", "evaluate"),

@@ -12,6 +12,7 @@ shrinkage towards μ, in ratings. ``bias`` is minimised by alternating its two c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 BaselineName = Literal["global", "user", "item", "bias"]
-EFFECTS: dict[BaselineName, tuple[str, ...]] = {
+Side = Literal["user", "item"]
+EFFECTS: dict[BaselineName, tuple[Side, ...]] = {
     "global": (),
     "user": ("user",),
     "item": ("item",),
@@ -31,6 +33,7 @@ SWEEPS = 10
 
 Rows = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
+Part = tuple[Rows, Rows, npt.NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,29 @@ class Biases:
 
     def predict(self, users: Rows, items: Rows) -> Floats:
         return self.mean + self.user[users] + self.item[items]
+
+
+class Totals:
+    """What one pass over the ratings finds for each row of a side: how many there are, and Σ (r - μ).
+
+    Args:
+        mean: μ.
+        n_user_rows: rows of users, the unknown included.
+        n_item_rows: the same of items.
+    """
+
+    def __init__(self, mean: float, *, n_user_rows: int, n_item_rows: int) -> None:
+        self.mean = mean
+        n_rows: dict[Side, int] = {"user": n_user_rows, "item": n_item_rows}
+        self.counts = {side: np.zeros(n, dtype=np.int64) for side, n in n_rows.items()}
+        self.sums = {side: np.zeros(n) for side, n in n_rows.items()}
+
+    def add(self, users: Rows, items: Rows, ratings: npt.NDArray[np.floating]) -> None:
+        deviations = np.asarray(ratings, dtype=np.float64) - self.mean
+        rows_of: dict[Side, Rows] = {"user": users, "item": items}
+        for side, rows in rows_of.items():
+            np.add.at(self.counts[side], rows, 1)
+            np.add.at(self.sums[side], rows, deviations)
 
 
 def fit_biases(
@@ -59,16 +85,52 @@ def fit_biases(
 ) -> Biases:
     """The baseline ``name`` fitted to ratings given as rows (0 = unknown, taken to have no bias)."""
     mean = float(np.mean(ratings, dtype=np.float64))
-    biases = {"user": np.zeros(n_user_rows), "item": np.zeros(n_item_rows)}
-    sides = {"user": (users, user_shrinkage), "item": (items, item_shrinkage)}
+    totals = Totals(mean, n_user_rows=n_user_rows, n_item_rows=n_item_rows)
+    totals.add(users, items, ratings)
+    shrinkages = {"user_shrinkage": user_shrinkage, "item_shrinkage": item_shrinkage}
+    return fit_biases_to_totals(name, totals, [(users, items, ratings)], **shrinkages, sweeps=sweeps)
+
+
+def fit_biases_to_totals(
+    name: BaselineName,
+    totals: Totals,
+    parts: Iterable[Part],
+    *,
+    user_shrinkage: float = USER_SHRINKAGE,
+    item_shrinkage: float = ITEM_SHRINKAGE,
+    sweeps: int = SWEEPS,
+) -> Biases:
+    """The baseline ``name`` of ratings too many to be held, from their totals and then part by part.
+
+    What a sweep needs beyond the totals is, for each row of one side, the sum of the other side's biases over
+    its ratings; no rating is read again.
+
+    Args:
+        name: of the baseline.
+        totals: of all ratings.
+        parts: the same ratings as (users, items, ratings), part by part; iterated anew in every half sweep.
+        user_shrinkage: κ_u.
+        item_shrinkage: κ_i.
+        sweeps: how often the two closed forms of ``bias`` alternate.
+    """
+    biases = {side: np.zeros_like(sums) for side, sums in totals.sums.items()}
+    shrinkages: dict[Side, float] = {"user": user_shrinkage, "item": item_shrinkage}
     effects = EFFECTS[name]
     for _ in range(sweeps if len(effects) > 1 else 1):
         for side in effects:
-            rows, shrinkage = sides[side]
-            biases[side][:] = 0.0
-            residuals = ratings - mean - biases["user"][users] - biases["item"][items]
-            sums = np.bincount(rows, weights=residuals, minlength=len(biases[side]))
-            counts = np.bincount(rows, minlength=len(biases[side]))
-            biases[side][:] = np.divide(sums, shrinkage + counts, out=np.zeros_like(sums), where=counts > 0)
+            counts = totals.counts[side]
+            left = totals.sums[side] - _explained(side, biases, parts)
+            biases[side] = np.divide(left, shrinkages[side] + counts, out=np.zeros_like(left), where=counts > 0)
             biases[side][0] = 0.0
-    return Biases(mean, biases["user"], biases["item"])
+    return Biases(totals.mean, biases["user"], biases["item"])
+
+
+def _explained(side: Side, biases: dict[Side, Floats], parts: Iterable[Part]) -> Floats:
+    """For each row of ``side`` the sum of the other side's biases over its ratings."""
+    sums = np.zeros_like(biases[side])
+    other = biases["item" if side == "user" else "user"]
+    if other.any():
+        for users, items, _ in parts:
+            rows, others = (users, items) if side == "user" else (items, users)
+            np.add.at(sums, rows, other[others])
+    return sums

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.baselines import EFFECTS, BaselineName, Biases, fit_biases
+from recsys_nn.data.baselines import EFFECTS, BaselineName, Biases, Part, Totals, fit_biases_to_totals
 from recsys_nn.data.ids import IdType, Where, plain_repr, row_number
+from recsys_nn.data.moments import Moments
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.row_file import Columns, RowFile
+from recsys_nn.data.stream import RatingsStream
+from recsys_nn.data.streamed_tensors import StreamedTensors
 from recsys_nn.data.tensors import Tensors
-from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.data.vocabulary import DistinctIds, Vocabulary
 from recsys_nn.errors import DataError
 
 ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
@@ -42,36 +46,47 @@ class Encoder:
     baselines: Mapping[BaselineName, Biases]
 
     @classmethod
-    def fit(cls, train: Ratings) -> Encoder:
+    def fit(cls, train: Ratings | RatingsStream) -> Encoder:
         """Fitted on the training part alone, or validation and test would leak into the model.
 
         The rating scale is the table's: where it was not given, it was observed before the table was split.
 
+        A stream gives the encoder that its ratings in one table would give. It is read first for the distinct ids,
+        mean and standard deviation, and then once more for its encoded rows, which go to a temporary file (12 bytes a
+        rating, in the folder that the environment variable TMPDIR names): on them the baselines are fitted. In memory
+        are the distinct ids and what is known of each, not the ratings.
+
         Raises:
             DataError: where there is nothing to learn: no ratings, one user, one item, all ratings equal.
         """
-        frame = train.frame
-        ratings = frame["rating"].to_numpy()
-        if not len(frame):
+        if not len(train):
             raise DataError("the training part is empty")
-        users, items = Vocabulary.fit("user", frame["user"]), Vocabulary.fit("item", frame["item"])
+        users, items, moments = _ids_and_moments(train)
         for side in (users, items):
             if len(side.ids) == 1:
                 only = plain_repr(side.ids.iloc[0])
                 raise DataError(f"the training part has only one {side.name} ({only}): there is nothing to compare")
-        if ratings.min() == ratings.max():
-            raise DataError(f"all {len(frame)} training ratings are {ratings[0]:g}: there is nothing to predict")
-        user_rows, item_rows = users.lookup(frame["user"]), items.lookup(frame["item"])
-        sizes = {"n_user_rows": users.n_rows, "n_item_rows": items.n_rows}
+        if moments.lowest == moments.highest:
+            raise DataError(f"all {moments.n} training ratings are {moments.lowest:g}: there is nothing to predict")
+        totals = Totals(moments.mean, n_user_rows=users.n_rows, n_item_rows=items.n_rows)
+
+        def encoded() -> Iterator[Columns]:
+            for part in _parts(train):
+                frame = part.frame
+                columns = users.lookup(frame["user"]), items.lookup(frame["item"]), frame["rating"].to_numpy()
+                totals.add(*columns)
+                yield columns
+
+        parts: Iterable[Part] = RowFile.temporary(encoded()) if isinstance(train, RatingsStream) else list(encoded())
         return cls(
             users=users,
             items=items,
-            user_counts=np.bincount(user_rows, minlength=users.n_rows).astype(np.int32),
-            item_counts=np.bincount(item_rows, minlength=items.n_rows).astype(np.int32),
-            rating_mean=float(ratings.mean()),
-            rating_std=float(ratings.std()),
+            user_counts=totals.counts["user"].astype(np.int32),
+            item_counts=totals.counts["item"].astype(np.int32),
+            rating_mean=moments.mean,
+            rating_std=moments.std,
             scale=train.scale,
-            baselines={name: fit_biases(name, user_rows, item_rows, ratings, **sizes) for name in EFFECTS},
+            baselines={name: fit_biases_to_totals(name, totals, parts) for name in EFFECTS},
         )
 
     @property
@@ -95,9 +110,36 @@ class Encoder:
 
     def encode(self, ratings: Ratings | pd.DataFrame) -> Tensors:
         """Rows (int32) of users and items and the ratings (float32), in the table's order."""
+        if isinstance(ratings, RatingsStream):
+            raise DataError("a stream of ratings is encoded by encode_stream, as its rows may not fit into memory")
         table = ratings if isinstance(ratings, Ratings) else Ratings(ratings)
         frame = table.frame
         return Tensors(self.encode_pairs(frame["user"], frame["item"]), frame["rating"].to_numpy())
+
+    def encode_stream(self, stream: RatingsStream, *, cache: str | Path | None = None) -> StreamedTensors:
+        """The same of ratings larger than memory: the encoded rows lie on disk, 12 bytes a rating.
+
+        Args:
+            stream: of :func:`stream_ratings`.
+            cache: a folder to keep them in, for ``StreamedTensors(cache)`` later; what was encoded there before is
+                replaced. By default a temporary folder, which is removed with the result.
+        """
+        parts = (self._encoded(ratings, where) for ratings, where in stream.chunks())
+        return StreamedTensors(RowFile.temporary(parts) if cache is None else RowFile.write(parts, cache))
+
+    def _encoded(self, ratings: Ratings, where: Where) -> Columns:
+        frame = ratings.frame
+        rows = self.encode_pairs(frame["user"], frame["item"], where=where)
+        ratings64 = frame["rating"].to_numpy()
+        with np.errstate(over="ignore"):
+            ratings32 = ratings64.astype(np.float32)
+        infinite = ~np.isfinite(ratings32)
+        if infinite.any():
+            row = int(infinite.argmax())
+            raise DataError(
+                f"{where(row)}: the rating {ratings64[row]:g} is beyond 32-bit numbers, which training needs"
+            )
+        return rows["user"], rows["item"], ratings32
 
     def encode_pairs(self, users: Any, items: Any, *, where: Where = row_number) -> dict[str, npt.NDArray[np.int32]]:
         """The model's inputs for pairs of raw ids: ``{"user": int32 (n,), "item": int32 (n,)}``."""
@@ -134,6 +176,20 @@ class Encoder:
             scale=(values["scale"][0], values["scale"][1]),
             baselines=baselines,
         )
+
+
+def _parts(train: Ratings | RatingsStream) -> Iterable[Ratings]:
+    return train if isinstance(train, RatingsStream) else [train]
+
+
+def _ids_and_moments(train: Ratings | RatingsStream) -> tuple[Vocabulary, Vocabulary, Moments]:
+    users, items, moments = DistinctIds(), DistinctIds(), Moments()
+    for part in _parts(train):
+        frame = part.frame
+        users.add(frame["user"])
+        items.add(frame["item"])
+        moments.add(frame["rating"].to_numpy())
+    return Vocabulary.fit("user", users.merged()), Vocabulary.fit("item", items.merged()), moments
 
 
 def _side_frame(side: Vocabulary, counts: Counts, baselines: Mapping[BaselineName, Biases], name: str) -> pd.DataFrame:

@@ -54,22 +54,28 @@ class Ratings:
         truth: Truth | None = None,
         where: Where = row_number,
     ) -> None:
-        missing = [name for name in ("user", "item", "rating") if name not in frame.columns]
-        if missing:
-            raise DataError(f"no column {missing[0]!r} among {', '.join(map(repr, frame.columns))}")
-        columns = {
-            "user": canonical_ids(frame["user"], "user", where),
-            "item": canonical_ids(frame["item"], "item", where),
-            "rating": _finite(frame["rating"], where),
-        }
-        if "timestamp" in frame.columns:
-            columns["timestamp"] = as_timestamps(frame["timestamp"], where)
-        table = pd.DataFrame(columns)
+        table = _checked_table(frame, where)
         self._scale = _checked_scale(table["rating"], scale, where)
         self._frame = _without_duplicates(table, duplicates, where)
         self._user_features = _feature_table(user_features, "user", table["user"])
         self._item_features = _feature_table(item_features, "item", table["item"])
         self._truth = truth
+
+    @classmethod
+    def part(cls, frame: pd.DataFrame, *, scale: tuple[float, float], where: Where = row_number) -> Ratings:
+        """Some rows of a table that is too large to be held: checked alike, but not for pairs that are repeated.
+
+        Args:
+            frame: as for the whole table.
+            scale: of the whole table.
+            where: names a row of ``frame`` in error messages.
+        """
+        part = object.__new__(cls)
+        part._frame = _checked_table(frame, where)
+        part._scale = scale
+        part._user_features = part._item_features = part._truth = None
+        _check_within(part._frame["rating"], scale, where)
+        return part
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -126,7 +132,22 @@ class Ratings:
         )
 
 
-def _finite(values: pd.Series, where: Where) -> pd.Series:
+def _checked_table(frame: pd.DataFrame, where: Where) -> pd.DataFrame:
+    missing = [name for name in ("user", "item", "rating") if name not in frame.columns]
+    if missing:
+        raise DataError(f"no column {missing[0]!r} among {', '.join(map(repr, frame.columns))}")
+    columns = {
+        "user": canonical_ids(frame["user"], "user", where),
+        "item": canonical_ids(frame["item"], "item", where),
+        "rating": finite_ratings(frame["rating"], where),
+    }
+    if "timestamp" in frame.columns:
+        columns["timestamp"] = as_timestamps(frame["timestamp"], where)
+    return pd.DataFrame(columns)
+
+
+def finite_ratings(values: pd.Series, where: Where) -> pd.Series:
+    """The ratings as float64, or a DataError that names the first that is no finite number."""
     series = values.reset_index(drop=True)
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(series.cat.categories.dtype)
@@ -147,11 +168,23 @@ def _finite(values: pd.Series, where: Where) -> pd.Series:
 def _checked_scale(ratings: pd.Series, scale: tuple[float, float] | None, where: Where) -> tuple[float, float]:
     if scale is None:
         return (float(ratings.min()), float(ratings.max())) if len(ratings) else (float("nan"), float("nan"))
+    bounds = scale_bounds(scale)
+    _check_within(ratings, bounds, where)
+    return bounds
+
+
+def scale_bounds(scale: tuple[float, float]) -> tuple[float, float]:
+    """A given scale as two floats, or a DataError where it is not (lowest, highest)."""
     if not (isinstance(scale, tuple | list) and len(scale) == 2 and all(isinstance(bound, Real) for bound in scale)):
         raise DataError(f"the scale {scale!r} is not a pair (lowest, highest)")
     lowest, highest = (float(bound) for bound in scale)
     if not (np.isfinite(lowest) and np.isfinite(highest) and lowest < highest):
         raise DataError(f"the scale {tuple(scale)} is not (lowest, highest) with lowest < highest")
+    return lowest, highest
+
+
+def _check_within(ratings: pd.Series, scale: tuple[float, float], where: Where) -> None:
+    lowest, highest = scale
     outside = ((ratings < lowest) | (ratings > highest)).to_numpy()
     if outside.any():
         row = int(outside.argmax())
@@ -159,7 +192,6 @@ def _checked_scale(ratings: pd.Series, scale: tuple[float, float] | None, where:
             f"{where(row)}: the rating {ratings.iloc[row]:g} is outside the scale {lowest:g} to {highest:g} "
             f"({int(outside.sum())} of {len(ratings)} are)"
         )
-    return lowest, highest
 
 
 def _without_duplicates(table: pd.DataFrame, policy: Duplicates, where: Where) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+from recsys_nn.data.columns import chosen_columns
 from recsys_nn.data.ids import IdType, Where, parse_ids, row_number
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.text import read_text
 from recsys_nn.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
-
-_ALIASES = {
-    "user": ("user", "userid", "uid", "customer", "customerid", "reviewerid"),
-    "item": ("item", "itemid", "iid", "movie", "movieid", "product", "productid", "book", "bookid", "isbn", "asin"),
-    "rating": ("rating", "ratings", "score", "stars", "bookrating", "overall"),
-    "timestamp": ("timestamp", "time", "date", "datetime", "unixreviewtime"),
-}
-_UNNAMED = ("user", "item", "rating", "timestamp")
 
 
 class TableFormat(BaseModel):
@@ -67,59 +61,18 @@ class Table:
 
     def renamed(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> pd.DataFrame:
         """The columns for the roles user, item, rating and timestamp, under these names."""
-        chosen: dict[int, str] = {}
-        for role, given in columns.items():
-            position = self._position(role, given, role in required)
-            if position in chosen:
-                raise DataError(
-                    f"{self.name}: the column {self._names[position]!r} would be both {chosen[position]} and {role}; "
-                    f"say which column is the {role}"
-                )
-            if position is not None:
-                chosen[position] = role
-        return pd.DataFrame({role: self.frame.iloc[:, position] for position, role in chosen.items()})
-
-    @property
-    def _names(self) -> list[str]:
-        return [str(name) for name in self.frame.columns]
-
-    def _position(self, role: str, given: str | int | None, required: bool) -> int | None:
-        names = self._names
-        if given is not None:
-            named = [k for k, name in enumerate(names) if name == str(given)]
-            if not named and isinstance(given, int) and 0 <= given < len(names):
-                return given
-            return self._only(role, named, f"no column {given!r}")
-        if not self.header:
-            return self._usual_position(role, required)
-        named = [k for k, name in enumerate(names) if name == role]
-        fitting = named or [k for k, name in enumerate(names) if _plain(name) in _ALIASES[role]]
-        return self._only(role, fitting, "no column") if fitting or required else None
-
-    def _usual_position(self, role: str, required: bool) -> int | None:
-        position = _UNNAMED.index(role)
-        if position < len(self._names) <= len(_UNNAMED):
-            return position
-        if required:
-            raise DataError(
-                f"{self.name} has no header and {len(self._names)} columns; say which is the {role} by its position, "
-                f"for example {role}={position}"
-            )
-        return None
-
-    def _only(self, role: str, positions: list[int], none: str) -> int:
-        if len(positions) == 1:
-            return positions[0]
-        problem = f"more than one column that may be the {role}" if positions else f"{none} for the {role}"
-        listed = ", ".join(map(repr, self._names))
-        raise DataError(f"{self.name}: {problem} among {listed}; name it with {role}='...'")
+        names = [str(name) for name in self.frame.columns]
+        chosen = chosen_columns(names, columns, required=required, table=self.name, header=self.header)
+        return pd.DataFrame({role: self.frame.iloc[:, position] for role, position in chosen.items()})
 
 
 def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
     """A Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
     file = Path(path).expanduser()
     if file.suffix.lower() in PARQUET_SUFFIXES:
-        return Table(_read_parquet(file), str(file), lambda row: f"{file}, row {row}", text=False)
+        with reading_parquet(file):
+            frame = pq.read_table(file).to_pandas()
+        return Table(frame, str(file), lambda row: f"{file}, row {row}", text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
     return Table(text.table.to_pandas(), str(file), text.where, text=True, header=text.header)
 
@@ -178,9 +131,11 @@ def _parse_ids(frame: pd.DataFrame, table: Table, id_types: Mapping[str, IdType]
         frame[side] = parse_ids(frame[side], id_types[side], side, table.where)
 
 
-def _read_parquet(file: Path) -> pd.DataFrame:
+@contextmanager
+def reading_parquet(file: Path) -> Iterator[None]:
+    """What pyarrow finds wrong with a file becomes a DataError that names it."""
     try:
-        return pq.read_table(file).to_pandas()
+        yield
     except FileNotFoundError:
         raise DataError(f"{file} does not exist") from None
     except (pa.ArrowInvalid, OSError) as error:
@@ -202,7 +157,3 @@ def _is_number(text: str) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,19 @@ class Block:
     order: Order
 
 
+@runtime_checkable
+class TrainingPart(Protocol):
+    """Examples as the Trainer takes them, in memory (:class:`Tensors`) or on disk."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Tensors: ...
+
+    def blocks(self, *, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = False) -> Iterator[Block]: ...
+
+    def split(self, fraction: float, *, seed: int) -> tuple[TrainingPart, Tensors]: ...
+
+
 class Tensors:
     """Inputs and targets of equal length.
 
@@ -65,6 +78,13 @@ class Tensors:
             if len(values) != len(self.targets):
                 raise DataError(f"{len(values)} rows of {name}, {len(self.targets)} of the targets")
 
+    @classmethod
+    def unchecked(cls, inputs: Inputs, targets: npt.NDArray[np.float32]) -> Tensors:
+        """Tensors of arrays that are already as they would be held, for which checking them again is too slow."""
+        tensors = object.__new__(cls)
+        tensors.inputs, tensors.targets = inputs, targets
+        return tensors
+
     def __len__(self) -> int:
         return len(self.targets)
 
@@ -74,13 +94,9 @@ class Tensors:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Tensors:
         """The rows at these positions."""
-        part = object.__new__(Tensors)
-        part.targets = self.targets[rows]
         if isinstance(self.inputs, dict):
-            part.inputs = {name: values[rows] for name, values in self.inputs.items()}
-        else:
-            part.inputs = self.inputs[rows]
-        return part
+            return self.unchecked({name: values[rows] for name, values in self.inputs.items()}, self.targets[rows])
+        return self.unchecked(self.inputs[rows], self.targets[rows])
 
     def blocks(self, *, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = False) -> Iterator[Block]:
         """The blocks of an epoch, one after the other: here a single one, as all examples are in memory.
@@ -95,9 +111,7 @@ class Tensors:
 
     def split(self, fraction: float, *, seed: int) -> tuple[Tensors, Tensors]:
         """A random ``fraction`` of the rows held out: (the rest, the held-out part), both in the given order."""
-        held_out = round(fraction * len(self))
-        if not 0 < held_out < len(self):
-            raise DataError(f"{len(self)} rows are too few to hold out a fraction of {fraction:g}")
+        held_out = held_out_of(len(self), fraction)
         order = np.random.default_rng(seed).permutation(len(self))
         return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
 
@@ -106,6 +120,14 @@ class Tensors:
         import tensorflow as tf
 
         return tf.data.Dataset.from_tensor_slices((self.inputs, self.targets)).batch(batch_size)
+
+
+def held_out_of(n: int, fraction: float) -> int:
+    """How many of ``n`` rows a fraction is, or a DataError where it would leave a part empty."""
+    held_out = round(fraction * n)
+    if not 0 < held_out < n:
+        raise DataError(f"{n} rows are too few to hold out a fraction of {fraction:g}")
+    return held_out
 
 
 def _numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:

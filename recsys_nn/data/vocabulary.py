@@ -25,7 +25,7 @@ class Vocabulary:
 
     @classmethod
     def fit(cls, name: str, values: pd.Series) -> Vocabulary:
-        return cls(name, pd.Series(values.unique(), dtype=values.dtype).sort_values().reset_index(drop=True))
+        return cls(name, _distinct(values).sort_values(ignore_index=True))
 
     @property
     def n_rows(self) -> int:
@@ -43,6 +43,8 @@ class Vocabulary:
             return np.zeros(0, dtype=np.int32)
         if id_type(asked) != self.type:
             raise self._of_another_type(asked, where)
+        if self.type == "integer":
+            return (self._index.get_indexer(asked.to_numpy()) + 1).astype(np.int32)
         # The index holds Python strings: it is asked for each distinct id once.
         codes, distinct = pd.factorize(asked)
         return (self._index.get_indexer(distinct)[codes] + 1).astype(np.int32)
@@ -55,3 +57,28 @@ class Vocabulary:
             f"{where(row)}: {self.name} {plain_repr(asked.iloc[row])} is of type {_OTHER[self.type]}, the {self.name} "
             f"ids were of type {self.type} in training ({int(known.sum())} of {len(asked)} would match after a cast)"
         )
+
+
+class DistinctIds:
+    """The distinct ids among all that were added, held in memory that grows with them alone."""
+
+    def __init__(self) -> None:
+        self._parts: list[pd.Series] = []
+
+    def add(self, ids: pd.Series) -> None:
+        """Takes in canonical ids, of the type of those before."""
+        self._parts.append(_distinct(ids))
+        if sum(map(len, self._parts[1:])) > len(self._parts[0]):
+            self._parts = [self.merged()]
+
+    def merged(self) -> pd.Series:
+        """Each id once, in no particular order."""
+        return _distinct(pd.concat(self._parts, ignore_index=True))
+
+
+def _distinct(ids: pd.Series) -> pd.Series:
+    if id_type(ids) == "string":
+        return pd.Series(ids.unique(), dtype=ids.dtype)
+    # Sorted runs are merged in linear time; a hash table of millions of integers takes many times as long.
+    ordered = np.sort(ids.to_numpy(), kind="stable")
+    return pd.Series(ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0])

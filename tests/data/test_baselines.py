@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.baselines import Biases, fit_biases
+from recsys_nn.data.baselines import EFFECTS, Biases, Totals, fit_biases, fit_biases_to_totals
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.loading import load_ratings
 
@@ -100,6 +100,20 @@ def test_ten_sweeps_are_the_default_and_none_of_them_makes_the_fit_worse():
     ]
     assert after[0] > after[1] > after[2] > after[3] >= after[4]
     assert objective(fit_biases("bias", *table, **sizes), *table, 15.0, 10.0) == after[3]
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+def test_ratings_part_by_part_have_the_baselines_of_the_whole(name):
+    table, sizes = random_table(30, 20, 200, seed=5), {"n_user_rows": 31, "n_item_rows": 21}
+    parts = list(zip(*(np.split(column, [70, 70, 150]) for column in table), strict=True))
+    totals = Totals(float(table[2].mean()), **sizes)
+    for part in parts:
+        totals.add(*part)
+    found, expected = fit_biases_to_totals(name, totals, parts), fit_biases(name, *table, **sizes)
+    assert found.mean == expected.mean
+    np.testing.assert_allclose(found.user, expected.user, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found.item, expected.item, rtol=0, atol=1e-14)
+    assert totals.counts["user"].tolist() == np.bincount(table[0], minlength=31).tolist()
 
 
 @pytest.mark.parametrize("name", ["user", "item", "bias"])

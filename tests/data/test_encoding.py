@@ -9,14 +9,23 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from recsys_nn.data import stream as stream_module
 from recsys_nn.data.encoding import ENCODER_FILES, Encoder
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.stream import RatingsStream, stream_ratings
+from recsys_nn.data.streamed_tensors import StreamedTensors
 from recsys_nn.data.tensors import Tensors
 from recsys_nn.errors import DataError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=25)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1)
+
+
+def stream_of(frame: pd.DataFrame, folder: str | Path, n_files: int = 1, **options: object) -> RatingsStream:
+    for number, rows in enumerate(np.array_split(np.arange(len(frame)), n_files)):
+        frame.iloc[rows].to_parquet(Path(folder) / f"{number}.parquet", index=False)
+    return stream_ratings(folder, **options)
 
 
 def ratings_of(users: list, items: list, values: list[float], **options: object) -> Ratings:
@@ -157,3 +166,102 @@ def test_a_million_distinct_ids_have_a_million_rows():
     assert encoder.n_users == number
     np.testing.assert_array_equal(encoder.users.lookup(ids), np.arange(1, number + 1))
     assert encoder.user_counts.max() == 1
+
+
+# Streams
+
+
+@settings(REPEATABLE, max_examples=12)
+@given(
+    st.one_of(st.sets(ids, min_size=2, max_size=8) for ids in (INTEGERS, TEXTS)),
+    st.one_of(st.sets(ids, min_size=2, max_size=8) for ids in (INTEGERS, TEXTS)),
+    st.integers(1, 4),
+    st.integers(0, 2**32),
+)
+def test_a_stream_gives_the_encoder_and_the_rows_of_the_same_ratings_in_one_table(users, items, n_files, seed):
+    pairs = pd.MultiIndex.from_product([sorted(users), sorted(items)], names=["user", "item"]).to_frame(index=False)
+    rng = np.random.default_rng(seed)
+    frame = pairs.iloc[rng.permutation(len(pairs))].assign(rating=rng.normal(3.7, 1.0, len(pairs)))
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream_module, "CHUNK_ROWS", 3)
+        stream = stream_of(frame, folder, n_files)
+        found = Encoder.fit(stream)
+        rows = found.encode_stream(stream).take(np.arange(len(frame)))
+    ratings = Ratings(frame)
+    expected = Encoder.fit(ratings)
+
+    for side in ("users", "items"):
+        pd.testing.assert_series_equal(getattr(found, side).ids, getattr(expected, side).ids)
+    for name in ("user_counts", "item_counts"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), strict=True)
+    assert found.id_types == expected.id_types
+    assert found.scale == expected.scale
+    assert (found.rating_mean, found.rating_std) == pytest.approx(
+        (expected.rating_mean, expected.rating_std), rel=1e-12
+    )
+    for name, baseline in expected.baselines.items():
+        np.testing.assert_allclose(found.baselines[name].user, baseline.user, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found.baselines[name].item, baseline.item, rtol=0, atol=1e-12)
+    resident = expected.encode(ratings)
+    for side in ("user", "item"):
+        np.testing.assert_array_equal(rows.inputs[side], resident.inputs[side], strict=True)
+    np.testing.assert_array_equal(rows.targets, resident.targets, strict=True)
+
+
+def test_a_stream_of_more_than_one_chunk_on_disk_is_encoded_as_the_table(tmp_path):
+    n = 150_000  # three chunks of the cache
+    rng = np.random.default_rng(0)
+    pairs = rng.choice(20_000 * 500, n, replace=False)
+    frame = pd.DataFrame({"user": pairs // 500, "item": pairs % 500, "rating": rng.integers(1, 11, n) / 2})
+    stream = stream_of(frame, tmp_path, n_files=3)
+    found, expected = Encoder.fit(stream), Encoder.fit(Ratings(frame))
+    assert found.rating_mean == pytest.approx(expected.rating_mean, rel=1e-14)
+    np.testing.assert_allclose(found.baselines["bias"].user, expected.baselines["bias"].user, rtol=0, atol=1e-12)
+    (block,) = found.encode_stream(stream).blocks(batch_size=100)
+    np.testing.assert_array_equal(block.tensors.inputs["user"], expected.users.lookup(frame["user"]))
+
+
+def test_a_stream_that_is_encoded_into_a_folder_is_opened_again_from_there(tmp_path):
+    (tmp_path / "ratings").mkdir()
+    stream = stream_of(TRAIN.frame, tmp_path / "ratings", n_files=2)
+    Encoder.fit(stream).encode_stream(stream, cache=tmp_path / "cache")
+    found, expected = StreamedTensors(tmp_path / "cache").take(np.arange(4)), Encoder.fit(TRAIN).encode(TRAIN)
+    assert found.inputs["user"].tolist() == expected.inputs["user"].tolist()
+    assert found.targets.tolist() == expected.targets.tolist()
+
+
+def test_other_ratings_than_those_of_training_are_streamed_too(tmp_path):
+    stream = stream_of(pd.DataFrame({"user": ["new", "c"], "item": [10, 99], "rating": [1.0, 2.0]}), tmp_path)
+    rows = Encoder.fit(TRAIN).encode_stream(stream).take(np.array([0, 1]))
+    assert rows.inputs["user"].tolist() == [0, 3]
+    assert rows.inputs["item"].tolist() == [1, 0]
+
+
+def test_a_temporary_folder_is_left_by_no_fit_and_by_no_encoding_that_failed(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "ratings").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    encoder = Encoder.fit(stream_of(TRAIN.frame, tmp_path / "ratings"))
+    stream = stream_of(pd.DataFrame({"user": ["a"], "item": ["10"], "rating": [1.0]}), tmp_path / "ratings")
+    with pytest.raises(
+        DataError, match=r"0\.parquet, row 0: item '10' is of type string, the item ids were of type int"
+    ):
+        encoder.encode_stream(stream)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_streamed_rating_beyond_32_bits_is_refused_with_its_place(tmp_path):
+    stream = stream_of(pd.DataFrame({"user": ["a", "b"], "item": [10, 20], "rating": [1.0, 1e39]}), tmp_path)
+    with pytest.raises(DataError, match=r"0\.parquet, row 1: the rating 1e\+39 is beyond 32-bit numbers"):
+        Encoder.fit(TRAIN).encode_stream(stream)
+
+
+def test_a_stream_is_not_encoded_into_memory(tmp_path):
+    with pytest.raises(DataError, match="a stream of ratings is encoded by encode_stream"):
+        Encoder.fit(TRAIN).encode(stream_of(TRAIN.frame, tmp_path))
+
+
+@pytest.mark.parametrize(("train", "message"), list(NOTHING_TO_LEARN.values())[1:], ids=list(NOTHING_TO_LEARN)[1:])
+def test_a_stream_from_which_nothing_can_be_learnt_is_refused(tmp_path, train, message):
+    with pytest.raises(DataError, match=message):
+        Encoder.fit(stream_of(train.frame, tmp_path))

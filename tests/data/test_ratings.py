@@ -335,3 +335,27 @@ def test_there_are_no_features_unless_they_are_given():
 def test_features_that_do_not_fit_the_ids_are_refused(features, message):
     with pytest.raises(DataError, match=message):
         Ratings(table(), **features)
+
+
+# A part of a table that is never whole
+
+
+def test_a_part_has_the_scale_of_the_whole_and_may_repeat_a_pair():
+    part = Ratings.part(table(item=[10, 10, 10]), scale=(1.0, 9.0))
+    assert rows(part) == [("ann", 10, 4.0), ("ann", 10, 2.0), ("bob", 10, 5.0)]
+    assert part.scale == (1.0, 9.0)
+    assert (part.user_features, part.item_features, part.truth) == (None, None, None)
+    assert rows(part.take([2])) == [("bob", 10, 5.0)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"user": ["ann", "ann", None]}, "part 7, row 2: the user id is missing"),
+        ({"rating": [4, np.inf, 5]}, "part 7, row 1: the rating is inf"),
+        ({"rating": [4, 2, 10]}, "part 7, row 2: the rating 10 is outside the scale 1 to 9"),
+    ],
+)
+def test_a_part_is_checked_as_a_table_is(changed, message):
+    with pytest.raises(DataError, match=message):
+        Ratings.part(table(**changed), scale=(1.0, 9.0), where=lambda row: f"part 7, row {row}")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.data.vocabulary import DistinctIds, Vocabulary
 from recsys_nn.errors import DataError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
@@ -95,3 +95,23 @@ def test_an_error_names_the_side_and_the_place_of_the_row():
 def test_what_is_no_id_is_refused_and_not_unknown(asked, message):
     with pytest.raises(DataError, match=message):
         fitted(5, 7).lookup(pd.Series(asked))
+
+
+@REPEATABLE
+@given(
+    st.one_of(
+        st.lists(st.lists(ids, min_size=1, max_size=4), min_size=1, max_size=12)
+        for ids in (
+            st.integers(0, 9),
+            st.sampled_from([-(2**63), -1, 2**63 - 1]),
+            st.sampled_from(["7", "007", "a", "b", "A"]),
+        )
+    )
+)
+def test_the_distinct_ids_of_parts_are_those_of_the_whole(parts):
+    dtype = "str" if isinstance(parts[0][0], str) else "int64"
+    distinct = DistinctIds()
+    for part in parts:
+        distinct.add(pd.Series(part, dtype=dtype))
+    assert sorted(distinct.merged()) == sorted({one for part in parts for one in part})
+    assert distinct.merged().dtype == dtype
