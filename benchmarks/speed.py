@@ -52,7 +52,9 @@ def movielens(repeats: int) -> list[dict[str, Any]]:
     for batch in (1024, 4096):
         for optimizer in ("rowwise_sgd", "rowwise_adagrad", "lazy_adam"):
             cases += [{"system": "compiled", "kind": "svd", "batch": batch, "optimizer": optimizer}]
-    cases += [{"system": system, "kind": "svd", "batch": 1024, "optimizer": "adam"} for system in ("tutorial", "keras-rs")]
+    cases += [
+        {"system": system, "kind": "svd", "batch": 1024, "optimizer": "adam"} for system in ("tutorial", "keras-rs")
+    ]
     return [case | measured("epochs", **case, repeats=repeats) for case in cases]
 
 

@@ -1,6 +1,6 @@
 """One measurement of benchmarks/speed.py, in a process of its own: prints what it found as a line of JSON.
 
-    python benchmarks/speed_cases.py epochs '{"system": "compiled", "kind": "svd", "optimizer": "adam", "batch": 256}'
+python benchmarks/speed_cases.py epochs '{"system": "compiled", "kind": "svd", "optimizer": "adam", "batch": 256}'
 """
 
 from __future__ import annotations

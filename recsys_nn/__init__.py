@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from recsys_nn.prediction.predictor import Predictor
     from recsys_nn.training.config import TrainConfig
+    from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseSGD
     from recsys_nn.training.run import TrainingRun
     from recsys_nn.training.trainer import Trainer
 
@@ -84,6 +85,7 @@ _HOMES = {
     ),
     "prediction.predictor": ("Predictor",),
     "training.config": ("TrainConfig",),
+    "training.rowwise": ("LazyAdam", "RowwiseAdagrad", "RowwiseSGD"),
     "training.run": ("TrainingRun",),
     "training.trainer": ("Trainer",),
 }

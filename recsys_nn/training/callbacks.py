@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from recsys_nn.data.tensors import Tensors
+from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import TrainingError
 
 Logs = dict[str, Any]
@@ -39,7 +39,7 @@ class EpochLog(keras.callbacks.Callback):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Ends a training whose loss is no longer a number, saying why it probably is not."""
 
-    def __init__(self, train: Tensors, learning_rate: float) -> None:
+    def __init__(self, train: TrainingPart, learning_rate: float) -> None:
         super().__init__()
         self._train, self._learning_rate = train, learning_rate
 
@@ -52,8 +52,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
                 )
 
     def _likely_cause(self) -> str:
-        for name, values in _float_inputs(self._train):
-            spread = float(np.abs(values).max())
+        for name, spread in _float_spreads(self._train).items():
             if spread > 100:
                 return (
                     f"the likely cause is that {name} is not standardised (it reaches {spread:g}): "
@@ -82,6 +81,13 @@ class ProgressLines(keras.callbacks.Callback):
         self._console.print("  ".join(parts), soft_wrap=True, highlight=False)
 
 
-def _float_inputs(train: Tensors) -> list[tuple[str, Any]]:
-    named = train.inputs if isinstance(train.inputs, dict) else {"inputs": train.inputs}
-    return [(f"the input {name!r}", values) for name, values in named.items() if values.dtype.kind == "f"]
+def _float_spreads(train: TrainingPart) -> dict[str, float]:
+    """The largest magnitude of each input that is not of integers."""
+    spreads: dict[str, float] = {}
+    for block in train.blocks(batch_size=1):
+        inputs = block.tensors.inputs
+        for name, values in (inputs if isinstance(inputs, dict) else {"inputs": inputs}).items():
+            if values.dtype.kind == "f":
+                name = f"the input {name!r}"
+                spreads[name] = max(spreads.get(name, 0.0), float(np.abs(values).max()))
+    return spreads

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recsys_nn.data.tensors import Block, Tensors
+from recsys_nn.data.tensors import Block, Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.feeding import EVALUATION_BATCH, steps_per_epoch
 
@@ -41,10 +41,10 @@ class CompiledLoop:
     def __init__(self, model: keras.Model, step: Callable[[Any], Any], *, n: int, batch_size: int, xla: bool) -> None:
         self._step, self._n, self._batch_size, self._xla = step, n, min(batch_size, n), xla
         self._steps = tf.function(self._loop, autograph=False, jit_compile=xla or None, reduce_retracing=not xla)
-        self._collected = tf.function(lambda: _collect(model), autograph=False)
+        self._collected = tf.function(lambda: _collect(model), autograph=False, jit_compile=xla or None)
         self._held: tuple[Tensors | None, Any] = (None, None)
 
-    def prepare(self, part: Tensors) -> None:
+    def prepare(self, part: TrainingPart) -> None:
         """Traces and compiles, without making a step."""
         block = next(part.blocks(batch_size=self._batch_size))
         for size in self._sizes(len(block.order)):
@@ -99,7 +99,13 @@ class CompiledEngine:
     """
 
     def __init__(
-        self, model: keras.Model, train: Tensors, validation: Tensors | None, config: TrainConfig, *, xla: bool
+        self,
+        model: keras.Model,
+        train: TrainingPart,
+        validation: TrainingPart | None,
+        config: TrainConfig,
+        *,
+        xla: bool,
     ) -> None:
         self._model, self._train, self._validation, self._config = model, train, validation, config
         one = train.take(np.array([0]))

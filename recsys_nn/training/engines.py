@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import keras
 
-from recsys_nn.data.tensors import Tensors
+from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import ConfigError
 from recsys_nn.training.compiled import CompiledEngine
 from recsys_nn.training.config import TrainConfig
@@ -35,7 +35,9 @@ class Engine(Protocol):
 class KerasEngine:
     """Keras's own loop."""
 
-    def __init__(self, model: keras.Model, train: Tensors, validation: Tensors | None, config: TrainConfig) -> None:
+    def __init__(
+        self, model: keras.Model, train: TrainingPart, validation: TrainingPart | None, config: TrainConfig
+    ) -> None:
         self._model, self._train, self._validation, self._config = model, train, validation, config
 
     def fit(self, hooks: Hooks) -> None:
@@ -58,7 +60,7 @@ class KerasEngine:
 
 
 def choose_engine(
-    model: keras.Model, train: Tensors, validation: Tensors | None, config: TrainConfig, hooks: Hooks
+    model: keras.Model, train: TrainingPart, validation: TrainingPart | None, config: TrainConfig, hooks: Hooks
 ) -> tuple[Engine, str]:
     """The engine that ``config.engine`` asks for, ready to fit, and its name with, where Keras's was taken, the reason.
 
@@ -96,7 +98,7 @@ def _overridden(model: keras.Model) -> str | None:
     return next((name for name in _OWN_STEPS if getattr(type(model), name) is not getattr(keras.Model, name)), None)
 
 
-def _worth_xla(train: Tensors, config: TrainConfig) -> bool:
+def _worth_xla(train: TrainingPart, config: TrainConfig) -> bool:
     steps = steps_per_epoch(train, config.batch_size)
     saved_an_epoch = steps * _SAVED_A_STEP + len(train) * _SAVED_AN_EXAMPLE
     return min(config.epochs, _USUAL_EPOCHS) * saved_an_epoch > _COMPILING

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from recsys_nn.data.tensors import Tensors
+from recsys_nn.data.tensors import TrainingPart
 
 EVALUATION_BATCH = 65_536
 
 
-def steps_per_epoch(part: Tensors, batch_size: int) -> int:
+def steps_per_epoch(part: TrainingPart, batch_size: int) -> int:
     return ceil(len(part) / batch_size)
 
 
 def dataset(
-    part: Tensors, *, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0, shuffle: bool = False
+    part: TrainingPart, *, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0, shuffle: bool = False
 ) -> tf.data.Dataset:
     """(inputs, targets) of these epochs one after the other, :func:`steps_per_epoch` batches each, the last smaller."""
 
@@ -49,6 +49,6 @@ def dataset(
     )
 
 
-def evaluation_dataset(part: Tensors) -> tf.data.Dataset:
+def evaluation_dataset(part: TrainingPart) -> tf.data.Dataset:
     """The examples in their own order, in large batches."""
     return dataset(part, batch_size=EVALUATION_BATCH)

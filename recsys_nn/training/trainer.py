@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.tensors import Tensors
+from recsys_nn.data.tensors import Tensors, TrainingPart
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import StopReason, TrainingRun
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Trainer:
-    """Trains any keras.Model on :class:`Tensors`, this package's or not.
+    """Trains any keras.Model, this package's or not, on :class:`Tensors` or, where they exceed memory, StreamedTensors.
 
     The same seed, versions and thread count give the same weights bit for bit, in any process. For this the
     Trainer switches TensorFlow's op determinism on, which then holds for the whole process.
@@ -37,7 +37,7 @@ class Trainer:
         self._callbacks = tuple(callbacks)
         self._progress = progress
 
-    def fit(self, model: keras.Model, train: Tensors, validation: Tensors | None = None) -> TrainingRun:
+    def fit(self, model: keras.Model, train: TrainingPart, validation: TrainingPart | None = None) -> TrainingRun:
         """Trains ``model`` in place; it ends with the weights of its best epoch.
 
         Where ``validation`` is not given, a random fraction of ``train`` (``config.validation``) is held out. (What an
@@ -51,7 +51,7 @@ class Trainer:
         """
         config = self.config
         for part in (train, validation):
-            if part is not None and not isinstance(part, Tensors):
+            if part is not None and not isinstance(part, TrainingPart):
                 raise DataError(f"the Trainer takes Tensors (Encoder.encode makes them), not a {type(part).__name__}")
         if not len(train):
             raise DataError("the training part is empty")
@@ -63,13 +63,15 @@ class Trainer:
             model(train.take(np.array([0])).inputs)
         for layer in model.layers:
             if hasattr(layer, "fit_closed_form"):
+                if not isinstance(train, Tensors):
+                    raise DataError(f"the layer {layer.name!r} is solved in closed form, from Tensors in memory alone")
                 layer.fit_closed_form(train.inputs, train.targets)
         if not model.trainable_weights:
             return self._evaluated_once(model, train, validation, began)
         self._check_monitor(validation)
         return self._fitted(model, train, validation, began)
 
-    def _check_monitor(self, validation: Tensors | None) -> None:
+    def _check_monitor(self, validation: TrainingPart | None) -> None:
         config = self.config
         if validation is None and config.patience is None:
             return
@@ -82,7 +84,9 @@ class Trainer:
                 f"training.monitor: {config.monitor!r} is never logged (logged: {', '.join(logged)}){why}"
             )
 
-    def _fitted(self, model: keras.Model, train: Tensors, validation: Tensors | None, began: float) -> TrainingRun:
+    def _fitted(
+        self, model: keras.Model, train: TrainingPart, validation: TrainingPart | None, began: float
+    ) -> TrainingRun:
         import keras
         import tensorflow as tf
 
@@ -128,7 +132,7 @@ class Trainer:
         return TrainingRun(model, pd.DataFrame(log.rows), int(best_epoch), reason, seconds, config, name)
 
     def _evaluated_once(
-        self, model: keras.Model, train: Tensors, validation: Tensors | None, began: float
+        self, model: keras.Model, train: TrainingPart, validation: TrainingPart | None, began: float
     ) -> TrainingRun:
         from recsys_nn.training.compiling import compile_model
         from recsys_nn.training.feeding import evaluation_dataset
