@@ -37,11 +37,13 @@ def u1_base() -> Any:
 
 def uniform(n_ratings: int, n_users: int, n_items: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Encoded ratings of users and items drawn uniformly: the worst case for the caches."""
+    from recsys_nn.data.aligned import aligned
+
     rng = np.random.default_rng(seed)
     return {
-        "user": rng.integers(1, n_users + 1, n_ratings, dtype=np.int32),
-        "item": rng.integers(1, n_items + 1, n_ratings, dtype=np.int32),
-        "rating": rng.integers(1, 6, n_ratings, dtype=np.int8).astype(np.float32),
+        "user": aligned(rng.integers(1, n_users + 1, n_ratings, dtype=np.int32), np.int32),
+        "item": aligned(rng.integers(1, n_items + 1, n_ratings, dtype=np.int32), np.int32),
+        "rating": aligned(rng.integers(1, 6, n_ratings, dtype=np.int8), np.float32),
     }
 
 
@@ -216,6 +218,38 @@ def case_race_surprise(rate: float = 0.005, regularisation: float = 0.02) -> dic
         seconds = time.perf_counter() - began
         best = min(best, (surprise.accuracy.rmse(model.test(held_out), verbose=False), epochs, seconds))
     return {"rmse": best[0], "epochs": best[1], "to_best": best[2]}
+
+
+def case_stream(ratings: int = 10**8, users: int = 10**6, items: int = 10**5, batch: int = 1024) -> dict[str, float]:
+    """Parquet files to a trained model: rows per second of each pass, and the peak memory of the process."""
+    import recsys_nn as rn
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_parquet(Path(folder), ratings, users, items)
+        stream = rn.stream_ratings(folder, scale=(1, 5))
+        seconds = {}
+        began = time.perf_counter()
+        encoder = rn.Encoder.fit(stream)
+        seconds["fit"] = time.perf_counter() - began
+        began = time.perf_counter()
+        part = encoder.encode_stream(stream)
+        seconds["encode"] = time.perf_counter() - began
+        model = our_model("svd", encoder)
+        settings = {"epochs": 2, "patience": None, "validation": 0, "optimizer": "rowwise_sgd", "engine": "compiled"}
+        run = rn.Trainer(rn.TrainConfig(batch_size=batch, **settings), progress=False).fit(model, part)
+        seconds["epoch"] = float(run.history["seconds"].min())
+        tables = sum(weight.numpy().nbytes for weight in model.weights) / 2**20
+    rates = {f"{name}_per_second": ratings / value for name, value in seconds.items()}
+    return rates | {"peak_mib": peak_mib(), "tables_mib": tables}
+
+
+def write_parquet(folder: Path, n_ratings: int, n_users: int, n_items: int, rows: int = 2_000_000) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for number, start in enumerate(range(0, n_ratings, rows)):
+        columns = uniform(min(rows, n_ratings - start), n_users, n_items, seed=number)
+        pq.write_table(pa.table(columns), folder / f"part-{number:04}.parquet")
 
 
 def case_predict(pairs: int = 1_000_000) -> dict[str, float]:

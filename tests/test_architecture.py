@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "errors": [],
     "data": ["errors"],
     "models": ["data.encoding", "data.baselines", "errors"],
-    "training": ["data.tensors", "errors"],
+    "training": ["data.tensors", "data.aligned", "errors"],
     "prediction": ["data", "models", "errors"],
     "evaluation": ["prediction", "data", "errors"],
     "strict_yaml": ["errors"],

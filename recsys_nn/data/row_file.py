@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recsys_nn.data.aligned import aligned_empty
 from recsys_nn.data.atomic import atomic_file
 from recsys_nn.errors import DataError
 
@@ -112,7 +113,7 @@ def regrouped(parts: Iterable[Columns], size: int) -> Iterator[Columns]:
 
 def empty_columns(n: int, rating: npt.DTypeLike = np.float32) -> Columns:
     """Room for ``n`` rows."""
-    return np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32), np.empty(n, dtype=rating)
+    return aligned_empty(n, np.int32), aligned_empty(n, np.int32), aligned_empty(n, rating)
 
 
 def _write(parts: Iterable[Columns], stream: BinaryIO) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.data.row_file import Columns, RowFile, empty_columns, regrouped
-from recsys_nn.data.tensors import Block, Tensors, held_out_of
+from recsys_nn.data.tensors import Block, Tensors, held_out_of, shuffled_order
 from recsys_nn.errors import DataError
 
 BLOCK_ROWS = 2**22
@@ -81,11 +81,8 @@ class StreamedTensors:
         chunks = rng.permutation(len(self._sizes)) if shuffle else np.arange(len(self._sizes))
         size = min(max(self._block_rows // batch_size, 1) * batch_size, len(self))
         for columns in regrouped(self._chunks(chunks), size):
-            order = np.arange(len(columns[0]), dtype=np.int32)
-            if shuffle:
-                rng.shuffle(order)
-            yield Block(_tensors(columns), order)
-            del columns, order  # or they would stand beside the next block while it is read
+            yield Block(_tensors(columns), shuffled_order(len(columns[0]), rng if shuffle else None))
+            del columns  # or they would stand beside the next block while it is read
 
     def split(self, fraction: float, *, seed: int) -> tuple[StreamedTensors, Tensors]:
         """A random ``fraction`` of the rows held out: (the rest, the held-out part), both in the given order.

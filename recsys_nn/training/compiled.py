@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
+from recsys_nn.data.aligned import is_aligned
 from recsys_nn.data.tensors import Block, Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.feeding import EVALUATION_BATCH, steps_per_epoch
@@ -40,6 +42,11 @@ class CompiledLoop:
 
     def __init__(self, model: keras.Model, step: Callable[[Any], Any], *, n: int, batch_size: int, xla: bool) -> None:
         self._step, self._n, self._batch_size, self._xla = step, n, min(batch_size, n), xla
+        if not xla:
+            # Inlined into the loop by TensorFlow's graph optimizer, a step would now and then read a weight before the
+            # step before has written it. As a call it is also bit for bit what Keras's own loop makes.
+            apart = {"_noinline": True}
+            self._step = tf.function(step, autograph=False, reduce_retracing=True, experimental_attributes=apart)
         self._steps = tf.function(self._loop, autograph=False, jit_compile=xla or None, reduce_retracing=not xla)
         self._collected = tf.function(lambda: _collect(model), autograph=False, jit_compile=xla or None)
         self._held: tuple[Tensors | None, Any] = (None, None)
@@ -78,9 +85,8 @@ class CompiledLoop:
     def _call(self, block: Block, size: int | None, first: int, last: int) -> None:
         if self._held[0] is not block.tensors:
             examples = (block.tensors.inputs, block.tensors.targets)
-            self._held = (block.tensors, tf.nest.map_structure(tf.convert_to_tensor, examples))
-        order = tf.convert_to_tensor(block.order)
-        self._steps(self._held[1], order, tf.constant(first), tf.constant(last), size)
+            self._held = (block.tensors, tf.nest.map_structure(_as_tensor, examples))
+        self._steps(self._held[1], _as_tensor(block.order), tf.constant(first), tf.constant(last), size)
 
     def _loop(self, examples: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor, size: int | None) -> None:
         def one(step: tf.Tensor) -> tf.Tensor:
@@ -153,6 +159,11 @@ class CompiledEngine:
         logs = self._validating.run(self._validation.blocks(batch_size=EVALUATION_BATCH))
         callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}
+
+
+def _as_tensor(array: npt.NDArray[Any]) -> tf.Tensor:
+    """The array's own memory where TensorFlow can use it; ``tf.convert_to_tensor`` makes copies."""
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__()) if is_aligned(array) else tf.convert_to_tensor(array)
 
 
 def prefetched(items: Iterator[Item]) -> Generator[Item, None, None]:
