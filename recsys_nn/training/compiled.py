@@ -56,6 +56,7 @@ class CompiledLoop:
         block = next(part.blocks(batch_size=self._batch_size))
         for size in self._sizes(len(block.order)):
             self._call(block, size, 0, 0)
+        self._collected()
 
     def run(self, blocks: Iterator[Block]) -> dict[str, float]:
         """One pass; what the model's metrics then say."""

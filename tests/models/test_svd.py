@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_nn import Encoder, SVDConfig, build_model
+from recsys_nn import Encoder, SVDConfig, TrainConfig, Trainer, build_model
 from tests.models.contract import NetworkContract, twenty_ratings
 
 
@@ -55,6 +55,28 @@ def test_an_epoch_of_batches_averages_to_the_full_objective(encoder):
     dense = np.mean((tensors.targets - predicted) ** 2)
     dense += config.l2 * (np.sum(p**2) + np.sum(q**2)) + config.bias_l2 * (np.sum(a**2) + np.sum(b**2))
     assert np.mean(losses) == pytest.approx(dense, rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [20, 4])
+def test_row_wise_steps_follow_the_gradient_of_the_dense_penalty(encoder, batch_size):
+    """An epoch of SGD at a rate η → 0 moves every weight by -η · steps · the gradient of the full objective, penalty of
+    all rows included, although a step touches the rows of its batch alone."""
+    config, rate = SVDConfig(embedding_dim=3, l2=0.3, init_std=0.5), 1e-4
+    model, tensors = build_model(config, encoder, seed=2), encoder.encode(twenty_ratings())
+    tables = [model.get_layer(f"{side}_factors").embeddings for side in ("user", "item")]
+    start = [table.numpy() for table in tables]
+    with tf.GradientTape() as tape:
+        error = tf.reduce_mean(tf.square(model(tensors.inputs) - tensors.targets))
+        dense = error + config.l2 * encoder.rating_std * tf.add_n([tf.reduce_sum(tf.square(t.value)) for t in tables])
+    gradients = [tf.convert_to_tensor(g).numpy() for g in tape.gradient(dense, [table.value for table in tables])]
+    settings = TrainConfig(
+        optimizer="rowwise_sgd", learning_rate=rate, batch_size=batch_size, epochs=1, patience=None, validation=0
+    )
+    Trainer(settings, progress=False).fit(model, tensors)
+    for table, before, gradient in zip(tables, start, gradients, strict=True):
+        moved = (table.numpy() - before) / (-rate * 20 / batch_size)
+        np.testing.assert_allclose(moved, gradient, atol=5e-3)
+        assert np.abs(gradient).max() > 0.5
 
 
 def test_without_a_given_penalty_its_sum_is_that_of_a_prior(encoder):
