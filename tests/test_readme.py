@@ -30,8 +30,11 @@ def run_commands(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         elif command[0] == "make":
             # Run whole by .ci/run; here it must exist.
             subprocess.run(["make", "--dry-run", *command[1:]], cwd=ROOT, check=True, capture_output=True)
-        elif command[:2] == ["python", "benchmarks/accuracy.py"]:
+        elif command[0] == "python":
+            assert command[1].startswith("benchmarks/")
             assert (ROOT / command[1]).is_file()
+        elif command[:3] == ["pip", "install", "-r"]:
+            assert (ROOT / command[3]).is_file()
         elif command[:2] == ["pip", "install"]:
             assert command[2:] in (["recsys-nn"], ["-e", "."])
         else:
