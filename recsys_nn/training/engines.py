@@ -20,9 +20,11 @@ _BATCH_HOOKS = tuple(
 )
 _OWN_STEPS = ("train_step", "test_step", "make_train_function", "make_test_function", "fit", "evaluate")
 
-# What XLA saves over TensorFlow's graph, and what compiling costs: seconds, measured on two cores. Only their order of
-# magnitude matters, and sizes alone decide, so that the same run is made in the same way every time.
-_SAVED_A_STEP, _SAVED_AN_EXAMPLE, _COMPILING = 1e-4, 2e-7, 2.0
+# What XLA saves over TensorFlow's graph, and what compiling costs: seconds, measured on two cores. The operations of a
+# step grow with the trainable variables. Only the order of magnitude matters, and sizes alone decide, so that one run
+# is made in the same way every time.
+_SAVED_A_STEP_AND_VARIABLE, _SAVED_AN_EXAMPLE = 4e-5, 2e-7
+_COMPILING, _COMPILING_A_VARIABLE = 1.0, 0.1
 _USUAL_EPOCHS = 25  # until early stopping
 
 
@@ -72,7 +74,7 @@ def choose_engine(
     forced = config.engine == "compiled"
     reason = _not_compilable(model, hooks)
     if reason is None:
-        xla = forced or (_worth_xla(train, config) and not _draws_slowly(model))
+        xla = forced or (_worth_xla(model, train, config) and not _draws_slowly(model))
         for with_xla in (True,) if forced else (True, False) if xla else (False,):
             try:
                 engine = CompiledEngine(model, train, validation, config, xla=with_xla)
@@ -98,10 +100,11 @@ def _overridden(model: keras.Model) -> str | None:
     return next((name for name in _OWN_STEPS if getattr(type(model), name) is not getattr(keras.Model, name)), None)
 
 
-def _worth_xla(train: TrainingPart, config: TrainConfig) -> bool:
+def _worth_xla(model: keras.Model, train: TrainingPart, config: TrainConfig) -> bool:
+    variables = len(model.trainable_variables)
     steps = steps_per_epoch(train, config.batch_size)
-    saved_an_epoch = steps * _SAVED_A_STEP + len(train) * _SAVED_AN_EXAMPLE
-    return min(config.epochs, _USUAL_EPOCHS) * saved_an_epoch > _COMPILING
+    saved_an_epoch = steps * variables * _SAVED_A_STEP_AND_VARIABLE + len(train) * _SAVED_AN_EXAMPLE
+    return min(config.epochs, _USUAL_EPOCHS) * saved_an_epoch > _COMPILING + _COMPILING_A_VARIABLE * variables
 
 
 def _draws_slowly(model: keras.Model) -> bool:
