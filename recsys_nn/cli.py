@@ -79,7 +79,7 @@ def train(
         out.print(f"Interrupted: the best epoch so far, {run.best_epoch}, is kept.", highlight=False)
     out.print(
         f"{result.config.model.kind}: best epoch {run.best_epoch} of {len(run.history)}, "
-        f"stopped by {run.stop_reason}, {run.seconds:.1f} s",
+        f"stopped by {run.stop_reason}, {run.seconds:.1f} s ({run.engine})",
         highlight=False,
     )
     if result.evaluation is not None:

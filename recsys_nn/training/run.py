@@ -38,7 +38,7 @@ class TrainingRun:
     stop_reason: StopReason
     seconds: float
     config: TrainConfig = field(repr=False)
-    engine: str = "keras"
+    engine: str
 
     def plot_history(self) -> Figure:
         """Training and validation loss by epoch, the best epoch marked."""
