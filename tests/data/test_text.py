@@ -94,7 +94,7 @@ GOOD = {
     "UTF-32-LE with a mark": (codecs.BOM_UTF32_LE + "user,item\né,1\n".encode("utf-32-le"), {}, ACCENTED),
     "Latin-1": ("user,item\né,1\n".encode("latin-1"), {"encoding": "latin-1"}, ACCENTED),
     "a mark that is none": ("1,2\n\ufeff3,4\n", {}, {"0": ["1", "\ufeff3"], "1": ["2", "4"]}),
-    "gzip without .gz": (gzip.compress(b"user,item\nu1,i1\nu2,i2\n"), {}, PLAIN),
+    "gzip without .gz": (gzip.compress(b"user,item\nu1,i1\nu2,i2\n", mtime=0), {}, PLAIN),
 }
 
 
@@ -106,7 +106,7 @@ def test_every_field_is_the_text_in_the_file(
 
 
 def test_gz_files_are_decompressed_even_in_several_parts(tmp_path: Path) -> None:
-    content = gzip.compress(b"user,item\nu1,i1\n") + gzip.compress(b"u2,i2\n")
+    content = gzip.compress(b"user,item\nu1,i1\n", mtime=0) + gzip.compress(b"u2,i2\n")
     assert columns(read_text(written(tmp_path, content, "ratings.csv.gz"))) == PLAIN
 
 
@@ -117,9 +117,9 @@ BAD = {
     "only a mark": (codecs.BOM_UTF8, {}, ": the file is empty"),
     "Parquet": (b"PAR1\x15\x04", {}, ": this is a Parquet file, where a delimited text file is expected"),
     "zip": (b"PK\x03\x04\x14\0", {}, ": this is a zip archive or an Excel workbook"),
-    "Parquet within gzip": (gzip.compress(b"PAR1\x15\x04"), {}, ": this is a Parquet file"),
-    "truncated gzip": (gzip.compress(b"a,b\n1,2\n")[:-3], {}, ": not a complete gzip file: "),
-    "damaged gzip": (gzip.compress(b"a,b\n1,2\n")[:-8] + bytes(8), {}, ": not a complete gzip file: CRC"),
+    "Parquet within gzip": (gzip.compress(b"PAR1\x15\x04", mtime=0), {}, ": this is a Parquet file"),
+    "truncated gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-3], {}, ": not a complete gzip file: "),
+    "damaged gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-8] + bytes(8), {}, ": not a complete gzip file: CRC"),
     "NUL": ("a,b\r\n1,2\r\n\0,3\r\n", {}, ", line 3: a NUL byte"),
     "UTF-16 without a mark": (
         "a,b\n".encode("utf-16-le"),
@@ -276,7 +276,7 @@ def test_a_row_longer_than_a_block_is_refused(tmp_path: Path, monkeypatch: pytes
         ('a,"b\n"\n"1\r\n\r""",2\n3,4\n', [3, 6]),
         ('a::b\n"::\n"::2\n\n3::4\n', [2, 5]),
         (codecs.BOM_UTF16_LE + "a,b\n1,\u0a0a\n3,4\n".encode("utf-16-le"), [2, 3]),
-        (gzip.compress(b"a,b\n\n1,2\n3,4\n"), [3, 4]),
+        (gzip.compress(b"a,b\n\n1,2\n3,4\n", mtime=0), [3, 4]),
     ],
 )
 def test_the_line_of_a_row(tmp_path: Path, content: bytes | str, lines: list[int]) -> None:
