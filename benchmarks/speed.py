@@ -80,7 +80,7 @@ def users(repeats: int) -> list[dict[str, Any]]:
             cases += [{"system": "surprise", "ratings": 2_000_000}]
         for case in cases:
             case["ratings"] = min(case["ratings"], 2_000_000)
-            found.append(size | case | measured("epochs", **size, **case, repeats=min(repeats, 3)))
+            found.append(size | case | measured("epochs", **size, **case, repeats=repeats))
     return found
 
 
@@ -88,7 +88,7 @@ def ratings(repeats: int) -> list[dict[str, Any]]:
     """From 10^5 to 10^8 ratings of a million users and 100,000 items."""
     size = {"users": 10**6, "items": 10**5, "batch": 1024, "system": "compiled", "optimizer": "rowwise_sgd"}
     return [
-        size | {"ratings": n} | measured("epochs", **size, ratings=n, repeats=repeats if n < 10**8 else 2)
+        size | {"ratings": n} | measured("epochs", **size, ratings=n, repeats=repeats)
         for n in (10**5, 10**6, 10**7, 10**8)
     ]
 
