@@ -93,7 +93,7 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
     def learning_rate(self, value: Any) -> None:
         before = float(self.learning_rate)
         keras.optimizers.Optimizer.learning_rate.fset(self, value)
-        self.dense.learning_rate = float(self.dense.learning_rate) * float(value) / before
+        self.dense.learning_rate = float(self.dense.learning_rate) * float(value) / before if before else float(value)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

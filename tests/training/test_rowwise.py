@@ -188,6 +188,9 @@ def test_a_new_learning_rate_changes_the_dense_one_in_proportion():
     optimizer.learning_rate = 0.05
     assert float(optimizer.learning_rate) == pytest.approx(0.05)
     assert float(optimizer.dense.learning_rate) == pytest.approx(0.2)
+    for rate in (0.0, 0.3):  # from nothing there is no proportion
+        optimizer.learning_rate = rate
+        assert float(optimizer.dense.learning_rate) == pytest.approx(rate)
 
 
 def test_a_schedule_counts_its_own_steps():
