@@ -96,14 +96,14 @@ def ratings(repeats: int) -> list[dict[str, Any]]:
 def memory(repeats: int) -> list[dict[str, Any]]:
     """Peak memory of 10 million resident ratings over that of 100,000, with the same tables."""
     size = {"users": 10**5, "items": 10**4, "batch": 4096, "system": "compiled", "optimizer": "rowwise_sgd"}
-    peaks = {n: measured("epochs", **size, ratings=n, repeats=2)["peak_mib"] for n in (10**5, 10**7)}
+    peaks = {n: measured("epochs", **size, ratings=n, repeats=repeats)["peak_mib"] for n in (10**5, 10**7)}
     per_rating = (peaks[10**7] - peaks[10**5]) * 2**20 / (10**7 - 10**5)
     return [size | {"ratings": 10**7, "bytes_per_rating": per_rating}]
 
 
 def stream(repeats: int) -> list[dict[str, Any]]:
     """100 million ratings in Parquet files."""
-    return [measured("stream", ratings=10**8)]
+    return [measured("stream", ratings=10**8, repeats=repeats)]
 
 
 def predict(repeats: int) -> list[dict[str, Any]]:

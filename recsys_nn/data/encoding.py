@@ -51,10 +51,10 @@ class Encoder:
 
         The rating scale is the table's: where it was not given, it was observed before the table was split.
 
-        A stream gives the encoder that its ratings in one table would give. It is read first for the distinct ids,
-        mean and standard deviation, and then once more for its encoded rows, which go to a temporary file (12 bytes a
-        rating, in the folder that the environment variable TMPDIR names): on them the baselines are fitted. In memory
-        are the distinct ids and what is known of each, not the ratings.
+        A stream gives the encoder that its ratings in one table would give. It is read first for its scale, where that
+        was not given, then for the distinct ids, mean and standard deviation, and then once more for its encoded rows,
+        which go to a temporary file (12 bytes a rating, in the folder that the environment variable TMPDIR names): on
+        them the baselines are fitted. In memory are the distinct ids and what is known of each, not the ratings.
 
         Raises:
             DataError: where there is nothing to learn: no ratings, one user, one item, all ratings equal.

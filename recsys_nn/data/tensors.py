@@ -104,9 +104,13 @@ class Tensors:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Tensors:
         """The rows at these positions."""
+
+        def taken(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return aligned(values[rows], values.dtype)
+
         if isinstance(self.inputs, dict):
-            return self.unchecked({name: values[rows] for name, values in self.inputs.items()}, self.targets[rows])
-        return self.unchecked(self.inputs[rows], self.targets[rows])
+            return self.unchecked({name: taken(values) for name, values in self.inputs.items()}, taken(self.targets))
+        return self.unchecked(taken(self.inputs), taken(self.targets))
 
     def blocks(self, *, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = False) -> Iterator[Block]:
         """The blocks of an epoch, one after the other: here a single one, as all examples are in memory.

@@ -21,7 +21,7 @@ class Dropout(keras.layers.Layer):
     on a CPU.
 
     Args:
-        rate: share of the elements that are left out.
+        rate: share of the elements that are left out, at least 0 and less than 1.
         seed: of the masks.
 
     Shapes: any, unchanged.
@@ -29,6 +29,8 @@ class Dropout(keras.layers.Layer):
 
     def __init__(self, rate: float, *, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate={rate!r}: a share of the elements is at least 0 and less than 1")
         self.rate, self.seed = rate, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True

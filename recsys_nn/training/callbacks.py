@@ -84,6 +84,9 @@ class ProgressLines(keras.callbacks.Callback):
 def _float_spreads(train: TrainingPart) -> dict[str, float]:
     """The largest magnitude of each input that is not of integers."""
     spreads: dict[str, float] = {}
+    few = train.take(np.array([0])).inputs
+    if all(values.dtype.kind != "f" for values in (few.values() if isinstance(few, dict) else [few])):
+        return spreads
     for block in train.blocks(batch_size=1):
         inputs = block.tensors.inputs
         for name, values in (inputs if isinstance(inputs, dict) else {"inputs": inputs}).items():

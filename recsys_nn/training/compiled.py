@@ -23,7 +23,7 @@ from recsys_nn.data.tensors import Block, Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.feeding import EVALUATION_BATCH, steps_per_epoch
 
-EXAMPLES_A_CALL = 2**21
+EXAMPLES_A_CALL, STEPS_A_CALL = 2**21, 2**10
 """After so many, Python comes back for a moment, so that Ctrl-C is heard within a long epoch."""
 
 Item = TypeVar("Item")
@@ -37,7 +37,7 @@ class CompiledLoop:
         step: its ``train_step`` or ``test_step``.
         n: examples of a pass.
         batch_size: examples of a step; the last of a pass has what is left.
-        xla: whether XLA compiles the loop, for each of the two sizes that its batches have.
+        xla: whether XLA compiles the loop, anew for each size that batches and blocks have.
     """
 
     def __init__(self, model: keras.Model, step: Callable[[Any], Any], *, n: int, batch_size: int, xla: bool) -> None:
@@ -65,7 +65,7 @@ class CompiledLoop:
             block = next(blocks)
             done = 0
             for size, last in self._sizes(len(block.order)).items():
-                stride = max(1, EXAMPLES_A_CALL // self._batch_size)
+                stride = min(max(1, EXAMPLES_A_CALL // self._batch_size), STEPS_A_CALL)
                 for first in range(done, last, stride):
                     self._call(block, size, first, min(first + stride, last))
                 done = last
@@ -102,7 +102,8 @@ class CompiledLoop:
 class CompiledEngine:
     """``model.fit`` with compiled epochs: the same order of callbacks, the same logs.
 
-    Making it traces and compiles the loops of training and validation; the model stays as it was.
+    Making it traces and compiles the loops of training and validation; the model stays as it was. (With XLA the last
+    block of a part on disk, smaller than the others, is compiled when an epoch first comes to it.)
     """
 
     def __init__(
@@ -115,9 +116,9 @@ class CompiledEngine:
         xla: bool,
     ) -> None:
         self._model, self._train, self._validation, self._config = model, train, validation, config
-        one = train.take(np.array([0]))
-        model.test_step(tf.nest.map_structure(tf.convert_to_tensor, (one.inputs, one.targets)))  # builds its metrics
-        model.reset_metrics()
+        for part in (train, validation):
+            if part is not None:
+                _try_out(model, part)
         model.optimizer.build(model.trainable_variables)
         self._training = CompiledLoop(model, model.train_step, n=len(train), batch_size=config.batch_size, xla=xla)
         self._training.prepare(train)
@@ -160,6 +161,33 @@ class CompiledEngine:
         logs = self._validating.run(self._validation.blocks(batch_size=EVALUATION_BATCH))
         callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}
+
+
+def _try_out(model: keras.Model, part: TrainingPart) -> None:
+    """Judges a few examples step by step, which builds the model's metrics.
+
+    Among them are those with the least and the largest of every integer input: a number beyond an embedding table is an
+    error here, where XLA would take the nearest row instead.
+    """
+    few = part.take(_extremes(part))
+    model.test_step(tf.nest.map_structure(tf.convert_to_tensor, (few.inputs, few.targets)))
+    model.reset_metrics()
+
+
+def _extremes(part: TrainingPart) -> npt.NDArray[np.int64]:
+    """The first row, and for each integer input a row that holds its least and one that holds its largest number."""
+    found: dict[tuple[str, int], tuple[int, int]] = {}  # by input and direction: the number, its row
+    first = 0
+    for block in part.blocks(batch_size=1):
+        inputs = block.tensors.inputs
+        for name, values in (inputs if isinstance(inputs, dict) else {"": inputs}).items():
+            if values.dtype.kind == "i":
+                flat = values.reshape(len(values), -1)
+                for sign, least in ((1, flat.min(axis=1)), (-1, -flat.max(axis=1))):
+                    row = int(least.argmin())
+                    found[name, sign] = min(found.get((name, sign), (2**31, 0)), (int(least[row]), first + row))
+        first += len(block.order)
+    return np.unique([0, *(row for _, row in found.values())])
 
 
 def _as_tensor(array: npt.NDArray[Any]) -> tf.Tensor:

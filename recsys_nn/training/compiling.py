@@ -33,6 +33,7 @@ _OPTIMIZERS: dict[OptimizerName, type[keras.optimizers.Optimizer]] = {
     "rowwise_adagrad": RowwiseAdagrad,
     "rowwise_sgd": RowwiseSGD,
 }
+_ROWWISE = ", ".join(name for name, factory in _OPTIMIZERS.items() if issubclass(factory, RowwiseOptimizer))
 _LOSSES: dict[LossName, type[keras.losses.Loss]] = {
     "mse": keras.losses.MeanSquaredError,
     "mae": keras.losses.MeanAbsoluteError,
@@ -76,17 +77,18 @@ def _optimizer(config: OptimizerConfig, automatic: OptimizerName, rate: Any) -> 
         _called(LazyAdam, path, settings, learning_rate=rate)  # the settings that either choice has
     factory = _OPTIMIZERS[automatic if config.name == "auto" else config.name]
     if config.dense is not None:
-        own = dict(config.dense.settings)
-        dense_factory = _OPTIMIZERS.get(config.dense.name)
-        if (
-            not issubclass(factory, RowwiseOptimizer)
-            or dense_factory is None
-            or issubclass(dense_factory, RowwiseOptimizer)
-        ):
-            raise ConfigError(f"{path}.dense: a row-wise optimizer has a dense one of Keras's beside it, no other has")
-        dense_rate = own.pop("learning_rate", rate)
-        settings["dense"] = _called(dense_factory, f"{path}.dense", own, learning_rate=dense_rate)
+        if config.name == "auto" or not issubclass(factory, RowwiseOptimizer):
+            raise ConfigError(f"{path}.dense: it stands beside a row-wise optimizer ({_ROWWISE}), not {config.name!r}")
+        settings["dense"] = _dense(config.dense, f"{path}.dense", rate)
     return _called(factory, path, settings, learning_rate=rate)
+
+
+def _dense(config: OptimizerConfig, path: str, rate: Any) -> keras.optimizers.Optimizer:
+    factory = _OPTIMIZERS.get(config.name)
+    if factory is None or issubclass(factory, RowwiseOptimizer) or config.dense:
+        raise ConfigError(f"{path}: {config.name!r} is not one of Keras's optimizers alone, such as 'adam'")
+    settings = dict(config.settings)
+    return _called(factory, path, settings, learning_rate=settings.pop("learning_rate", rate))
 
 
 def named_callbacks(configs: tuple[CallbackConfig, ...]) -> list[keras.callbacks.Callback]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import keras
 
@@ -72,18 +73,18 @@ def choose_engine(
     if config.engine == "keras":
         return KerasEngine(model, train, validation, config), "keras"
     forced = config.engine == "compiled"
-    reason = _not_compilable(model, hooks)
+    reason, failure = _not_compilable(model, hooks), None
     if reason is None:
         xla = forced or (_worth_xla(model, train, config) and not _draws_slowly(model))
         for with_xla in (True,) if forced else (True, False) if xla else (False,):
             try:
                 engine = CompiledEngine(model, train, validation, config, xla=with_xla)
             except Exception as error:  # whatever a model's own code raises; the next loop that fails says it again
-                reason = f"the model cannot be compiled ({type(error).__name__}: {_first_line(error)})"
+                reason, failure = f"the model cannot be compiled ({_cause(error)})", error
             else:
                 return engine, "compiled with XLA" if with_xla else "compiled"
     if forced:
-        raise ConfigError(f"training.engine: {reason}; set it to auto or keras")
+        raise ConfigError(f"training.engine: {reason}; set it to auto or keras") from failure
     return KerasEngine(model, train, validation, config), f"keras: {reason}"
 
 
@@ -108,15 +109,15 @@ def _worth_xla(model: keras.Model, train: TrainingPart, config: TrainConfig) -> 
 
 
 def _draws_slowly(model: keras.Model) -> bool:
-    """Whether a layer draws Keras's random numbers, which XLA makes fifty times slower on a CPU."""
-    return any(_is_random(layer) for layer in model._flatten_layers())
-
-
-def _is_random(layer: Any) -> bool:
-    return isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator) and not getattr(
-        layer, "draws_by_hash", False
+    """Whether a layer draws Keras's own random numbers, which XLA makes fifty times slower on a CPU."""
+    return any(
+        type(layer).__module__.startswith("keras.") and hasattr(layer, "seed_generator")
+        for layer in model._flatten_layers()
     )
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "")
+def _cause(error: Exception) -> str:
+    """The first line that says what is wrong; Keras puts one above it that says where, and formats for a terminal."""
+    lines = re.sub(r"\x1b\[\d+m", "", str(error)).splitlines()
+    told = [line for line in lines if line.strip() and not line.startswith("Exception encountered when calling")]
+    return f"{type(error).__name__}: {told[0].strip() if told else 'it says no more'}"

@@ -33,7 +33,8 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
     A row that stands in a batch k times gets one update, from the sum of its k gradients.
 
     Args:
-        learning_rate: η of the tables; assigning another one changes that of ``dense`` in proportion.
+        learning_rate: η of the tables; assigning another number changes that of ``dense`` in proportion (from 0 on, to
+            the same).
         dense: the Keras optimizer of all variables that are no tables; by default the one that these equations come
             from, with the same learning rate.
         name: of the optimizer.
@@ -63,11 +64,17 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
         self.build(variables)
         pairs = list(zip(grads, variables, strict=True))
         rest = [pair for pair in pairs if not is_table(pair[1])]
-        if rest:
-            self.dense.apply(*zip(*rest, strict=True))
         tables = [pair for pair in pairs if is_table(pair[1])]
-        if tables:
-            super().apply(*zip(*tables, strict=True))
+        if any(gradient is not None for gradient, _ in rest):
+            self.dense.apply(*zip(*rest, strict=True))
+            if all(gradient is None for gradient, _ in tables):
+                self.iterations.assign_add(1)
+                return
+        super().apply(*zip(*tables, strict=True))
+
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        """Where ``dense`` averages its variables, they become their average."""
+        self.dense.finalize_variable_values([variable for variable in var_list if not is_table(variable)])
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         if isinstance(gradient, tf.IndexedSlices):
@@ -91,9 +98,9 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        before = float(self.learning_rate)
+        before, value = float(self.learning_rate), float(value)
+        self.dense.learning_rate = float(self.dense.learning_rate) * value / before if before else value
         keras.optimizers.Optimizer.learning_rate.fset(self, value)
-        self.dense.learning_rate = float(self.dense.learning_rate) * float(value) / before if before else float(value)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -218,19 +225,21 @@ class LazyAdam(RowwiseOptimizer):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def _row_state(self, table: Any) -> Any:
-        moments = (self.add_variable_from_reference(table, name) for name in ("momentum", "velocity"))
-        return *moments, _Duplicates(table.shape[0])
+        n_rows, dim = table.shape  # m_r and v_r lie side by side: a row of both is one access to memory
+        moments = self.add_variable((n_rows, 2 * dim), dtype=table.dtype, name=f"{table.name}_moments")
+        return moments, _Duplicates(n_rows)
 
     def _update_rows(self, table: Any, state: Any, rows: Any, gradients: Any, rate: Any) -> None:
-        momentum, velocity, duplicates = state[0].value, state[1].value, state[2]
+        moments, duplicates = state[0].value, state[1]
         g = duplicates.summed(rows, gradients, everywhere=True)
         t = tf.cast(self.iterations + 1, table.dtype)
-        m = self.beta_1 * tf.gather(momentum, rows) + (1 - self.beta_1) * g
-        v = self.beta_2 * tf.gather(velocity, rows) + (1 - self.beta_2) * tf.square(g)
+        m, v = tf.split(tf.gather(moments, rows), 2, axis=-1)
+        m = self.beta_1 * m + (1 - self.beta_1) * g
+        v = self.beta_2 * v + (1 - self.beta_2) * tf.square(g)
         rate *= tf.sqrt(1 - tf.pow(self.beta_2, t)) / (1 - tf.pow(self.beta_1, t))
         step = rate * m / (tf.sqrt(v) + self.epsilon)
-        for variable, values in ((momentum, m), (velocity, v), (table, tf.gather(table, rows) - step)):
-            variable.scatter_update(tf.IndexedSlices(values, rows))
+        moments.scatter_update(tf.IndexedSlices(tf.concat([m, v], axis=-1), rows))
+        table.scatter_update(tf.IndexedSlices(tf.gather(table, rows) - step, rows))
 
     def get_config(self) -> dict[str, Any]:
         own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

@@ -219,3 +219,35 @@ def test_a_model_without_tables_is_trained_by_the_dense_optimizer():
         return model.get_weights()
 
     assert_equal_weights(dense(LazyAdam(RATE)), dense(keras.optimizers.Adam(RATE)))
+
+
+class Ignoring(keras.layers.Layer):
+    """Has a weight that no gradient reaches."""
+
+    def build(self, input_shape):
+        self.unused = self.add_weight(name="unused", shape=(2,))
+
+    def call(self, x):
+        return x
+
+
+def test_variables_without_a_gradient_are_left_alone():
+    model = keras.Sequential([keras.Input((), dtype="int32"), keras.layers.Embedding(6, 1), Ignoring()])
+    model.compile(LazyAdam(RATE), "mse", jit_compile=False)
+    before = model.get_weights()
+    after = trained(model, [1, 2], steps=1)
+    np.testing.assert_array_equal(after[1], before[1])
+    assert np.all(after[0][[1, 2]] != before[0][[1, 2]])
+
+
+def test_the_average_that_the_dense_optimizer_keeps_is_taken_in_the_end():
+    def dense_weights(optimizer):
+        model = model_of(optimizer, table=WholeTable)
+        model.fit(np.array([0, 1, 2]), np.array([1.0, 2.0, 3.0]), epochs=3, verbose=0)
+        return model.get_weights()[1:]
+
+    averaging = {"use_ema": True, "ema_momentum": 0.5}
+    plain = keras.optimizers.SGD(RATE)
+    ours = dense_weights(RowwiseSGD(RATE, dense=keras.optimizers.SGD(RATE, **averaging)))
+    assert_equal_weights(ours, dense_weights(keras.optimizers.SGD(RATE, **averaging)))
+    assert not np.allclose(ours[0], dense_weights(plain)[0])

@@ -132,6 +132,17 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
         ({"optimizer": {"name": "sgd", "momentun": 0.9}}, "training.optimizer.momentun: .*did you mean 'momentum'"),
         ({"optimizer": {"name": "sgd", "momentum": 7}}, "training.optimizer: .*momentum"),
         ({"optimizer": {"name": "sgd", "learning_rate": 1}}, "training.optimizer.learning_rate: set training.learn"),
+        ({"optimizer": {"dense": "adam"}}, "training.optimizer.dense: it stands beside a row-wise .*, not 'auto'"),
+        ({"optimizer": {"name": "adam", "dense": "sgd"}}, "training.optimizer.dense: .*lazy_adam.*, not 'adam'"),
+        (
+            {"optimizer": {"name": "lazy_adam", "dense": "auto"}},
+            "training.optimizer.dense: 'auto' is not one of Keras's",
+        ),
+        (
+            {"optimizer": {"name": "lazy_adam", "dense": {"name": "sgd", "dense": "sgd"}}},
+            "optimizer.dense: 'sgd' is not",
+        ),
+        ({"optimizer": {"name": "lazy_adam", "dense": {"name": "sgd", "rho": 1}}}, "optimizer.dense.rho: there is no"),
         ({"callbacks": [{"name": "reduce_lr_on_plateau", "factr": 0.5}]}, "training.callbacks.0.factr.*'factor'"),
     ],
 )
