@@ -80,13 +80,12 @@ class Tensors:
             raise DataError("there are no inputs")
         if isinstance(inputs, Mapping):
             self.inputs = {name: _numeric(values, f"the input {name!r}") for name, values in inputs.items()}
-            named = {f"the input {name!r}": values for name, values in self.inputs.items()}
         else:
             self.inputs = _numeric(inputs, "the inputs")
-            named = {"the inputs": self.inputs}
-        for name, values in named.items():
+        for name, values in self.named_inputs.items():
             if len(values) != len(self.targets):
-                raise DataError(f"{len(values)} rows of {name}, {len(self.targets)} of the targets")
+                what = f"the input {name!r}" if isinstance(self.inputs, dict) else "the inputs"
+                raise DataError(f"{len(values)} rows of {what}, {len(self.targets)} of the targets")
 
     @classmethod
     def unchecked(cls, inputs: Inputs, targets: npt.NDArray[np.float32]) -> Tensors:
@@ -94,6 +93,11 @@ class Tensors:
         tensors = object.__new__(cls)
         tensors.inputs, tensors.targets = inputs, targets
         return tensors
+
+    @property
+    def named_inputs(self) -> dict[str, npt.NDArray[Any]]:
+        """The inputs by name; a single array is ``inputs``."""
+        return self.inputs if isinstance(self.inputs, dict) else {"inputs": self.inputs}
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -55,7 +55,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         for name, spread in _float_spreads(self._train).items():
             if spread > 100:
                 return (
-                    f"the likely cause is that {name} is not standardised (it reaches {spread:g}): "
+                    f"the likely cause is that the input {name!r} is not standardised (it reaches {spread:g}): "
                     "give its columns mean 0 and standard deviation 1"
                 )
         return f"the likely cause is that this rate is too high: try {min(self._learning_rate / 10, 1e-3):g}"
@@ -83,14 +83,9 @@ class ProgressLines(keras.callbacks.Callback):
 
 def _float_spreads(train: TrainingPart) -> dict[str, float]:
     """The largest magnitude of each input that is not of integers."""
-    spreads: dict[str, float] = {}
-    few = train.take(np.array([0])).inputs
-    if all(values.dtype.kind != "f" for values in (few.values() if isinstance(few, dict) else [few])):
-        return spreads
-    for block in train.blocks(batch_size=1):
-        inputs = block.tensors.inputs
-        for name, values in (inputs if isinstance(inputs, dict) else {"inputs": inputs}).items():
-            if values.dtype.kind == "f":
-                name = f"the input {name!r}"
-                spreads[name] = max(spreads.get(name, 0.0), float(np.abs(values).max()))
+    one = train.take(np.array([0])).named_inputs
+    spreads = {name: 0.0 for name, values in one.items() if values.dtype.kind == "f"}
+    for block in train.blocks(batch_size=1) if spreads else ():
+        for name in spreads:
+            spreads[name] = max(spreads[name], float(np.abs(block.tensors.named_inputs[name]).max()))
     return spreads

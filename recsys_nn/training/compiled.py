@@ -179,8 +179,7 @@ def _extremes(part: TrainingPart) -> npt.NDArray[np.int64]:
     found: dict[tuple[str, int], tuple[int, int]] = {}  # by input and direction: the number, its row
     first = 0
     for block in part.blocks(batch_size=1):
-        inputs = block.tensors.inputs
-        for name, values in (inputs if isinstance(inputs, dict) else {"": inputs}).items():
+        for name, values in block.tensors.named_inputs.items():
             if values.dtype.kind == "i":
                 flat = values.reshape(len(values), -1)
                 for sign, least in ((1, flat.min(axis=1)), (-1, -flat.max(axis=1))):

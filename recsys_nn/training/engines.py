@@ -75,8 +75,9 @@ def choose_engine(
     forced = config.engine == "compiled"
     reason, failure = _not_compilable(model, hooks), None
     if reason is None:
-        xla = forced or (_worth_xla(model, train, config) and not _draws_slowly(model))
-        for with_xla in (True,) if forced else (True, False) if xla else (False,):
+        worth_xla = not forced and _worth_xla(model, train, config) and not _draws_slowly(model)
+        attempts = [True] if forced else [True, False] if worth_xla else [False]
+        for with_xla in attempts:
             try:
                 engine = CompiledEngine(model, train, validation, config, xla=with_xla)
             except Exception as error:  # whatever a model's own code raises; the next loop that fails says it again
@@ -93,12 +94,10 @@ def _not_compilable(model: keras.Model, hooks: Hooks) -> str | None:
         for name in _BATCH_HOOKS:
             if getattr(type(hook), name) is not getattr(keras.callbacks.Callback, name) or name in vars(hook):
                 return f"the callback {type(hook).__name__} acts on every batch"
-    own = _overridden(model)
-    return None if own is None else f"the model has a {own} of its own"
-
-
-def _overridden(model: keras.Model) -> str | None:
-    return next((name for name in _OWN_STEPS if getattr(type(model), name) is not getattr(keras.Model, name)), None)
+    for name in _OWN_STEPS:
+        if getattr(type(model), name) is not getattr(keras.Model, name):
+            return f"the model has a {name} of its own"
+    return None
 
 
 def _worth_xla(model: keras.Model, train: TrainingPart, config: TrainConfig) -> bool:

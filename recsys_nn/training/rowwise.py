@@ -35,18 +35,13 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
     Args:
         learning_rate: η of the tables; assigning another number changes that of ``dense`` in proportion (from 0 on, to
             the same).
-        dense: the Keras optimizer of all variables that are no tables; by default the one that these equations come
-            from, with the same learning rate.
+        dense: the Keras optimizer of all variables that are no tables.
         name: of the optimizer.
     """
 
-    counterpart: type[keras.optimizers.Optimizer]
-
-    def __init__(
-        self, learning_rate: Rate, *, dense: keras.optimizers.Optimizer | None = None, name: str | None = None
-    ) -> None:
+    def __init__(self, learning_rate: Rate, *, dense: keras.optimizers.Optimizer, name: str) -> None:
         super().__init__(learning_rate=learning_rate, name=name)
-        self.dense = self.counterpart(learning_rate) if dense is None else dense
+        self.dense = dense
 
     def build(self, variables: Sequence[Any]) -> None:
         if self.built:
@@ -70,7 +65,7 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
             if all(gradient is None for gradient, _ in tables):
                 self.iterations.assign_add(1)
                 return
-        super().apply(*zip(*tables, strict=True))
+        super().apply(*zip(*(tables or pairs), strict=True))  # without any gradient, Keras says so
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         """Where ``dense`` averages its variables, they become their average."""
@@ -126,8 +121,6 @@ class RowwiseSGD(RowwiseOptimizer):
         name: of the optimizer.
     """
 
-    counterpart = keras.optimizers.SGD
-
     def __init__(
         self,
         learning_rate: Rate = 0.01,
@@ -135,7 +128,7 @@ class RowwiseSGD(RowwiseOptimizer):
         dense: keras.optimizers.Optimizer | None = None,
         name: str = "rowwise_sgd",
     ) -> None:
-        super().__init__(learning_rate, dense=dense, name=name)
+        super().__init__(learning_rate, dense=dense or keras.optimizers.SGD(learning_rate), name=name)
 
     def _update_rows(self, table: Any, state: Any, rows: Any, gradients: Any, rate: Any) -> None:
         table.scatter_sub(tf.IndexedSlices(rate * gradients, rows))
@@ -158,8 +151,6 @@ class RowwiseAdagrad(RowwiseOptimizer):
         name: of the optimizer.
     """
 
-    counterpart = keras.optimizers.Adagrad
-
     def __init__(
         self,
         learning_rate: Rate = 0.05,
@@ -169,7 +160,7 @@ class RowwiseAdagrad(RowwiseOptimizer):
         dense: keras.optimizers.Optimizer | None = None,
         name: str = "rowwise_adagrad",
     ) -> None:
-        super().__init__(learning_rate, dense=dense, name=name)
+        super().__init__(learning_rate, dense=dense or keras.optimizers.Adagrad(learning_rate), name=name)
         self.initial_accumulator_value, self.epsilon = initial_accumulator_value, epsilon
 
     def _row_state(self, table: Any) -> Any:
@@ -208,8 +199,6 @@ class LazyAdam(RowwiseOptimizer):
         name: of the optimizer.
     """
 
-    counterpart = keras.optimizers.Adam
-
     def __init__(
         self,
         learning_rate: Rate = 0.001,
@@ -220,7 +209,7 @@ class LazyAdam(RowwiseOptimizer):
         dense: keras.optimizers.Optimizer | None = None,
         name: str = "lazy_adam",
     ) -> None:
-        dense = keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon) if dense is None else dense
+        dense = dense or keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon)
         super().__init__(learning_rate, dense=dense, name=name)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
