@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data import stream as stream_module
-from recsys_nn.data.encoding import ENCODER_FILES, Encoder
+from recsys_nn.data.encoder_files import ENCODER_FILES
+from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import RatingsStream, stream_ratings
 from recsys_nn.data.streamed_tensors import StreamedTensors
