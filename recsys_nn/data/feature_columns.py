@@ -31,6 +31,8 @@ _CODES: dict[Period, str] = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 
 
 class _Column(BaseModel):
+    """What all have: the name of their column."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
@@ -40,7 +42,6 @@ class Categories(_Column):
     """One of several values, or with a separator several of them.
 
     Args:
-        name: of the column.
         values: the categories, sorted; the one at position k has row k + 1.
         separator: between the values of one owner.
         n_slots: the most values of one owner; of more, the first in order count.
@@ -81,7 +82,6 @@ class Numeric(_Column):
     """A number, standardised: (x - mean) / std.
 
     Args:
-        name: of the column.
         mean: of the training values.
         std: their standard deviation, with divisor n.
     """
@@ -123,7 +123,6 @@ class Bins(_Column):
     """A number as the category of the bin (e_k-1, e_k] that it falls into.
 
     Args:
-        name: of the column.
         edges: e_0 < e_1 < ...; the first bin has no lower end, the last no upper.
     """
 
@@ -165,7 +164,6 @@ class Dates(_Column):
     """A time as two slots: the trend, row 1, and then the period, a category.
 
     Args:
-        name: of the column.
         trend: of the time in days.
         period: how long a period is.
         periods: those of training, such as "1998-03".

@@ -28,9 +28,10 @@ _SETTINGS: dict[str, Kind] = {"separator": "categorical", "bins": "numeric", "pe
 class FeatureConfig(BaseModel):
     """One feature; a plain string is the name of its column.
 
+    Its ``kind``, where left out, is that of the column's type: texts are categorical, numbers numeric, times a date.
+
     Args:
         column: of the user or item features, or of the ratings (``timestamp`` or a column kept beside them).
-        kind: by default that of the column's type: texts are categorical, numbers numeric, times a date.
         separator: of a categorical feature: between several values, as in "Comedy|Romance".
         bins: of a numeric feature: makes it a category of at most so many, cut at the training values' quantiles.
         period: of a date: what is one category; a month where left out.
