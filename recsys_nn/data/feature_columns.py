@@ -178,6 +178,8 @@ class Dates(_Column):
     def fit(cls, name: str, values: pd.Series, known: Mask, where: Where, *, period: Period) -> Dates:
         """Fitted to the plain values that are ``known`` from training."""
         times = as_times(values, name, where)
+        if times[known].nunique() == 1:
+            raise _constant(name, times[known])
         trend = Numeric.fit(name, _days(times), known, where)
         return cls(name=name, trend=trend, period=period, periods=Categories.fit(name, _names(times, period), known))
 
@@ -209,11 +211,13 @@ def _varied(name: str, values: pd.Series, known: Mask, where: Where) -> npt.NDAr
     if not len(numbers):
         raise DataError(f"the feature {name!r} has no value in training: leave it out")
     if numbers.min() == numbers.max():
-        raise DataError(
-            f"the feature {name!r} is {values[known].dropna().iloc[0]} wherever training has it: "
-            "a constant tells nothing apart, so leave it out"
-        )
+        raise _constant(name, values[known])
     return numbers
+
+
+def _constant(name: str, values: pd.Series) -> DataError:
+    value = values.dropna().iloc[0]
+    return DataError(f"the feature {name!r} is {value} wherever training has it: it tells nothing apart, leave it out")
 
 
 def _days(times: pd.Series) -> pd.Series:

@@ -112,6 +112,9 @@ class FeaturesConfig(BaseModel):
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(map(str, problem["loc"]))
+            if problem["type"] == "extra_forbidden":
+                known = (FeatureConfig if len(problem["loc"]) > 1 else cls).model_fields
+                raise DataError(f"features.{place} is unknown{did_you_mean(str(problem['loc'][-1]), known)}") from None
             raise DataError(f"features.{place}: {problem['msg']}, not {problem['input']!r}") from None
 
     def by_side(self) -> dict[Side, tuple[FeatureConfig, ...]]:
