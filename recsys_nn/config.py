@@ -215,7 +215,7 @@ def config_schema() -> dict[str, Any]:
         if split is not RandomSplitConfig:  # which a split without a kind is
             definition = schema["$defs"][split.__name__]
             definition["required"] = sorted({*definition.get("required", []), "kind"})
-    for name in ("OptimizerConfig", "CallbackConfig"):
+    for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig"):
         schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": "string"}]}
     schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds]}
     return schema
