@@ -189,7 +189,9 @@ def test_ratings_that_take_many_values_have_no_levels():
 AGES = pd.DataFrame({"user": ["cold", "c", "a", "b"], "age": [99, 30, 10, 20]})
 GENRES = pd.DataFrame({"item": [10, 30], "genres": ["Comedy|Drama", "Drama|War"]})
 TIMED = Ratings(
-    TRAIN.frame.assign(timestamp=["2004-02-10", "2004-02-11", "2004-03-10", "2004-03-11"], device=["x", "y", "x", None]),
+    TRAIN.frame.assign(
+        timestamp=["2004-02-10", "2004-02-11", "2004-03-10", "2004-03-11"], device=["x", "y", "x", None]
+    ),
     user_features=AGES,
     item_features=GENRES,
     rating_features=["device"],
