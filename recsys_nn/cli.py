@@ -95,6 +95,7 @@ def evaluate(
     user: Column = None,
     item: Column = None,
     rating: Column = None,
+    timestamp: Column = None,
     separator: Separator = None,
     encoding: Encoding = None,
     header: Header = None,
@@ -113,11 +114,13 @@ def evaluate(
             user=_column(user),
             item=_column(item),
             rating=_column(rating),
+            timestamp=_column(timestamp),
             separator=separator,
             encoding=encoding,
             header=header,
         )
-        table = read_ratings(ratings, layout, id_types=predictor.encoder.id_types)
+        encoder = predictor.encoder
+        table = read_ratings(ratings, layout, id_types=encoder.id_types, context=encoder.context_columns)
     _print_evaluation(judge(predictor, table))
 
 
@@ -128,6 +131,7 @@ def predict(
     output: Annotated[Path, typer.Option(help="The CSV or Parquet file to write.", metavar="FILE")],
     user: Column = None,
     item: Column = None,
+    timestamp: Column = None,
     separator: Separator = None,
     encoding: Encoding = None,
     header: Header = None,
@@ -140,8 +144,16 @@ def predict(
 
     check_output(output, overwrite=overwrite)
     predictor = Predictor.load(run)
-    layout = TableFormat(user=_column(user), item=_column(item), separator=separator, encoding=encoding, header=header)
-    asked, where = read_pairs(pairs, layout, predictor.encoder.id_types)
+    layout = TableFormat(
+        user=_column(user),
+        item=_column(item),
+        timestamp=_column(timestamp),
+        separator=separator,
+        encoding=encoding,
+        header=header,
+    )
+    encoder = predictor.encoder
+    asked, where = read_pairs(pairs, layout, encoder.id_types, context=encoder.context_columns)
     predictions = predictor.predict(asked, where=where)
     write_table(predictions, output)
     counts = predictions["source"].value_counts()

@@ -239,14 +239,15 @@ def _feature_table(train: Ratings | RatingsStream, side: Side) -> pd.DataFrame:
     """The columns in which the features of a side are, users and items by their ids."""
     if isinstance(train, RatingsStream):
         raise DataError("features need the ratings as a table in memory (load_ratings), not as a stream")
-    if side == "rating":
-        return train.frame.drop(columns=["user", "item", "rating"])
-    table = train.user_features if side == "user" else train.item_features
-    if table is None:
-        raise DataError(
-            f"{side} features are asked for, but the ratings have none: give load_ratings a table {side}_features"
-        )
-    return table.set_index(side)
+    tables: dict[Side, pd.DataFrame | None] = {
+        "user": train.user_features,
+        "item": train.item_features,
+        "rating": train.frame.drop(columns=["user", "item", "rating"]),
+    }
+    table = tables[side]
+    if table is None or not len(table.columns):
+        raise DataError(f"{side} features are asked for, but the ratings have none: load_ratings takes {side}_features")
+    return table if side == "rating" else table.set_index(side)
 
 
 def _with_described(side: Vocabulary, tables: Mapping[Side, pd.DataFrame]) -> Vocabulary:

@@ -31,6 +31,8 @@ _CODES: dict[Period, str] = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 
 
 class _Column(BaseModel):
+    """What all have: the name of their column."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
@@ -40,7 +42,6 @@ class Categories(_Column):
     """One of several values, or with a separator several of them.
 
     Args:
-        name: of the column.
         values: the categories, sorted; the one at position k has row k + 1.
         separator: between the values of one owner.
         n_slots: the most values of one owner; of more, the first in order count.
@@ -81,7 +82,6 @@ class Numeric(_Column):
     """A number, standardised: (x - mean) / std.
 
     Args:
-        name: of the column.
         mean: of the training values.
         std: their standard deviation, with divisor n.
     """
@@ -123,7 +123,6 @@ class Bins(_Column):
     """A number as the category of the bin (e_k-1, e_k] that it falls into.
 
     Args:
-        name: of the column.
         edges: e_0 < e_1 < ...; the first bin has no lower end, the last no upper.
     """
 
@@ -165,7 +164,6 @@ class Dates(_Column):
     """A time as two slots: the trend, row 1, and then the period, a category.
 
     Args:
-        name: of the column.
         trend: of the time in days.
         period: how long a period is.
         periods: those of training, such as "1998-03".
@@ -180,6 +178,8 @@ class Dates(_Column):
     def fit(cls, name: str, values: pd.Series, known: Mask, where: Where, *, period: Period) -> Dates:
         """Fitted to the plain values that are ``known`` from training."""
         times = as_times(values, name, where)
+        if times[known].nunique() == 1:
+            raise _constant(name, times[known])
         trend = Numeric.fit(name, _days(times), known, where)
         return cls(name=name, trend=trend, period=period, periods=Categories.fit(name, _names(times, period), known))
 
@@ -211,11 +211,13 @@ def _varied(name: str, values: pd.Series, known: Mask, where: Where) -> npt.NDAr
     if not len(numbers):
         raise DataError(f"the feature {name!r} has no value in training: leave it out")
     if numbers.min() == numbers.max():
-        raise DataError(
-            f"the feature {name!r} is {values[known].dropna().iloc[0]} wherever training has it: "
-            "a constant tells nothing apart, so leave it out"
-        )
+        raise _constant(name, values[known])
     return numbers
+
+
+def _constant(name: str, values: pd.Series) -> DataError:
+    value = values.dropna().iloc[0]
+    return DataError(f"the feature {name!r} is {value} wherever training has it: it tells nothing apart, leave it out")
 
 
 def _days(times: pd.Series) -> pd.Series:

@@ -32,7 +32,7 @@ def plain_values(values: Any, name: str, where: Where) -> pd.Series:
         series = series.astype(object)
     kind = pd.api.types.infer_dtype(series, skipna=True)
     if kind in ("datetime64", "datetime", "date"):
-        return pd.to_datetime(series, utc=True).dt.tz_localize(None).astype(DTYPE)
+        return pd.to_datetime(series, utc=True).dt.tz_localize(None).dt.as_unit("us")
     if kind == "integer" and series.dropna().between(-(2**63), 2**63 - 1).all():
         return series.astype("Int64")
     if kind in ("integer", "floating", "mixed-integer-float", "decimal"):

@@ -28,9 +28,10 @@ _SETTINGS: dict[str, Kind] = {"separator": "categorical", "bins": "numeric", "pe
 class FeatureConfig(BaseModel):
     """One feature; a plain string is the name of its column.
 
+    Its ``kind``, where left out, is that of the column's type: texts are categorical, numbers numeric, times a date.
+
     Args:
         column: of the user or item features, or of the ratings (``timestamp`` or a column kept beside them).
-        kind: by default that of the column's type: texts are categorical, numbers numeric, times a date.
         separator: of a categorical feature: between several values, as in "Comedy|Romance".
         bins: of a numeric feature: makes it a category of at most so many, cut at the training values' quantiles.
         period: of a date: what is one category; a month where left out.
@@ -51,30 +52,34 @@ class FeatureConfig(BaseModel):
 
     @model_validator(mode="after")
     def _has_settings_of_one_kind(self) -> FeatureConfig:
-        if self.kind is None:
-            given = [name for name in _SETTINGS if name in self.model_fields_set and getattr(self, name) is not None]
-            if len(given) > 1:
-                raise ConfigError(
-                    f"the feature {self.column!r}: {given[0]} is for a {_SETTINGS[given[0]]} feature, "
-                    f"{given[1]} for a {_SETTINGS[given[1]]} one; give one of them"
-                )
-        else:
-            self.check(self.kind, ConfigError)
+        given = self._settings()
+        if self.kind is not None:
+            self._check(self.kind, ConfigError)
+        elif len(given) > 1:
+            kinds = [f"{name} is for a {_SETTINGS[name]} feature" for name in given[:2]]
+            raise ConfigError(f"the feature {self.column!r}: {', '.join(kinds)}; give one of them")
         return self
 
-    def check(self, kind: Kind, error: type[ConfigError] | type[DataError] = DataError) -> None:
-        """An error where a setting is not for features of this kind."""
-        for name, proper in _SETTINGS.items():
-            value = getattr(self, name)
-            if kind != proper and value != type(self).model_fields[name].default:
+    def _settings(self) -> list[str]:
+        """The names of the settings that are not left as they are."""
+        return [name for name in _SETTINGS if getattr(self, name) != type(self).model_fields[name].default]
+
+    def _check(self, kind: Kind, error: type[ConfigError] | type[DataError]) -> None:
+        for name in self._settings():
+            if _SETTINGS[name] != kind:
+                setting = f"{name}={getattr(self, name)!r}"
                 raise error(
-                    f"the feature {self.column!r}: {name}={value!r} is for a {proper} feature, not a {kind} one"
+                    f"the feature {self.column!r}: {setting} is for a {_SETTINGS[name]} feature, not a {kind} one"
                 )
 
     def fit(self, values: pd.Series, known: Mask, where: Where) -> FeatureColumn:
-        """The feature fitted to the plain values of its column, of which those that are ``known`` are training's."""
+        """The feature fitted to the plain values of its column, of which those that are ``known`` are training's.
+
+        Raises:
+            DataError: where a setting is not for the kind of the column, or nothing can be learnt from it.
+        """
         kind = self.kind or _kind_of(values)
-        self.check(kind)
+        self._check(kind, DataError)
         if kind == "categorical":
             return Categories.fit(self.column, values, known, separator=self.separator)
         if kind == "date":
@@ -111,6 +116,9 @@ class FeaturesConfig(BaseModel):
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(map(str, problem["loc"]))
+            if problem["type"] == "extra_forbidden":
+                known = (FeatureConfig if len(problem["loc"]) > 1 else cls).model_fields
+                raise DataError(f"features.{place} is unknown{did_you_mean(str(problem['loc'][-1]), known)}") from None
             raise DataError(f"features.{place}: {problem['msg']}, not {problem['input']!r}") from None
 
     def by_side(self) -> dict[Side, tuple[FeatureConfig, ...]]:
