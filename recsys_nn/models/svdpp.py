@@ -28,11 +28,11 @@ class SVDPPConfig(FactorConfig):
 
     Args:
         embedding_dim: length of the vectors.
-        set_l2: the penalty on y and x. None: three times the rule for ``l2``.
+        set_l2: the penalty on y and x. None: two and a half times the rule for ``l2``.
         init_std: standard deviation of all initial vectors.
     """
 
-    prior = 16.0
+    prior = 18.0
     bilinear = True
     kind: Literal["svdpp"] = "svdpp"
     embedding_dim: int = Field(16, ge=1)
@@ -44,6 +44,6 @@ class SVDPPConfig(FactorConfig):
 def build(config: SVDPPConfig, encoder: Encoder) -> keras.Model:
     parts = Parts(config, encoder)
     p, q = parts.factors()
-    l2, std = parts.strength(config.set_l2, 3.0), parts.init_std
+    l2, std = parts.strength(config.set_l2, 2.5), parts.init_std
     user_set, item_set = (parts.rated_set(side, l2=l2, init_std=std) for side in SIDES)
     return parts.model(parts.biases() + parts.total((p + user_set) * (q + item_set), "product"))
