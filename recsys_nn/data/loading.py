@@ -73,7 +73,8 @@ def load_ratings(
         )
     except ValidationError as error:
         problem = error.errors()[0]
-        raise DataError(f"{problem['loc'][0]}={problem['input']!r}: {problem['msg']}") from None
+        name = "rating_features" if problem["loc"][0] == "features" else problem["loc"][0]
+        raise DataError(f"{name}={problem['input']!r}: {problem['msg']}") from None
     if not isinstance(source, str | Path | pd.DataFrame):
         raise DataError(
             f"ratings come from a DataFrame, a path or a data set's name, not from a {type(source).__name__}"

@@ -533,6 +533,11 @@ def test_a_feature_that_is_no_further_column_is_refused(written, names, message)
         load_ratings(path, rating_features=names)
 
 
+def test_one_name_is_no_list_of_features(written):
+    with pytest.raises(DataError, match="^rating_features='device': Input should be a valid tuple"):
+        load_ratings(written("user,item,rating,device\na,x,1,desk\n"), rating_features="device")
+
+
 def test_features_of_a_named_data_set_are_known():
     with pytest.raises(DataError, match="the format, scale and features of the data set 'synthetic' are known"):
         load_ratings("synthetic", rating_features=["device"])

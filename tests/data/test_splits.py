@@ -57,6 +57,15 @@ SEEDS = st.integers(0, 100)
 # Every split
 
 
+def test_the_parts_keep_the_features_of_their_ratings():
+    frame = pd.DataFrame({"user": [0] * 12, "item": range(12), "rating": [1.0, 2.0] * 6, "hour": range(12)})
+    ratings = Ratings(frame, rating_features=["hour"])
+    for split in (random_split(ratings, validation=0.25, test=0.25), *kfold(ratings, 3, validation=0.25)):
+        for name in PARTS:
+            part = getattr(split, name)
+            assert part.frame["hour"].tolist() == items(part) != []
+
+
 @pytest.mark.parametrize("kind", BY_FRACTION)
 @REPEATABLE
 @given(ratings=tables(), validation=FRACTIONS, test=FRACTIONS, seed=SEEDS)
