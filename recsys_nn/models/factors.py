@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import keras
 
 SIDES: tuple[Side, Side] = ("user", "item")
-FEATURE_FACTOR = 10.0
+FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
 
 
@@ -51,7 +51,7 @@ class FactorConfig(LatentConfig):
         bias_l2: the same penalty on the biases A_u and B_i, in rating units.
         init_std: standard deviation of the initial factors.
         features: whether the side features that the encoder holds are used.
-        feature_l2: the penalty on the vectors and biases of side features. None: ten times the rule for ``l2``.
+        feature_l2: the penalty on the vectors and biases of side features. None: fifty times the rule for ``l2``.
     """
 
     prior: ClassVar[float] = 10.0
@@ -153,13 +153,14 @@ class Parts:
         """The sum over what a user or an item rated, or who rated it, (batch, embedding_dim); see ``rated_sets.py``."""
         from recsys_nn.models.rated_sets import RatedSet
 
-        n_rows = {"user": self.encoder.users.n_rows, "item": self.encoder.items.n_rows}
+        encoder = self.encoder
+        counts = {"user": encoder.user_counts, "item": encoder.item_counts}
         layer = RatedSet(
             side,
-            n_rows,
-            self.encoder.n_ratings,
+            {name: len(of_side) for name, of_side in counts.items()},
+            int(counts[side].sum(dtype="int64")),
             self.config.embedding_dim,
-            of_ratings=of_ratings,
+            standard=(encoder.rating_mean, encoder.rating_std) if of_ratings else None,
             l2=l2,
             init_std=init_std,
             name=f"{side}_set",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -29,7 +30,8 @@ class RatedSet(keras.layers.Layer):
         n_rows: rows of users and of items, row 0 included.
         n_pairs: the most pairs that there are.
         dim: length of y_m.
-        of_ratings: whether c_om is the rating, standardised (as in an autoencoder of ratings), or 1.
+        standard: mean and standard deviation, where c_om is the rating so standardised (as in an autoencoder of
+            ratings); without it c_om is 1.
         l2: λ of the penalty λ Σ_m ‖y_m‖² over the whole table in every step.
         init_std: standard deviation of the initial values (normal, mean 0).
 
@@ -43,14 +45,15 @@ class RatedSet(keras.layers.Layer):
         n_pairs: int,
         dim: int,
         *,
-        of_ratings: bool = False,
+        standard: Sequence[float] | None = None,
         l2: float = 0.0,
         init_std: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.side, self.n_rows, self.n_pairs, self.dim = side, dict(n_rows), n_pairs, dim
-        self.of_ratings, self.l2, self.init_std = of_ratings, l2, init_std
+        self.standard = None if standard is None else tuple(standard)
+        self.l2, self.init_std = l2, init_std
 
     @property
     def other(self) -> str:
@@ -65,7 +68,7 @@ class RatedSet(keras.layers.Layer):
         self.owners = self.add_weight(name="owners", shape=(self.n_pairs,), dtype="int32", **constant)
         self.members = self.add_weight(name="members", shape=(self.n_pairs,), dtype="int32", **constant)
         self.norms = self.add_weight(name="norms", shape=(self.n_rows[self.side],), **constant)
-        if self.of_ratings:
+        if self.standard:
             self.coefficients = self.add_weight(name="coefficients", shape=(self.n_pairs,), **constant)
         self.built = True
 
@@ -83,26 +86,47 @@ class RatedSet(keras.layers.Layer):
         """
         if len(owners) > self.n_pairs:
             raise ValueError(f"{len(owners)} pairs are more than the {self.n_pairs} that the model was built for")
+        mean, std = self.standard or (0.0, 1.0)
+        self._set(owners, members, (ratings - mean) / std)
+
+    def add_pairs(
+        self,
+        owners: npt.NDArray[np.int32],
+        members: npt.NDArray[np.int32],
+        ratings: npt.NDArray[np.float32],
+        *,
+        to: RatedSet,
+    ) -> None:
+        """The sets of another layer and those of further pairs."""
+        had = to.owners.numpy() > 0
+        mean, std = self.standard or (0.0, 1.0)
+        coefficients = to.coefficients.numpy()[had] if self.standard else np.zeros(had.sum(), np.float32)
+        self._set(
+            np.concatenate([to.owners.numpy()[had], owners]),
+            np.concatenate([to.members.numpy()[had], members]),
+            np.concatenate([coefficients, (ratings - mean) / std]),
+        )
+
+    def _set(self, owners: Any, members: Any, coefficients: Any) -> None:
         order = np.argsort(owners, kind="stable")
-        missing = self.n_pairs - len(owners)
-        self.owners.assign(np.pad(owners[order], (missing, 0)))
-        self.members.assign(np.pad(members[order], (missing, 0)))
+        padding = (self.n_pairs - len(owners), 0)
+        self.owners.assign(np.pad(owners[order], padding))
+        self.members.assign(np.pad(members[order], padding))
         counts = np.bincount(owners, minlength=self.n_rows[self.side]).astype(np.float32)
         counts[0] = 0
         self.norms.assign(np.divide(1, np.sqrt(counts), out=np.zeros_like(counts), where=counts > 0))
-        if self.of_ratings:
-            spread = ratings.std() or 1.0
-            self.coefficients.assign(np.pad((ratings[order] - ratings.mean()) / spread, (missing, 0)))
+        if self.standard:
+            self.coefficients.assign(np.pad(coefficients[order], padding))
 
     def call(self, rows: Any, training: bool | None = None) -> Any:
         if training and self.l2:
             self.add_loss(self.l2 * ops.sum(ops.square(self.vectors)))
         members = tf.gather(self.vectors.value, self.members.value)  # (n_pairs, dim)
-        if self.of_ratings:
+        if self.standard:
             members *= self.coefficients.value[:, None]
         sums = tf.math.unsorted_segment_sum(members, self.owners.value, self.n_rows[self.side])
         return tf.gather(sums * self.norms.value[:, None], rows)
 
     def get_config(self) -> dict[str, Any]:
         own = {"side": self.side, "n_rows": self.n_rows, "n_pairs": self.n_pairs, "dim": self.dim}
-        return super().get_config() | own | {"of_ratings": self.of_ratings, "l2": self.l2, "init_std": self.init_std}
+        return super().get_config() | own | {"standard": self.standard, "l2": self.l2, "init_std": self.init_std}

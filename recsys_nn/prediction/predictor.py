@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,15 +76,62 @@ class Predictor:
 
     def predict_rows(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """The predictions for encoded pairs (``Encoder.encode_pairs``), float32 (n,), within the rating scale."""
+
+        return np.clip(self._in_batches(self._ratings, inputs), *self.encoder.scale)
+
+    def predict_probabilities(
+        self,
+        pairs: pd.DataFrame | Ratings | Iterable[tuple[Any, Any]] | None = None,
+        *,
+        users: Any = None,
+        items: Any = None,
+        where: Where = row_number,
+    ) -> pd.DataFrame:
+        """The probability of every possible rating, of a model with an ordinal, multi-class or binary head.
+
+        Args:
+            pairs: as of :meth:`predict`.
+            users: instead of ``pairs``: an array of n user ids ...
+            items: ... and one of n item ids.
+            where: names a row for error messages.
+
+        Returns:
+            A DataFrame with the columns ``user``, ``item`` and one for each rating level, named by it (float), whose
+            sum over a row is 1.
+
+        Raises:
+            DataError: where the model's head has no probabilities; else as :meth:`predict`.
+        """
+        if not hasattr(self.model, "likelihood"):
+            raise DataError("this model predicts ratings without probabilities: train one with head='ordinal'")
+        asked = _asked_frame(pairs, users, items)
+        inputs = self.encoder.encode_pairs(asked["user"], asked["item"], context=asked, where=where)
+        probabilities = np.exp(self._in_batches(self._log_probabilities, inputs))
+        levels = pd.DataFrame(probabilities, columns=list(self.model.likelihood.levels))
+        return pd.concat([asked[["user", "item"]], levels], axis=1)
+
+    def with_history(self, history: pd.DataFrame) -> Predictor:
+        """A predictor that also knows new users by the items that they rated, and new items by their raters.
+
+        Args:
+            history: the columns user and item, and for the kind ``autorec`` the rating; see ``prediction/history.py``.
+
+        Raises:
+            DataError: where the model's kind keeps no rated-by sets.
+        """
+        from recsys_nn.prediction.history import with_history
+
+        return with_history(self, history)
+
+    def _in_batches(self, function: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         import tensorflow as tf
 
         n = len(inputs["user"])
-        ratings = np.empty(n, dtype=np.float32)
+        values = np.empty((n, *function.structured_outputs.shape[1:]), dtype=np.float32)
         for start in range(0, n, BATCH):
             part = slice(start, start + BATCH)
-            batch = {name: tf.constant(inputs[name][part]) for name in self._inputs}
-            ratings[part] = self._ratings(batch).numpy()
-        return np.clip(ratings, *self.encoder.scale)
+            values[part] = function({name: tf.constant(inputs[name][part]) for name in self._inputs}).numpy()
+        return values
 
     @cached_property
     def _inputs(self) -> dict[str, npt.NDArray[Any]]:
@@ -102,15 +149,23 @@ class Predictor:
 
     @cached_property
     def _ratings(self) -> Any:
-        """The model as one traced function of any number of rows."""
+        import tensorflow as tf
+
+        return self._traced(lambda inputs: tf.reshape(self.model(inputs, training=False), (-1,)))
+
+    @cached_property
+    def _log_probabilities(self) -> Any:
+        return self._traced(lambda inputs: self.model.likelihood.model(inputs, training=False))
+
+    def _traced(self, function: Callable[[Any], Any]) -> Any:
+        """One traced function of any number of rows."""
         import tensorflow as tf
 
         rows = {
             name: tf.TensorSpec((None, *values.shape[1:]), values.dtype, name=name)
             for name, values in self._inputs.items()
         }
-        function = tf.function(lambda inputs: tf.reshape(self.model(inputs, training=False), (-1,)))
-        return function.get_concrete_function(rows)
+        return tf.function(function).get_concrete_function(rows)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the run folder that :meth:`load` reads (see ``prediction/run_folder.py``).

@@ -1,6 +1,73 @@
-from recsys_nn import SVDPPConfig
-from tests.models.contract import NetworkContract
+import numpy as np
+import pytest
+
+from recsys_nn import Encoder, SVDPPConfig, TrainConfig, Trainer, build_model
+from recsys_nn.models.rated_sets import RatedSet
+from tests.models.contract import NetworkContract, twenty_ratings
 
 
 class TestSVDPP(NetworkContract):
     config = SVDPPConfig(embedding_dim=8, set_l2=0.01)
+
+
+def test_a_set_is_the_sum_of_its_members_over_the_root_of_their_number():
+    """User 1 rated the items 1, 2 and 3, user 2 item 3; user 3 nothing, and row 0 stands for the unknown."""
+    layer = RatedSet("user", {"user": 4, "item": 4}, 6, 2)
+    layer.build()
+    layer.vectors.assign([[9, 9], [1, 10], [2, 20], [4, 40]])
+    ratings = np.zeros(4, np.float32)
+    layer.set_pairs(np.array([2, 1, 1, 1], np.int32), np.array([3, 1, 2, 3], np.int32), ratings)
+    expected = [[0, 0], [7 / np.sqrt(3), 70 / np.sqrt(3)], [4, 40], [0, 0]]
+    np.testing.assert_allclose(layer(np.array([0, 1, 2, 3])), expected, rtol=1e-6)
+
+
+def test_a_set_of_ratings_weighs_its_members_by_them():
+    layer = RatedSet("item", {"user": 3, "item": 3}, 2, 1, standard=(3.0, 2.0))
+    layer.build()
+    layer.vectors.assign([[0], [1], [10]])
+    layer.set_pairs(np.array([2, 2], np.int32), np.array([1, 2], np.int32), np.array([5.0, 2.0], np.float32))
+    np.testing.assert_allclose(layer(np.array([1, 2])), [[0], [(1 * 1 + 10 * -0.5) / np.sqrt(2)]], rtol=1e-6)
+
+
+def test_more_pairs_than_were_announced_are_refused():
+    layer = RatedSet("item", {"user": 3, "item": 3}, 1, 1)
+    layer.build()
+    two = np.array([1, 2], np.int32)
+    with pytest.raises(ValueError, match="2 pairs are more than the 1 that the model was built for"):
+        layer.set_pairs(two, two, np.zeros(2, np.float32))
+
+
+def test_a_prediction_is_mean_biases_and_the_product_of_vectors_with_their_sets():
+    ratings = twenty_ratings()
+    encoder = Encoder.fit(ratings)
+    tensors = encoder.encode(ratings)
+    settings = TrainConfig(epochs=3, patience=None, validation=0, learning_rate=0.05)
+    model = Trainer(settings, progress=False).fit(build_model(SVDPPConfig(embedding_dim=3), encoder), tensors).model
+    p, q, a, b = (
+        model.get_layer(f"{side}_{name}").embeddings.numpy()
+        for name in ("factors", "bias")
+        for side in ("user", "item")
+    )
+    y, x = (model.get_layer(f"{side}_set").vectors.numpy() for side in ("user", "item"))
+    rated = np.zeros((len(p), len(q)))
+    rated[tensors.inputs["user"], tensors.inputs["item"]] = 1
+    with np.errstate(invalid="ignore"):
+        p += np.nan_to_num(rated @ y / np.sqrt(rated.sum(axis=1, keepdims=True)))
+        q += np.nan_to_num(rated.T @ x / np.sqrt(rated.T.sum(axis=1, keepdims=True)))
+    users, items = np.array([1, 2, 5, 0], np.int32), np.array([6, 1, 3, 2], np.int32)
+    z = a[users, 0] + b[items, 0] + np.sum(p[users] * q[items], axis=1)
+    expected = np.clip(encoder.rating_mean + encoder.rating_std * z, 1, 5)
+    np.testing.assert_allclose(model({"user": users, "item": items}), expected, rtol=1e-5)
+
+
+def test_what_is_held_out_is_in_no_set():
+    encoder = Encoder.fit(twenty_ratings())
+    model = build_model(SVDPPConfig(embedding_dim=2), encoder)
+    tensors = encoder.encode(twenty_ratings())
+    settings = TrainConfig(epochs=1, validation=0.25, seed=4)
+    Trainer(settings, progress=False).fit(model, tensors)
+    kept, _ = tensors.split(0.25, seed=4)
+    pairs = sorted(zip(kept.inputs["user"].tolist(), kept.inputs["item"].tolist(), strict=True))
+    layer = model.get_layer("user_set")
+    found = sorted(zip(layer.owners.numpy().tolist(), layer.members.numpy().tolist(), strict=True))
+    assert found == [(0, 0)] * 5 + pairs

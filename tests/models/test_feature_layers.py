@@ -1,0 +1,170 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_nn import (
+    BiasConfig,
+    DeepFMConfig,
+    Encoder,
+    FMConfig,
+    MLPConfig,
+    Predictor,
+    Ratings,
+    SVDConfig,
+    SVDPPConfig,
+    TrainConfig,
+    Trainer,
+    build_model,
+)
+from recsys_nn.models.feature_layers import FeatureEmbedding, OwnerFeatureEmbedding
+from tests.models.contract import NetworkContract, twenty_ratings
+
+FEATURES = {
+    "user": ["age", "group"],
+    "item": [{"column": "genres", "separator": "|"}],
+    "rating": ["timestamp"],
+}
+
+
+def with_features() -> Ratings:
+    """The twenty ratings with features of all sides; user 5 and item 106 have features and no ratings."""
+    frame = twenty_ratings().frame
+    return Ratings(
+        frame.assign(timestamp=pd.date_range("2020-01-01", periods=20, freq="11D")),
+        scale=(1, 5),
+        user_features=pd.DataFrame({"user": range(6), "age": [20, 30, 25, 60, 41, 33], "group": list("abbaca")}),
+        item_features=pd.DataFrame({"item": range(100, 107), "genres": ["x|y", "x", "y|z", "z", "x|y|z", "y", "x|z"]}),
+    )
+
+
+class WithFeatures(NetworkContract):
+    """A kind whose users, items and ratings have features."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def ratings(cls) -> Ratings:
+        return with_features()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoder(cls, ratings: Ratings) -> Encoder:
+        return Encoder.fit(ratings, features=FEATURES)
+
+
+class TestSVDWithFeatures(WithFeatures):
+    config = SVDConfig(embedding_dim=8)
+
+
+class TestDeepFMWithFeatures(WithFeatures):
+    config = DeepFMConfig(embedding_dim=4, activation="tanh", dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder.fit(with_features(), features=FEATURES)
+
+
+VECTORS = [[0, 0], [1, 10], [2, 20], [3, 30]]
+ROWS, WEIGHTS = np.array([[1, 2, 3], [0, 3, 0]], np.int32), np.array([[1, 0.5, 2], [0, 1, 0]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("by_column", "expected"),
+    [
+        (False, [[1 + 1 + 6, 10 + 10 + 60], [3, 30]]),
+        (True, [[[1, 10], [1 + 6, 10 + 60]], [[0, 0], [3, 30]]]),
+    ],
+)
+def test_vectors_of_values_are_summed_with_their_weights(by_column, expected):
+    """Two columns, of one and of two slots."""
+    layer = FeatureEmbedding(4, 2, (1, 2), by_column=by_column)
+    layer.build()
+    layer.vectors.assign(VECTORS)
+    np.testing.assert_allclose(layer(ROWS, WEIGHTS), expected)
+
+
+@pytest.mark.parametrize("by_column", [False, True])
+@pytest.mark.parametrize("batch", [[1], [1, 0, 1, 1, 0]])
+def test_owners_are_looked_up_in_small_batches_and_worked_out_together_for_large_ones(by_column, batch):
+    owners = OwnerFeatureEmbedding(2, 4, 2, (1, 2), by_column=by_column)
+    owners.build()
+    owners.vectors.assign(VECTORS)
+    owners.set_features(ROWS, WEIGHTS)
+    each = FeatureEmbedding(4, 2, (1, 2), by_column=by_column)
+    each.build()
+    each.vectors.assign(VECTORS)
+    np.testing.assert_allclose(owners(np.array(batch)), each(ROWS[batch], WEIGHTS[batch]))
+
+
+def test_the_penalty_runs_over_the_whole_table_and_in_training_alone():
+    layer = FeatureEmbedding(4, 2, (1, 2), l2=0.5)
+    layer.build()
+    layer.vectors.assign(VECTORS)
+    layer(ROWS[:1], WEIGHTS[:1], training=True)
+    assert [float(loss) for loss in layer.losses] == [pytest.approx(0.5 * 14 * 101)]
+    layer(ROWS, WEIGHTS, training=False)
+    assert layer.losses == []
+
+
+def test_an_id_without_ratings_is_the_sum_of_its_features(encoder):
+    model = build_model(SVDConfig(embedding_dim=3), encoder)
+    features = model.get_layer("user_features")
+    features.vectors.assign(np.random.default_rng(0).normal(size=features.vectors.shape))
+    user, item = encoder.users.lookup([5]), encoder.items.lookup([100])
+    v = features(user).numpy()[0]
+    q = model.get_layer("item_factors").embeddings.numpy()[item[0]]
+    z = v[0] + v[1:] @ q
+    expected = np.clip(encoder.rating_mean + encoder.rating_std * z, 1, 5)
+    found = Predictor(model, encoder).predict([(5, 100)])
+    assert found["prediction"][0] == pytest.approx(expected, rel=1e-5)
+    assert found["source"][0] == "item"
+
+
+def test_a_factorisation_machine_is_the_sum_over_all_pairs_of_fields(encoder):
+    """Fields: user, item, age, group, genres, timestamp."""
+    model = build_model(FMConfig(embedding_dim=3, init_std=0.5), encoder)
+    rng = np.random.default_rng(0)
+    sides = ("user", "item", "rating")
+    for side in sides:
+        vectors = model.get_layer(f"{side}_features").vectors
+        vectors.assign(rng.normal(0, 0.3, vectors.shape))
+    inputs = encoder.encode(with_features()).inputs
+    user, item = inputs["user"], inputs["item"]
+    columns = np.concatenate(
+        [
+            model.get_layer("user_features")(user),
+            model.get_layer("item_features")(item),
+            model.get_layer("rating_features")(inputs["context_rows"], inputs["context_weights"]),
+        ],
+        axis=1,
+    )
+    own = [model.get_layer(f"{side}_factors").embeddings.numpy() for side in ("user", "item")]
+    fields = [own[0][user], own[1][item], *np.moveaxis(columns[:, :, 1:], 1, 0)]
+    assert len(fields) == 6
+    z = columns[:, :, 0].sum(axis=1)
+    for first in range(6):
+        for second in range(first + 1, 6):
+            z += np.sum(fields[first] * fields[second], axis=1)
+    expected = np.clip(encoder.rating_mean + encoder.rating_std * z, 1, 5)
+    np.testing.assert_allclose(model(inputs), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("config", [BiasConfig(), SVDConfig(features=False), MLPConfig(features=False)])
+def test_a_model_without_features_trains_and_predicts_beside_an_encoder_with_them(config, encoder):
+    tensors = encoder.encode(with_features())
+    settings = TrainConfig(epochs=1, patience=None, validation=0)
+    model = Trainer(settings, progress=False).fit(build_model(config, encoder), tensors).model
+    assert not [layer.name for layer in model.layers if "features" in layer.name or "context_" in layer.name[4:]]
+    assert np.isfinite(Predictor(model, encoder).predict([(0, 100)])["prediction"]).all()
+
+
+def test_a_date_moves_both_sides(encoder):
+    """z = a + b + (p + c)·(q + d) with c and d the vectors of the rating's date."""
+    model = build_model(SVDPPConfig(embedding_dim=2), encoder)
+    for side in ("user", "item"):
+        vectors = model.get_layer(f"{side}_context").vectors
+        vectors.assign(np.full(vectors.shape, 0.1))
+    predictor = Predictor(model, encoder)
+    dated = predictor.predict(pd.DataFrame({"user": [0], "item": [100], "timestamp": ["2020-03-01"]}))
+    undated = predictor.predict([(0, 100)])
+    assert dated["prediction"][0] != undated["prediction"][0]
