@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -27,8 +27,12 @@ from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
 from recsys_nn.models import build_model
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
+from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +84,9 @@ def run_experiment(
     if config.output is not None:
         check_place(config.output, overwrite=overwrite)
     split = load_split(config.data, config.seed)
-    for part in (split.validation, split.test):
-        check_scale(part, split.train.scale)
-    encoder = Encoder.fit(split.train)
+    encoder = fit_encoder(split)
     model = build_model(config.model, encoder, seed=config.seed)
-    validation = encoder.encode(split.validation) if len(split.validation) else None
-    # The split has the last word on what is held out; the Trainer holds out nothing more.
-    training = config.training.model_copy(update={"validation": 0.0})
-    run = Trainer(training, progress=progress).fit(model, encoder.encode(split.train), validation)
+    run = train_on_split(model, encoder, split, config.training, progress=progress)
     predictor = Predictor(run.model, encoder, config=config.model)
     evaluation = evaluate(predictor, split.test) if len(split.test) else None
     metrics = _metrics(predictor, split, run, evaluation)
@@ -111,6 +110,22 @@ def load_split(data: DataConfig, seed: int) -> Split:
     assert data.source is not None
     ratings = load_ratings(data.source, **data.options) if is_dataset(data.source) else _read(data, data.source)
     return data.split.apply(ratings, seed)
+
+
+def fit_encoder(split: Split) -> Encoder:
+    """The encoder of the training part, on whose scale the other parts have to be."""
+    for part in (split.validation, split.test):
+        check_scale(part, split.train.scale)
+    return Encoder.fit(split.train)
+
+
+def train_on_split(
+    model: keras.Model, encoder: Encoder, split: Split, training: TrainConfig, *, progress: bool
+) -> TrainingRun:
+    """Trains ``model`` in place. The split has the last word on what is held out; the Trainer holds out nothing more."""
+    validation = encoder.encode(split.validation) if len(split.validation) else None
+    training = training.model_copy(update={"validation": 0.0})
+    return Trainer(training, progress=progress).fit(model, encoder.encode(split.train), validation)
 
 
 def _read(data: DataConfig, file: str) -> Ratings:
