@@ -52,7 +52,7 @@ class Comparison:
     was named beforehand; then it is corrected for the models beside it.
     """
 
-    table: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
     pairs: pd.DataFrame = field(repr=False)
     reference: str
     baselines: dict[str, float]
@@ -76,13 +76,14 @@ class Comparison:
         _draw_intervals(right, self.table[others], "difference")
         right.axvline(0, color="0.35", linewidth=1)
         right.plot(0, int(np.flatnonzero(~others)[0]), "D", color="black", markersize=5, label="reference")
-        left.set(xlabel="RMSE", title=f"{self.n:,} ratings of {self.n_users:,} users")
+        left.set(xlabel="RMSE", title=f"{self.n:,} ratings of {self.n_users:,} users, 95% intervals")
         left.set_yticks(self.table.index, self.table["model"])
         left.invert_yaxis()
-        right.set(xlabel=f"RMSE less that of {self.reference}", title="Paired differences")
+        right.set(xlabel=f"RMSE − RMSE of {self.reference}", title="Paired differences, 95% intervals")
         for axes in (left, right):
             axes.grid(axis="x", alpha=0.3)
-            axes.legend(fontsize="small", loc="best")
+            axes.margins(y=0.1)
+            axes.legend(fontsize="small")
         plt.close(figure)  # a notebook shows the returned figure; left open it would show it twice
         return figure
 
@@ -152,7 +153,9 @@ def _error_sums(predictors: Mapping[str, Predictor], ratings: Ratings) -> ErrorS
     frame = ratings.frame
     users = pd.factorize(frame["user"], sort=True)[0]  # in an order that does not depend on that of the rows
     actual = frame["rating"].to_numpy()
-    return ErrorSums.of(users, (each.predict(ratings)["prediction"].to_numpy() - actual for each in predictors.values()))
+    return ErrorSums.of(
+        users, (each.predict(ratings)["prediction"].to_numpy() - actual for each in predictors.values())
+    )
 
 
 def _tested_pairs(
