@@ -149,7 +149,7 @@ def _trained_alike(
 ) -> _Field:
     if not isinstance(data, Split | Ratings):
         raise DataError(
-            f"model configs are trained and compared on a Split or on Ratings, not on {type(data).__name__}"
+            f"model configs need a Split or Ratings to be trained and compared on, not a {type(data).__name__}"
         )
     split = data if isinstance(data, Split) else random_split(data, seed=seed)
     if "seed" not in training.model_fields_set:

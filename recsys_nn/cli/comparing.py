@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,20 +23,18 @@ STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
 def compare(
     models: Annotated[
         list[str],
-        typer.Argument(help="Run folders, or YAML files of the same data and seed.", metavar="RUN_OR_CONFIG..."),
+        typer.Argument(help="Run folders, or YAML files of equal data and seed.", metavar="RUN_OR_CONFIG..."),
     ],
     kinds: Annotated[
         str | None,
         typer.Option(
-            help="Model kinds, such as svd,gmf: the one YAML file with each of them, by default settings but for its own.",
+            help="The one YAML file with each of these kinds, by its defaults unless it is the file's own.",
             metavar="KIND,KIND",
         ),
     ] = None,
     ratings: Annotated[
         str | None,
-        typer.Option(
-            help="What to compare runs on, if not their test part: a file or a named data set.", metavar="FILE"
-        ),
+        typer.Option(help="What to compare runs on instead of their test part: a file or a data set.", metavar="FILE"),
     ] = None,
     user: Column = None,
     item: Column = None,
@@ -112,18 +112,19 @@ def _print_comparison(comparison: Comparison) -> None:
     from rich.table import Table
 
     table = Table(title=f"{comparison.n:,} ratings of {comparison.n_users:,} users")
-    for heading in ("model", "RMSE [95%]", "MAE [95%]", f"RMSE − {comparison.reference} [95%]", "p", "s", "parameters"):
+    to_reference = f"RMSE − {comparison.reference} [95%]"
+    for heading in ("model", "RMSE [95%]", "MAE [95%]", to_reference, "p", "seconds", "parameters"):
         table.add_column(Text(heading), justify="left" if heading == "model" else "right")
-    for place, row in enumerate(comparison.table.itertuples(index=False)):
-        compared = row.model != comparison.reference
+    for place, row in enumerate(comparison.table.to_dict("records")):
+        compared = row["model"] != comparison.reference
         table.add_row(
-            row.model,
-            _interval(row.rmse, row.rmse_low, row.rmse_high),
-            _interval(row.mae, row.mae_low, row.mae_high),
-            _interval(row.difference, row.difference_low, row.difference_high, sign="+") if compared else "reference",
-            _p_value(row.p_value) if compared else "",
-            "" if row.seconds != row.seconds else f"{row.seconds:.1f}",
-            f"{row.parameters:,}",
+            Text(row["model"]),
+            _interval(row, "rmse"),
+            _interval(row, "mae"),
+            _interval(row, "difference", sign="+") if compared else "reference",
+            _p_value(row["p_value"]) if compared else "",
+            "" if math.isnan(row["seconds"]) else f"{row['seconds']:.1f}",
+            f"{row['parameters']:,}",
             style="bold" if place == 0 else None,
         )
     out.print(table)
@@ -133,8 +134,9 @@ def _print_comparison(comparison: Comparison) -> None:
     out.print(f"RMSE of baselines: {', '.join(f'{name} {rmse:.4f}' for name, rmse in lines.items())}", highlight=False)
 
 
-def _interval(value: float, low: float, high: float, *, sign: str = "-") -> Text:
-    return Text(f"{value:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]")
+def _interval(row: Mapping[Any, Any], figure: str, *, sign: str = "-") -> Text:
+    value, low, high = (f"{row[name]:{sign}.4f}" for name in (figure, f"{figure}_low", f"{figure}_high"))
+    return Text(f"{value} [{low}, {high}]")
 
 
 def _p_value(p: float) -> str:

@@ -34,7 +34,7 @@ def column(name: str | None) -> str | int | None:
 
 
 def read_test_ratings(source: str, predictor: Predictor, columns: Mapping[str, str | None], **reading: Any) -> Ratings:
-    """A named data set, or a file whose ids are read as the training's were; ``reading`` says how, as in TableFormat."""
+    """A named data set, or a file (``reading``: as in TableFormat) whose ids are read as the training's were."""
     from recsys_nn.data.loading import is_dataset, load_ratings
     from recsys_nn.data.readers import TableFormat, read_ratings
 
