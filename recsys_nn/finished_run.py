@@ -96,8 +96,8 @@ def unseen(ratings: Ratings, runs: Mapping[str, FinishedRun]) -> Ratings:
         n_seen = len(ratings) if mark == train else 0 if mark in held_out else _n_seen(ratings, name, run)
         if n_seen:
             raise DataError(
-                f"{n_seen:,} of the {len(ratings):,} ratings are in the training part of {name}: compare on ratings that "
-                f"no run was trained on"
+                f"{n_seen:,} of the {len(ratings):,} ratings are in the training part of {name}: "
+                f"compare on ratings that no run was trained on"
             )
     return ratings
 

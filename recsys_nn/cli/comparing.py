@@ -23,7 +23,7 @@ STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
 def compare(
     models: Annotated[
         list[str],
-        typer.Argument(help="Run folders, or YAML files of equal data and seed.", metavar="RUN_OR_CONFIG..."),
+        typer.Argument(help="Run folders, or YAML files of equal data and seed.", metavar="RUN_OR_CONFIG"),
     ],
     kinds: Annotated[
         str | None,

@@ -37,19 +37,19 @@ class Comparison:
     """The errors of several models on the same ratings, with 95% intervals and paired tests (``evaluation/paired.py``).
 
     Attributes:
-        table: a row a model, best first: model, rmse, rmse_low, rmse_high, mae, mae_low, mae_high, difference (RMSE less
-            that of the reference), difference_low, difference_high, p_value (of equal mean squared errors), seconds (of
+        table: a row a model, best first: model, rmse, rmse_low, rmse_high, mae, mae_low, mae_high, difference (its RMSE
+            minus the reference's), difference_low, difference_high, p_value (of equal mean squared errors), seconds (of
             training, where known), parameters (learnt numbers). The reference has no difference and no p-value.
-        pairs: the same for every pair: model, other, difference (RMSE of ``model`` less that of ``other``, the better of
-            the two or the reference), difference_low, difference_high, p_value.
+        pairs: the same for every pair: model, other (the reference, or the better of the two), difference,
+            difference_low, difference_high, p_value.
         reference: what the table's differences are to.
         baselines: RMSE of the closed-form predictors of the reference's training part, by name.
         oracle: RMSE of the best possible predictor, where the data are generated and it is known.
         n, n_users: of the ratings.
         predictors: the models by name.
 
-    The p-values are Holm's. In ``pairs`` they are corrected for all pairs. So they are in ``table``, unless the reference
-    was named beforehand; then it is corrected for the models beside it.
+    The p-values are Holm's: in ``pairs`` corrected for the number of pairs, and so in ``table`` where the reference is
+    the best, which only the errors tell; where it was named, for the number of models beside it.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -153,9 +153,8 @@ def _error_sums(predictors: Mapping[str, Predictor], ratings: Ratings) -> ErrorS
     frame = ratings.frame
     users = pd.factorize(frame["user"], sort=True)[0]  # in an order that does not depend on that of the rows
     actual = frame["rating"].to_numpy()
-    return ErrorSums.of(
-        users, (each.predict(ratings)["prediction"].to_numpy() - actual for each in predictors.values())
-    )
+    predicted = (predictor.predict(ratings)["prediction"].to_numpy() for predictor in predictors.values())
+    return ErrorSums.of(users, (values - actual for values in predicted))
 
 
 def _tested_pairs(
