@@ -122,7 +122,7 @@ def fit_encoder(split: Split) -> Encoder:
 def train_on_split(
     model: keras.Model, encoder: Encoder, split: Split, training: TrainConfig, *, progress: bool
 ) -> TrainingRun:
-    """Trains ``model`` in place; the split has the last word on what is held out, the Trainer holds out nothing more."""
+    """Trains ``model`` in place; the split has the last word on what is held out, the Trainer adds nothing to it."""
     validation = encoder.encode(split.validation) if len(split.validation) else None
     training = training.model_copy(update={"validation": 0.0})
     return Trainer(training, progress=progress).fit(model, encoder.encode(split.train), validation)

@@ -27,8 +27,8 @@ Floats = npt.NDArray[np.float64]
 Pair = tuple[int, int]
 """Positions of two models, the first minus the second of which is a difference."""
 LEVEL = 0.95
-DRAWS = 2**21
-"""Users drawn at a time: about 50 MB, however many resamples and ratings there are."""
+BLOCK = 2**22
+"""Weights at a time (two arrays of 34 MB), however many resamples and ratings there are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +97,9 @@ def bootstrap(sums: ErrorSums, pairs: Sequence[Pair], *, resamples: int, seed: i
     differences = sums.squared_differences(pairs)
     parts = (sums.counts[:, None], sums.squared, sums.absolute, differences)
     ends = np.cumsum([part.shape[1] for part in parts])[:-1]
-    table = np.concatenate(parts, axis=1)
-    totals = np.concatenate([weights @ table for weights in _weights(len(table), resamples, seed)])
-    n, squared, absolute, difference = np.split(totals, ends, axis=1)
+    table = np.concatenate([part.T for part in parts])  # (figures, U)
+    totals = np.concatenate([table @ weights.T for weights in _weights(len(sums.counts), resamples, seed)], axis=1)
+    n, squared, absolute, difference = np.split(totals.T, ends, axis=1)
     rmse = np.sqrt(squared / n)
     return Intervals(
         rmse=_percentiles(rmse),
@@ -160,11 +160,11 @@ def holm(p_values: npt.ArrayLike) -> Floats:
 def _weights(n_users: int, resamples: int, seed: int) -> Iterator[Floats]:
     """How often each user is drawn, (resamples, U) in blocks of rows."""
     generator = np.random.default_rng(seed)
-    block = max(1, DRAWS // n_users)
-    for start in range(0, resamples, block):
-        rows = min(block, resamples - start)
-        drawn = generator.integers(n_users, size=(rows, n_users)) + n_users * np.arange(rows)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=rows * n_users).reshape(rows, n_users).astype(np.float64)
+    rows = max(1, BLOCK // n_users)
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        draws = (generator.integers(n_users, size=n_users, dtype=np.int32) for _ in range(size))
+        yield np.array([np.bincount(drawn, minlength=n_users) for drawn in draws], dtype=np.float64)
 
 
 def _percentiles(values: Floats) -> Floats:
