@@ -92,9 +92,9 @@ def bootstrap(sums: ErrorSums, pairs: Sequence[Pair], *, resamples: int, seed: i
     """The intervals of all figures from the same resamples of users.
 
     They tell what other users of the same population would change. Each holds by itself at 95%, not all at once, and
-    how a model varies with the seed of its training is not in them. Of few users they are too narrow: where users differ
-    much (errors' standard deviation log-normal, 0.25 to 0.5), they hold the true RMSE in 93 to 94% of samples of 400
-    users, 88 to 91% of 100, 82 to 88% of 30.
+    how a model varies with the seed of its training is not in them. Of few users they are too narrow: where the errors'
+    standard deviation varies among users (log-normal, 0.25 to 0.5), they held the true RMSE in 93 to 94% of samples
+    of 400 users, in 88 to 91% of 100 and in 82 to 88% of 30.
     """
     differences = sums.squared_differences(pairs)
     parts = (sums.counts[:, None], sums.squared, sums.absolute, differences)
