@@ -116,8 +116,11 @@ def _print_comparison(comparison: Comparison) -> None:
 
     table = Table(title=f"{comparison.n:,} ratings of {comparison.n_users:,} users")
     to_reference = f"RMSE − {comparison.reference} [95%]"
-    for heading in ("model", "RMSE [95%]", "MAE [95%]", to_reference, "p", "seconds", "parameters"):
-        table.add_column(Text(heading), justify="left" if heading == "model" else "right")
+    table.add_column("model")
+    for heading in ("RMSE [95%]", "MAE [95%]", to_reference):
+        table.add_column(Text(heading), justify="right")
+    for heading in ("p", "seconds", "parameters"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for place, row in enumerate(comparison.table.to_dict("records")):
         compared = row["model"] != comparison.reference
         table.add_row(

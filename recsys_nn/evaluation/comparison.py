@@ -83,6 +83,7 @@ class Comparison:
         for axes in (left, right):
             axes.grid(axis="x", alpha=0.3)
             axes.margins(y=0.1)
+            axes.locator_params(axis="x", nbins=6)
             axes.legend(fontsize="small")
         plt.close(figure)  # a notebook shows the returned figure; left open it would show it twice
         return figure
