@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from recsys_nn.evaluation.evaluate import Evaluation, evaluate
     from recsys_nn.experiment import ExperimentResult, run_experiment
     from recsys_nn.models import (
+        AutoRecConfig,
         BiasConfig,
+        DeepFMConfig,
+        FMConfig,
         GlobalMeanConfig,
         GMFConfig,
         ItemMeanConfig,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
         ModelConfig,
         NeuMFConfig,
         SVDConfig,
+        SVDPPConfig,
         UserMeanConfig,
         build_model,
         register_model,
@@ -75,7 +79,10 @@ _HOMES = {
     "evaluation.evaluate": ("Evaluation", "evaluate"),
     "experiment": ("ExperimentResult", "run_experiment"),
     "models": (
+        "AutoRecConfig",
         "BiasConfig",
+        "DeepFMConfig",
+        "FMConfig",
         "GMFConfig",
         "GlobalMeanConfig",
         "ItemMeanConfig",
@@ -83,6 +90,7 @@ _HOMES = {
         "ModelConfig",
         "NeuMFConfig",
         "SVDConfig",
+        "SVDPPConfig",
         "UserMeanConfig",
         "build_model",
         "register_model",

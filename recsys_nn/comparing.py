@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rich.console import Console
 
 from recsys_nn.config import RunConfig, load_config
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split, random_split
 from recsys_nn.errors import ConfigError, DataError, did_you_mean
@@ -37,6 +39,7 @@ def compare(
     data: Split | Ratings | None = None,
     *,
     training: TrainConfig | None = None,
+    features: FeaturesConfig | Mapping[str, Any] | None = None,
     seed: int = 0,
     resamples: int = 2000,
     reference: str | None = None,
@@ -59,6 +62,7 @@ def compare(
             validation; for finished runs the ratings, or the split whose test part is, to compare on.
         training: the settings of every model config's training; its ``seed`` is ``seed`` unless given, and what is held
             out for validation is the split's.
+        features: what model configs see beside ids, as in ``Encoder.fit``.
         seed: of the split, the initial weights and the training order of model configs; of the intervals' resamples.
         resamples: of users, for the 95% intervals.
         reference: the name of the model to which differences are told; the best by default.
@@ -76,10 +80,12 @@ def compare(
         raise ConfigError(f"reference: no model is named {reference!r}{did_you_mean(reference, opened)}")
     if resamples < 1:
         raise ConfigError(f"resamples={resamples} is not a number of resamples")
-    if training is not None and not _all_of(ModelConfig, opened):
-        raise ConfigError("training: it is for model configs; the config of a run has its own")
-    if configs := _all_of(ModelConfig, opened):
-        field = _trained_alike(configs, data, training or TrainConfig(), seed, progress=progress)
+    configs = _all_of(ModelConfig, opened)
+    for name, setting in (("training", training), ("features", features)):
+        if setting is not None and not configs:
+            raise ConfigError(f"{name}: it is for model configs; the config of a run has its own")
+    if configs:
+        field = _trained_alike(configs, data, training or TrainConfig(), features, seed, progress=progress)
     elif runs := _all_of(RunConfig, opened):
         field = _trained_as_configured(runs, data, progress=progress)
     elif finished := _all_of(FinishedRun, opened):
@@ -143,6 +149,7 @@ def _trained_alike(
     configs: Mapping[str, ModelConfig],
     data: Split | Ratings | None,
     training: TrainConfig,
+    features: FeaturesConfig | Mapping[str, Any] | None,
     seed: int,
     *,
     progress: bool,
@@ -154,7 +161,8 @@ def _trained_alike(
     split = data if isinstance(data, Split) else random_split(data, seed=seed)
     if "seed" not in training.model_fields_set:
         training = training.model_copy(update={"seed": seed})
-    return _trained(configs, dict.fromkeys(configs, training), split, seed, progress=progress)
+    encoder = fit_encoder(split, features)
+    return _trained(configs, dict.fromkeys(configs, training), split, encoder, seed, progress=progress)
 
 
 def _trained_as_configured(runs: Mapping[str, RunConfig], data: object, *, progress: bool) -> _Field:
@@ -168,19 +176,21 @@ def _trained_as_configured(runs: Mapping[str, RunConfig], data: object, *, progr
                 raise ConfigError(f"{name}: its {part} is not that of {first}, so that their errors would not compare")
     models = {name: run.model for name, run in runs.items()}
     trainings = {name: run.training for name, run in runs.items()}
-    return _trained(models, trainings, load_split(common.data, common.seed), common.seed, progress=progress)
+    split = load_split(common.data, common.seed)
+    encoder = fit_encoder(split, common.data.features)
+    return _trained(models, trainings, split, encoder, common.seed, progress=progress)
 
 
 def _trained(
     configs: Mapping[str, ModelConfig],
     trainings: Mapping[str, TrainConfig],
     split: Split,
+    encoder: Encoder,
     seed: int,
     *,
     progress: bool,
 ) -> _Field:
     test = _ratings_to_compare_on(split.test)
-    encoder = fit_encoder(split)
     # All are built before the first is trained, so that one that cannot be costs no training.
     models = {name: build_model(config, encoder, seed=seed) for name, config in configs.items()}
     predictors, seconds = {}, {}

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
 from recsys_nn.data.datasets import dataset_names
+from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ratings import Duplicates, Ratings
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.data.splits import Split, leave_last_out_split, random_split, stratified_split, temporal_split
@@ -90,9 +91,13 @@ class DataConfig(_Section):
     Args:
         source: a named data set or a file; left out where the split names files of one's own.
         options: of a named data set, such as the size of ``synthetic``.
-        format: how a file of one's own is laid out.
+        format: how a file of one's own is laid out; ``format.features`` are further columns to keep.
         scale: (lowest, highest) possible rating, for a file of one's own.
         duplicates: what to do with repeated pairs: error, last or mean.
+        user_features: beside files of one's own, a CSV or Parquet file of what is known of users, with their ids.
+        item_features: the same of items.
+        features: which columns of these, and of the ratings, models shall see.
+        liked: makes ratings 1 where they are at least this, and 0 where they are below, for a binary model.
         split: the training, validation and test parts.
     """
 
@@ -101,6 +106,10 @@ class DataConfig(_Section):
     format: TableFormat = TableFormat()
     scale: tuple[float, float] | None = None
     duplicates: Duplicates = "error"
+    user_features: str | None = None
+    item_features: str | None = None
+    features: FeaturesConfig = FeaturesConfig()
+    liked: float | None = None
     split: SplitConfig = RandomSplitConfig()
 
     @field_validator("split", mode="before")
@@ -119,9 +128,15 @@ class DataConfig(_Section):
         if self.options and (of_files or not named):
             raise ConfigError("data.options: they are a named data set's, and files have none")
         if named:
-            for name in ("format", "scale", "duplicates"):
+            for name in ("format", "scale", "duplicates", "user_features", "item_features"):
                 if getattr(self, name) != DataConfig.model_fields[name].default:
                     raise ConfigError(f"data.{name}: that of the data set {self.source!r} is known; leave it out")
+        else:
+            for side in ("user", "item"):
+                if getattr(self.features, side) and getattr(self, f"{side}_features") is None:
+                    raise ConfigError(
+                        f"data.features.{side}: name the file in which they are with data.{side}_features"
+                    )
         if self.scale is not None and self.scale[0] >= self.scale[1]:
             raise ConfigError(f"data.scale: {list(self.scale)} is not [lowest, highest] with lowest < highest")
         return self
@@ -200,7 +215,7 @@ def config_schema() -> dict[str, Any]:
         if split is not RandomSplitConfig:  # which a split without a kind is
             definition = schema["$defs"][split.__name__]
             definition["required"] = sorted({*definition.get("required", []), "kind"})
-    for name in ("OptimizerConfig", "CallbackConfig"):
+    for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig"):
         schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": "string"}]}
     schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds]}
     return schema

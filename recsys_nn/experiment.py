@@ -18,9 +18,11 @@ import pandas as pd
 from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig, load_config
 from recsys_nn.data.datasets import get_dataset
 from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import FeaturesConfig
+from recsys_nn.data.ids import id_type
 from recsys_nn.data.loading import is_dataset, load_ratings
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.readers import read_ratings
+from recsys_nn.data.readers import read_features, read_ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
@@ -84,7 +86,7 @@ def run_experiment(
     if config.output is not None:
         check_place(config.output, overwrite=overwrite)
     split = load_split(config.data, config.seed)
-    encoder = fit_encoder(split)
+    encoder = fit_encoder(split, config.data.features)
     model = build_model(config.model, encoder, seed=config.seed)
     run = train_on_split(model, encoder, split, config.training, progress=progress)
     predictor = Predictor(run.model, encoder, config=config.model)
@@ -108,15 +110,18 @@ def load_split(data: DataConfig, seed: int) -> Split:
     if isinstance(data.split, FilesSplitConfig):
         return _split_of_files(data, data.split, seed)
     assert data.source is not None
-    ratings = load_ratings(data.source, **data.options) if is_dataset(data.source) else _read(data, data.source)
-    return data.split.apply(ratings, seed)
+    if is_dataset(data.source):
+        ratings = load_ratings(data.source, **data.options)
+    else:
+        ratings = _with_features(data, _read(data, data.source))
+    return data.split.apply(_targets(data, ratings), seed)
 
 
-def fit_encoder(split: Split) -> Encoder:
+def fit_encoder(split: Split, features: FeaturesConfig | Mapping[str, Any] | None = None) -> Encoder:
     """The encoder of the training part, on whose scale the other parts have to be."""
     for part in (split.validation, split.test):
         check_scale(part, split.train.scale)
-    return Encoder.fit(split.train)
+    return Encoder.fit(split.train, features=features)
 
 
 def train_on_split(
@@ -132,9 +137,28 @@ def _read(data: DataConfig, file: str) -> Ratings:
     return read_ratings(file, data.format, scale=data.scale, duplicates=data.duplicates)
 
 
+def _with_features(data: DataConfig, ratings: Ratings) -> Ratings:
+    """With the features in files of one's own, whose ids are read as those of the ratings."""
+    files: dict[str, str | None] = {"user": data.user_features, "item": data.item_features}
+    tables = {
+        f"{side}_features": read_features(file, side, id_type(ratings.frame[side]))
+        for side, file in files.items()
+        if file is not None
+    }
+    return ratings.with_features(**tables)
+
+
+def _targets(data: DataConfig, ratings: Ratings) -> Ratings:
+    return ratings if data.liked is None else ratings.liked(data.liked)
+
+
 def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Split:
-    read = get_dataset(data.source).read if data.source else partial(_read, data)
-    train, test = read(files.train), read(files.test) if files.test else None
+    of_format = get_dataset(data.source).read if data.source else partial(_read, data)
+
+    def read(file: str) -> Ratings:
+        return _targets(data, of_format(file))
+
+    train, test = _with_features(data, read(files.train)), read(files.test) if files.test else None
     if isinstance(files.validation, str):
         return Split(train, read(files.validation), test)
     return Split(train, test=test).with_validation(files.validation, seed=seed)
@@ -178,6 +202,6 @@ def _undisturbed() -> Iterator[None]:
 
 
 def fingerprint(ratings: Ratings) -> str:
-    """SHA-256 over 64-bit hashes of the rows (ids, ratings and timestamps) in their order."""
+    """SHA-256 over 64-bit hashes of the rows (ids, ratings, timestamps and features of ratings) in their order."""
     hashes = pd.util.hash_pandas_object(ratings.frame, index=False).to_numpy()
     return hashlib.sha256(hashes.astype("<u8").tobytes()).hexdigest()

@@ -59,6 +59,9 @@ def _walk(config: Any, location: tuple[str | int, ...]) -> tuple[list[str], list
     known: list[str] = []
     options = _section_types(config)
     for step in location:
+        if isinstance(step, int):  # the place in a list of sections, or of values
+            path.append(str(step))
+            continue
         of_kind = [option for option in options if _kind(option) == step]
         if of_kind and len(options) > 1:
             options = of_kind
@@ -66,9 +69,7 @@ def _walk(config: Any, location: tuple[str | int, ...]) -> tuple[list[str], list
             known = [name for option in options for name in option.model_fields]
             fields = [option.model_fields[step] for option in options if step in option.model_fields]
             options = [option for field in fields for option in _section_types(field.annotation)]
-            path.append(str(step))
-        elif isinstance(step, int):
-            path.append(str(step))
+            path.append(step)
     return path, known
 
 

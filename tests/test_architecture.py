@@ -28,7 +28,7 @@ MODULES = sorted(
 MAY_IMPORT = {
     "errors": [],
     "data": ["errors"],
-    "models": ["data.encoding", "data.baselines", "errors"],
+    "models": ["data.encoding", "data.baselines", "data.tensors", "errors"],
     "training": ["data.tensors", "data.aligned", "errors"],
     "prediction": ["data", "models", "errors"],
     "evaluation": ["prediction", "data", "errors"],

@@ -43,6 +43,12 @@ def test_all_rest_on_one_encoder_and_can_be_used_on(trained, tmp_path):
     assert rn.Predictor.load(svd.save(tmp_path / "svd")).config == SVD
 
 
+def test_models_see_the_features_that_are_asked_for():
+    features = {"rating": ["timestamp"]}
+    fm = compare([rn.FMConfig(embedding_dim=2), rn.BiasConfig()], SPLIT, features=features, training=QUICK)
+    assert tuple(fm.predictors["fm"].encoder.context_columns) == ("timestamp",)
+
+
 def test_ratings_are_split_by_the_seed(trained):
     again = compare([SVD, rn.BiasConfig()], RATINGS, training=QUICK, seed=7)
     pd.testing.assert_frame_equal(again.table.drop(columns="seconds"), trained.table.drop(columns="seconds"))
@@ -107,6 +113,7 @@ def test_predictors_are_compared_on_given_ratings(trained):
         ([SVD, GMF], SPLIT, {"reference": "sdv"}, "reference: no model is named 'sdv'; did you mean 'svd'"),
         ([SVD, GMF], SPLIT, {"resamples": 0}, "resamples=0 is not a number of resamples"),
         ([RUN, RUN], None, {"training": QUICK}, "training: it is for model configs; the config of a run has its own"),
+        ([RUN, RUN], None, {"features": {}}, "features: it is for model configs; the config of a run has its own"),
         ([RUN, RUN], SPLIT, {}, "data: the configs of runs say which"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from recsys_nn import ConfigError, NeuMFConfig, RunConfig, SVDConfig, TrainConfig, load_config
+from recsys_nn import ConfigError, Encoder, NeuMFConfig, RunConfig, SVDConfig, TrainConfig, load_config, load_ratings
 from recsys_nn.config import FilesSplitConfig, config_schema
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -72,6 +72,14 @@ def test_overrides_change_values_at_any_depth():
         (["data.split.test=1.5"], "^data.split.test: .*less than 1, not 1.5"),
         (["model.embedding_dim=-1", "training.batch_size=0"], "(?s)model.embedding_dim.*training.batch_size"),
         (["training.validation=0.2"], "^training.validation: in a run, data.split.validation says"),
+        (["data.user_features=a.csv"], "^data.user_features: that of the data set 'synthetic' is known"),
+        (["data.features={users: [age]}"], "^data.features.users: there is no such key; did you mean 'user'"),
+        (["data.features.user=[{column: age, bin: 3}]"], "^data.features.user.0.bin: .*did you mean 'bins'"),
+        (["data.features.user=[age, {column: age, kind: number}]"], "^data.features.user.1.kind: 'number' is not"),
+        (["data.features.user=[{column: age, kind: date, bins: 3}]"], "'age': bins=3 is for a numeric feature"),
+        (["data.features.user=age"], "^data.features.user: .*tuple, not 'age'"),
+        (["data.source=a.csv", "data.features.item=[year]"], "^data.features.item: name the file .*data.item_features"),
+        (["data.liked=good"], "^data.liked: .*valid number.*not 'good'"),
         (["data.scale=[1, 5]"], "^data.scale: that of the data set 'synthetic' is known; leave it out"),
         (["data.duplicates=last"], "^data.duplicates: that of the data set 'synthetic' is known"),
         (["data.source=a.csv", "data.scale=[5, 1]"], r"^data.scale: \[5.0, 1.0\] is not \[lowest, highest\]"),
@@ -111,6 +119,23 @@ def test_empty_sections_are_their_defaults(tmp_path):
     assert load_config(tmp_path / "run.yaml") == load_config(MINIMAL)
 
 
+def test_features_in_yaml_are_fitted_by_the_encoder(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "data:\n  source: synthetic\n  features:\n    user: [group, age]\n"
+        "    item: [{column: genres, separator: '|'}, {column: year, bins: 5}]\n    rating: [timestamp]\n"
+    )
+    config = load_config(file)
+    assert load_config(yaml.safe_load(config.to_yaml())) == config
+    encoder = Encoder.fit(load_ratings("synthetic"), features=config.data.features)
+    columns = {side: [(column.name, column.kind) for column in of.columns] for side, of in encoder.features.items()}
+    assert columns == {
+        "user": [("group", "categories"), ("age", "numeric")],
+        "item": [("genres", "categories"), ("year", "bins")],
+        "rating": [("timestamp", "dates")],
+    }
+
+
 def test_a_separator_that_yaml_would_eat_can_be_set():
     config = load_config({"data": {"source": "a.csv"}}, overrides=["data.format.separator=|"])
     assert config.data.format.separator == "|"
@@ -146,6 +171,7 @@ def test_the_schema_accepts_every_shipped_config(file):
     "changes",
     [
         {"data": {"source": "synthetic", "split": {"validation": 0.2}}},
+        {"data": {"source": "synthetic", "features": {"user": ["age", {"column": "age", "bins": 3}]}}},
         {"training": {"optimizer": "sgd", "callbacks": ["reduce_lr_on_plateau"]}},
     ],
 )

@@ -6,7 +6,17 @@ import pandas as pd
 import pytest
 import yaml
 
-from recsys_nn import ArtifactError, ConfigError, DataError, Predictor, Ratings, evaluate, load_config, run_experiment
+from recsys_nn import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    Encoder,
+    Predictor,
+    Ratings,
+    evaluate,
+    load_config,
+    run_experiment,
+)
 from recsys_nn.experiment import fingerprint, load_split
 
 ROOT = Path(__file__).parents[1]
@@ -132,6 +142,73 @@ def test_given_files_are_taken_as_they_are(tmp_path):
         [3],
     ]
     assert split.test.scale == (1, 5)
+
+
+OWN_FILES = {
+    "ratings.csv": "user,item,rating,device\na,x,1,desk\na,y,5,\nb,x,2,phone\nb,y,4,desk\nc,x,3,phone\n",
+    "users.csv": "user,age,zip\na,30,007\nb,,010\nd,50,007\n",
+}
+
+
+@pytest.fixture
+def own_files(tmp_path):
+    """Ratings and users in files of one's own: the data section that names them."""
+    for name, content in OWN_FILES.items():
+        (tmp_path / name).write_text(content)
+    return {
+        "source": str(tmp_path / "ratings.csv"),
+        "format": {"features": ["device"]},
+        "user_features": str(tmp_path / "users.csv"),
+        "split": {"test": 0, "validation": 0},
+    }
+
+
+def test_features_may_stand_in_files_beside_the_ratings(own_files):
+    config = load_config({"data": {**own_files, "features": {"user": ["zip"], "rating": ["device"]}}})
+    encoder = Encoder.fit(load_split(config.data, seed=0).train, features=config.data.features)
+    assert encoder.users.ids.tolist() == ["a", "b", "c", "d"]
+    assert encoder.features["user"].columns[0].values == ("007", "010")
+    assert encoder.features["rating"].columns[0].values == ("desk", "phone")
+
+
+def test_features_have_ids_of_the_type_of_the_ratings(own_files, tmp_path):
+    ids = {"a": 1, "b": 2, "c": 3, "d": 4}
+    ratings = pd.read_csv(own_files["source"]).assign(user=lambda frame: frame["user"].map(ids))
+    ratings.to_parquet(tmp_path / "ratings.parquet")
+    users = pd.read_csv(own_files["user_features"]).assign(user=lambda frame: frame["user"].map(ids))
+    users.to_csv(own_files["user_features"], index=False)
+    config = load_config({"data": {**own_files, "source": str(tmp_path / "ratings.parquet")}})
+    assert load_split(config.data, seed=0).train.user_features["user"].tolist() == [1, 2, 4]
+
+
+def test_features_of_given_files_are_those_of_the_training_part(own_files):
+    files = {"kind": "files", "train": own_files.pop("source"), "validation": 0.2}
+    split = load_split(load_config({"data": {**own_files, "split": files}}).data, seed=0)
+    assert [len(part) for part in (split.train, split.validation)] == [4, 1]
+    assert split.train.user_features["age"].tolist()[0] == 30
+    assert split.train.rating_features == split.validation.rating_features == ("device",)
+
+
+def test_all_parts_are_liked_or_not_where_the_config_says_so(own_files, tmp_path):
+    test = tmp_path / "test.csv"
+    test.write_text("user,item,rating\na,x,3\na,y,2\n")
+    whole = load_split(load_config({"data": {**own_files, "liked": 3}}).data, seed=0)
+    assert whole.train.frame["rating"].tolist() == [0, 1, 0, 1, 1]
+    files = {"kind": "files", "train": own_files["source"], "test": str(test), "validation": 0}
+    given = load_split(load_config({"data": {"split": files, "liked": 3}}).data, seed=0)
+    assert given.test.frame["rating"].tolist() == [1, 0]
+    assert given.train.scale == given.test.scale == (0, 1)
+    generated = load_config({"data": {**SMALL["data"], "liked": 4}})
+    assert set(load_split(generated.data, seed=0).test.frame["rating"]) == {0, 1}
+
+
+def test_a_run_with_features_is_saved_and_predicts_the_same(tmp_path):
+    features = {"user": ["group", "age"], "item": [{"column": "genres", "separator": "|"}]}
+    config = {**SMALL, "output": str(tmp_path / "run"), "data": {**SMALL["data"], "features": features}}
+    result = run_experiment(config, progress=False)
+    loaded = Predictor.load(result.path)
+    assert list(loaded.encoder.features) == ["user", "item"]
+    pd.testing.assert_frame_equal(loaded.predict(result.split.test), result.predictor.predict(result.split.test))
 
 
 def test_a_run_without_a_test_part_has_no_test_metrics():

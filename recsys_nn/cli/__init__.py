@@ -95,6 +95,7 @@ def evaluate(
     user: Column = None,
     item: Column = None,
     rating: Column = None,
+    timestamp: Column = None,
     separator: Separator = None,
     encoding: Encoding = None,
     header: Header = None,
@@ -104,7 +105,7 @@ def evaluate(
     from recsys_nn.prediction.predictor import Predictor
 
     predictor = Predictor.load(run)
-    columns = {"user": user, "item": item, "rating": rating}
+    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     table = read_test_ratings(ratings, predictor, columns, separator=separator, encoding=encoding, header=header)
     _print_evaluation(judge(predictor, table))
 
@@ -116,6 +117,7 @@ def predict(
     output: Annotated[Path, typer.Option(help="The CSV or Parquet file to write.", metavar="FILE")],
     user: Column = None,
     item: Column = None,
+    timestamp: Column = None,
     separator: Separator = None,
     encoding: Encoding = None,
     header: Header = None,
@@ -128,8 +130,16 @@ def predict(
 
     check_output(output, overwrite=overwrite)
     predictor = Predictor.load(run)
-    layout = TableFormat(user=column(user), item=column(item), separator=separator, encoding=encoding, header=header)
-    asked, where = read_pairs(pairs, layout, predictor.encoder.id_types)
+    layout = TableFormat(
+        user=column(user),
+        item=column(item),
+        timestamp=column(timestamp),
+        separator=separator,
+        encoding=encoding,
+        header=header,
+    )
+    encoder = predictor.encoder
+    asked, where = read_pairs(pairs, layout, encoder.id_types, context=encoder.context_columns)
     predictions = predictor.predict(asked, where=where)
     write_table(predictions, output)
     counts = predictions["source"].value_counts()

@@ -39,6 +39,7 @@ def compare(
     user: Column = None,
     item: Column = None,
     rating: Column = None,
+    timestamp: Column = None,
     separator: Separator = None,
     encoding: Encoding = None,
     header: Header = None,
@@ -61,7 +62,7 @@ def compare(
         _check_plot(plot, overwrite=overwrite)
     compared: Any = models if kinds is None else _of_kinds(models, kinds.split(","))
     reading = {"separator": separator, "encoding": encoding, "header": header}
-    columns = {"user": user, "item": item, "rating": rating}
+    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     data = None if ratings is None else _read_for_runs(ratings, models[0], columns, reading)
     comparison = judge(compared, data, reference=reference)
     _print_comparison(comparison)

@@ -41,4 +41,5 @@ def read_test_ratings(source: str, predictor: Predictor, columns: Mapping[str, s
     if is_dataset(source):
         return load_ratings(source)
     named = {side: column(name) for side, name in columns.items()}
-    return read_ratings(source, TableFormat(**named, **reading), id_types=predictor.encoder.id_types)
+    layout, encoder = TableFormat(**named, **reading), predictor.encoder
+    return read_ratings(source, layout, id_types=encoder.id_types, context=encoder.context_columns)

@@ -1,10 +1,9 @@
-"""What is learnt from the training rows before any model: ids, rating scale, how often each was rated."""
+"""What is learnt from the training rows before any model: ids, rating scale, counts, side features."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.baselines import EFFECTS, BaselineName, Biases, Part, Totals, fit_biases_to_totals
+from recsys_nn.data.encoder_files import read_encoder, write_encoder
+from recsys_nn.data.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
 from recsys_nn.data.ids import IdType, Where, plain_repr, row_number
+from recsys_nn.data.levels import Levels
 from recsys_nn.data.moments import Moments
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.row_file import Columns, RowFile
@@ -23,8 +25,6 @@ from recsys_nn.data.tensors import Tensors
 from recsys_nn.data.vocabulary import DistinctIds, Vocabulary
 from recsys_nn.errors import DataError
 
-ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
-
 Counts = npt.NDArray[np.int32]
 
 
@@ -32,8 +32,12 @@ Counts = npt.NDArray[np.int32]
 class Encoder:
     """Raw ids <-> table rows, and the statistics of the training ratings that models are built from.
 
-    Row 0 of users and of items stands for every id that training did not see. ``user_counts[row]`` and
-    ``item_counts[row]`` tell how often a row was rated in training (row 0: never).
+    Row 0 of users and of items stands for every id that has no row. An id has a row where it was rated in training, and
+    also where only its features are known. ``user_counts[row]`` and ``item_counts[row]`` tell how often a row was rated
+    in training: never (0), for row 0 and for those of ids that are known by their features alone.
+
+    ``levels`` are the distinct training ratings, ascending, and ``level_counts`` how often each occurs; both are None
+    where there are more than 100. ``features`` holds the sides (user, item, rating) that have features.
     """
 
     users: Vocabulary
@@ -44,9 +48,14 @@ class Encoder:
     rating_std: float
     scale: tuple[float, float]
     baselines: Mapping[BaselineName, Biases]
+    levels: tuple[float, ...] | None = None
+    level_counts: tuple[int, ...] | None = None
+    features: Mapping[Side, SideFeatures] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, train: Ratings | RatingsStream) -> Encoder:
+    def fit(
+        cls, train: Ratings | RatingsStream, *, features: FeaturesConfig | Mapping[str, Any] | None = None
+    ) -> Encoder:
         """Fitted on the training part alone, or validation and test would leak into the model.
 
         The rating scale is the table's: where it was not given, it was observed before the table was split.
@@ -56,18 +65,27 @@ class Encoder:
         which go to a temporary file (12 bytes a rating, in the folder that the environment variable TMPDIR names): on
         them the baselines are fitted. In memory are the distinct ids and what is known of each, not the ratings.
 
+        Args:
+            train: the training part.
+            features: which columns of the user and item features, and of the ratings themselves, models see, as in
+                ``{"user": ["age"], "item": [{"column": "genres", "separator": "|"}], "rating": ["timestamp"]}``.
+
         Raises:
-            DataError: where there is nothing to learn: no ratings, one user, one item, all ratings equal.
+            DataError: where there is nothing to learn: no ratings, one user, one item, all ratings equal; and for
+                features that the ratings do not have, that are constant, or that are asked of a stream.
         """
         if not len(train):
             raise DataError("the training part is empty")
-        users, items, moments = _ids_and_moments(train)
+        asked = FeaturesConfig.of(features).by_side()
+        tables = {side: _feature_table(train, side) for side in asked}
+        users, items, moments, levels = _first_pass(train)
         for side in (users, items):
             if len(side.ids) == 1:
                 only = plain_repr(side.ids.iloc[0])
                 raise DataError(f"the training part has only one {side.name} ({only}): there is nothing to compare")
         if moments.lowest == moments.highest:
             raise DataError(f"all {moments.n} training ratings are {moments.lowest:g}: there is nothing to predict")
+        users, items = (_with_described(side, tables) for side in (users, items))
         totals = Totals(moments.mean, n_user_rows=users.n_rows, n_item_rows=items.n_rows)
 
         def encoded() -> Iterator[Columns]:
@@ -87,16 +105,19 @@ class Encoder:
             rating_std=moments.std,
             scale=train.scale,
             baselines={name: fit_biases_to_totals(name, totals, parts) for name in EFFECTS},
+            levels=levels.values,
+            level_counts=levels.counts,
+            features=_fitted(asked, tables, {"user": users, "item": items}, totals),
         )
 
     @property
     def n_users(self) -> int:
-        """Users known from training."""
+        """Users that have a row: rated in training, or known by their features."""
         return len(self.users.ids)
 
     @property
     def n_items(self) -> int:
-        """Items known from training."""
+        """Items that have a row: rated in training, or known by their features."""
         return len(self.items.ids)
 
     @property
@@ -108,13 +129,23 @@ class Encoder:
     def id_types(self) -> dict[str, IdType]:
         return {"user": self.users.type, "item": self.items.type}
 
+    @property
+    def context_columns(self) -> tuple[str, ...]:
+        """The columns that features of ratings are read from; none where ratings have no features."""
+        columns = self.features["rating"].columns if "rating" in self.features else ()
+        return tuple(dict.fromkeys(column.name for column in columns))
+
     def encode(self, ratings: Ratings | pd.DataFrame) -> Tensors:
-        """Rows (int32) of users and items and the ratings (float32), in the table's order."""
+        """The model's inputs (:meth:`encode_pairs`) and the ratings (float32), in the table's order."""
         if isinstance(ratings, RatingsStream):
             raise DataError("a stream of ratings is encoded by encode_stream, as its rows may not fit into memory")
-        table = ratings if isinstance(ratings, Ratings) else Ratings(ratings)
+        if isinstance(ratings, Ratings):
+            table = ratings
+        else:
+            beside = [name for name in self.context_columns if name in ratings.columns and name != "timestamp"]
+            table = Ratings(ratings, rating_features=beside)
         frame = table.frame
-        return Tensors(self.encode_pairs(frame["user"], frame["item"]), frame["rating"].to_numpy())
+        return Tensors(self.encode_pairs(frame["user"], frame["item"], context=frame), frame["rating"].to_numpy())
 
     def encode_stream(self, stream: RatingsStream, *, cache: str | Path | None = None) -> StreamedTensors:
         """The same of ratings larger than memory: the encoded rows lie on disk, 12 bytes a rating.
@@ -123,7 +154,12 @@ class Encoder:
             stream: of :func:`stream_ratings`.
             cache: a folder to keep them in, for ``StreamedTensors(cache)`` later; what was encoded there before is
                 replaced. By default a temporary folder, which is removed with the result.
+
+        Raises:
+            DataError: where ratings have features, which need a table in memory.
         """
+        if self.context_columns:
+            raise DataError("features of ratings need the ratings as a table in memory (load_ratings), not as a stream")
         parts = (self._encoded(ratings, where) for ratings, where in stream.chunks())
         return StreamedTensors(RowFile.temporary(parts) if cache is None else RowFile.write(parts, cache))
 
@@ -141,63 +177,100 @@ class Encoder:
             )
         return rows["user"], rows["item"], ratings32
 
-    def encode_pairs(self, users: Any, items: Any, *, where: Where = row_number) -> dict[str, npt.NDArray[np.int32]]:
-        """The model's inputs for pairs of raw ids: ``{"user": int32 (n,), "item": int32 (n,)}``."""
-        rows = {"user": self.users.lookup(users, where), "item": self.items.lookup(items, where)}
-        if len(rows["user"]) != len(rows["item"]):
-            raise DataError(f"{len(rows['user'])} users and {len(rows['item'])} items do not make pairs")
-        return rows
+    def encode_pairs(
+        self, users: Any, items: Any, *, context: pd.DataFrame | None = None, where: Where = row_number
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The model's inputs for pairs of raw ids: ``{"user": int32 (n,), "item": int32 (n,)}``.
+
+        Where ratings have features, also ``"context_rows"``, int32 (n, K), and ``"context_weights"``, float32 (n, K).
+
+        Args:
+            users: n ids.
+            items: n ids.
+            context: a frame with n rows and the columns of the ratings' features; what it does not have is a missing
+                value of each pair, and so is all of it where it is not given. Other columns do not matter.
+            where: names a pair in error messages.
+
+        Raises:
+            DataError: for ids of another type than in training, unequal lengths, and values that are not of a
+                feature's kind.
+        """
+        inputs: dict[str, npt.NDArray[Any]] = {
+            "user": self.users.lookup(users, where),
+            "item": self.items.lookup(items, where),
+        }
+        n = len(inputs["user"])
+        if n != len(inputs["item"]):
+            raise DataError(f"{n} users and {len(inputs['item'])} items do not make pairs")
+        if "rating" in self.features:
+            context = pd.DataFrame(index=range(n)) if context is None else context
+            if len(context) != n:
+                raise DataError(f"{len(context)} rows of context do not fit {n} pairs")
+            inputs["context_rows"], inputs["context_weights"] = self.features["rating"].encode(context, where)
+        return inputs
 
     def save(self, folder: str | Path) -> None:
         """Written as ``encoder.json``, ``users.parquet`` and ``items.parquet`` into an existing folder."""
-        folder = Path(folder)
-        _side_frame(self.users, self.user_counts, self.baselines, "user").to_parquet(folder / "users.parquet")
-        _side_frame(self.items, self.item_counts, self.baselines, "item").to_parquet(folder / "items.parquet")
-        values = {"rating_mean": self.rating_mean, "rating_std": self.rating_std, "scale": list(self.scale)}
-        (folder / "encoder.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        write_encoder(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> Encoder:
         """The encoder that :meth:`save` wrote."""
-        folder = Path(folder)
-        values = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-        users, items = (pd.read_parquet(folder / f"{side}s.parquet") for side in ("user", "item"))
-        baselines: dict[BaselineName, Biases] = {}
-        for name in EFFECTS:
-            user_bias, item_bias = (_with_unknown(side[name], np.float64) for side in (users, items))
-            baselines[name] = Biases(values["rating_mean"], user_bias, item_bias)
-        return cls(
-            users=Vocabulary("user", users["id"]),
-            items=Vocabulary("item", items["id"]),
-            user_counts=_with_unknown(users["count"], np.int32),
-            item_counts=_with_unknown(items["count"], np.int32),
-            rating_mean=values["rating_mean"],
-            rating_std=values["rating_std"],
-            scale=(values["scale"][0], values["scale"][1]),
-            baselines=baselines,
-        )
+        return cls(**read_encoder(Path(folder)))
 
 
 def _parts(train: Ratings | RatingsStream) -> Iterable[Ratings]:
     return train if isinstance(train, RatingsStream) else [train]
 
 
-def _ids_and_moments(train: Ratings | RatingsStream) -> tuple[Vocabulary, Vocabulary, Moments]:
-    users, items, moments = DistinctIds(), DistinctIds(), Moments()
+def _first_pass(train: Ratings | RatingsStream) -> tuple[Vocabulary, Vocabulary, Moments, Levels]:
+    users, items, moments, levels = DistinctIds(), DistinctIds(), Moments(), Levels()
     for part in _parts(train):
         frame = part.frame
         users.add(frame["user"])
         items.add(frame["item"])
-        moments.add(frame["rating"].to_numpy())
-    return Vocabulary.fit("user", users.merged()), Vocabulary.fit("item", items.merged()), moments
+        ratings = frame["rating"].to_numpy()
+        moments.add(ratings)
+        levels.add(ratings)
+    return Vocabulary.fit("user", users.merged()), Vocabulary.fit("item", items.merged()), moments, levels
 
 
-def _side_frame(side: Vocabulary, counts: Counts, baselines: Mapping[BaselineName, Biases], name: str) -> pd.DataFrame:
-    columns: dict[str, Any] = {"id": side.ids, "count": counts[1:]}
-    for baseline, values in baselines.items():
-        columns[baseline] = getattr(values, name)[1:]
-    return pd.DataFrame(columns)
+def _feature_table(train: Ratings | RatingsStream, side: Side) -> pd.DataFrame:
+    """The columns in which the features of a side are, users and items by their ids."""
+    if isinstance(train, RatingsStream):
+        raise DataError("features need the ratings as a table in memory (load_ratings), not as a stream")
+    tables: dict[Side, pd.DataFrame | None] = {
+        "user": train.user_features,
+        "item": train.item_features,
+        "rating": train.frame.drop(columns=["user", "item", "rating"]),
+    }
+    table = tables[side]
+    if table is None or not len(table.columns):
+        raise DataError(f"{side} features are asked for, but the ratings have none: load_ratings takes {side}_features")
+    return table if side == "rating" else table.set_index(side)
 
 
-def _with_unknown(column: pd.Series, dtype: type) -> npt.NDArray[Any]:
-    return np.concatenate([[0], column.to_numpy()]).astype(dtype)
+def _with_described(side: Vocabulary, tables: Mapping[Side, pd.DataFrame]) -> Vocabulary:
+    """A row for each id that has features, too."""
+    described = [table.index.to_series() for name, table in tables.items() if name == side.name and len(table)]
+    return Vocabulary.fit(side.name, pd.concat([side.ids, *described], ignore_index=True)) if described else side
+
+
+def _fitted(
+    asked: Mapping[Side, tuple[FeatureConfig, ...]],
+    tables: Mapping[Side, pd.DataFrame],
+    vocabularies: Mapping[Side, Vocabulary],
+    totals: Totals,
+) -> dict[Side, SideFeatures]:
+    features: dict[Side, SideFeatures] = {}
+    for side, table in tables.items():
+        if side == "rating":
+            features[side] = SideFeatures.fit(side, asked[side], table, np.ones(len(table), dtype=np.bool_))
+        else:
+            ids, known = vocabularies[side].ids, totals.counts[side][1:] > 0
+            features[side] = SideFeatures.fit(side, asked[side], table.reindex(ids), known, _owner(side, ids))
+    return features
+
+
+def _owner(side: Side, ids: pd.Series) -> Where:
+    return lambda row: f"{side} {plain_repr(ids.iloc[row])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def load_ratings(
     duplicates: Duplicates = "error",
     user_features: pd.DataFrame | None = None,
     item_features: pd.DataFrame | None = None,
+    rating_features: Sequence[str] = (),
     **options: Any,
 ) -> Ratings:
     """Ratings from a DataFrame, a file (CSV, TSV, ``::``, gzip, Parquet) or a named data set.
@@ -50,6 +52,8 @@ def load_ratings(
         duplicates: what to do with repeated pairs: ``"error"``, keep the ``"last"``, or their ``"mean"``.
         user_features: a DataFrame with a column ``user``, kept beside the ratings.
         item_features: a DataFrame with a column ``item``, kept beside the ratings.
+        rating_features: further columns of the table to keep as features of the ratings. In a text file a column is
+            numeric where each of its texts is written as a number (7, -0.5, 1e3, but not 007), else text.
         options: of a named data set (those of ``synthetic``: ``n_users``, ``n_ratings``, ...).
 
     Raises:
@@ -65,6 +69,7 @@ def load_ratings(
             encoding=encoding,
             header=header,
             id_type=id_type,
+            features=rating_features,
         )
     except ValidationError as error:
         problem = error.errors()[0]
@@ -83,7 +88,7 @@ def load_ratings(
         return get_dataset(str(source)).load(**options)
     if options:
         name = next(iter(options))
-        known = (*TableFormat.model_fields, "scale", "duplicates", *beside)
+        known = ("rating_features", *TableFormat.model_fields.keys() - {"features"}, "scale", "duplicates", *beside)
         raise DataError(f"load_ratings has no option {name!r}{did_you_mean(name, known)}")
     if isinstance(source, pd.DataFrame):
         return ratings_of_table(table_of_frame(source), layout, scale=scale, duplicates=duplicates, **beside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from numbers import Real
 from typing import Literal, Protocol
 
@@ -10,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recsys_nn.data.feature_values import plain_values
 from recsys_nn.data.ids import Where, canonical_ids, id_type, plain_repr, row_number
 from recsys_nn.data.timestamps import as_timestamps
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, did_you_mean
 
 Duplicates = Literal["error", "last", "mean"]
+COLUMNS = ("user", "item", "rating", "timestamp")
 
 
 class Truth(Protocol):
@@ -33,9 +36,11 @@ class Ratings:
         scale: (lowest, highest) possible rating; by default the lowest and highest observed.
         user_features: a DataFrame with a column ``user`` and one row a user; kept beside the ratings.
         item_features: the same with a column ``item``.
+        rating_features: further columns of ``frame`` to keep, such as the device that a rating was given on: numbers,
+            texts or times, which may be missing. The timestamp can be a feature without being named here.
         duplicates: what to do when a pair stands in the table more than once: ``"error"``, keep the ``"last"``
             (the latest by timestamp where there is one, else the last in the table), or its ``"mean"``
-            (with the latest timestamp).
+            (with the latest timestamp and rating features).
         truth: for generated data, the expected rating of any pair.
         where: names a row of ``frame`` in error messages; readers give file and line.
 
@@ -50,11 +55,12 @@ class Ratings:
         scale: tuple[float, float] | None = None,
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
+        rating_features: Sequence[str] = (),
         duplicates: Duplicates = "error",
         truth: Truth | None = None,
         where: Where = row_number,
     ) -> None:
-        table = _checked_table(frame, where)
+        table = _checked_table(frame, where).assign(**_kept_beside(frame, rating_features, where))
         self._scale = _checked_scale(table["rating"], scale, where)
         self._frame = _without_duplicates(table, duplicates, where)
         self._user_features = _feature_table(user_features, "user", table["user"])
@@ -79,7 +85,7 @@ class Ratings:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The columns ``user``, ``item``, ``rating`` and perhaps ``timestamp``; changing it changes a copy."""
+        """The columns ``user``, ``item``, ``rating``, perhaps ``timestamp``, and rating features; a copy to change."""
         return self._frame.copy(deep=False)
 
     @property
@@ -104,6 +110,11 @@ class Ratings:
         return "timestamp" in self._frame.columns
 
     @property
+    def rating_features(self) -> tuple[str, ...]:
+        """The columns that were kept beside the ratings."""
+        return tuple(name for name in self._frame.columns if name not in COLUMNS)
+
+    @property
     def n_users(self) -> int:
         return int(self._frame["user"].nunique())
 
@@ -121,6 +132,35 @@ class Ratings:
         part = copy.copy(self)
         part._frame = self._frame.take(positions.astype(np.int64)).reset_index(drop=True)
         return part
+
+    def with_features(
+        self, *, user_features: pd.DataFrame | None = None, item_features: pd.DataFrame | None = None
+    ) -> Ratings:
+        """The same ratings with these tables of features, in the place of those that they had."""
+        ratings = copy.copy(self)
+        if user_features is not None:
+            ratings._user_features = _feature_table(user_features, "user", self._frame["user"])
+        if item_features is not None:
+            ratings._item_features = _feature_table(item_features, "item", self._frame["item"])
+        return ratings
+
+    def liked(self, threshold: float) -> Ratings:
+        """The same table with 1 for ratings of at least ``threshold`` and 0 for those below, on the scale 0 to 1.
+
+        Raises:
+            DataError: where all ratings are on one side of it.
+        """
+        liked = (self._frame["rating"] >= threshold).astype("float64")
+        if liked.nunique() == 1:
+            side = "at least" if liked.iloc[0] else "below"
+            raise DataError(
+                f"liked={threshold:g}: all {len(self)} ratings are {side} it; they are from "
+                f"{self._frame['rating'].min():g} to {self._frame['rating'].max():g}"
+            )
+        ratings = copy.copy(self)
+        ratings._frame = self._frame.assign(rating=liked)
+        ratings._scale, ratings._truth = (0.0, 1.0), None
+        return ratings
 
     def __len__(self) -> int:
         return len(self._frame)
@@ -144,6 +184,18 @@ def _checked_table(frame: pd.DataFrame, where: Where) -> pd.DataFrame:
     if "timestamp" in frame.columns:
         columns["timestamp"] = as_timestamps(frame["timestamp"], where)
     return pd.DataFrame(columns)
+
+
+def _kept_beside(frame: pd.DataFrame, names: Sequence[str], where: Where) -> dict[str, pd.Series]:
+    if isinstance(names, str):
+        raise DataError(f"rating_features={names!r} is a text; give a list of column names, [{names!r}]")
+    others = [str(name) for name in frame.columns if name not in COLUMNS]
+    for name in names:
+        if name in COLUMNS:
+            raise DataError(f"{name!r} is no further column to keep as a rating feature: it is one of the table's own")
+        if name not in others:
+            raise DataError(f"there is no column {name!r} to keep as a rating feature{did_you_mean(name, others)}")
+    return {name: plain_values(frame[name], name, where) for name in names}
 
 
 def finite_ratings(values: pd.Series, where: Where) -> pd.Series:

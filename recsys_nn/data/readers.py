@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from recsys_nn.data.columns import chosen_columns
+from recsys_nn.data.feature_values import values_of_texts
 from recsys_nn.data.ids import IdType, Where, parse_ids, row_number
-from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.ratings import COLUMNS, Ratings
 from recsys_nn.data.text import read_text
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, did_you_mean
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
@@ -29,6 +30,9 @@ class TableFormat(BaseModel):
     ``user``, ``item``, ``rating``, ``timestamp`` name the columns (or give their positions, from 0, where the
     file has no header). ``id_type`` says how ids written in a text file are read: ``"string"`` takes them
     exactly as written, ``"integer"`` refuses whatever is not a plain 64-bit integer.
+
+    ``features`` are further columns to keep beside the ratings. In a text file such a column holds numbers where each
+    of its texts is written as one (7, -0.5, 1e3, but not 007), else texts; an empty text is a missing value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +45,7 @@ class TableFormat(BaseModel):
     encoding: str | None = None
     header: bool | None = None
     id_type: IdType = "string"
+    features: tuple[str, ...] = ()
 
     def columns(self) -> dict[str, str | int | None]:
         return {"user": self.user, "item": self.item, "rating": self.rating, "timestamp": self.timestamp}
@@ -65,6 +70,25 @@ class Table:
         chosen = chosen_columns(names, columns, required=required, table=self.name, header=self.header)
         return pd.DataFrame({role: self.frame.iloc[:, position] for role, position in chosen.items()})
 
+    def found(self, names: Collection[str]) -> tuple[str, ...]:
+        """Those of these names that further columns of the table have."""
+        return tuple(name for name in names if name in self.frame.columns and name not in COLUMNS)
+
+    def features(self, names: Collection[str]) -> dict[str, pd.Series]:
+        """The columns of these names as features; those of a text file become numbers where they are such.
+
+        Raises:
+            DataError: for a name that the table does not have, or that is one of the ratings' own.
+        """
+        for name in names:
+            if name in COLUMNS:
+                raise DataError(f"{self.name}: {name!r} is no further column: it is one of the ratings' own")
+            if name not in self.frame.columns:
+                near = did_you_mean(name, map(str, self.frame.columns))
+                raise DataError(f"{self.name}: there is no column {name!r} to keep as a feature{near}")
+        columns = {name: self.frame[name] for name in names}
+        return {name: values_of_texts(texts) for name, texts in columns.items()} if self.text else columns
+
 
 def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
     """A Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
@@ -82,6 +106,7 @@ def read_ratings(
     layout: TableFormat = RECOGNISED,
     *,
     id_types: Mapping[str, IdType] | None = None,
+    context: Collection[str] = (),
     **options: Any,
 ) -> Ratings:
     """The ratings in a file.
@@ -90,12 +115,15 @@ def read_ratings(
         path: of a text or Parquet file.
         layout: how it is laid out.
         id_types: how to read the ids of each side from text, where that differs from ``layout.id_type``.
+        context: columns to keep as features of the ratings, like ``layout.features``, where the file has them.
         options: passed on to :class:`Ratings`: scale, duplicates, features of users and items.
 
     Raises:
         DataError: with the file and, for text, the line of the first row that is not a rating.
     """
-    return ratings_of_table(read_table(path, layout), layout, id_types=id_types, **options)
+    table = read_table(path, layout)
+    kept = dict.fromkeys((*layout.features, *table.found(context)))
+    return ratings_of_table(table, layout.model_copy(update={"features": tuple(kept)}), id_types=id_types, **options)
 
 
 def ratings_of_table(
@@ -107,16 +135,46 @@ def ratings_of_table(
     if table.text:
         _parse_ids(frame, table, id_types or dict.fromkeys(("user", "item"), layout.id_type))
         frame["rating"] = _numbers(frame["rating"], table.where)
-    return Ratings(frame, where=table.where, **options)
+    frame = frame.assign(**table.features(layout.features))
+    return Ratings(frame, where=table.where, rating_features=layout.features, **options)
 
 
-def read_pairs(path: str | Path, layout: TableFormat, id_types: Mapping[str, IdType]) -> tuple[pd.DataFrame, Where]:
-    """The columns user and item of a file of pairs to predict, ids of text read as ``id_types``; and their places."""
+def read_features(path: str | Path, side: str, id_type: IdType) -> pd.DataFrame:
+    """The features of users or of items in a file with a row an owner, the owner's id in the column ``side``.
+
+    Args:
+        path: of a text or Parquet file; its column of ids has a usual name (user, userId, user_id, ...).
+        side: ``"user"`` or ``"item"``.
+        id_type: how ids are read from a text file.
+    """
+    table = read_table(path)
+    position = chosen_columns(
+        [str(name) for name in table.frame.columns], {side: None}, required=(side,), table=table.name
+    )
+    ids = table.frame.iloc[:, position[side]]
+    others = [str(name) for name in table.frame.columns.delete(position[side])]
+    return pd.DataFrame(
+        {side: parse_ids(ids, id_type, side, table.where) if table.text else ids, **table.features(others)}
+    )
+
+
+def read_pairs(
+    path: str | Path, layout: TableFormat, id_types: Mapping[str, IdType], *, context: Collection[str] = ()
+) -> tuple[pd.DataFrame, Where]:
+    """The columns user and item of a file of pairs to predict, and the places of its rows.
+
+    Args:
+        path: of a text or Parquet file.
+        layout: how it is laid out.
+        id_types: how the ids of each side are read from text.
+        context: columns to read as well, where the file has them: the timestamp and features of ratings.
+    """
     table = read_table(path, layout)
     by_position = any(isinstance(column, int) for column in (layout.user, layout.item))
     if table.text and layout.header is None and by_position:
         raise DataError(f"{path}: columns are given by position, so say whether the first line is a header")
-    pairs = table.renamed({"user": layout.user, "item": layout.item}, required=("user", "item"))
+    roles = {role: column for role, column in layout.columns().items() if role in ("user", "item", *context)}
+    pairs = table.renamed(roles, required=("user", "item")).assign(**table.features(table.found(context)))
     if table.text:
         _parse_ids(pairs, table, id_types)
     return pairs, table.where

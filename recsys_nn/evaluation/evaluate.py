@@ -84,7 +84,7 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
         raise DataError("there are no ratings to evaluate on")
     encoder, frame = predictor.encoder, ratings.frame
     check_scale(ratings, encoder.scale)
-    rows = encoder.encode_pairs(frame["user"], frame["item"])
+    rows = encoder.encode_pairs(frame["user"], frame["item"], context=frame)
     actual = frame["rating"].to_numpy()
     predicted = predictor.predict_rows(rows)
     baselines = {

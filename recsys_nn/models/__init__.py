@@ -1,12 +1,18 @@
 """Model kinds: a frozen config and a builder each, registered by name."""
 
+from recsys_nn.models.autorec import AutoRecConfig
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds, register_model
 from recsys_nn.models.baseline import BiasConfig, GlobalMeanConfig, ItemMeanConfig, UserMeanConfig
+from recsys_nn.models.fm import DeepFMConfig, FMConfig
 from recsys_nn.models.ncf import GMFConfig, MLPConfig, NeuMFConfig
 from recsys_nn.models.svd import SVDConfig
+from recsys_nn.models.svdpp import SVDPPConfig
 
 __all__ = [
+    "AutoRecConfig",
     "BiasConfig",
+    "DeepFMConfig",
+    "FMConfig",
     "GMFConfig",
     "GlobalMeanConfig",
     "ItemMeanConfig",
@@ -14,6 +20,7 @@ __all__ = [
     "ModelConfig",
     "NeuMFConfig",
     "SVDConfig",
+    "SVDPPConfig",
     "UserMeanConfig",
     "build_model",
     "model_kind",

@@ -9,6 +9,7 @@ from pydantic import Field
 from recsys_nn.data.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.models.base import ModelConfig, register_model
+from recsys_nn.models.factors import id_inputs
 
 if TYPE_CHECKING:
     import keras
@@ -74,7 +75,7 @@ def build(config: BaselineConfig, encoder: Encoder) -> keras.Model:
 
     from recsys_nn.models import layers
 
-    inputs = layers.id_inputs()
+    inputs = id_inputs(encoder)
     biases = layers.ClosedFormBiases(
         encoder.users.n_rows,
         encoder.items.n_rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -11,7 +12,6 @@ import tensorflow as tf
 from keras import ops
 
 from recsys_nn.data.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, fit_biases
-from recsys_nn.data.encoding import Encoder
 
 PACKAGE = "recsys_nn"
 
@@ -25,8 +25,8 @@ class FactorEmbedding(keras.layers.Layer):
     all and n_u of this user. Its expectation over a random rating is Σ_u (n_u/n) (n/n_u) λ ‖p_u‖², the penalty
     of the objective, and no other row is read for it.
 
-    Row 0 (unknown ids) starts at zero and stays there, as no id of the training part is unknown. The penalty is
-    part of the training loss alone, so a validation loss is the plain error.
+    Row 0 (unknown ids) and the rows of ids without a training rating are zero and stay so. The penalty is part of the
+    training loss alone, so a validation loss is the plain error.
 
     Args:
         n_rows: rows of the table, row 0 included.
@@ -49,9 +49,11 @@ class FactorEmbedding(keras.layers.Layer):
         self.built = True
 
     def set_counts(self, counts: npt.NDArray[np.integer]) -> None:
-        """How often each row is rated in training; makes the penalty's weights n / n_row (0 for none)."""
-        weights = np.divide(counts.sum(dtype=np.float64), counts, out=np.zeros(len(counts)), where=counts > 0)
+        """How often each row is rated in training: the penalty's weights n / n_row, and 0 for rows that are not."""
+        rated = counts > 0
+        weights = np.divide(counts.sum(dtype=np.float64), counts, out=np.zeros(len(counts)), where=rated)
         self.row_weight.assign(weights.astype(np.float32))
+        self.embeddings.assign(np.where(rated[:, None], self.embeddings.numpy(), 0))
 
     def call(self, rows: Any, training: bool | None = None) -> Any:
         vectors = tf.gather(self.embeddings.value, rows)  # ops.take would first copy the table, each step
@@ -70,10 +72,30 @@ class FactorEmbedding(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
+class Offset(keras.layers.Layer):
+    """x + c, c learned.
+
+    Shapes: float32 (batch, dim) -> (batch, dim).
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.offset = self.add_weight(name="offset", shape=(input_shape[-1],), initializer="zeros")
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return x + self.offset
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class RatingScale(keras.layers.Layer):
     """From the model's own unit to ratings: r = clip(mean + std · z, lowest, highest).
 
     The range is applied when predicting, not when training, where it would stop the gradient.
+
+    Args:
+        mean: of the training ratings.
+        std: their standard deviation.
+        scale: (lowest, highest).
 
     Shapes: float32 (batch,) or (batch, 1) -> float32 (batch,).
     """
@@ -94,10 +116,26 @@ class RatingScale(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
+class BoundedScale(RatingScale):
+    """r = lowest + W σ(logit(m) + std · z / (W m (1 - m))), m = (mean - lowest) / W, W = highest - lowest.
+
+    Shapes: float32 (batch,) or (batch, 1) -> float32 (batch,).
+    """
+
+    def call(self, z: Any, training: bool | None = None) -> Any:
+        lowest, highest = self.scale
+        width = highest - lowest
+        share = (self.mean - lowest) / width
+        slope = self.std / (width * share * (1 - share))
+        logit = math.log(share / (1 - share)) + slope * ops.reshape(z, (-1,))
+        return lowest + width * ops.sigmoid(logit)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class ClosedFormBiases(keras.layers.Layer):
     """r_ui = μ + a_u + b_i, or fewer of its terms, fitted in closed form (see ``data/baselines.py``).
 
-    The Trainer calls :meth:`fit_closed_form` with the training tensors; gradients have nothing to do here.
+    The Trainer calls :meth:`before_training` with the training tensors; gradients have nothing to do here.
 
     Shapes: two int32 (batch,) -> float32 (batch,).
     """
@@ -124,7 +162,7 @@ class ClosedFormBiases(keras.layers.Layer):
         self.item_bias = self.add_weight(name="item_bias", shape=(self.rows["n_item_rows"],), **constant)
         self.built = True
 
-    def fit_closed_form(self, inputs: dict[str, npt.NDArray[np.int32]], targets: npt.NDArray[np.float32]) -> None:
+    def before_training(self, inputs: dict[str, npt.NDArray[np.int32]], targets: npt.NDArray[np.float32]) -> None:
         """The weights that minimise the penalised squared error of ``targets``."""
         ratings = targets.astype(np.float64)
         fitted = fit_biases(self.baseline, inputs["user"], inputs["item"], ratings, **self.rows, **self.shrinkage)
@@ -137,26 +175,3 @@ class ClosedFormBiases(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | self.rows | self.shrinkage | {"baseline": self.baseline}
-
-
-def id_inputs() -> dict[str, Any]:
-    """The two inputs of every model: rows of users and of items, int32 (batch,)."""
-    return {name: keras.Input(shape=(), dtype="int32", name=name) for name in ("user", "item")}
-
-
-def embedded(inputs: dict[str, Any], encoder: Encoder, name: str, dim: int, **options: Any) -> tuple[Any, Any]:
-    """User and item vectors, each (batch, dim), from two new tables ``user_<name>`` and ``item_<name>``."""
-    vectors = []
-    for side, n_rows, counts in (
-        ("user", encoder.users.n_rows, encoder.user_counts),
-        ("item", encoder.items.n_rows, encoder.item_counts),
-    ):
-        table = FactorEmbedding(n_rows, dim, name=f"{side}_{name}", **options)
-        vectors.append(table(inputs[side]))
-        table.set_counts(counts)
-    return vectors[0], vectors[1]
-
-
-def rating_output(z: Any, encoder: Encoder) -> Any:
-    """The rating, float32 (batch,), from the model's own unit (mean 0, standard deviation 1)."""
-    return RatingScale(encoder.rating_mean, encoder.rating_std, encoder.scale, name="rating")(z)

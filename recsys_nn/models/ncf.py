@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.models.base import ModelConfig, register_model
+from recsys_nn.models.base import register_model
+from recsys_nn.models.factors import FactorConfig, Parts
 
 if TYPE_CHECKING:
     import keras
@@ -16,27 +17,15 @@ Activation = Literal["relu", "elu", "gelu", "leaky_relu", "selu", "sigmoid", "si
 Width = Annotated[int, Field(ge=1)]
 
 
-class GMFConfig(ModelConfig):
+class GMFConfig(FactorConfig):
     """Generalised matrix factorisation: r_ui = μ + a_u + b_i + h·(p_u ∘ q_i), h learned
-    (He et al. 2017, "Neural collaborative filtering", equation 9, with biases for ratings).
-
-    Args:
-        embedding_dim: length of p_u and q_i.
-        l2: λ of the penalty λ (Σ_u ‖p_u‖² + Σ_i ‖q_i‖²) on all factor tables, beside the mean squared error.
-            None: 10 s² / n, with n training ratings of standard deviation s, so that its strength depends neither
-            on the size of the table nor on the rating scale.
-        init_std: standard deviation of the initial factors.
-    """
+    (He et al. 2017, "Neural collaborative filtering", equation 9, with biases for ratings)."""
 
     kind: Literal["gmf"] = "gmf"
-    embedding_dim: int = Field(8, ge=1)
-    l2: float | None = Field(None, ge=0)
-    init_std: float = Field(0.1, gt=0)
 
 
-class MLPConfig(GMFConfig):
-    """A tower over both vectors: r_ui = μ + a_u + b_i + h·f_L, f_l = A(W_l f_{l-1} + b_l), f_0 = [p_u, q_i]
-    (He et al. 2017, equation 10).
+class TowerConfig(FactorConfig):
+    """The hidden layers of the kinds that have some.
 
     Args:
         widths: neurons of each hidden layer; by default ``depth`` layers that halve from 4·embedding_dim.
@@ -45,7 +34,6 @@ class MLPConfig(GMFConfig):
         dropout: share of each hidden layer's neurons left out at random in training.
     """
 
-    kind: Literal["mlp"] = "mlp"  # type: ignore[assignment]
     widths: tuple[Width, ...] | None = None
     depth: int = Field(2, ge=1, le=12)
     activation: Activation = "relu"
@@ -58,45 +46,44 @@ class MLPConfig(GMFConfig):
         return tuple(max(1, 4 * self.embedding_dim >> level) for level in range(self.depth))
 
 
-class NeuMFConfig(MLPConfig):
+class MLPConfig(TowerConfig):
+    """A tower over both vectors: r_ui = μ + a_u + b_i + h·f_L, f_l = A(W_l f_{l-1} + b_l), f_0 = [p_u, q_i]
+    (He et al. 2017, equation 10)."""
+
+    kind: Literal["mlp"] = "mlp"
+
+
+class NeuMFConfig(TowerConfig):
     """Both side by side: r_ui = μ + a_u + b_i + h·[p_u ∘ q_i, f_L(p'_u, q'_i)], each with its own factors
     (He et al. 2017, equation 12)."""
 
-    kind: Literal["neumf"] = "neumf"  # type: ignore[assignment]
+    kind: Literal["neumf"] = "neumf"
 
 
 @register_model(GMFConfig)
 @register_model(MLPConfig)
 @register_model(NeuMFConfig)
-def build(config: GMFConfig, encoder: Encoder) -> keras.Model:
+def build(config: FactorConfig, encoder: Encoder) -> keras.Model:
     import keras
 
-    from recsys_nn.models import layers
-
-    inputs = layers.id_inputs()
+    names = {"gmf": ("gmf",), "mlp": ("mlp",), "neumf": ("gmf", "mlp")}[config.kind]
+    parts = Parts(config, encoder, tables=[f"{name}_factors" for name in names])
     branches: dict[str, Any] = {}
-    if config.kind in ("gmf", "neumf"):
-        p, q = _factors(config, inputs, encoder, "gmf_factors")
+    if "gmf" in names:
+        p, q = parts.factors("gmf_factors")
         branches["gmf"] = p * q
-    if isinstance(config, MLPConfig):
-        p, q = _factors(config, inputs, encoder, "mlp_factors")
-        branches["mlp"] = _tower(config, keras.layers.Concatenate(name="mlp_input")([p, q]))
-    a, b = layers.embedded(inputs, encoder, "bias", 1, init_std=0.0)
-    z = a + b
+    if isinstance(config, TowerConfig):
+        p, q = parts.factors("mlp_factors")
+        branches["mlp"] = tower(config, keras.layers.Concatenate(name="mlp_input")([p, q]))
+    z = parts.biases()
     for name, branch in branches.items():
         # A head of its own for each branch: h·[x, y] = h₁·x + h₂·y, and each starts in its own proportion.
-        z = z + keras.layers.Dense(1, use_bias=False, name=f"{name}_head")(branch)
-    return keras.Model(inputs, layers.rating_output(z, encoder), name=config.kind)
+        z = z + keras.layers.Dense(parts.units, use_bias=False, name=f"{name}_head")(branch)
+    return parts.model(z)
 
 
-def _factors(config: GMFConfig, inputs: dict[str, Any], encoder: Encoder, name: str) -> tuple[Any, Any]:
-    from recsys_nn.models import layers
-
-    l2 = 10 * encoder.rating_std**2 / encoder.n_ratings if config.l2 is None else config.l2
-    return layers.embedded(inputs, encoder, name, config.embedding_dim, l2=l2, init_std=config.init_std)
-
-
-def _tower(config: MLPConfig, x: Any) -> Any:
+def tower(config: TowerConfig, x: Any) -> Any:
+    """The hidden layers over x."""
     import keras
 
     from recsys_nn.models.dropout import Dropout

@@ -29,7 +29,8 @@ class Predictor:
     """A trained model together with the encoder that its rows belong to.
 
     Args:
-        model: a keras.Model with the inputs ``user`` and ``item`` (int32 rows), this package's or not.
+        model: a keras.Model, this package's or not, with the inputs ``user`` and ``item`` (int32 rows), or others of
+            those that ``Encoder.encode_pairs`` gives.
         encoder: fitted on the model's training part.
         config: of the model, needed to save it; models of :func:`build_model` carry theirs.
     """
@@ -50,26 +51,30 @@ class Predictor:
         """The predicted ratings of pairs, in their order.
 
         Args:
-            pairs: a DataFrame with the columns user and item, Ratings, (user, item) tuples or an (n, 2) array.
+            pairs: a DataFrame with the columns user and item, Ratings, (user, item) tuples or an (n, 2) array. Where
+                ratings have features (their timestamp, a device), a DataFrame may have these columns too; a column that
+                it does not have is a missing value of each pair.
             users: instead of ``pairs``: an array of n user ids ...
             items: ... and one of n item ids.
             where: names a row for error messages.
 
         Returns:
             A DataFrame with the columns ``user``, ``item``, ``prediction`` (within the rating scale) and
-            ``source``: ``model`` (both known from training), ``user`` (the item is unknown), ``item`` (the user
-            is unknown) or ``global`` (both are unknown).
+            ``source``: ``model`` (both were rated in training), ``user`` (the item was not), ``item`` (the user
+            was not) or ``global`` (neither was). Features do not matter for it.
 
         Raises:
-            DataError: for ids that would be known only after a cast from int to str or back.
+            DataError: for ids that would be known only after a cast from int to str or back, and for values that are
+                not of a feature's kind.
         """
-        asked = _user_item_frame(pairs, users, items)
-        inputs = self.encoder.encode_pairs(asked["user"], asked["item"], where=where)
-        codes = 2 * (inputs["user"] > 0) + (inputs["item"] > 0)
+        asked = _asked_frame(pairs, users, items)
+        encoder = self.encoder
+        inputs = encoder.encode_pairs(asked["user"], asked["item"], context=asked, where=where)
+        codes = 2 * (encoder.user_counts[inputs["user"]] > 0) + (encoder.item_counts[inputs["item"]] > 0)
         source = pd.Categorical.from_codes(codes.astype(np.int8), categories=pd.Index(SOURCES))
-        return asked.assign(prediction=self.predict_rows(inputs), source=source)
+        return asked[["user", "item"]].assign(prediction=self.predict_rows(inputs), source=source)
 
-    def predict_rows(self, inputs: Mapping[str, npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
+    def predict_rows(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """The predictions for encoded pairs (``Encoder.encode_pairs``), float32 (n,), within the rating scale."""
         import tensorflow as tf
 
@@ -77,16 +82,33 @@ class Predictor:
         ratings = np.empty(n, dtype=np.float32)
         for start in range(0, n, BATCH):
             part = slice(start, start + BATCH)
-            batch = {name: tf.constant(inputs[name][part]) for name in ("user", "item")}
+            batch = {name: tf.constant(inputs[name][part]) for name in self._inputs}
             ratings[part] = self._ratings(batch).numpy()
         return np.clip(ratings, *self.encoder.scale)
+
+    @cached_property
+    def _inputs(self) -> dict[str, npt.NDArray[Any]]:
+        """The model's inputs for no pairs; a model that does not name its inputs takes all that there are."""
+        encoder = self.encoder
+        given = encoder.encode_pairs(encoder.users.ids[:0], encoder.items.ids[:0])
+        structure = getattr(self.model, "input", None)
+        names = list(structure) if isinstance(structure, dict) else list(given)
+        for name in names:
+            if name not in given:
+                raise DataError(
+                    f"the model has an input {name!r}, of which the encoder knows nothing; it gives {', '.join(given)}"
+                )
+        return {name: given[name] for name in names}
 
     @cached_property
     def _ratings(self) -> Any:
         """The model as one traced function of any number of rows."""
         import tensorflow as tf
 
-        rows = {name: tf.TensorSpec((None,), tf.int32, name=name) for name in ("user", "item")}
+        rows = {
+            name: tf.TensorSpec((None, *values.shape[1:]), values.dtype, name=name)
+            for name, values in self._inputs.items()
+        }
         function = tf.function(lambda inputs: tf.reshape(self.model(inputs, training=False), (-1,)))
         return function.get_concrete_function(rows)
 
@@ -112,7 +134,7 @@ class Predictor:
         return read_run_folder(path)
 
 
-def _user_item_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
+def _asked_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
     if pairs is not None and (users is not None or items is not None):
         raise DataError("give either pairs, or users and items")
     if pairs is None:
@@ -129,7 +151,7 @@ def _user_item_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
         for name in ("user", "item"):
             if name not in pairs.columns:
                 raise DataError(f"no column {name!r} among {', '.join(map(repr, pairs.columns))}")
-        return pairs[["user", "item"]].reset_index(drop=True)
+        return pairs.reset_index(drop=True)
     listed = list(pairs)
     bad = next((row for row, pair in enumerate(listed) if isinstance(pair, str) or len(pair) != 2), None)
     if bad is not None:

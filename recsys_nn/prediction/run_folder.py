@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsys_nn.data.atomic import atomic_folder
-from recsys_nn.data.encoding import ENCODER_FILES, Encoder
+from recsys_nn.data.encoder_files import ENCODER_FILES
+from recsys_nn.data.encoding import Encoder
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
 from recsys_nn.prediction.manifest import MANIFEST, listed_files, new_manifest, verified_manifest

@@ -12,12 +12,11 @@ from recsys_nn.errors import ConfigError, did_you_mean
 from recsys_nn.training.config import (
     CallbackConfig,
     CallbackName,
-    LossName,
-    MetricName,
     OptimizerConfig,
     OptimizerName,
     TrainConfig,
 )
+from recsys_nn.training.objective import Objective
 from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseOptimizer, RowwiseSGD, is_table
 
 _OPTIMIZERS: dict[OptimizerName, type[keras.optimizers.Optimizer]] = {
@@ -34,32 +33,22 @@ _OPTIMIZERS: dict[OptimizerName, type[keras.optimizers.Optimizer]] = {
     "rowwise_sgd": RowwiseSGD,
 }
 _ROWWISE = ", ".join(name for name, factory in _OPTIMIZERS.items() if issubclass(factory, RowwiseOptimizer))
-_LOSSES: dict[LossName, type[keras.losses.Loss]] = {
-    "mse": keras.losses.MeanSquaredError,
-    "mae": keras.losses.MeanAbsoluteError,
-    "huber": keras.losses.Huber,
-    "log_cosh": keras.losses.LogCosh,
-}
-_METRICS: dict[MetricName, type[keras.metrics.Metric]] = {
-    "rmse": keras.metrics.RootMeanSquaredError,
-    "mae": keras.metrics.MeanAbsoluteError,
-    "mse": keras.metrics.MeanSquaredError,
-}
 _CALLBACKS: dict[CallbackName, type[keras.callbacks.Callback]] = {
     "csv_logger": keras.callbacks.CSVLogger,
     "reduce_lr_on_plateau": keras.callbacks.ReduceLROnPlateau,
 }
 
 
-def compile_model(model: keras.Model, config: TrainConfig, *, steps: int) -> None:
-    """``model.compile`` with the config's optimizer, loss and metrics; ``steps`` is the steps of an epoch."""
+def compile_model(objective: Objective, config: TrainConfig, *, steps: int) -> None:
+    """``compile`` with the config's optimizer and the objective's loss; ``steps`` is the steps of an epoch."""
     rate: Any = config.learning_rate
     if config.schedule is not None:
         rate = config.schedule.build(config.learning_rate, steps, config.epochs)
+    model = objective.model
     model.compile(
         optimizer=_optimizer(config.optimizer, _automatic(model, config.batch_size), rate),
-        loss=_LOSSES[config.loss](),
-        metrics=[_METRICS[name](name=name) for name in config.metrics],
+        loss=objective.loss(),
+        metrics=objective.metrics(),
         jit_compile=False,
     )
 

@@ -68,8 +68,9 @@ class TrainConfig(BaseModel):
             ``"auto"`` is Adam, and lazy Adam where a batch touches fewer than a tenth of the largest table's rows.
         learning_rate: η, the optimizer's step size.
         schedule: how η falls (``kind: cosine`` or ``exponential``); constant by default.
-        loss: what is minimised, averaged over a batch.
-        metrics: what is reported beside the loss, for training and validation.
+        loss: what is minimised, averaged over a batch; by default the squared error. A model whose head has
+            probabilities brings its own loss and metrics.
+        metrics: what is reported beside the loss, for training and validation; by default RMSE and MAE.
         batch_size: examples a step.
         epochs: passes over the training part; an upper bound where ``patience`` is set.
         patience: epochs without improvement of ``monitor`` after which training stops; None never stops early.
@@ -89,8 +90,8 @@ class TrainConfig(BaseModel):
     optimizer: OptimizerConfig = OptimizerConfig()
     learning_rate: float = Field(0.003, gt=0)
     schedule: Schedule | None = None
-    loss: LossName = "mse"
-    metrics: tuple[MetricName, ...] = ("rmse", "mae")
+    loss: LossName | None = None
+    metrics: tuple[MetricName, ...] | None = None
     batch_size: int = Field(256, ge=1)
     epochs: int = Field(100, ge=1)
     patience: int | None = Field(3, ge=1)

@@ -30,6 +30,7 @@ class TrainingRun:
         config: what it was trained with.
         engine: what made the steps: ``"compiled with XLA"``, ``"compiled"``, ``"keras"`` with the reason, or
             ``"closed form"``.
+        loss: what was minimised.
     """
 
     model: keras.Model
@@ -39,6 +40,7 @@ class TrainingRun:
     seconds: float
     config: TrainConfig = field(repr=False)
     engine: str
+    loss: str
 
     def plot_history(self) -> Figure:
         """Training and validation loss by epoch, the best epoch marked."""
@@ -50,7 +52,7 @@ class TrainingRun:
             if column in self.history:
                 axes.plot(self.history["epoch"], self.history[column], style, markersize=4, label=label)
         axes.axvline(self.best_epoch, color="0.5", linestyle="--", label=f"best epoch ({self.best_epoch})")
-        axes.set(xlabel="epoch", ylabel=f"loss ({self.config.loss})", title="Learning curves")
+        axes.set(xlabel="epoch", ylabel=f"loss ({self.loss})", title="Learning curves")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()

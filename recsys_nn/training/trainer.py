@@ -17,6 +17,8 @@ from recsys_nn.training.run import StopReason, TrainingRun
 if TYPE_CHECKING:
     import keras
 
+    from recsys_nn.training.objective import Objective
+
 
 class Trainer:
     """Trains any keras.Model, this package's or not, on :class:`Tensors` or, where they exceed memory, StreamedTensors.
@@ -49,6 +51,8 @@ class Trainer:
             ConfigError: before training, where ``config.monitor`` would never be logged or a setting is unknown.
             TrainingError: where the loss becomes NaN or infinite.
         """
+        from recsys_nn.training.objective import objective_of
+
         config = self.config
         for part in (train, validation):
             if part is not None and not isinstance(part, TrainingPart):
@@ -62,20 +66,24 @@ class Trainer:
         if not model.built:
             model(train.take(np.array([0])).inputs)
         for layer in model.layers:
-            if hasattr(layer, "fit_closed_form"):
+            if hasattr(layer, "before_training"):
                 if not isinstance(train, Tensors):
-                    raise DataError(f"the layer {layer.name!r} is solved in closed form, from Tensors in memory alone")
-                layer.fit_closed_form(train.inputs, train.targets)
+                    raise DataError(f"the layer {layer.name!r} learns from Tensors in memory alone, not from streams")
+                layer.before_training(train.inputs, train.targets)
+        objective = objective_of(model, config)
+        for name, part in (("training", train), ("validation", validation)):
+            if part is not None:
+                objective.check(part, name)
         if not model.trainable_weights:
-            return self._evaluated_once(model, train, validation, began)
-        self._check_monitor(validation)
-        return self._fitted(model, train, validation, began)
+            return self._evaluated_once(model, objective, train, validation, began)
+        self._check_monitor(objective.metric_names, validation)
+        return self._fitted(model, objective, train, validation, began)
 
-    def _check_monitor(self, validation: TrainingPart | None) -> None:
+    def _check_monitor(self, metric_names: tuple[str, ...], validation: TrainingPart | None) -> None:
         config = self.config
         if validation is None and config.patience is None:
             return
-        logged = ["loss", *config.metrics]
+        logged = ["loss", *metric_names]
         if validation is not None:
             logged += [f"val_{name}" for name in logged]
         if config.monitor not in logged:
@@ -85,7 +93,12 @@ class Trainer:
             )
 
     def _fitted(
-        self, model: keras.Model, train: TrainingPart, validation: TrainingPart | None, began: float
+        self,
+        model: keras.Model,
+        objective: Objective,
+        train: TrainingPart,
+        validation: TrainingPart | None,
+        began: float,
     ) -> TrainingRun:
         import keras
         import tensorflow as tf
@@ -98,7 +111,7 @@ class Trainer:
         config = self.config
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(config.seed)
-        compile_model(model, config, steps=steps_per_epoch(train, config.batch_size))
+        compile_model(objective, config, steps=steps_per_epoch(train, config.batch_size))
         stopping = None
         if validation is not None or config.patience is not None:
             stopping = keras.callbacks.EarlyStopping(
@@ -112,7 +125,7 @@ class Trainer:
         if self._progress:
             hooks.append(callbacks.ProgressLines(log, config.epochs, stopping and config.monitor, _console()))
         hooks += [*named_callbacks(config.callbacks), *self._callbacks, *([stopping] if stopping else [])]
-        engine, name = choose_engine(model, train, validation, config, hooks)
+        engine, name = choose_engine(objective.model, train, validation, config, hooks)
         if self._progress and config.engine == "auto" and name.startswith("keras"):
             _console().print(f"engine: {name}", soft_wrap=True, highlight=False)
         reason: StopReason = "epochs"
@@ -123,29 +136,35 @@ class Trainer:
             if kept is None:
                 raise
             reason = "interrupted"
-            model.set_weights(kept)
+            objective.model.set_weights(kept)
         if reason == "epochs" and len(log.rows) < config.epochs:
             patient = stopping is not None and stopping.stopped_epoch > 0
             reason = "patience" if patient else "callback"
         best_epoch = len(log.rows) if stopping is None else stopping.best_epoch + 1
         seconds = time.perf_counter() - began
-        return TrainingRun(model, pd.DataFrame(log.rows), int(best_epoch), reason, seconds, config, name)
+        history = pd.DataFrame(log.rows)
+        return TrainingRun(model, history, int(best_epoch), reason, seconds, config, name, objective.loss_name)
 
     def _evaluated_once(
-        self, model: keras.Model, train: TrainingPart, validation: TrainingPart | None, began: float
+        self,
+        model: keras.Model,
+        objective: Objective,
+        train: TrainingPart,
+        validation: TrainingPart | None,
+        began: float,
     ) -> TrainingRun:
         from recsys_nn.training.compiling import compile_model
         from recsys_nn.training.feeding import evaluation_dataset
 
-        compile_model(model, self.config, steps=1)
+        compile_model(objective, self.config, steps=1)
         row: dict[str, float] = {"epoch": 1}
         for prefix, part in (("", train), ("val_", validation)):
             if part is not None:
-                logs = model.evaluate(evaluation_dataset(part), return_dict=True, verbose=0)
+                logs = objective.model.evaluate(evaluation_dataset(part), return_dict=True, verbose=0)
                 row |= {f"{prefix}{name}": float(value) for name, value in logs.items()}
         seconds = time.perf_counter() - began
         history = pd.DataFrame([{**row, "seconds": seconds}])
-        return TrainingRun(model, history, 1, "closed form", seconds, self.config, "closed form")
+        return TrainingRun(model, history, 1, "closed form", seconds, self.config, "closed form", objective.loss_name)
 
 
 def _console() -> Any:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import recsys_nn
-from recsys_nn import Predictor, cli, load_ratings
+from recsys_nn import BiasConfig, Encoder, Predictor, Ratings, build_model, cli, load_ratings
 
 SMALL = {
     "seed": 7,
@@ -115,6 +115,32 @@ def test_a_pair_is_never_taken_for_a_header_silently(run, folder, tmp_path):
     assert "say whether the first line is a header" in err
     assert run(*words, "--no-header")[0] == 0
     assert pd.read_csv(tmp_path / "out.csv")["source"].tolist() == ["model", "user"]
+
+
+@pytest.fixture
+def hourly(tmp_path) -> Path:
+    """A run whose ratings have features; its model is a bias model, which they do not reach."""
+    frame = pd.DataFrame({"user": list("aabbc"), "item": list("xyxyx"), "rating": [1, 5, 2, 4, 3], "hour": range(5)})
+    table = Ratings(frame.assign(timestamp=86_400 * frame["hour"]), rating_features=["hour"])
+    encoder = Encoder.fit(table, features={"rating": ["hour", "timestamp"]})
+    return Predictor(build_model(BiasConfig(), encoder), encoder).save(tmp_path / "hourly")
+
+
+def test_files_may_have_the_columns_of_the_ratings_features(run, hourly, tmp_path):
+    asked = {"predict": "user,item,hour,day\na,x,2,1970-01-02\nb,y,,1970-01-03\n"}
+    asked["evaluate"] = "user,item,rating,hour,day\na,x,2,3,1970-01-02\nb,y,4,,1970-01-03\n"
+    for command, content in asked.items():
+        output = ["--output", tmp_path / "out.csv"] if command == "predict" else []
+        (tmp_path / f"{command}.csv").write_text(content)
+        words = (command, hourly, tmp_path / f"{command}.csv", "--timestamp", "day", *output)
+        assert run(*words)[0] == 0
+        (tmp_path / f"{command}.csv").write_text(
+            content.replace(",2,1970", ",late,1970").replace(",3,1970", ",late,1970")
+        )
+        code, _, err = run(*words, *(["--overwrite"] if output else []))
+        assert code == 2
+        assert "the feature 'hour' is 'late', not a finite number" in err
+    assert pd.read_csv(tmp_path / "out.csv")["source"].tolist() == ["model", "model"]
 
 
 @pytest.mark.parametrize("name", ["null", "2024-05-01", "007", "a: b"])

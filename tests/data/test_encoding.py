@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data import stream as stream_module
-from recsys_nn.data.encoding import ENCODER_FILES, Encoder
+from recsys_nn.data.encoder_files import ENCODER_FILES
+from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import RatingsStream, stream_ratings
 from recsys_nn.data.streamed_tensors import StreamedTensors
@@ -139,7 +140,8 @@ def test_an_encoder_that_was_saved_and_loaded_is_the_same(users, items, step):
         assert sorted(path.name for path in Path(folder).iterdir()) == sorted(ENCODER_FILES)
         loaded = Encoder.load(folder)
 
-    for name in ("n_users", "n_items", "n_ratings", "id_types", "rating_mean", "rating_std", "scale"):
+    values = ("n_users", "n_items", "n_ratings", "id_types", "rating_mean", "rating_std", "scale", "levels")
+    for name in (*values, "level_counts"):
         assert getattr(loaded, name) == getattr(encoder, name)
     for name in ("user_counts", "item_counts"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(encoder, name), strict=True)
@@ -166,6 +168,116 @@ def test_a_million_distinct_ids_have_a_million_rows():
     assert encoder.n_users == number
     np.testing.assert_array_equal(encoder.users.lookup(ids), np.arange(1, number + 1))
     assert encoder.user_counts.max() == 1
+
+
+# Rating levels
+
+
+def test_the_levels_are_the_distinct_training_ratings():
+    encoder = Encoder.fit(ratings_of(["a", "a", "b", "b"], [1, 2, 1, 2], [0.5, 5.0, 3.0, 0.5], scale=(0, 9)))
+    assert encoder.levels == (0.5, 3.0, 5.0)
+    assert encoder.level_counts == (2, 1, 1)
+
+
+def test_ratings_that_take_many_values_have_no_levels():
+    encoder = Encoder.fit(ratings_of([1, 2] * 60, list(range(120)), np.arange(120.0).tolist()))
+    assert (encoder.levels, encoder.level_counts) == (None, None)
+
+
+# Features
+
+AGES = pd.DataFrame({"user": ["cold", "c", "a", "b"], "age": [99, 30, 10, 20]})
+GENRES = pd.DataFrame({"item": [10, 30], "genres": ["Comedy|Drama", "Drama|War"]})
+TIMED = Ratings(
+    TRAIN.frame.assign(
+        timestamp=["2004-02-10", "2004-02-11", "2004-03-10", "2004-03-11"], device=["x", "y", "x", None]
+    ),
+    user_features=AGES,
+    item_features=GENRES,
+    rating_features=["device"],
+)
+
+
+def test_every_id_of_a_feature_table_has_a_row_and_a_count():
+    encoder = Encoder.fit(TIMED, features={"user": ["age"], "item": [{"column": "genres", "separator": "|"}]})
+    assert encoder.users.ids.tolist() == ["a", "b", "c", "cold"]
+    assert encoder.user_counts.tolist() == [0, 1, 2, 1, 0]
+    assert encoder.items.ids.tolist() == [10, 20, 30]
+    assert encoder.item_counts.tolist() == [0, 2, 2, 0]
+    assert (encoder.n_users, encoder.n_items, encoder.n_ratings) == (4, 3, 4)
+    for side in ("user", "item"):
+        assert getattr(encoder.baselines["bias"], side)[[0, -1]].tolist() == [0, 0]
+
+
+def test_features_are_fitted_to_the_owners_with_a_rating_and_held_by_row():
+    encoder = Encoder.fit(TIMED, features={"user": ["age"], "item": [{"column": "genres", "separator": "|"}]})
+    assert list(encoder.features) == ["user", "item"]
+    ages = (np.array([10, 20, 30, 99]) - 20) / np.std([10, 20, 30])
+    assert encoder.features["user"].rows.tolist() == [[0], [1], [1], [1], [1]]
+    np.testing.assert_allclose(encoder.features["user"].weights[:, 0], [0, *ages], rtol=1e-6)
+    genres = encoder.features["item"]  # 10 alone has both features and ratings; War is unknown, 20 has no features
+    assert genres.columns[0].values == ("Comedy", "Drama")
+    assert genres.rows.tolist() == [[0, 0], [1, 2], [0, 0], [2, 0]]
+    np.testing.assert_allclose(genres.weights, [[0, 0], [0.5**0.5, 0.5**0.5], [0, 0], [1, 0]], rtol=1e-7)
+
+
+def test_a_side_without_features_has_rows_for_the_rated_alone():
+    encoder = Encoder.fit(TIMED, features={"item": [{"column": "genres", "separator": "|"}]})
+    assert encoder.users.ids.tolist() == ["a", "b", "c"]
+    assert Encoder.fit(TIMED).features == {}
+
+
+def test_features_of_ratings_are_two_more_inputs():
+    encoder = Encoder.fit(TIMED, features={"rating": ["device", "timestamp"]})
+    assert encoder.context_columns == ("device", "timestamp")
+    inputs = encoder.encode(TIMED).inputs
+    # The devices x and y are the rows 1 and 2, the trend is row 3, the months are 4 and 5.
+    assert inputs["context_rows"].tolist() == [[1, 3, 4], [2, 3, 4], [1, 3, 5], [0, 3, 5]]
+    days = np.array([0, 1, 29, 30])
+    trend = (days - 15) / np.std(days)
+    np.testing.assert_allclose(inputs["context_weights"][:, 1], trend, rtol=1e-6)
+    assert inputs["context_weights"][:, [0, 2]].tolist() == [[1, 1], [1, 1], [1, 1], [0, 1]]
+    assert (inputs["context_rows"].dtype, inputs["context_weights"].dtype) == (np.int32, np.float32)
+
+
+def test_pairs_have_the_context_that_is_given_and_missing_values_else():
+    encoder = Encoder.fit(TIMED, features={"rating": ["device", "timestamp"]})
+    context = pd.DataFrame({"timestamp": [1076371200], "mood": ["good"]})  # 2004-02-10
+    inputs = encoder.encode_pairs(["a"], [10], context=context)
+    assert inputs["context_rows"].tolist() == [[0, 3, 4]]
+    for part in ("context_rows", "context_weights"):
+        assert encoder.encode_pairs(["a", "b"], [10, 20])[part].tolist() == [[0, 0, 0], [0, 0, 0]]
+    with pytest.raises(DataError, match="1 rows of context do not fit 2 pairs"):
+        encoder.encode_pairs(["a", "b"], [10, 20], context=context)
+    with pytest.raises(DataError, match="row 0, the feature 'timestamp': the timestamp 'soon' is neither epoch"):
+        encoder.encode_pairs(["a"], [10], context=pd.DataFrame({"timestamp": ["soon"]}))
+
+
+def test_a_dataframe_is_encoded_with_its_context():
+    encoder = Encoder.fit(TIMED, features={"rating": ["device", "timestamp"]})
+    frame = pd.DataFrame({"user": ["a"], "item": [10], "rating": [3], "device": ["y"], "timestamp": ["2004-03-31"]})
+    assert encoder.encode(frame).inputs["context_rows"].tolist() == [[2, 3, 5]]
+
+
+@pytest.mark.parametrize(
+    ("train", "features", "message"),
+    [
+        (TIMED, {"user": ["aeg"]}, "there is no user feature 'aeg'; did you mean 'age'"),
+        (TIMED, {"item": ["item"]}, "there is no item feature 'item'"),
+        (TIMED, {"rating": ["rating"]}, r"there is no rating feature 'rating' .*device.*timestamp"),
+        (TIMED, {"usr": ["age"]}, "features.usr is unknown; did you mean 'user'"),
+        (TRAIN, {"item": ["genres"]}, "item features are asked for, but the ratings have none: .* item_features"),
+        (TRAIN, {"rating": ["timestamp"]}, "rating features are asked for, but the ratings have none: .* rating_feat"),
+        (
+            TIMED.with_features(user_features=AGES.assign(age=["?", "30", "10", "20"])),
+            {"user": [{"column": "age", "kind": "numeric"}]},
+            r"^user 'cold': the feature 'age' is '\?', not a finite number",
+        ),
+    ],
+)
+def test_features_that_the_ratings_do_not_have_are_refused(train, features, message):
+    with pytest.raises(DataError, match=message):
+        Encoder.fit(train, features=features)
 
 
 # Streams
@@ -196,6 +308,7 @@ def test_a_stream_gives_the_encoder_and_the_rows_of_the_same_ratings_in_one_tabl
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), strict=True)
     assert found.id_types == expected.id_types
     assert found.scale == expected.scale
+    assert (found.levels, found.level_counts) == (expected.levels, expected.level_counts)
     assert (found.rating_mean, found.rating_std) == pytest.approx(
         (expected.rating_mean, expected.rating_std), rel=1e-12
     )
@@ -254,6 +367,14 @@ def test_a_streamed_rating_beyond_32_bits_is_refused_with_its_place(tmp_path):
     stream = stream_of(pd.DataFrame({"user": ["a", "b"], "item": [10, 20], "rating": [1.0, 1e39]}), tmp_path)
     with pytest.raises(DataError, match=r"0\.parquet, row 1: the rating 1e\+39 is beyond 32-bit numbers"):
         Encoder.fit(TRAIN).encode_stream(stream)
+
+
+def test_features_need_a_table_in_memory(tmp_path):
+    stream = stream_of(TRAIN.frame, tmp_path)
+    with pytest.raises(DataError, match="features need the ratings as a table in memory"):
+        Encoder.fit(stream, features={"user": ["age"]})
+    with pytest.raises(DataError, match="features of ratings need the ratings as a table in memory"):
+        Encoder.fit(TIMED, features={"rating": ["timestamp"]}).encode_stream(stream)
 
 
 def test_a_stream_is_not_encoded_into_memory(tmp_path):

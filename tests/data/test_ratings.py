@@ -337,6 +337,87 @@ def test_features_that_do_not_fit_the_ids_are_refused(features, message):
         Ratings(table(), **features)
 
 
+def test_features_can_be_put_beside_ratings_later():
+    plain = Ratings(table())
+    described = plain.with_features(user_features=USERS)
+    pd.testing.assert_frame_equal(described.user_features, Ratings(table(), user_features=USERS).user_features)
+    assert (described.item_features, plain.user_features) == (None, None)
+    with pytest.raises(DataError, match="the item features have no column 'item' among 'user'"):
+        plain.with_features(item_features=USERS[["user"]])
+
+
+# Features of ratings
+
+
+def test_further_columns_are_kept_where_they_are_named():
+    source = table(device=pd.Series(["desk", "", None], dtype=object), minutes=[5, 7, 9], note=["a", "b", "c"])
+    ratings = Ratings(source, rating_features=["minutes", "device"])
+    assert ratings.rating_features == ("minutes", "device")
+    assert ratings.frame.columns.tolist() == ["user", "item", "rating", "minutes", "device"]
+    assert ratings.frame["minutes"].tolist() == [5, 7, 9]
+    assert ratings.frame["device"].isna().tolist() == [False, True, True]
+    assert Ratings(source).rating_features == ()
+
+
+def test_a_part_keeps_the_features_of_its_ratings():
+    ratings = Ratings(table(minutes=[5, 7, 9]), rating_features=["minutes"])
+    assert ratings.take([2, 0]).frame["minutes"].tolist() == [9, 5]
+
+
+def test_of_a_repeated_pair_the_latest_rating_gives_the_features():
+    source = table(item=[10, 10, 10], minutes=[5, 7, 9], timestamp=["2004-02-11", "2004-02-10", "2004-02-10"])
+    for policy in ("last", "mean"):
+        ratings = Ratings(source, rating_features=["minutes"], duplicates=policy)
+        assert ratings.frame["minutes"].tolist() == [5, 9]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["minuts"], "there is no column 'minuts' to keep as a rating feature; did you mean 'minutes'"),
+        (["rating"], "'rating' is no further column to keep as a rating feature"),
+        ("minutes", r"rating_features='minutes' is a text; give a list of column names, \['minutes'\]"),
+        (["minutes", "tags"], r"row 0: the feature 'tags' \[1\] is a list, not a number"),
+    ],
+)
+def test_what_is_no_column_of_features_is_refused(names, message):
+    with pytest.raises(DataError, match=message):
+        Ratings(table(minutes=[5, 7, 9], tags=[[1], [2], [3]]), rating_features=names)
+
+
+# Liked or not
+
+
+def test_liked_ratings_are_one_and_others_zero():
+    ratings = Ratings(table(minutes=[5, 7, 9]), scale=(0, 5), user_features=USERS, rating_features=["minutes"])
+    liked = ratings.liked(4)
+    assert liked.frame["rating"].tolist() == [1.0, 0.0, 1.0]
+    assert liked.scale == (0.0, 1.0)
+    assert liked.frame["minutes"].tolist() == [5, 7, 9]
+    assert liked.user_features is not None
+    assert ratings.frame["rating"].tolist() == [4.0, 2.0, 5.0]
+
+
+def test_the_truth_of_ratings_is_none_of_liked_ones():
+    class Known:
+        def expected(self, users, items):
+            return np.ones(len(users))
+
+    assert Ratings(table(), truth=Known()).liked(4).truth is None
+
+
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        (2, "^liked=2: all 3 ratings are at least it; they are from 2 to 5"),
+        (5.5, "^liked=5.5: all 3 ratings are below it; they are from 2 to 5"),
+    ],
+)
+def test_a_threshold_that_leaves_one_class_is_refused(threshold, message):
+    with pytest.raises(DataError, match=message):
+        Ratings(table()).liked(threshold)
+
+
 # A part of a table that is never whole
 
 

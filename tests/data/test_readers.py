@@ -1,6 +1,7 @@
 """Tables into ratings: text files, Parquet and DataFrames, by `load_ratings` and what stands behind it."""
 
 import gzip
+import io
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from recsys_nn.data.loading import load_ratings
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.readers import TableFormat, read_pairs, read_ratings
+from recsys_nn.data.readers import TableFormat, read_features, read_pairs, read_ratings
 from recsys_nn.errors import DataError, RecsysError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
@@ -482,6 +483,82 @@ def test_pairs_are_read_with_the_types_that_the_encoder_knows(written):
 def test_pairs_that_cannot_be_used_are_refused(written, content, message):
     with pytest.raises(DataError, match=message):
         read_pairs(written(content), TableFormat(), {"user": "integer", "item": "string"})
+
+
+def test_pairs_have_the_columns_of_their_context_that_the_file_has(written):
+    types = {"user": "string", "item": "string"}
+    path = written("date,item,user,hour,note\n2004-02-10,x,a,7,n\n2004-02-11,x,b,,n\n")
+    pairs, _ = read_pairs(path, TableFormat(), types, context=("timestamp", "hour", "device"))
+    assert pairs.columns.tolist() == ["user", "item", "timestamp", "hour"]
+    assert pairs["timestamp"].tolist() == ["2004-02-10", "2004-02-11"]
+    assert pairs["hour"][0] == 7
+    assert pd.isna(pairs["hour"][1])
+    assert read_pairs(path, TableFormat(), types)[0].columns.tolist() == ["user", "item"]
+
+
+# Features
+
+
+@pytest.mark.parametrize("frame", [True, False], ids=["a DataFrame", "a file"])
+def test_named_columns_of_a_table_are_features_of_its_ratings(written, frame):
+    content = "userId,itemId,score,device,hour,code\na,x,1,desk,7,07\nb,x,2,,7.5,8\n"
+    source = pd.read_csv(io.StringIO(content), dtype={"code": str}) if frame else written(content)
+    ratings = load_ratings(source, rating_features=("device", "hour", "code"))
+    assert ratings.rating_features == ("device", "hour", "code")
+    assert ratings.frame["device"].isna().tolist() == [False, True]
+    assert ratings.frame["hour"].tolist() == [7.0, 7.5]
+    assert ratings.frame["code"].tolist() == ["07", "8"]
+
+
+def test_columns_of_a_file_without_a_header_are_named_by_their_position(written):
+    layout = TableFormat(user=0, item=1, rating=2, features=("3",))
+    assert read_ratings(written("a,x,1,5\nb,x,2,6\n"), layout).frame["3"].tolist() == [5, 6]
+
+
+def test_columns_of_the_context_are_kept_where_the_file_has_them(written):
+    ratings = read_ratings(written("user,item,rating,device\na,x,1,desk\n"), context=("timestamp", "device", "hour"))
+    assert ratings.rating_features == ("device",)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("devise",), "there is no column 'devise' to keep as a feature; did you mean 'device'"),
+        (("rating",), "'rating' is no further column: it is one of the ratings' own"),
+    ],
+)
+def test_a_feature_that_is_no_further_column_is_refused(written, names, message):
+    path = written("user,item,rating,device\na,x,1,desk\n")
+    with pytest.raises(DataError, match=f"{path}: {message}"):
+        load_ratings(path, rating_features=names)
+
+
+def test_features_of_a_named_data_set_are_known():
+    with pytest.raises(DataError, match="the format, scale and features of the data set 'synthetic' are known"):
+        load_ratings("synthetic", rating_features=["device"])
+
+
+@pytest.mark.parametrize(("kind", "ids"), [("string", ["007", "8"]), ("integer", [7, 8])])
+def test_a_file_of_features_has_a_row_an_owner(written, kind, ids):
+    content = "age,userId,job\n30,007,\n,8,nurse\n"
+    features = read_features(written(content if kind == "string" else content.replace("007", "7")), "user", kind)
+    assert features.columns.tolist() == ["user", "age", "job"]
+    assert features["user"].tolist() == ids
+    assert features["age"][0] == 30
+    assert features["job"].tolist() == ["", "nurse"]
+
+
+def test_a_file_of_features_keeps_the_types_of_parquet(tmp_path):
+    frame = pd.DataFrame({"movieId": [7, 8], "released": pd.to_datetime(["2004-02-10", None])})
+    frame.to_parquet(tmp_path / "films.parquet")
+    features = read_features(tmp_path / "films.parquet", "item", "string")
+    assert features["item"].tolist() == [7, 8]
+    assert features["released"].isna().tolist() == [False, True]
+
+
+def test_a_file_of_features_without_a_column_of_ids_is_refused(written):
+    with pytest.raises(DataError, match="no column for the user among 'who', 'age'"):
+        read_features(written("who,age\na,30\n"), "user", "string")
 
 
 # Real files

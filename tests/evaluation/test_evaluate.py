@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,3 +95,14 @@ def test_what_are_no_ratings_is_refused(predictor):
 def test_nothing_to_judge_is_refused(predictor):
     with pytest.raises(DataError, match="there are no ratings to evaluate on"):
         evaluate(predictor, TEST.take([]))
+
+
+def test_the_context_of_a_rating_is_that_of_its_table():
+    table = Ratings(
+        pd.DataFrame({"user": list("aabb"), "item": [1, 2, 1, 2], "rating": [1, 2, 3, 4], "hour": [1, 2, 3, 4]}),
+        rating_features=["hour"],
+    )
+    encoder = Encoder.fit(table, features={"rating": ["hour"]})
+    inputs = {"context_weights": keras.Input((1,), name="context_weights")}
+    model = keras.Model(inputs, 2.5 + 1.25**0.5 * inputs["context_weights"])
+    assert evaluate(Predictor(model, encoder), table).rmse == pytest.approx(0, abs=1e-6)

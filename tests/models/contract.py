@@ -98,6 +98,9 @@ class NetworkContract(ModelContract):
 
     def test_the_gradient_reaches_every_trainable_weight(self, encoder, tensors):
         model = build_model(self.config, encoder, seed=1)
+        for layer in model.layers:
+            if hasattr(layer, "before_training"):
+                layer.before_training(tensors.inputs, tensors.targets)
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(model(tensors.inputs, training=True) - tensors.targets))
         for variable, gradient in zip(
@@ -107,7 +110,8 @@ class NetworkContract(ModelContract):
             assert np.any(tf.convert_to_tensor(gradient)), variable.path
 
     def test_it_can_learn_twenty_ratings_by_heart(self, encoder, tensors):
-        config = self.config.model_copy(update={"l2": 0.0})
+        penalties = [name for name in type(self.config).model_fields if name.endswith("l2")]
+        config = self.config.model_copy(update=dict.fromkeys(penalties, 0.0))
         settings = TrainConfig(
             learning_rate=0.02, epochs=300, patience=None, validation=0, batch_size=20, metrics=("rmse",)
         )

@@ -8,21 +8,20 @@ import pytest
 
 from recsys_nn import ConfigError, Encoder, ModelConfig, Predictor, SVDConfig, build_model, register_model
 from recsys_nn.models import base, model_kind
+from recsys_nn.models.factors import FactorConfig, Parts
 from tests.models.contract import NetworkContract, twenty_ratings
 
 
-class OwnConfig(ModelConfig):
+class OwnConfig(FactorConfig):
     kind: Literal["test_own"] = "test_own"
-    l2: float = 0.0
+    embedding_dim: int = 4
+    init_std: float = 0.2
 
 
 def build_own(config: OwnConfig, encoder: Encoder) -> keras.Model:
-    from recsys_nn.models import layers
-
-    inputs = layers.id_inputs()
-    p, q = layers.embedded(inputs, encoder, "own", 4, init_std=0.2)
-    outputs = keras.layers.Dense(1)(keras.layers.Dense(16, "tanh")(keras.layers.Concatenate()([p, q])))
-    return keras.Model(inputs, layers.rating_output(outputs, encoder))
+    parts = Parts(config, encoder)
+    p, q = parts.factors()
+    return parts.model(keras.layers.Dense(1)(keras.layers.Dense(16, "tanh")(keras.layers.Concatenate()([p, q]))))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -93,3 +93,47 @@ def test_any_keras_model_with_the_two_inputs_predicts_within_the_scale(encoder):
     total = keras.ops.expand_dims(keras.ops.cast(inputs["user"] + inputs["item"], "float32"), -1)
     predicted = Predictor(keras.Model(inputs, total), encoder).predict([("a", 1), ("c", 3)])
     assert predicted["prediction"].tolist() == [2.0, 5.0]
+
+
+# Features
+
+DESCRIBED = Ratings(
+    pd.DataFrame({"user": list("aabbc"), "item": [1, 2, 1, 3, 2], "rating": [1, 5, 2, 4, 3], "hour": [1, 2, 3, 4, 5]}),
+    scale=(0, 99),
+    user_features=pd.DataFrame({"user": list("abcd"), "age": [10, 20, 30, 40]}),
+    rating_features=["hour"],
+)
+
+
+@pytest.fixture(scope="module")
+def by_hour() -> Predictor:
+    """r = 10 + 10 w, with w the weight of the hour: (hour - 3) / √2."""
+    encoder = Encoder.fit(DESCRIBED, features={"user": ["age"], "rating": ["hour"]})
+    inputs = {"context_weights": keras.Input((1,), name="context_weights")}
+    return Predictor(keras.Model(inputs, 10 + 10 * inputs["context_weights"]), encoder)
+
+
+def test_an_id_that_is_known_by_its_features_alone_is_no_source(by_hour):
+    predicted = by_hour.predict([("a", 1), ("d", 1), ("e", 1), ("d", 99)])
+    assert by_hour.encoder.users.lookup(["d", "e"]).tolist() == [4, 0]
+    assert predicted["source"].tolist() == ["model", "item", "item", "global"]
+
+
+def test_the_context_of_pairs_is_that_of_the_frame_or_missing(by_hour):
+    frame = pd.DataFrame({"user": ["a", "e"], "item": [1, 1], "hour": [4, None], "note": ["x", "y"]}, index=[7, 7])
+    predicted = by_hour.predict(frame)
+    assert list(predicted) == ["user", "item", "prediction", "source"]
+    np.testing.assert_allclose(predicted["prediction"], [10 + 10 / np.sqrt(2), 10], rtol=1e-6)
+    assert by_hour.predict([("a", 1)])["prediction"].tolist() == [10]
+    np.testing.assert_allclose(by_hour.predict(DESCRIBED)["prediction"][4], 10 + 20 / np.sqrt(2), rtol=1e-6)
+
+
+def test_a_value_that_is_not_of_its_kind_is_refused_with_its_place(by_hour):
+    frame = pd.DataFrame({"user": ["a"], "item": [1], "hour": ["late"]})
+    with pytest.raises(DataError, match=r"^p\.csv, line 2: the feature 'hour' is 'late', not a finite number"):
+        by_hour.predict(frame, where=lambda row: f"p.csv, line {row + 2}")
+
+
+def test_an_input_that_the_encoder_does_not_give_is_refused(by_hour, encoder):
+    with pytest.raises(DataError, match="the model has an input 'context_weights', .* it gives user, item"):
+        Predictor(by_hour.model, encoder).predict([("a", 1)])

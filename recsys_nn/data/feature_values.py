@@ -1,0 +1,93 @@
+"""What the values of a feature can be: numbers, times or texts; any of them may be missing."""
+
+from __future__ import annotations
+
+from numbers import Number
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys_nn.data.ids import Where, plain_repr
+from recsys_nn.data.timestamps import DTYPE, as_timestamps
+from recsys_nn.errors import DataError
+
+_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
+_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+
+
+def plain_values(values: Any, name: str, where: Where) -> pd.Series:
+    """The values as numbers (Int64 or float64), times (datetime64[us], UTC) or texts (str).
+
+    Booleans, and numbers mixed with texts, are texts. None, NaN, NaT and an empty text are missing.
+
+    Raises:
+        DataError: for values of another type, such as lists.
+    """
+    series = pd.Series(values).reset_index(drop=True)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(object)
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind in ("datetime64", "datetime", "date"):
+        return pd.to_datetime(series, utc=True).dt.tz_localize(None).dt.as_unit("us")
+    if kind == "integer" and series.dropna().between(-(2**63), 2**63 - 1).all():
+        return series.astype("Int64")
+    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return series.astype("float64")
+    if kind not in ("string", "boolean", "empty"):
+        for row, value in enumerate(series):
+            if not isinstance(value, str | Number | np.generic | type(None)) and value is not pd.NA:
+                found = f"{plain_repr(value)} is a {type(value).__name__}"
+                raise DataError(f"{where(row)}: the feature {name!r} {found}, not a number, a text or a time")
+    texts = series.astype("str")
+    return texts.mask(texts == "")
+
+
+def values_of_texts(texts: pd.Series) -> pd.Series:
+    """A column of a text file: numbers where each text is written as one (7, -0.5, 1e3), else the texts themselves.
+
+    Empty texts are missing. 007 is no number, as the number 7 would not be written so.
+    """
+    array = pa.array(texts, type=pa.large_string())
+    filled = pc.filter(array, pc.not_equal(array, ""))
+    if len(filled) and pc.all(pc.match_substring_regex(filled, _NUMBER)).as_py():
+        whole = pc.all(pc.match_substring_regex(filled, _INTEGER)).as_py()
+        numbers = pc.cast(pc.if_else(pc.not_equal(array, ""), array, None), pa.int64() if whole else pa.float64())
+        return numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return texts
+
+
+def as_texts(values: pd.Series, name: str) -> pd.Series:
+    """Plain values as names of categories; a whole number has no decimal point, so that 5.0 is "5"."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        raise DataError(f"the feature {name!r} holds times, which are of the kind date, not categorical")
+    if values.dtype == np.float64:
+        return values.map(lambda number: f"{number:.0f}" if number.is_integer() else repr(number), "ignore").astype(
+            "str"
+        )
+    return values.astype("str")
+
+
+def as_numbers(values: pd.Series, name: str, where: Where) -> npt.NDArray[np.float64]:
+    """Plain values as float64, NaN where missing; texts must be written as numbers."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        raise DataError(f"the feature {name!r} holds times, which are of the kind date, not numeric")
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = (np.isnan(numbers) & values.notna().to_numpy()) | np.isinf(numbers)
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(f"{where(row)}: the feature {name!r} is {plain_repr(values.iloc[row])}, not a finite number")
+    return numbers
+
+
+def as_times(values: pd.Series, name: str, where: Where) -> pd.Series:
+    """Plain values as datetime64[us], NaT where missing: times, epoch seconds, or ISO dates (``as_timestamps``)."""
+    given = np.flatnonzero(values.notna().to_numpy())
+    times = pd.Series(np.full(len(values), np.datetime64("NaT"), dtype=DTYPE))
+    times.iloc[given] = as_timestamps(
+        values.iloc[given], lambda row: f"{where(int(given[row]))}, the feature {name!r}"
+    ).to_numpy()
+    return times

@@ -1,0 +1,242 @@
+"""What every kind f(p_u, q_i) is built on: factors and biases of both sides, side features, and a head.
+
+    z_ui = a_u + b_i + f(p_u, q_i)        rating = head(z_ui)
+
+A user's features x (each value j with its weight) and those of the rating itself, c, join the vectors and biases:
+
+    p_u = P_u + Σ_j x_uj V_j + Σ_j c_j C_j       a_u = A_u + Σ_j x_uj w_j + Σ_j c_j w'_j
+
+and so for items, each side with tables of its own. So a user or item without ratings is still known by its features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import Side
+from recsys_nn.models.base import ModelConfig
+from recsys_nn.models.heads import Head, RegressionHead, with_head
+
+if TYPE_CHECKING:
+    import keras
+
+SIDES: tuple[Side, Side] = ("user", "item")
+FEATURE_FACTOR = 10.0
+"""Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
+
+
+class LatentConfig(ModelConfig):
+    """What all kinds share that learn latent values z.
+
+    Args:
+        head: from z to ratings: regression, bounded, ordinal, multiclass or binary, each with its loss and metrics.
+    """
+
+    head: Head = RegressionHead()
+
+
+class FactorConfig(LatentConfig):
+    """What all kinds with factors p_u and q_i share.
+
+    Args:
+        embedding_dim: length of p_u and q_i.
+        l2: λ of the penalty λ (Σ_u ‖P_u‖² + Σ_i ‖Q_i‖²) on all factor tables, beside the mean squared error.
+            None: c s² / n, with n training ratings of standard deviation s and the kind's own constant c, so that its
+            strength depends neither on the size of the table nor on the rating scale.
+        bias_l2: the same penalty on the biases A_u and B_i, in rating units.
+        init_std: standard deviation of the initial factors.
+        features: whether the side features that the encoder holds are used.
+        feature_l2: the penalty on the vectors and biases of side features. None: ten times the rule for ``l2``.
+    """
+
+    prior: ClassVar[float] = 10.0
+    """c, the noise's variance over the factors'."""
+    bilinear: ClassVar[bool] = False
+    """Whether p·q is in rating units, and so are p, q, their penalty and initial spread: they are held as p / √s."""
+
+    embedding_dim: int = Field(8, ge=1)
+    l2: float | None = Field(None, ge=0)
+    bias_l2: float = Field(0.0, ge=0)
+    init_std: float = Field(0.1, gt=0)
+    features: bool = True
+    feature_l2: float | None = Field(None, ge=0)
+
+
+def id_inputs(encoder: Encoder) -> dict[str, Any]:
+    """A model's inputs, those that ``Encoder.encode`` makes: ``user`` and ``item``, int32 (batch,), and, where ratings
+    have features of their own, ``context_rows`` (int32) and ``context_weights`` (float32), (batch, slots)."""
+    import keras
+
+    inputs: dict[str, Any] = {name: keras.Input(shape=(), dtype="int32", name=name) for name in SIDES}
+    if "rating" in encoder.features:
+        n_slots = sum(encoder.features["rating"].slots)
+        inputs["context_rows"] = keras.Input(shape=(n_slots,), dtype="int32", name="context_rows")
+        inputs["context_weights"] = keras.Input(shape=(n_slots,), dtype="float32", name="context_weights")
+    return inputs
+
+
+def embedded(inputs: dict[str, Any], encoder: Encoder, name: str, dim: int, **options: Any) -> tuple[Any, Any]:
+    """User and item vectors, each (batch, dim), from two new tables ``user_<name>`` and ``item_<name>``."""
+    return (
+        embedded_side("user", inputs, encoder, name, dim, **options),
+        embedded_side("item", inputs, encoder, name, dim, **options),
+    )
+
+
+def embedded_side(side: str, inputs: dict[str, Any], encoder: Encoder, name: str, dim: int, **options: Any) -> Any:
+    """The vectors of one side, (batch, dim), from a new table ``<side>_<name>``."""
+    from recsys_nn.models.layers import FactorEmbedding
+
+    counts = encoder.user_counts if side == "user" else encoder.item_counts
+    table = FactorEmbedding(len(counts), dim, name=f"{side}_{name}", **options)
+    vectors = table(inputs[side])
+    table.set_counts(counts)
+    return vectors
+
+
+class Parts:
+    """The parts that a kind puts together, made from its config for the ids and features of an encoder.
+
+    Args:
+        config: of the kind.
+        encoder: whose ids and features the model is for.
+        tables: the names of its pairs of factor tables.
+    """
+
+    def __init__(self, config: FactorConfig, encoder: Encoder, *, tables: Sequence[str] = ("factors",)) -> None:
+        self.config, self.encoder, self._tables = config, encoder, tuple(tables)
+        self.inputs = id_inputs(encoder)
+        self.units = config.head.units(encoder)
+        self._curvature = config.head.curvature(encoder)
+
+    def strength(self, l2: float | None, factor: float = 1.0) -> float:
+        """The coefficient of a penalty on vectors as the model holds them.
+
+        Args:
+            l2: λ as the config has it; None for the rule.
+            factor: of the rule.
+        """
+        s = self.encoder.rating_std
+        if l2 is None:
+            return self._curvature * factor * self.config.prior * s**2 / self.encoder.n_ratings
+        return self._curvature * l2 * (s if self.config.bilinear else 1)
+
+    @property
+    def init_std(self) -> float:
+        """The spread of initial factors as the model holds them."""
+        return self.config.init_std / (self.encoder.rating_std**0.5 if self.config.bilinear else 1)
+
+    def factors(self, name: str = "factors") -> tuple[Any, Any]:
+        """p and q of a pair of tables, features included, each (batch, embedding_dim)."""
+        return self.factors_of("user", name), self.factors_of("item", name)
+
+    def factors_of(self, side: Side, name: str = "factors") -> Any:
+        """p or q alone."""
+        dim, l2 = self.config.embedding_dim, self.strength(self.config.l2)
+        own = embedded_side(side, self.inputs, self.encoder, name, dim, l2=l2, init_std=self.init_std)
+        return self.with_features(own, side, name)
+
+    def with_features(self, vectors: Any, side: Side, name: str = "factors") -> Any:
+        """A side's vectors (batch, embedding_dim) and those of its features and of the rating's."""
+        first = self.units + self._tables.index(name) * self.config.embedding_dim
+        for joined, joining in self._features:
+            if joined == side:
+                vectors = vectors + joining[:, first : first + self.config.embedding_dim]
+        return vectors
+
+    def rated_set(self, side: Side, *, l2: float, init_std: float, of_ratings: bool = False) -> Any:
+        """The sum over what a user or an item rated, or who rated it, (batch, embedding_dim); see ``rated_sets.py``."""
+        from recsys_nn.models.rated_sets import RatedSet
+
+        n_rows = {"user": self.encoder.users.n_rows, "item": self.encoder.items.n_rows}
+        layer = RatedSet(
+            side,
+            n_rows,
+            self.encoder.n_ratings,
+            self.config.embedding_dim,
+            of_ratings=of_ratings,
+            l2=l2,
+            init_std=init_std,
+            name=f"{side}_set",
+        )
+        return layer(self.inputs[side])
+
+    def biases(self) -> Any:
+        """a_u + b_i, features included, (batch, units)."""
+        z = self._own_biases()
+        for _, joining in self._features:
+            z = z + joining[:, : self.units]
+        return z
+
+    def fields(self) -> tuple[Any, Any]:
+        """The user, the item and each column of features apart: their biases summed, (batch, units), and their vectors,
+        (batch, fields, embedding_dim)."""
+        from keras import ops
+
+        z, dim = self._own_biases(), self.units + self.config.embedding_dim
+        l2 = self.strength(self.config.l2)
+        own = embedded(self.inputs, self.encoder, "factors", self.config.embedding_dim, l2=l2, init_std=self.init_std)
+        vectors = [ops.expand_dims(one, 1) for one in own]
+        for side in self.encoder.features if self.config.features else ():
+            columns = self._feature_vectors(side, dim, name=f"{side}_features", by_column=True)
+            z = z + ops.sum(columns[:, :, : self.units], axis=1)
+            vectors.append(columns[:, :, self.units :])
+        return z, ops.concatenate(vectors, axis=1)
+
+    def total(self, terms: Any, name: str) -> Any:
+        """Σ_k terms_k, or where a rating has several latent values, a learned sum for each: (batch, units)."""
+        import keras
+        from keras import ops
+
+        if self.units == 1:
+            return ops.sum(terms, axis=-1, keepdims=True)
+        return keras.layers.Dense(self.units, use_bias=False, name=name)(terms)
+
+    def model(self, z: Any) -> keras.Model:
+        """The model of latent values z (batch, units)."""
+        return with_head(self.inputs, z, self.config.head, self.encoder, name=self.config.kind)
+
+    def _own_biases(self) -> Any:
+        l2 = self._curvature * self.config.bias_l2 * self.encoder.rating_std**2
+        a, b = embedded(self.inputs, self.encoder, "bias", self.units, l2=l2, init_std=0.0)
+        return a + b
+
+    @cached_property
+    def _features(self) -> list[tuple[str, Any]]:
+        """(the side that they join, (batch, units + the dims of all tables)) of each side's features."""
+        if not self.config.features:
+            return []
+        dim = self.units + self.config.embedding_dim * len(self._tables)
+        joining: list[tuple[Side, Side, str]] = [(side, side, f"{side}_features") for side in SIDES]
+        joining += [(side, "rating", f"{side}_context") for side in SIDES]
+        return [
+            (side, self._feature_vectors(of, dim, name=name))
+            for side, of, name in joining
+            if of in self.encoder.features
+        ]
+
+    def _feature_vectors(self, side: Side, dim: int, *, name: str, by_column: bool = False) -> Any:
+        """The vectors of a side's features, (batch, dim) or by column (batch, columns, dim)."""
+        from recsys_nn.models.feature_layers import FeatureEmbedding, OwnerFeatureEmbedding
+
+        found = self.encoder.features[side]
+        options: dict[str, Any] = {
+            "slots": found.slots,
+            "by_column": by_column,
+            "l2": self.strength(self.config.feature_l2, FEATURE_FACTOR),
+            "name": name,
+        }
+        if side == "rating":
+            of_rating = FeatureEmbedding(found.n_rows, dim, **options)
+            return of_rating(self.inputs["context_rows"], self.inputs["context_weights"])
+        assert found.rows is not None
+        assert found.weights is not None
+        layer = OwnerFeatureEmbedding(len(found.rows), found.n_rows, dim, **options)
+        vectors = layer(self.inputs[side])
+        layer.set_features(found.rows, found.weights)
+        return vectors

@@ -1,0 +1,50 @@
+"""Factorisation machines: every pair of a rating's ids and features interacts, alone or with a tower beside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.models.base import register_model
+from recsys_nn.models.factors import FactorConfig, Parts
+from recsys_nn.models.ncf import TowerConfig, tower
+
+if TYPE_CHECKING:
+    import keras
+
+
+class FMConfig(FactorConfig):
+    """r_ui = μ + s (Σ_f w_f + Σ_{f<g} v_f·v_g), over the fields f, g of a rating
+
+    (Rendle 2010, "Factorization machines", equation 1). The fields are the user, the item, and each column of side
+    features, whose vector is the sum of those of its values, each times its weight. With ids alone it is svd.
+    """
+
+    prior = 12.0
+    kind: Literal["fm"] = "fm"
+
+
+class DeepFMConfig(TowerConfig):
+    """The same with a tower over the vectors of all fields side by side: + h·f_L(v_1, ..., v_F)
+    (Guo et al. 2017, "DeepFM: a factorization-machine based neural network for CTR prediction").
+    """
+
+    prior = 12.0
+    kind: Literal["deepfm"] = "deepfm"
+
+
+@register_model(FMConfig)
+@register_model(DeepFMConfig)
+def build(config: FactorConfig, encoder: Encoder) -> keras.Model:
+    import keras
+    from keras import ops
+
+    parts = Parts(config, encoder)
+    linear, v = parts.fields()  # (batch, units), (batch, fields, dim)
+    # Σ_{f<g} v_f∘v_g = ((Σ_f v_f)² - Σ_f v_f²) / 2, whose time is linear in the number of fields (equation 5 there).
+    pairs = (ops.square(ops.sum(v, axis=1)) - ops.sum(ops.square(v), axis=1)) / 2
+    z = linear + parts.total(pairs, "product")
+    if isinstance(config, TowerConfig):
+        hidden = tower(config, keras.layers.Flatten(name="fields")(v))
+        z = z + keras.layers.Dense(parts.units, use_bias=False, name="tower_head")(hidden)
+    return parts.model(z)

@@ -1,0 +1,241 @@
+"""Heads: from a model's latent values to ratings, with the loss and the metrics that belong to the kind of target.
+
+The problem type decides the output activation, the loss and the metrics together:
+
+    kind         output of the network                    loss                     metrics
+    regression   μ + s z                                  squared error            RMSE, MAE
+    bounded      lowest + W σ(...), inside the scale      squared error            RMSE, MAE
+    ordinal      P(r ≤ l_k) = σ(θ_k - κ z)                -log P(r)                RMSE, MAE, accuracy
+    multiclass   P(r = l_k) = softmax_k(c_k + κ z_k)      -log P(r)                RMSE, MAE, accuracy
+    binary       P(r = highest) = σ(κ z - θ)              -log P(r)                AUC, accuracy
+
+l_1 < l_2 < ... are the ratings that training has seen. Every head predicts in rating units: those with probabilities
+predict the expected rating Σ_k l_k P(r = l_k), which for liked (1) or not (0) is the probability of liking. κ = π/√3 is
+the standard deviation of the logistic distribution, so that z is in about the same unit under every head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.tensors import TrainingPart
+from recsys_nn.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, eq=False)
+class Likelihood:
+    """What a model with probabilities is trained by: another model of the same layers, and its loss and metrics.
+
+    Attributes:
+        model: from the same inputs to log P(r = l_k), float32 (batch, levels).
+        levels: the ratings l_k, ascending.
+        metric_names: what is reported.
+    """
+
+    model: keras.Model
+    levels: tuple[float, ...]
+    metric_names: tuple[str, ...]
+    loss_name = "negative log-likelihood"
+
+    def loss(self) -> keras.losses.Loss:
+        from recsys_nn.models.likelihood import NegativeLogLikelihood
+
+        return NegativeLogLikelihood(self.levels)
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        from recsys_nn.models.likelihood import METRICS
+
+        return [METRICS[name](self.levels, name=name) for name in self.metric_names]
+
+    def check(self, part: TrainingPart, name: str) -> None:
+        """A DataError where a target of a part is none of the levels.
+
+        Args:
+            part: ratings to train on or to validate by.
+            name: of the part, for the error.
+        """
+        for block in part.blocks(batch_size=1):
+            targets = block.tensors.targets
+            known = np.isin(targets, np.asarray(self.levels, dtype=np.float32))
+            if not known.all():
+                raise DataError(
+                    f"the {name} part has the rating {targets[~known][0]:g}, which is none of the {len(self.levels)} "
+                    f"that the head was built for ({_listed(self.levels)})"
+                )
+
+
+class HeadConfig(BaseModel):
+    """What all heads share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+
+    def units(self, encoder: Encoder) -> int:
+        """How many latent values z a rating has."""
+        return 1
+
+    def curvature(self, encoder: Encoder) -> float:
+        """How sharply the loss bends in z, as a share of how the squared error in rating units does (s² z²).
+
+        Penalties are weighed by it, so that the same λ has the same strength under every head.
+        """
+        return 1.0
+
+    def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
+        """The rating (batch,), and log P(r = l_k) (batch, levels) where there is such, of z (batch, units)."""
+        raise NotImplementedError
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What is reported beside a loss of probabilities."""
+        return ("rmse", "mae", "accuracy")
+
+
+class RegressionHead(HeadConfig):
+    """r = μ + s z, with the mean μ and the standard deviation s of the training ratings."""
+
+    kind: Literal["regression"] = "regression"
+
+    def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
+        from recsys_nn.models.layers import RatingScale
+
+        return RatingScale(encoder.rating_mean, encoder.rating_std, encoder.scale, name="rating")(z), None
+
+
+class BoundedHead(HeadConfig):
+    """r = lowest + W σ(logit(m) + s z / (W m (1 - m))), m = (μ - lowest) / W, W = highest - lowest.
+
+    So r = μ where z = 0, and dr/dz = s there, as under the regression head.
+    """
+
+    kind: Literal["bounded"] = "bounded"
+
+    def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
+        from recsys_nn.models.layers import BoundedScale
+
+        return BoundedScale(encoder.rating_mean, encoder.rating_std, encoder.scale, name="rating")(z), None
+
+
+class OrdinalHead(HeadConfig):
+    """P(r ≤ l_k) = σ(θ_k - κ z), θ_1 < θ_2 < ... learned (McCullagh 1980, "Regression models for ordinal data",
+    the proportional odds model; for ratings Koren & Sill 2011, "OrdRec").
+
+    The thresholds start where z = 0 gives the shares of the levels in training.
+    """
+
+    kind: Literal["ordinal"] = "ordinal"
+
+    def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
+        from recsys_nn.models.likelihood import CumulativeLogits, ExpectedRating
+
+        levels, shares = self.levels_and_shares(encoder)
+        below = np.cumsum(shares)[:-1]
+        log_p = CumulativeLogits(np.log(below / (1 - below)).tolist(), name="log_probabilities")(z)
+        return ExpectedRating(levels, name="rating")(log_p), log_p
+
+    def curvature(self, encoder: Encoder) -> float:
+        """The Fisher information of the latent value, (1 - Σ π_k³) / 3 with π_k the levels' shares."""
+        from recsys_nn.models.likelihood import LOGISTIC_STD
+
+        _, shares = self.levels_and_shares(encoder)
+        information = (1 - np.sum(shares**3)) / 3
+        return float(LOGISTIC_STD**2 * information / 2 / encoder.rating_std**2)
+
+    def levels_and_shares(self, encoder: Encoder) -> tuple[tuple[float, ...], npt.NDArray[np.float64]]:
+        """The ratings of the training part and the share of each; a ConfigError where the head does not fit them."""
+        if encoder.levels is None or encoder.level_counts is None:
+            raise ConfigError(
+                f"model.head: {self.kind!r} is for ratings of few distinct values, and these have too many: "
+                "use regression or bounded"
+            )
+        counts = np.asarray(encoder.level_counts, dtype=np.float64)
+        return encoder.levels, counts / counts.sum()
+
+
+class MultiClassHead(OrdinalHead):
+    """P(r = l_k) = softmax_k(c_k + κ z_k), a latent value for each level; c_k starts at the log of its share."""
+
+    kind: Literal["multiclass"] = "multiclass"  # type: ignore[assignment]
+
+    def units(self, encoder: Encoder) -> int:
+        return len(self.levels_and_shares(encoder)[0])
+
+    def curvature(self, encoder: Encoder) -> float:
+        """The mean Fisher information of a z_k, π_k (1 - π_k)."""
+        from recsys_nn.models.likelihood import LOGISTIC_STD
+
+        _, shares = self.levels_and_shares(encoder)
+        return float(LOGISTIC_STD**2 * np.mean(shares * (1 - shares)) / 2 / encoder.rating_std**2)
+
+    def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
+        from recsys_nn.models.likelihood import ClassLogits, ExpectedRating
+
+        levels, shares = self.levels_and_shares(encoder)
+        log_p = ClassLogits(np.log(shares).tolist(), name="log_probabilities")(z)
+        return ExpectedRating(levels, name="rating")(log_p), log_p
+
+
+class BinaryHead(OrdinalHead):
+    """P(r = highest) = σ(κ z - θ), for ratings of two values: liked or not (``Ratings.liked`` makes them)."""
+
+    kind: Literal["binary"] = "binary"  # type: ignore[assignment]
+
+    def levels_and_shares(self, encoder: Encoder) -> tuple[tuple[float, ...], npt.NDArray[np.float64]]:
+        levels = encoder.levels
+        if levels is None or len(levels) != 2:
+            found = "more than 100" if levels is None else f"{len(levels)} ({_listed(levels)})"
+            raise ConfigError(
+                f"model.head: 'binary' is for ratings of two values, and these have {found}: "
+                "make them liked (1) or not (0) by ratings.liked(4), in YAML data.liked: 4"
+            )
+        return super().levels_and_shares(encoder)
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return ("auc", "accuracy")
+
+
+def _from_name(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+Head = Annotated[
+    Annotated[
+        RegressionHead | BoundedHead | OrdinalHead | MultiClassHead | BinaryHead,
+        Field(discriminator="kind"),
+    ],
+    BeforeValidator(_from_name),
+]
+"""A head by its config or by its kind's name."""
+
+
+def with_head(inputs: Mapping[str, Any], z: Any, head: HeadConfig, encoder: Encoder, *, name: str) -> keras.Model:
+    """The model from ``inputs`` to ratings in their own unit, of latent values z (batch, units).
+
+    Where the head has probabilities, the model carries a :class:`Likelihood` as ``likelihood``, which the Trainer uses.
+    """
+    import keras
+
+    rating, log_p = head.output(z, encoder)
+    model = keras.Model(dict(inputs), rating, name=name)
+    if log_p is not None:
+        assert encoder.levels is not None
+        of_levels = keras.Model(dict(inputs), log_p, name=f"{name}_levels")
+        model.likelihood = Likelihood(of_levels, encoder.levels, head.metric_names)
+    return model
+
+
+def _listed(levels: tuple[float, ...]) -> str:
+    shown = [f"{level:g}" for level in levels]
+    return ", ".join(shown if len(shown) <= 10 else [*shown[:4], "...", shown[-1]])

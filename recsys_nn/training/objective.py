@@ -1,0 +1,68 @@
+"""What is minimised and what is reported: the config's loss and metrics, or those that a model brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from recsys_nn.data.tensors import TrainingPart
+from recsys_nn.errors import ConfigError
+from recsys_nn.training.config import LossName, MetricName, TrainConfig
+
+_LOSSES: dict[LossName, type[keras.losses.Loss]] = {
+    "mse": keras.losses.MeanSquaredError,
+    "mae": keras.losses.MeanAbsoluteError,
+    "huber": keras.losses.Huber,
+    "log_cosh": keras.losses.LogCosh,
+}
+_METRICS: dict[MetricName, type[keras.metrics.Metric]] = {
+    "rmse": keras.metrics.RootMeanSquaredError,
+    "mae": keras.metrics.MeanAbsoluteError,
+    "mse": keras.metrics.MeanSquaredError,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """How a model is trained.
+
+    Attributes:
+        model: the one whose output the loss takes; it shares its layers with the one that predicts.
+        loss_name: for people.
+        loss: makes the loss.
+        metric_names: what is reported beside it.
+        metrics: makes the metrics.
+        check: raises a DataError where the targets of a part do not fit; also takes the part's name.
+    """
+
+    model: keras.Model
+    loss_name: str
+    loss: Callable[[], keras.losses.Loss]
+    metric_names: tuple[str, ...]
+    metrics: Callable[[], list[keras.metrics.Metric]]
+    check: Callable[[TrainingPart, str], None]
+
+
+def objective_of(model: keras.Model, config: TrainConfig) -> Objective:
+    """The model's own objective, where it has a ``likelihood`` (see ``models/heads.py``), else the config's.
+
+    Raises:
+        ConfigError: where the config names a loss or metrics beside the model's own.
+    """
+    own: Any = getattr(model, "likelihood", None)
+    if own is None:
+        loss, metrics = config.loss or "mse", config.metrics or ("rmse", "mae")
+        return Objective(
+            model, loss, _LOSSES[loss], metrics, lambda: [_METRICS[name](name=name) for name in metrics], _fits
+        )
+    for name in ("loss", "metrics"):
+        if getattr(config, name) is not None:
+            raise ConfigError(f"training.{name}: the model's head has {name} of its own; leave it out")
+    return Objective(own.model, own.loss_name, own.loss, own.metric_names, own.metrics, own.check)
+
+
+def _fits(part: TrainingPart, name: str) -> None:
+    """Any number does."""

@@ -1,0 +1,93 @@
+"""Numbers, times and texts: which of them a column holds, and how one is read as another."""
+
+import datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_nn.data.feature_values import as_numbers, as_texts, as_times, plain_values, values_of_texts
+from recsys_nn.data.ids import row_number
+from recsys_nn.errors import DataError
+
+PLAIN = {
+    "integers": ([1, 2], "Int64", [1, 2]),
+    "integers, one missing": (pd.Series([1, None], dtype=object), "Int64", [1, None]),
+    "nullable integers": (pd.Series([1, None], dtype="Int8"), "Int64", [1, None]),
+    "integers beyond 64 bits": (np.array([1, 2**64 - 1], dtype=np.uint64), "float64", [1.0, 2.0**64]),
+    "floats": ([0.5, np.nan], "float64", [0.5, None]),
+    "decimals": ([Decimal("0.5"), None], "float64", [0.5, None]),
+    "texts": (["a", "", None], "str", ["a", None, None]),
+    "booleans": ([True, False, None], "str", ["True", "False", None]),
+    "texts and numbers": (["a", 7], "str", ["a", "7"]),
+    "categories": (pd.Series(["a", None], dtype="category"), "str", ["a", None]),
+    "categories that are integers": (pd.Series([7, None], dtype="category"), "Int64", [7, None]),
+    "dates": ([datetime.date(2004, 2, 10), None], "datetime64[us]", [pd.Timestamp("2004-02-10"), None]),
+    "times elsewhere": (
+        pd.to_datetime(["2004-02-10T01:00+02:00"]),
+        "datetime64[us]",
+        [pd.Timestamp("2004-02-09T23:00")],
+    ),
+    "nothing": ([None, None], "str", [None, None]),
+}
+
+
+@pytest.mark.parametrize(("values", "dtype", "expected"), PLAIN.values(), ids=PLAIN)
+def test_values_are_numbers_times_or_texts(values, dtype, expected):
+    found = plain_values(values, "x", row_number)
+    assert found.dtype == dtype
+    assert [None if pd.isna(value) else value for value in found] == expected
+
+
+def test_values_of_another_type_are_refused_with_their_row():
+    with pytest.raises(DataError, match=r"row 1: the feature 'genres' \['a', 'b'\] is a list, not a number, a text or"):
+        plain_values(["a", ["a", "b"]], "genres", row_number)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["7", "", "-12"], [7, None, -12]),
+        (["7", "0.5", "1e3"], [7.0, 0.5, 1000.0]),
+        (["7", "007"], ["7", "007"]),
+        (["7", "x"], ["7", "x"]),
+        (["7", "nan"], ["7", "nan"]),
+        (["", ""], ["", ""]),
+        ([str(2**70)], [2.0**70]),
+    ],
+    ids=["whole", "decimal", "a leading zero", "a word", "not a number", "all empty", "beyond 64 bits"],
+)
+def test_a_column_of_a_text_file_is_numeric_where_each_text_is_written_as_a_number(texts, expected):
+    found = values_of_texts(pd.Series(texts, dtype="str"))
+    assert [None if pd.isna(value) else value for value in found] == expected
+
+
+def test_whole_numbers_name_the_same_category_however_they_are_held():
+    names = [as_texts(plain_values(values, "x", row_number), "x")[0] for values in (["5"], [5], [5.0], [Decimal(5)])]
+    assert names == ["5"] * 4
+    assert as_texts(pd.Series([2.5, 1e20, np.nan]), "x").tolist()[:2] == ["2.5", "100000000000000000000"]
+    assert as_texts(pd.Series([2.5, np.nan]), "x").isna().tolist() == [False, True]
+
+
+def test_texts_are_read_as_numbers_or_refused():
+    np.testing.assert_array_equal(as_numbers(pd.Series(["0.5", None, "7"]), "x", row_number), [0.5, np.nan, 7])
+    with pytest.raises(DataError, match="row 1: the feature 'x' is 'old', not a finite number"):
+        as_numbers(pd.Series(["7", "old"]), "x", row_number)
+    with pytest.raises(DataError, match="row 0: the feature 'x' is inf, not a finite number"):
+        as_numbers(pd.Series([np.inf]), "x", row_number)
+
+
+def test_numbers_and_texts_are_read_as_times_or_refused():
+    expected = [pd.Timestamp("1970-01-02"), pd.NaT]
+    assert as_times(pd.Series([86_400, None], dtype="Int64"), "x", row_number).tolist() == expected
+    assert as_times(pd.Series(["1970-01-02", None]), "x", row_number).tolist() == expected
+    with pytest.raises(DataError, match="row 2, the feature 'x': the timestamp 'soon' is neither epoch seconds nor"):
+        as_times(pd.Series(["1970-01-02", None, "soon"]), "x", row_number)
+
+
+@pytest.mark.parametrize(("read", "kind"), [(as_texts, "categorical"), (as_numbers, "numeric")])
+def test_times_are_of_the_kind_date_alone(read, kind):
+    arguments = [row_number] if read is as_numbers else []
+    with pytest.raises(DataError, match=f"the feature 'x' holds times, which are of the kind date, not {kind}"):
+        read(pd.Series(pd.to_datetime(["2004-02-10"])), "x", *arguments)

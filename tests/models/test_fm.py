@@ -1,0 +1,10 @@
+from recsys_nn import DeepFMConfig, FMConfig
+from tests.models.contract import NetworkContract
+
+
+class TestFM(NetworkContract):
+    config = FMConfig(embedding_dim=8)
+
+
+class TestDeepFM(NetworkContract):
+    config = DeepFMConfig(embedding_dim=8, activation="tanh", dropout=0.0)
