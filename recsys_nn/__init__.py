@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recsys_nn.comparing import compare
     from recsys_nn.config import RunConfig, load_config
     from recsys_nn.data.datasets import dataset_names
     from recsys_nn.data.encoding import Encoder
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from recsys_nn.data.streamed_tensors import StreamedTensors
     from recsys_nn.data.tensors import Tensors
     from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
+    from recsys_nn.evaluation.comparison import Comparison
     from recsys_nn.evaluation.evaluate import Evaluation, evaluate
     from recsys_nn.experiment import ExperimentResult, run_experiment
     from recsys_nn.models import (
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "comparing": ("compare",),
     "config": ("RunConfig", "load_config"),
     "data.datasets": ("dataset_names",),
     "data.encoding": ("Encoder",),
@@ -72,6 +75,7 @@ _HOMES = {
     "data.streamed_tensors": ("StreamedTensors",),
     "data.tensors": ("Tensors",),
     "errors": ("ArtifactError", "ConfigError", "DataError", "RecsysError", "TrainingError"),
+    "evaluation.comparison": ("Comparison",),
     "evaluation.evaluate": ("Evaluation", "evaluate"),
     "experiment": ("ExperimentResult", "run_experiment"),
     "models": (

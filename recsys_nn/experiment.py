@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig, load_config
 from recsys_nn.data.datasets import get_dataset
 from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ids import id_type
 from recsys_nn.data.loading import is_dataset, load_ratings
 from recsys_nn.data.ratings import Ratings
@@ -28,8 +29,12 @@ from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
 from recsys_nn.models import build_model
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
+from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +86,9 @@ def run_experiment(
     if config.output is not None:
         check_place(config.output, overwrite=overwrite)
     split = load_split(config.data, config.seed)
-    for part in (split.validation, split.test):
-        check_scale(part, split.train.scale)
-    encoder = Encoder.fit(split.train, features=config.data.features)
+    encoder = fit_encoder(split, config.data.features)
     model = build_model(config.model, encoder, seed=config.seed)
-    validation = encoder.encode(split.validation) if len(split.validation) else None
-    # The split has the last word on what is held out; the Trainer holds out nothing more.
-    training = config.training.model_copy(update={"validation": 0.0})
-    run = Trainer(training, progress=progress).fit(model, encoder.encode(split.train), validation)
+    run = train_on_split(model, encoder, split, config.training, progress=progress)
     predictor = Predictor(run.model, encoder, config=config.model)
     evaluation = evaluate(predictor, split.test) if len(split.test) else None
     metrics = _metrics(predictor, split, run, evaluation)
@@ -115,6 +115,22 @@ def load_split(data: DataConfig, seed: int) -> Split:
     else:
         ratings = _with_features(data, _read(data, data.source))
     return data.split.apply(_targets(data, ratings), seed)
+
+
+def fit_encoder(split: Split, features: FeaturesConfig | Mapping[str, Any] | None = None) -> Encoder:
+    """The encoder of the training part, on whose scale the other parts have to be."""
+    for part in (split.validation, split.test):
+        check_scale(part, split.train.scale)
+    return Encoder.fit(split.train, features=features)
+
+
+def train_on_split(
+    model: keras.Model, encoder: Encoder, split: Split, training: TrainConfig, *, progress: bool
+) -> TrainingRun:
+    """Trains ``model`` in place; the split has the last word on what is held out, the Trainer adds nothing to it."""
+    validation = encoder.encode(split.validation) if len(split.validation) else None
+    training = training.model_copy(update={"validation": 0.0})
+    return Trainer(training, progress=progress).fit(model, encoder.encode(split.train), validation)
 
 
 def _read(data: DataConfig, file: str) -> Ratings:

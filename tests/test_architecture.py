@@ -36,7 +36,12 @@ MAY_IMPORT = {
     "validation": ["errors"],
     "config": ["strict_yaml", "validation", "data", "models", "training", "errors"],
     "experiment": ["config", "data", "models", "training", "prediction", "evaluation", "errors"],
-    "cli": ["config", "experiment", "data", "training", "prediction", "evaluation", "errors"],
+    "finished_run": ["config", "experiment", "data", "prediction", "errors"],
+    "comparing": [
+        *("config", "experiment", "finished_run"),
+        *("data", "models", "training", "prediction", "evaluation", "errors"),
+    ],
+    "cli": ["config", "experiment", "comparing", "data", "training", "prediction", "evaluation", "errors"],
 }
 
 

@@ -20,6 +20,13 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """A DataError where a table must not or cannot be written; called before the work that makes it."""
+    check_file_place(path, overwrite=overwrite)
+    if _format(path) not in (*_SEPARATORS, *PARQUET_SUFFIXES):
+        raise DataError(f"{path}: write a .csv, .tsv (either also .gz) or .parquet file")
+
+
+def check_file_place(path: Path, *, overwrite: bool) -> None:
+    """The same of a file in any format."""
     if path.exists() and (path.is_dir() or not overwrite):
         hint = (
             "is a folder" if path.is_dir() else "already exists; choose another output, or overwrite it (--overwrite)"
@@ -27,8 +34,6 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise DataError(f"{path} {hint}")
     if not path.absolute().parent.is_dir():
         raise DataError(f"{path}: the folder {path.absolute().parent} does not exist")
-    if _format(path) not in (*_SEPARATORS, *PARQUET_SUFFIXES):
-        raise DataError(f"{path}: write a .csv, .tsv (either also .gz) or .parquet file")
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -20,20 +20,6 @@ SMALL = {
 GOOD_ROWS = ["user,item,rating", "a,x,1", "a,y,5", "b,x,2", "b,y,4", "c,x,3"]
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command line in this process: (exit code, output, error output)."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["recsys-nn", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A trained run folder."""

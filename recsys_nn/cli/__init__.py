@@ -11,10 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.padding import Padding
 
 from recsys_nn import __version__
+from recsys_nn.cli.comparing import compare
+from recsys_nn.cli.options import (
+    Column,
+    ConfigFile,
+    Encoding,
+    Header,
+    Overrides,
+    Overwrite,
+    RunFolder,
+    Separator,
+    column,
+    out,
+    read_test_ratings,
+)
 from recsys_nn.errors import RecsysError, TrainingError
 
 if TYPE_CHECKING:
@@ -28,20 +41,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at configs.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-
-out = Console()
-
-ConfigFile = Annotated[Path, typer.Argument(help="A YAML file describing the run.", metavar="CONFIG")]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change a value: training.epochs=5. May be repeated.", metavar="KEY=VALUE"),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at the output.")]
-Column = Annotated[str | None, typer.Option(help="Name (or position) of the column.", metavar="COLUMN")]
-Separator = Annotated[str | None, typer.Option(help="Between the fields of a text file; recognised by default.")]
-Encoding = Annotated[str | None, typer.Option(help="Of a text file; UTF-8, or as its mark says, by default.")]
-Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first line names the columns.")]
+app.command()(compare)
 
 
 def _print_version(asked: bool) -> None:
@@ -101,26 +101,12 @@ def evaluate(
     header: Header = None,
 ) -> None:
     """Judge a saved run on other ratings."""
-    from recsys_nn.data.loading import is_dataset, load_ratings
-    from recsys_nn.data.readers import TableFormat, read_ratings
     from recsys_nn.evaluation.evaluate import evaluate as judge
     from recsys_nn.prediction.predictor import Predictor
 
     predictor = Predictor.load(run)
-    if is_dataset(ratings):
-        table = load_ratings(ratings)
-    else:
-        layout = TableFormat(
-            user=_column(user),
-            item=_column(item),
-            rating=_column(rating),
-            timestamp=_column(timestamp),
-            separator=separator,
-            encoding=encoding,
-            header=header,
-        )
-        encoder = predictor.encoder
-        table = read_ratings(ratings, layout, id_types=encoder.id_types, context=encoder.context_columns)
+    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    table = read_test_ratings(ratings, predictor, columns, separator=separator, encoding=encoding, header=header)
     _print_evaluation(judge(predictor, table))
 
 
@@ -145,9 +131,9 @@ def predict(
     check_output(output, overwrite=overwrite)
     predictor = Predictor.load(run)
     layout = TableFormat(
-        user=_column(user),
-        item=_column(item),
-        timestamp=_column(timestamp),
+        user=column(user),
+        item=column(item),
+        timestamp=column(timestamp),
         separator=separator,
         encoding=encoding,
         header=header,
@@ -211,10 +197,6 @@ def main() -> None:
 def _fail(error: Exception | str, code: int) -> None:
     print(f"recsys-nn: {error}", file=sys.stderr)
     sys.exit(code)
-
-
-def _column(name: str | None) -> str | int | None:
-    return int(name) if name is not None and name.isascii() and name.isdecimal() else name
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:

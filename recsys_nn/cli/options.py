@@ -1,0 +1,45 @@
+"""What the commands share: options, the console, the reading of ratings for a saved run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from recsys_nn.data.ratings import Ratings
+    from recsys_nn.prediction.predictor import Predictor
+
+out = Console()
+
+ConfigFile = Annotated[Path, typer.Argument(help="A YAML file describing the run.", metavar="CONFIG")]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a value: training.epochs=5. May be repeated.", metavar="KEY=VALUE"),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at the output.")]
+Column = Annotated[str | None, typer.Option(help="Name (or position) of the column.", metavar="COLUMN")]
+Separator = Annotated[str | None, typer.Option(help="Between the fields of a text file; recognised by default.")]
+Encoding = Annotated[str | None, typer.Option(help="Of a text file; UTF-8, or as its mark says, by default.")]
+Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first line names the columns.")]
+
+
+def column(name: str | None) -> str | int | None:
+    """A column by name or by position."""
+    return int(name) if name is not None and name.isascii() and name.isdecimal() else name
+
+
+def read_test_ratings(source: str, predictor: Predictor, columns: Mapping[str, str | None], **reading: Any) -> Ratings:
+    """A named data set, or a file (``reading``: as in TableFormat) whose ids are read as the training's were."""
+    from recsys_nn.data.loading import is_dataset, load_ratings
+    from recsys_nn.data.readers import TableFormat, read_ratings
+
+    if is_dataset(source):
+        return load_ratings(source)
+    named = {side: column(name) for side, name in columns.items()}
+    layout, encoder = TableFormat(**named, **reading), predictor.encoder
+    return read_ratings(source, layout, id_types=encoder.id_types, context=encoder.context_columns)

@@ -1,0 +1,220 @@
+"""Models side by side: the same ratings, seed and budget for all, or runs that are finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from rich.console import Console
+
+from recsys_nn.config import RunConfig, load_config
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import FeaturesConfig
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.splits import Split, random_split
+from recsys_nn.errors import ConfigError, DataError, did_you_mean
+from recsys_nn.evaluation.comparison import Comparison, compare_predictors
+from recsys_nn.experiment import fit_encoder, load_split, train_on_split
+from recsys_nn.finished_run import FinishedRun, common_test_part, unseen
+from recsys_nn.models import ModelConfig, build_model
+from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.training.config import TrainConfig
+
+Model = ModelConfig | RunConfig | Predictor | str | Path
+Sort = TypeVar("Sort", ModelConfig, RunConfig, FinishedRun)
+YAML_SUFFIXES = (".yaml", ".yml")
+
+
+class _Field(NamedTuple):
+    """The models to compare, the seconds that their trainings took, and the ratings to compare them on."""
+
+    predictors: dict[str, Predictor]
+    seconds: dict[str, float]
+    test: Ratings
+
+
+def compare(
+    models: Mapping[str, Model] | Sequence[Model],
+    data: Split | Ratings | None = None,
+    *,
+    training: TrainConfig | None = None,
+    features: FeaturesConfig | Mapping[str, Any] | None = None,
+    seed: int = 0,
+    resamples: int = 2000,
+    reference: str | None = None,
+    progress: bool = True,
+) -> Comparison:
+    """Which model is best, by how much, and whether the ratings suffice to tell.
+
+    All models are of one sort::
+
+        rn.compare([rn.SVDConfig(), rn.NeuMFConfig()], split, training=rn.TrainConfig(epochs=30))   # trained alike
+        rn.compare(["configs/svd.yaml", "configs/neumf.yaml"])  # trained as configured, on the same data and seed
+        rn.compare(["runs/svd", "runs/neumf"])  # finished runs, on the test part that they share
+        rn.compare({"old": "runs/svd", "new": predictor}, ratings)  # or on ratings that none was trained on
+
+    Trained models are in ``comparison.predictors``; nothing is written.
+
+    Args:
+        models: two or more, by name or in a list: names are then kinds, files or folders, numbered where repeated.
+        data: for model configs a split, or ratings of which a tenth is held out for testing and a tenth of the rest for
+            validation; for finished runs the ratings, or the split whose test part is, to compare on.
+        training: the settings of every model config's training; its ``seed`` is ``seed`` unless given, and what is held
+            out for validation is the split's.
+        features: what model configs see beside ids, as in ``Encoder.fit``.
+        seed: of the split, the initial weights and the training order of model configs; of the intervals' resamples.
+        resamples: of users, for the 95% intervals.
+        reference: the name of the model to which differences are told; the best by default.
+        progress: whether to print a line an epoch.
+
+    Raises:
+        ConfigError: where the models are not of one sort, or their configs are not of the same data and seed.
+        DataError: where finished runs do not share their test part, or some of the given ratings are known to be in the
+            training part of one.
+    """
+    opened = {name: _opened(model) for name, model in _named(models).items()}
+    if len(opened) < 2:
+        raise ConfigError(f"a comparison is of two models or more, not of {len(opened)}")
+    if reference is not None and reference not in opened:
+        raise ConfigError(f"reference: no model is named {reference!r}{did_you_mean(reference, opened)}")
+    if resamples < 1:
+        raise ConfigError(f"resamples={resamples} is not a number of resamples")
+    configs = _all_of(ModelConfig, opened)
+    for name, setting in (("training", training), ("features", features)):
+        if setting is not None and not configs:
+            raise ConfigError(f"{name}: it is for model configs; the config of a run has its own")
+    if configs:
+        field = _trained_alike(configs, data, training or TrainConfig(), features, seed, progress=progress)
+    elif runs := _all_of(RunConfig, opened):
+        field = _trained_as_configured(runs, data, progress=progress)
+    elif finished := _all_of(FinishedRun, opened):
+        field = _finished(finished, data)
+    else:
+        sorts = ", ".join(f"{name!r} is a {type(model).__name__}" for name, model in opened.items())
+        raise ConfigError(f"the models are not of one sort (model configs, configs of runs, or finished runs): {sorts}")
+    return compare_predictors(
+        field.predictors, field.test, reference=reference, resamples=resamples, seed=seed, seconds=field.seconds
+    )
+
+
+def _named(models: Mapping[str, Model] | Sequence[Model]) -> dict[str, Model]:
+    if isinstance(models, Mapping):
+        return dict(models)
+    if isinstance(models, str) or not isinstance(models, Sequence):
+        raise ConfigError(f"compare takes a list of models, or a dict of them by name, not a {type(models).__name__}")
+    short = [_short_name(model) for model in models]
+    names = [
+        str(model) if isinstance(model, str | Path) and short.count(name) > 1 else name
+        for name, model in zip(short, models, strict=True)
+    ]
+    numbered = (
+        f"{name} {names[: place + 1].count(name)}" if names.count(name) > 1 else name
+        for place, name in enumerate(names)
+    )
+    return dict(zip(numbered, models, strict=True))
+
+
+def _short_name(model: Model) -> str:
+    if isinstance(model, str | Path):
+        path = Path(model)
+        return path.stem if path.suffix in YAML_SUFFIXES else path.resolve().name
+    if isinstance(model, RunConfig):
+        return model.model.kind
+    if isinstance(model, Predictor):
+        return model.model.name
+    return getattr(model, "kind", type(model).__name__)
+
+
+def _opened(model: Model) -> ModelConfig | RunConfig | FinishedRun:
+    if isinstance(model, ModelConfig | RunConfig):
+        return model
+    if isinstance(model, Predictor):
+        return FinishedRun(model)
+    if isinstance(model, str | Path):
+        return load_config(model) if Path(model).suffix in YAML_SUFFIXES else FinishedRun.load(Path(model))
+    raise ConfigError(
+        f"a {type(model).__name__} cannot be compared: give model configs (rn.SVDConfig()), YAML files, run folders or "
+        f"Predictors"
+    )
+
+
+def _all_of(sort: type[Sort], models: Mapping[str, object]) -> dict[str, Sort]:
+    """The models, if all are of this sort."""
+    chosen = {name: model for name, model in models.items() if isinstance(model, sort)}
+    return chosen if len(chosen) == len(models) else {}
+
+
+def _trained_alike(
+    configs: Mapping[str, ModelConfig],
+    data: Split | Ratings | None,
+    training: TrainConfig,
+    features: FeaturesConfig | Mapping[str, Any] | None,
+    seed: int,
+    *,
+    progress: bool,
+) -> _Field:
+    if not isinstance(data, Split | Ratings):
+        raise DataError(
+            f"model configs need a Split or Ratings to be trained and compared on, not a {type(data).__name__}"
+        )
+    split = data if isinstance(data, Split) else random_split(data, seed=seed)
+    if "seed" not in training.model_fields_set:
+        training = training.model_copy(update={"seed": seed})
+    encoder = fit_encoder(split, features)
+    return _trained(configs, dict.fromkeys(configs, training), split, encoder, seed, progress=progress)
+
+
+def _trained_as_configured(runs: Mapping[str, RunConfig], data: object, *, progress: bool) -> _Field:
+    if data is not None:
+        raise ConfigError("data: the configs of runs say which")
+    first, *others = runs
+    common = runs[first]
+    for name in others:
+        for part in ("seed", "data"):
+            if getattr(runs[name], part) != getattr(common, part):
+                raise ConfigError(f"{name}: its {part} is not that of {first}, so that their errors would not compare")
+    models = {name: run.model for name, run in runs.items()}
+    trainings = {name: run.training for name, run in runs.items()}
+    split = load_split(common.data, common.seed)
+    encoder = fit_encoder(split, common.data.features)
+    return _trained(models, trainings, split, encoder, common.seed, progress=progress)
+
+
+def _trained(
+    configs: Mapping[str, ModelConfig],
+    trainings: Mapping[str, TrainConfig],
+    split: Split,
+    encoder: Encoder,
+    seed: int,
+    *,
+    progress: bool,
+) -> _Field:
+    test = _ratings_to_compare_on(split.test)
+    # All are built before the first is trained, so that one that cannot be costs no training.
+    models = {name: build_model(config, encoder, seed=seed) for name, config in configs.items()}
+    predictors, seconds = {}, {}
+    for name, model in models.items():
+        if progress:
+            Console().print(name, style="bold", highlight=False, markup=False)
+        run = train_on_split(model, encoder, split, trainings[name], progress=progress)
+        predictors[name] = Predictor(run.model, encoder, config=configs[name])
+        seconds[name] = run.seconds
+    return _Field(predictors, seconds, test)
+
+
+def _finished(runs: Mapping[str, FinishedRun], data: Split | Ratings | None) -> _Field:
+    if data is None:
+        test = _ratings_to_compare_on(common_test_part(runs))
+    else:
+        test = unseen(_ratings_to_compare_on(data.test if isinstance(data, Split) else data), runs)
+    predictors = {name: run.predictor for name, run in runs.items()}
+    return _Field(predictors, {name: run.seconds for name, run in runs.items()}, test)
+
+
+def _ratings_to_compare_on(ratings: object) -> Ratings:
+    if not isinstance(ratings, Ratings):
+        raise DataError(f"models are compared on Ratings (load_ratings makes them), not on a {type(ratings).__name__}")
+    if not len(ratings):
+        raise DataError("there is no test part to compare on: it has no ratings")
+    return ratings

@@ -1,0 +1,134 @@
+import pandas as pd
+import pytest
+
+import recsys_nn as rn
+from recsys_nn import ConfigError, DataError
+from recsys_nn.experiment import fit_encoder, train_on_split
+
+RATINGS = rn.load_ratings("synthetic", n_users=50, n_items=40, n_ratings=1000)
+SPLIT = rn.random_split(RATINGS, seed=7)
+SVD, GMF = rn.SVDConfig(embedding_dim=4), rn.GMFConfig(embedding_dim=4)
+QUICK = rn.TrainConfig(epochs=2, batch_size=100)
+RUN = rn.load_config(
+    {
+        "seed": 7,
+        "data": {"source": "synthetic", "options": {"n_users": 50, "n_items": 40, "n_ratings": 1000}},
+        "training": {"epochs": 2, "batch_size": 100},
+    }
+)
+
+
+def compare(models, data=None, **options) -> rn.Comparison:
+    return rn.compare(models, data, resamples=20, progress=False, **options)
+
+
+@pytest.fixture(scope="module")
+def trained() -> rn.Comparison:
+    return compare({"svd": SVD, "bias": rn.BiasConfig()}, SPLIT, training=QUICK, seed=7)
+
+
+def test_models_are_trained_and_judged_as_each_would_be_alone(trained):
+    encoder = fit_encoder(SPLIT)
+    model = rn.build_model(SVD, encoder, seed=7)
+    train_on_split(model, encoder, SPLIT, QUICK.model_copy(update={"seed": 7}), progress=False)
+    alone = rn.evaluate(rn.Predictor(model, encoder), SPLIT.test)
+    assert trained.table.set_index("model")["rmse"]["svd"] == pytest.approx(alone.rmse, rel=1e-6)
+    assert trained.table["seconds"].gt(0).all()
+
+
+def test_all_rest_on_one_encoder_and_can_be_used_on(trained, tmp_path):
+    svd, bias = trained.predictors["svd"], trained.predictors["bias"]
+    assert svd.encoder is bias.encoder
+    assert svd.config == SVD
+    assert rn.Predictor.load(svd.save(tmp_path / "svd")).config == SVD
+
+
+def test_models_see_the_features_that_are_asked_for():
+    features = {"rating": ["timestamp"]}
+    fm = compare([rn.FMConfig(embedding_dim=2), rn.BiasConfig()], SPLIT, features=features, training=QUICK)
+    assert tuple(fm.predictors["fm"].encoder.context_columns) == ("timestamp",)
+
+
+def test_ratings_are_split_by_the_seed(trained):
+    again = compare([SVD, rn.BiasConfig()], RATINGS, training=QUICK, seed=7)
+    pd.testing.assert_frame_equal(again.table.drop(columns="seconds"), trained.table.drop(columns="seconds"))
+
+
+def test_the_seed_of_the_training_order_can_be_given_apart(monkeypatch):
+    seeds = []
+
+    def trained_with(model, encoder, split, training, **options):
+        seeds.append(training.seed)
+        return train_on_split(model, encoder, split, training, **options)
+
+    monkeypatch.setattr("recsys_nn.comparing.train_on_split", trained_with)
+    for training in (rn.TrainConfig(), rn.TrainConfig(seed=3)):
+        compare([rn.BiasConfig(), rn.UserMeanConfig()], SPLIT, training=training, seed=7)
+    assert seeds == [7, 7, 3, 3]
+
+
+def test_a_list_is_named_by_kind_and_numbered_where_a_kind_is_repeated():
+    models = [SVD, rn.SVDConfig(embedding_dim=2), rn.BiasConfig()]
+    assert set(compare(models, SPLIT, training=QUICK).predictors) == {"svd 1", "svd 2", "bias"}
+
+
+def test_runs_are_trained_as_their_configs_say(trained):
+    configs = {"svd": RUN.model_copy(update={"model": SVD}), "bias": RUN.model_copy(update={"model": rn.BiasConfig()})}
+    table = compare(configs, seed=7).table
+    pd.testing.assert_frame_equal(table.drop(columns="seconds"), trained.table.drop(columns="seconds"))
+
+
+OTHER_DATA = rn.load_config({"data": {"source": "synthetic"}}).data
+
+
+@pytest.mark.parametrize(("change", "part"), [({"seed": 8}, "seed"), ({"data": OTHER_DATA}, "data")])
+def test_configs_of_other_data_do_not_compare(change, part):
+    with pytest.raises(ConfigError, match=f"b: its {part} is not that of a, so that their errors would not compare"):
+        compare({"a": RUN, "b": RUN.model_copy(update=change)})
+
+
+def test_a_model_that_cannot_be_built_costs_no_training(monkeypatch):
+    class OddConfig(rn.ModelConfig):
+        kind: str = "odd"
+
+    monkeypatch.setattr("recsys_nn.comparing.train_on_split", lambda *_, **__: pytest.fail("a model was trained"))
+    with pytest.raises(ConfigError, match="unknown model kind 'odd'"):
+        compare([SVD, OddConfig()], SPLIT)
+
+
+def test_predictors_are_compared_on_given_ratings(trained):
+    table = compare(trained.predictors, SPLIT, seed=7).table
+    assert table["seconds"].isna().all()
+    pd.testing.assert_frame_equal(table.drop(columns="seconds"), trained.table.drop(columns="seconds"))
+    assert set(compare(list(trained.predictors.values()), SPLIT.test).predictors) == {"svd", "bias"}
+
+
+@pytest.mark.parametrize(
+    ("models", "data", "options", "message"),
+    [
+        ([SVD], SPLIT, {}, "a comparison is of two models or more, not of 1"),
+        ("runs/a", None, {}, "compare takes a list of models, or a dict of them by name, not a str"),
+        ([SVD, 3], SPLIT, {}, "a int cannot be compared: give model configs"),
+        ([SVD, RUN], SPLIT, {}, "not of one sort .*'svd 1' is a SVDConfig, 'svd 2' is a RunConfig"),
+        ([SVD, GMF], SPLIT, {"reference": "sdv"}, "reference: no model is named 'sdv'; did you mean 'svd'"),
+        ([SVD, GMF], SPLIT, {"resamples": 0}, "resamples=0 is not a number of resamples"),
+        ([RUN, RUN], None, {"training": QUICK}, "training: it is for model configs; the config of a run has its own"),
+        ([RUN, RUN], None, {"features": {}}, "features: it is for model configs; the config of a run has its own"),
+        ([RUN, RUN], SPLIT, {}, "data: the configs of runs say which"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(models, data, options, message):
+    with pytest.raises(ConfigError, match=message):
+        rn.compare(models, data, progress=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "model configs need a Split or Ratings to be trained and compared on, not a NoneType"),
+        (rn.Split(SPLIT.train), "there is no test part to compare on"),
+    ],
+)
+def test_without_a_test_part_there_is_nothing_to_compare_on(data, message):
+    with pytest.raises(DataError, match=message):
+        compare([SVD, GMF], data)
