@@ -127,8 +127,8 @@ class NegativeLogLikelihood(keras.losses.Loss):
         levels: l_k, ascending; every rating is one of them.
     """
 
-    def __init__(self, levels: Sequence[float], name: str = "negative_log_likelihood") -> None:
-        super().__init__(name=name)
+    def __init__(self, levels: Sequence[float]) -> None:
+        super().__init__(name="negative_log_likelihood")
         self.levels = list(levels)
 
     def call(self, ratings: Any, log_p: Any) -> Any:
