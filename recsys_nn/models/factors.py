@@ -111,7 +111,6 @@ class Parts:
     def __init__(self, config: FactorConfig, encoder: Encoder, *, tables: Sequence[str] = ("factors",)) -> None:
         self.config, self.encoder, self._tables = config, encoder, tuple(tables)
         self.inputs = id_inputs(encoder)
-        self.units = config.head.units(encoder)
         self._curvature = config.head.curvature(encoder)
 
     def strength(self, l2: float | None, factor: float = 1.0) -> float:
@@ -143,7 +142,7 @@ class Parts:
 
     def with_features(self, vectors: Any, side: Side, name: str = "factors") -> Any:
         """A side's vectors (batch, embedding_dim) and those of its features and of the rating's."""
-        first = self.units + self._tables.index(name) * self.config.embedding_dim
+        first = 1 + self._tables.index(name) * self.config.embedding_dim
         for joined, joining in self._features:
             if joined == side:
                 vectors = vectors + joining[:, first : first + self.config.embedding_dim]
@@ -168,51 +167,42 @@ class Parts:
         return layer(self.inputs[side])
 
     def biases(self) -> Any:
-        """a_u + b_i, features included, (batch, units)."""
+        """a_u + b_i, features included, (batch, 1)."""
         z = self._own_biases()
         for _, joining in self._features:
-            z = z + joining[:, : self.units]
+            z = z + joining[:, :1]
         return z
 
     def fields(self) -> tuple[Any, Any]:
-        """The user, the item and each column of features apart: their biases summed, (batch, units), and their vectors,
+        """The user, the item and each column of features apart: their biases summed, (batch, 1), and their vectors,
         (batch, fields, embedding_dim)."""
         from keras import ops
 
-        z, dim = self._own_biases(), self.units + self.config.embedding_dim
+        z, dim = self._own_biases(), 1 + self.config.embedding_dim
         l2 = self.strength(self.config.l2)
         own = embedded(self.inputs, self.encoder, "factors", self.config.embedding_dim, l2=l2, init_std=self.init_std)
         vectors = [ops.expand_dims(one, 1) for one in own]
         for side in self.encoder.features if self.config.features else ():
             columns = self._feature_vectors(side, dim, name=f"{side}_features", by_column=True)
-            z = z + ops.sum(columns[:, :, : self.units], axis=1)
-            vectors.append(columns[:, :, self.units :])
+            z = z + ops.sum(columns[:, :, :1], axis=1)
+            vectors.append(columns[:, :, 1:])
         return z, ops.concatenate(vectors, axis=1)
 
-    def total(self, terms: Any, name: str) -> Any:
-        """Σ_k terms_k, or where a rating has several latent values, a learned sum for each: (batch, units)."""
-        import keras
-        from keras import ops
-
-        if self.units == 1:
-            return ops.sum(terms, axis=-1, keepdims=True)
-        return keras.layers.Dense(self.units, use_bias=False, name=name)(terms)
-
     def model(self, z: Any) -> keras.Model:
-        """The model of latent values z (batch, units)."""
+        """The model of latent values z (batch, 1)."""
         return with_head(self.inputs, z, self.config.head, self.encoder, name=self.config.kind)
 
     def _own_biases(self) -> Any:
         l2 = self._curvature * self.config.bias_l2 * self.encoder.rating_std**2
-        a, b = embedded(self.inputs, self.encoder, "bias", self.units, l2=l2, init_std=0.0)
+        a, b = embedded(self.inputs, self.encoder, "bias", 1, l2=l2, init_std=0.0)
         return a + b
 
     @cached_property
     def _features(self) -> list[tuple[str, Any]]:
-        """(the side that they join, (batch, units + the dims of all tables)) of each side's features."""
+        """(the side that they join, (batch, 1 + the dims of all tables)) of each side's features."""
         if not self.config.features:
             return []
-        dim = self.units + self.config.embedding_dim * len(self._tables)
+        dim = 1 + self.config.embedding_dim * len(self._tables)
         joining: list[tuple[Side, Side, str]] = [(side, side, f"{side}_features") for side in SIDES]
         joining += [(side, "rating", f"{side}_context") for side in SIDES]
         return [

@@ -40,11 +40,11 @@ def build(config: FactorConfig, encoder: Encoder) -> keras.Model:
     from keras import ops
 
     parts = Parts(config, encoder)
-    linear, v = parts.fields()  # (batch, units), (batch, fields, dim)
+    linear, v = parts.fields()  # (batch, 1), (batch, fields, dim)
     # Σ_{f<g} v_f∘v_g = ((Σ_f v_f)² - Σ_f v_f²) / 2, whose time is linear in the number of fields (equation 5 there).
     pairs = (ops.square(ops.sum(v, axis=1)) - ops.sum(ops.square(v), axis=1)) / 2
-    z = linear + parts.total(pairs, "product")
+    z = linear + ops.sum(pairs, axis=-1, keepdims=True)
     if isinstance(config, TowerConfig):
         hidden = tower(config, keras.layers.Flatten(name="fields")(v))
-        z = z + keras.layers.Dense(parts.units, use_bias=False, name="tower_head")(hidden)
+        z = z + keras.layers.Dense(1, use_bias=False, name="tower_head")(hidden)
     return parts.model(z)

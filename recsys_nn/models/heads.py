@@ -6,7 +6,7 @@ The problem type decides the output activation, the loss and the metrics togethe
     regression   μ + s z                                  squared error            RMSE, MAE
     bounded      lowest + W σ(...), inside the scale      squared error            RMSE, MAE
     ordinal      P(r ≤ l_k) = σ(θ_k - κ z)                -log P(r)                RMSE, MAE, accuracy
-    multiclass   P(r = l_k) = softmax_k(c_k + κ z_k)      -log P(r)                RMSE, MAE, accuracy
+    multiclass   P(r = l_k) = softmax_k(c_k + φ_k z)      -log P(r)                RMSE, MAE, accuracy
     binary       P(r = highest) = σ(κ z - θ)              -log P(r)                AUC, accuracy
 
 l_1 < l_2 < ... are the ratings that training has seen. Every head predicts in rating units: those with probabilities
@@ -81,10 +81,6 @@ class HeadConfig(BaseModel):
 
     kind: str
 
-    def units(self, encoder: Encoder) -> int:
-        """How many latent values z a rating has."""
-        return 1
-
     def curvature(self, encoder: Encoder) -> float:
         """How sharply the loss bends in z, as a share of how the squared error in rating units does (s² z²).
 
@@ -93,7 +89,7 @@ class HeadConfig(BaseModel):
         return 1.0
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
-        """The rating (batch,), and log P(r = l_k) (batch, levels) where there is such, of z (batch, units)."""
+        """The rating (batch,), and log P(r = l_k) (batch, levels) where there is such, of z (batch, 1)."""
         raise NotImplementedError
 
     @property
@@ -164,26 +160,26 @@ class OrdinalHead(HeadConfig):
 
 
 class MultiClassHead(OrdinalHead):
-    """P(r = l_k) = softmax_k(c_k + κ z_k), a latent value for each level; c_k starts at the log of its share."""
+    """P(r = l_k) = softmax_k(c_k + φ_k z), c and φ learned (Anderson 1984, "Regression and ordered categorical
+    variables", the stereotype model).
+
+    The order of the ratings is where the scores φ_k start, (l_k - μ) / s, and training may leave it. c_k starts at the
+    log of the level's share, so that z = 0 gives the shares of the levels in training, and r grows by s z there.
+    """
 
     kind: Literal["multiclass"] = "multiclass"  # type: ignore[assignment]
-
-    def units(self, encoder: Encoder) -> int:
-        return len(self.levels_and_shares(encoder)[0])
-
-    def curvature(self, encoder: Encoder) -> float:
-        """The mean Fisher information of a z_k, π_k (1 - π_k)."""
-        from recsys_nn.models.likelihood import LOGISTIC_STD
-
-        _, shares = self.levels_and_shares(encoder)
-        return float(LOGISTIC_STD**2 * np.mean(shares * (1 - shares)) / 2 / encoder.rating_std**2)
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
         from recsys_nn.models.likelihood import ClassLogits, ExpectedRating
 
         levels, shares = self.levels_and_shares(encoder)
-        log_p = ClassLogits(np.log(shares).tolist(), name="log_probabilities")(z)
+        scores = (np.array(levels) - encoder.rating_mean) / encoder.rating_std
+        log_p = ClassLogits(np.log(shares).tolist(), scores.tolist(), name="log_probabilities")(z)
         return ExpectedRating(levels, name="rating")(log_p), log_p
+
+    def curvature(self, encoder: Encoder) -> float:
+        """The Fisher information of the latent value, the variance of the scores, which is 1."""
+        return 1 / (2 * encoder.rating_std**2)
 
 
 class BinaryHead(OrdinalHead):
@@ -221,7 +217,7 @@ Head = Annotated[
 
 
 def with_head(inputs: Mapping[str, Any], z: Any, head: HeadConfig, encoder: Encoder, *, name: str) -> keras.Model:
-    """The model from ``inputs`` to ratings in their own unit, of latent values z (batch, units).
+    """The model from ``inputs`` to ratings in their own unit, of latent values z (batch, 1).
 
     Where the head has probabilities, the model carries a :class:`Likelihood` as ``likelihood``, which the Trainer uses.
     """

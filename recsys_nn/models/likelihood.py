@@ -71,28 +71,34 @@ class CumulativeLogits(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class ClassLogits(keras.layers.Layer):
-    """log P(r = l_k) = log softmax_k(c_k + κ z_k).
+    """log P(r = l_k) = log softmax_k(c_k + φ_k z).
 
     Args:
         offsets: the initial c_k.
+        scores: the initial φ_k.
 
-    Shapes: float32 (batch, K) -> (batch, K).
+    Shapes: float32 (batch, 1) -> (batch, K).
     """
 
-    def __init__(self, offsets: Sequence[float], **kwargs: Any) -> None:
+    def __init__(self, offsets: Sequence[float], scores: Sequence[float], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.initial = [float(offset) for offset in offsets]
+        self.initial = {"offsets": list(map(float, offsets)), "scores": list(map(float, scores))}
 
     def build(self, input_shape: Any = None) -> None:
-        shape = (len(self.initial),)
-        self.offsets = self.add_weight(name="offsets", shape=shape, initializer=_constant(self.initial))
+        self.offsets, self.scores = (
+            self.add_weight(name=name, shape=(len(values),), initializer=_constant(values))
+            for name, values in self.initial.items()
+        )
         self.built = True
 
     def call(self, z: Any) -> Any:
-        return ops.log_softmax(self.offsets + LOGISTIC_STD * z, axis=-1)
+        return ops.log_softmax(self.offsets + self.scores * ops.reshape(z, (-1, 1)), axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        return (input_shape[0], len(self.initial["offsets"]))
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"offsets": self.initial}
+        return super().get_config() | self.initial
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -78,7 +78,7 @@ def build(config: FactorConfig, encoder: Encoder) -> keras.Model:
     z = parts.biases()
     for name, branch in branches.items():
         # A head of its own for each branch: h·[x, y] = h₁·x + h₂·y, and each starts in its own proportion.
-        z = z + keras.layers.Dense(parts.units, use_bias=False, name=f"{name}_head")(branch)
+        z = z + keras.layers.Dense(1, use_bias=False, name=f"{name}_head")(branch)
     return parts.model(z)
 
 

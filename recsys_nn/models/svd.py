@@ -41,6 +41,8 @@ class SVDConfig(FactorConfig):
 
 @register_model(SVDConfig)
 def build(config: SVDConfig, encoder: Encoder) -> keras.Model:
+    from keras import ops
+
     parts = Parts(config, encoder)
     p, q = parts.factors()
-    return parts.model(parts.biases() + parts.total(p * q, "product"))
+    return parts.model(parts.biases() + ops.sum(p * q, axis=-1, keepdims=True))
