@@ -1,0 +1,81 @@
+"""Polynomials of two factor vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from recsys_nn.models.interactions.product import ProductInteraction
+from recsys_nn.models.layers import PACKAGE
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class PolynomialInteraction(ProductInteraction):
+    """f(p, q) = p·q + Σ_k Σ_(a,b)≠(1,1) w_kab h_a(x_k) h_b(y_k), with a and b from 1 to the degree,
+
+    x = [p, pA] and y = [q, qB]: the coordinates themselves, and ``cross_rank`` learned combinations of them, whose
+    powers hold the products of different coordinates. h_a is the normalised Hermite polynomial of :func:`hermite`.
+    All w start at zero: the layer starts as the dot product, and with degree 1 that is all it is.
+
+    Args:
+        degree: the highest power of each factor.
+        cross_rank: columns of A and of B.
+        penalty: of Σ w² in the training loss.
+        units: number of outputs.
+
+    Shapes: two float32 (batch, dim) -> float32 (batch, units).
+    """
+
+    def __init__(
+        self, *, degree: int = 2, cross_rank: int = 0, penalty: float = 0.0, units: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(units=units, **kwargs)
+        self.degree, self.cross_rank, self.penalty = degree, cross_rank, penalty
+
+    def build(self, p_shape: tuple[int | None, int], q_shape: Any = None) -> None:
+        super().build(p_shape)
+        if self.degree == 1:
+            return
+        dim = p_shape[-1]
+        if self.cross_rank:
+            shape = (dim, self.cross_rank)
+            self.user_mix = self.add_weight(name="user_mix", shape=shape, initializer="orthogonal")
+            self.item_mix = self.add_weight(name="item_mix", shape=shape, initializer="orthogonal")
+        terms = (dim + self.cross_rank) * (self.degree**2 - 1)
+        self.coefficients = self.add_weight(name="coefficients", shape=(terms, self.units), initializer="zeros")
+
+    def call(self, p: Any, q: Any, training: bool | None = None) -> Any:
+        product = super().call(p, q)
+        if self.degree == 1:
+            return product
+        self.add_penalty(self.penalty, self.coefficients, training)
+        return product + self.terms(p, q) @ self.coefficients
+
+    def terms(self, p: Any, q: Any) -> Any:
+        """All h_a(x_k) h_b(y_k) but those with a = b = 1: (batch, (dim + cross_rank) (degree² - 1))."""
+        if self.cross_rank:
+            p = ops.concatenate([p, p @ self.user_mix], axis=-1)
+            q = ops.concatenate([q, q @ self.item_mix], axis=-1)
+        of_p, of_q = hermite(p, self.degree), hermite(q, self.degree)
+        products = of_p[:, :, :, None] * of_q[:, :, None, :]  # (batch, coordinates, degree, degree)
+        coordinates, squares = products.shape[1], self.degree**2
+        products = ops.reshape(products, (-1, coordinates, squares))[:, :, 1:]
+        return ops.reshape(products, (-1, coordinates * (squares - 1)))
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"degree": self.degree, "cross_rank": self.cross_rank, "penalty": self.penalty}
+        return super().get_config() | own
+
+
+def hermite(x: Any, degree: int) -> Any:
+    """h_1(x), ..., h_degree(x), in a new last axis: h_n = He_n / √n!, orthonormal for normal x of variance 1, with
+
+    He_0 = 1, He_1 = x, He_(n+1) = x He_n - n He_(n-1) (Abramowitz & Stegun 1964, 22.7.14).
+    """
+    values = [ops.ones_like(x), x]
+    for n in range(1, degree):
+        values.append(x * values[n] - n * values[n - 1])
+    return ops.stack([value / math.sqrt(math.factorial(n)) for n, value in enumerate(values) if n], axis=-1)
