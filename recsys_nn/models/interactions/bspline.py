@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import keras
@@ -76,24 +77,28 @@ class BSplineInteraction(ProductInteraction):
 
 
 def bspline_basis(x: Any, degree: int, n_intervals: int, bound: float) -> Any:
-    """The n_intervals + degree B-splines of uniform knots over [-bound, bound], in a new last axis.
+    """The n_intervals + degree B-splines of uniform knots over [-bound, bound], in a new last axis: with t = (x + bound) / h,
 
-    With t = (x + bound) / h, h the width of an interval, the recursion of Cox and de Boor (de Boor 1978, "A practical
-    guide to splines", chapter IX) is
+        B_j(t) = M_degree(t - j),  j = -degree, ..., n_intervals - 1
 
-        B_j,0 = 1 where j <= t < j + 1, else 0;   B_j,d = ((t - j) B_j,d-1 + (j + d + 1 - t) B_j+1,d-1) / d
-
-    for j = -degree, ..., n_intervals - 1. Outside, each goes on along its tangent: B(c) + (x - c) B'(c) with c the
-    nearest end.
+    of the cardinal spline M and the width h of an interval. Outside, each goes on along its tangent at the nearest end
+    c: B_j(c) + (t - c) (M_degree-1(c - j) - M_degree-1(c - j - 1)) (de Boor 1978, "A practical guide to splines",
+    chapters IX and X). Inside, where c = t, the same formula is the value, and its derivative is that of the spline.
     """
-    h = 2 * bound / n_intervals
-    t = ((x + bound) / h)[..., None]
-    inside = ops.clip(t, 0, n_intervals)
-    j = np.arange(-degree, n_intervals + degree, dtype=np.float32)
-    interval = ops.minimum(ops.floor(inside), n_intervals - 1)  # the right end belongs to the last one
-    basis = ops.cast(ops.equal(interval, j), x.dtype)
-    below = basis
-    for d in range(1, degree + 1):
-        below, j = basis, j[:-1]
-        basis = ((inside - j) * below[..., :-1] + (j + d + 1 - inside) * below[..., 1:]) / d
-    return basis + (t - inside) * (below[..., :-1] - below[..., 1:])
+    t = ((x + bound) * (n_intervals / (2 * bound)))[..., None]
+    right_end = np.nextafter(np.float32(n_intervals), np.float32(0))  # as part of the last interval
+    c = ops.stop_gradient(ops.clip(t, 0, right_end))
+    y = c - np.arange(-degree, n_intervals, dtype=np.float32)
+    return _cardinal(y, degree) + (t - c) * (_cardinal(y, degree - 1) - _cardinal(y - 1, degree - 1))
+
+
+def _cardinal(y: Any, degree: int) -> Any:
+    """M_d(y) = Σ_i (-1)^i C(d + 1, i) max(y - i, 0)^d / d! over i = 0, ..., d + 1, the B-spline of the knots 0, ..., d + 1.
+
+    M_d(y) = M_d(d + 1 - y), and the left half needs the first terms alone, which are small.
+    """
+    if degree == 0:
+        return ops.cast(ops.logical_and(y >= 0, y < 1), y.dtype)
+    y = ops.minimum(y, degree + 1 - y)
+    signed = [(-1) ** i * math.comb(degree + 1, i) * ops.relu(y - i) ** degree for i in range(degree // 2 + 1)]
+    return sum(signed[1:], signed[0]) / math.factorial(degree)

@@ -13,7 +13,7 @@ from recsys_nn.models.interactions.product import ProductInteraction
 from recsys_nn.models.layers import PACKAGE
 
 KernelName = Literal["rbf", "laplace", "polynomial"]
-Structure = Literal["additive", "joint"]
+Structure = Literal["additive", "difference", "joint"]
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -61,7 +61,8 @@ class KernelInteraction(ProductInteraction):
 
     def build(self, p_shape: tuple[int | None, int], q_shape: Any = None) -> None:
         super().build(p_shape)
-        groups, dim = (p_shape[-1], 2) if self.structure == "additive" else (1, 2 * p_shape[-1])
+        k = p_shape[-1]
+        groups, dim = {"additive": (k, 2), "difference": (k, 1), "joint": (1, 2 * k)}[self.structure]
         draw, shape = {
             "rbf": (keras.initializers.RandomNormal(stddev=1.0), (groups, dim, self.n_features // 2)),
             "laplace": (_cauchy, (groups, dim, self.n_features // 2)),
@@ -82,12 +83,17 @@ class KernelInteraction(ProductInteraction):
 
     def features(self, p: Any, q: Any) -> Any:
         """φ, of all coordinates one after another: (batch, m) or (batch, dim · m)."""
-        x = ops.stack([p, q], axis=-1) if self.structure == "additive" else ops.concatenate([p, q], axis=-1)[:, None]
+        if self.structure == "additive":
+            x = ops.stack([p, q], axis=-1)
+        elif self.structure == "difference":
+            x = (p - q)[:, :, None]
+        else:
+            x = ops.concatenate([p, q], axis=-1)[:, None, :]
         x = x * ops.exp(-self.log_length_scale)  # (batch, groups, dim of a group)
         if self.kernel == "polynomial":
             x = ops.concatenate([x, ops.ones_like(x[..., :1])], axis=-1)
             factors = ops.einsum("bgd,tgdm->tbgm", x, self.frequencies)
-            features = ops.prod(factors, axis=0) / math.sqrt(self.n_features)
+            features = math.prod(factors[t] for t in range(self.degree)) / math.sqrt(self.n_features)
         else:
             angles = ops.einsum("bgd,gdm->bgm", x, self.frequencies)
             features = ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=-1) * math.sqrt(2 / self.n_features)

@@ -18,7 +18,7 @@ class PolynomialInteraction(ProductInteraction):
 
     x = [p, pA] and y = [q, qB]: the coordinates themselves, and ``cross_rank`` learned combinations of them, whose
     powers hold the products of different coordinates. h_a is the normalised Hermite polynomial of :func:`hermite`.
-    All w start at zero: the layer starts as the dot product, and with degree 1 that is all it is.
+    All w start near zero: the layer starts near the dot product, and with degree 1 that is all it is.
 
     Args:
         degree: the highest power of each factor.
@@ -44,8 +44,9 @@ class PolynomialInteraction(ProductInteraction):
             shape = (dim, self.cross_rank)
             self.user_mix = self.add_weight(name="user_mix", shape=shape, initializer="orthogonal")
             self.item_mix = self.add_weight(name="item_mix", shape=shape, initializer="orthogonal")
+        start = keras.initializers.RandomNormal(stddev=0.01)
         terms = (dim + self.cross_rank) * (self.degree**2 - 1)
-        self.coefficients = self.add_weight(name="coefficients", shape=(terms, self.units), initializer="zeros")
+        self.coefficients = self.add_weight(name="coefficients", shape=(terms, self.units), initializer=start)
 
     def call(self, p: Any, q: Any, training: bool | None = None) -> Any:
         product = super().call(p, q)
