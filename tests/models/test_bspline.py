@@ -24,12 +24,12 @@ def scipys(degree: int, n_intervals: int, bound: float) -> BSpline:
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 5])
-@pytest.mark.parametrize(("n_intervals", "bound"), [(1, 1.0), (8, 2.0), (20, 3.0)])
+@pytest.mark.parametrize(("n_intervals", "bound"), [(1, 1.0), (8, 2.0), (16, 3.0)])
 class TestTheBasis:
     def test_is_scipys_between_the_knots(self, degree, n_intervals, bound):
-        x = np.linspace(-bound, bound, 401)
-        expected = scipys(degree, n_intervals, bound)(x)
-        np.testing.assert_allclose(bspline_basis(np.float32(x), degree, n_intervals, bound), expected, atol=1e-6)
+        x = np.linspace(-bound, bound, 401, dtype=np.float32)
+        expected = scipys(degree, n_intervals, bound)(x.astype(float))
+        np.testing.assert_allclose(bspline_basis(x, degree, n_intervals, bound), expected, atol=1e-6)
 
     def test_goes_on_along_the_tangent_outside(self, degree, n_intervals, bound):
         spline = scipys(degree, n_intervals, bound)

@@ -11,15 +11,15 @@ from tests.models.contract import NetworkContract
 
 
 class TestKernelOfPairs(NetworkContract):
-    config = KernelConfig(embedding_dim=4, n_features=16)
+    config = KernelConfig(embedding_dim=4, n_features=16, penalty=0.0)
 
 
 class TestKernelOfDifferences(NetworkContract):
-    config = KernelConfig(embedding_dim=4, n_features=16, structure="difference", kernel="laplace")
+    config = KernelConfig(embedding_dim=4, n_features=16, structure="difference", kernel="laplace", penalty=0.0)
 
 
 class TestKernelOfAll(NetworkContract):
-    config = KernelConfig(embedding_dim=4, n_features=64, structure="joint", kernel="polynomial")
+    config = KernelConfig(embedding_dim=4, n_features=64, structure="joint", kernel="polynomial", penalty=0.0)
 
 
 LENGTH = 1.5  # sklearn's gamma is 1/2ℓ², 1/ℓ and 1/ℓ²
@@ -52,7 +52,7 @@ class TestTheFeatures:
             return np.sqrt(np.mean([(phi @ phi.T - exact) ** 2 for phi in found]))
 
         few, many = error(64), error(4096)
-        assert many < 0.05 * np.sqrt(np.mean(exact**2))
+        assert many < 0.02 * exact.max()
         assert 8 / 1.4 < few / many < 8 * 1.4  # √(4096 / 64) = 8
 
     def test_ridge_regression_on_them_approaches_kernel_ridge_regression(self, kernel):
@@ -69,9 +69,9 @@ class TestTheFeatures:
                 errors.append(np.mean((ridge.predict(phi[30:]) - expected) ** 2))
             return np.sqrt(np.mean(errors))
 
-        errors = [error(n_features) for n_features in (64, 512, 4096)]
-        assert errors[0] > 2 * errors[1] > 2 * 2 * errors[2] / 1.4
-        assert errors[2] < 0.1
+        few, more, many = (error(n_features) for n_features in (64, 512, 4096))
+        assert few > more > many
+        assert many < few / 4  # 8 where it falls as 1/√m
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,8 @@ def test_the_kernel_is_a_sum_over_the_parts_of_its_structure(structure, blocks):
 def test_the_layer_is_the_dot_product_and_its_features():
     layer = KernelInteraction(n_features=8, length_scale=2.0)
     p, q = np.float32(POINTS)
-    expected = np.sum(p * q, axis=1, keepdims=True) + layer(p, q) * 0 + layer.features(p, q) @ layer.coefficients
+    layer.build(p.shape)
+    expected = np.sum(p * q, axis=1, keepdims=True) + layer.features(p, q) @ layer.coefficients
     np.testing.assert_allclose(layer(p, q), expected, rtol=1e-5)
     assert layer.log_length_scale.numpy() == pytest.approx(np.log(2))
 

@@ -77,18 +77,18 @@ class BSplineInteraction(ProductInteraction):
 
 
 def bspline_basis(x: Any, degree: int, n_intervals: int, bound: float) -> Any:
-    """The n_intervals + degree B-splines of uniform knots over [-bound, bound], in a new last axis: with t = (x + bound) / h,
+    """The n_intervals + degree B-splines of uniform knots over [-bound, bound], in a new last axis: with t = x / h,
 
-        B_j(t) = M_degree(t - j),  j = -degree, ..., n_intervals - 1
+        B_j(t) = M_degree(t - j),  j = -n_intervals / 2 - degree, ..., n_intervals / 2 - 1
 
     of the cardinal spline M and the width h of an interval. Outside, each goes on along its tangent at the nearest end
     c: B_j(c) + (t - c) (M_degree-1(c - j) - M_degree-1(c - j - 1)) (de Boor 1978, "A practical guide to splines",
     chapters IX and X). Inside, where c = t, the same formula is the value, and its derivative is that of the spline.
     """
-    t = ((x + bound) * (n_intervals / (2 * bound)))[..., None]
-    right_end = np.nextafter(np.float32(n_intervals), np.float32(0))  # as part of the last interval
-    c = ops.stop_gradient(ops.clip(t, 0, right_end))
-    y = c - np.arange(-degree, n_intervals, dtype=np.float32)
+    half = n_intervals / 2
+    t = (x * (half / bound))[..., None]
+    c = ops.stop_gradient(ops.clip(t, -half, half - 1e-5))  # the right end belongs to the last interval
+    y = c - (np.arange(-degree, n_intervals) - half).astype(np.float32)
     return _cardinal(y, degree) + (t - c) * (_cardinal(y, degree - 1) - _cardinal(y - 1, degree - 1))
 
 
