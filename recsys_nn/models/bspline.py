@@ -31,7 +31,7 @@ class BSplineConfig(RungConfig):
 
     kind: Literal["bspline"] = "bspline"
     of: Literal["factors", "product"] = "factors"
-    rank: int = Field(2, ge=1)
+    rank: int = Field(4, ge=1)
     degree: int = Field(3, ge=1, le=5)
     n_intervals: int = Field(8, ge=1)
     bound: float = Field(2.0, gt=0)

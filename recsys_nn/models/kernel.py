@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 class KernelConfig(RungConfig):
-    """r_ui = μ + a_u + b_i + p_u·q_i + g(p_u, q_i), g in the function space of a kernel on the pairs
+    """r_ui = μ + a_u + b_i + p_u·q_i + g(p_u, q_i), g in the function space of a kernel, by random features
 
-    (p_uk, q_ik), summed over k ("additive": Duvenaud et al. 2011, "Additive Gaussian processes"), or on the vector
-    (p_u, q_i) ("joint"), by random features (Rahimi & Recht 2007, "Random features for large-scale kernel machines";
-    Kar & Karnick 2012, "Random feature maps for dot product kernels"). The length scale ℓ is learned.
+    (Rahimi & Recht 2007, "Random features for large-scale kernel machines"; Kar & Karnick 2012, "Random feature maps
+    for dot product kernels"). The kernel is of each pair (p_uk, q_ik), summed over k ("additive": Duvenaud et al. 2011,
+    "Additive Gaussian processes"), of each p_uk - q_ik, summed ("difference"), or of the vector (p_u, q_i) ("joint").
+    Its length scale ℓ is learned, and the penalty is the squared norm of g in its space.
 
     Args:
         kernel: "rbf", exp(-‖x - x'‖² / 2ℓ²); "laplace", exp(-‖x - x'‖₁ / ℓ); or "polynomial", (1 + x·x' / ℓ²)^degree.

@@ -34,9 +34,7 @@ POINTS = np.random.default_rng(3).normal(size=(2, 40, 2))  # p and q of 40 pairs
 def features(kernel: str, n_features: int, structure: str = "joint", seed: int = 0) -> np.ndarray:
     import keras
 
-    layer = KernelInteraction(
-        kernel=kernel, structure=structure, n_features=n_features, length_scale=LENGTH, degree=2
-    )
+    layer = KernelInteraction(kernel=kernel, structure=structure, n_features=n_features, length_scale=LENGTH, degree=2)
     keras.utils.set_random_seed(seed)
     layer.build((None, 2))
     return layer.features(*np.float32(POINTS)).numpy()

@@ -21,7 +21,7 @@ class BSplineInteraction(ProductInteraction):
 
     Args:
         of: what the splines are of.
-        rank: number of products of splines for each coordinate; of "product" it must be 1.
+        rank: number of products of splines for each coordinate, of "factors".
         degree: of the splines.
         n_intervals: number of intervals between the knots.
         bound: the knots reach from -bound to bound; outside, the splines go on linearly.
@@ -36,10 +36,10 @@ class BSplineInteraction(ProductInteraction):
         self,
         *,
         of: Literal["factors", "product"] = "factors",
-        rank: int = 2,
+        rank: int = 4,
         degree: int = 3,
         n_intervals: int = 8,
-        bound: float = 3.0,
+        bound: float = 2.0,
         penalty: float = 0.0,
         units: int = 1,
         **kwargs: Any,
@@ -58,7 +58,9 @@ class BSplineInteraction(ProductInteraction):
 
     def call(self, p: Any, q: Any, training: bool | None = None) -> Any:
         for coefficients in self.coefficients:
-            self.add_penalty(self.penalty, coefficients[:, 2:] - 2 * coefficients[:, 1:-1] + coefficients[:, :-2], training)
+            self.add_penalty(
+                self.penalty, coefficients[:, 2:] - 2 * coefficients[:, 1:-1] + coefficients[:, :-2], training
+            )
         if self.of == "factors":
             splines = self._splines(p, self.coefficients[0]) * self._splines(q, self.coefficients[1])
         else:
@@ -93,9 +95,9 @@ def bspline_basis(x: Any, degree: int, n_intervals: int, bound: float) -> Any:
 
 
 def _cardinal(y: Any, degree: int) -> Any:
-    """M_d(y) = Σ_i (-1)^i C(d + 1, i) max(y - i, 0)^d / d! over i = 0, ..., d + 1, the B-spline of the knots 0, ..., d + 1.
+    """The B-spline of the knots 0, ..., d + 1: M_d(y) = Σ_i (-1)^i C(d + 1, i) max(y - i, 0)^d / d!, i = 0, ..., d + 1.
 
-    M_d(y) = M_d(d + 1 - y), and the left half needs the first terms alone, which are small.
+    It is symmetric, M_d(y) = M_d(d + 1 - y), and its left half needs only the first terms, which are small.
     """
     if degree == 0:
         return ops.cast(ops.logical_and(y >= 0, y < 1), y.dtype)

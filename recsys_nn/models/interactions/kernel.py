@@ -18,9 +18,13 @@ Structure = Literal["additive", "difference", "joint"]
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class KernelInteraction(ProductInteraction):
-    """f(p, q) = p·q + Σ_g w_g·φ_g(x_g), with x_k = (p_k, q_k) for each coordinate ("additive": the kernel of f is
-    Σ_k κ(x_k, x'_k), Duvenaud et al. 2011, "Additive Gaussian processes"), or x = (p, q) as one ("joint"), and
-    E φ(x)·φ(x') = κ(x, x'), which is
+    """f(p, q) = p·q + Σ_k w_k·φ_k(x_k), a function in the space of the kernel Σ_k κ(x_k, x'_k), with one of
+
+        additive     x_k = (p_k, q_k), for each coordinate k (Duvenaud et al. 2011, "Additive Gaussian processes")
+        difference   x_k = p_k - q_k, for each coordinate k: f depends on how far apart user and item are
+        joint        x = (p, q), one kernel of all coordinates
+
+    and with E φ(x)·φ(x') = κ(x, x'), which is
 
         rbf          exp(-‖x - x'‖² / 2ℓ²)
         laplace      exp(-‖x - x'‖₁ / ℓ)
