@@ -3,9 +3,9 @@
     python benchmarks/ladder_truth.py [--seeds 3] [--truths none polynomial spline radial]
 
 Ratings are generated with a known interaction of two factors a side: a dot product, and (but for "none") a nonlinear
-part of it, 100 ratings a user. Every rung has a few candidates. Each truth's first table decides between them, by its
-validation part; the chosen one is then trained on every table and judged on its test part, as a ratio to the RMSE of
-the true expectation ("oracle"), which no predictor betters but by chance. svd may have twice and four times the true
+part of it, 100 ratings a user. Every rung has three candidates, of which the validation part of a table
+chooses; the chosen one is judged on its test part, as a ratio to the RMSE of the true expectation ("oracle"), which no
+predictor betters but by chance. svd may have twice and four times the true
 factors, with which it can express the polynomial and the spline truth exactly: only at the price of more parameters.
 """
 
@@ -95,19 +95,20 @@ def told(config: rn.ModelConfig) -> str:
 
 def report(truth: str, seeds: int) -> None:
     began = time.perf_counter()
-    tables = [Table(truth, seed) for seed in range(seeds)]
-    ratios, settings = {}, {}
-    for kind, candidates in CANDIDATES.items():
-        runs = [tables[0].fitted(config) for config in candidates]
-        best = int(np.argmin([validation_rmse(run) for run in runs]))
-        all_runs = [runs[best], *(table.fitted(candidates[best]) for table in tables[1:])]
-        ratios[kind] = [table.ratio_to_oracle(run) for table, run in zip(tables, all_runs, strict=True)]
-        settings[kind] = told(candidates[best])
-    wins = [min(ratios, key=lambda kind: ratios[kind][number]) for number in range(seeds)]
+    ratios: dict[str, list[float]] = {kind: [] for kind in CANDIDATES}
+    chosen: dict[str, list[str]] = {kind: [] for kind in CANDIDATES}
+    for table in (Table(truth, seed) for seed in range(seeds)):
+        for kind, candidates in CANDIDATES.items():
+            runs = [table.fitted(config) for config in candidates]
+            best = int(np.argmin([validation_rmse(run) for run in runs]))
+            ratios[kind].append(table.ratio_to_oracle(runs[best]))
+            chosen[kind].append(told(candidates[best]))
+    winners = [min(ratios, key=lambda kind: ratios[kind][number]) for number in range(seeds)]
     for kind, found in ratios.items():
         each = " ".join(f"{ratio:.4f}" for ratio in found)
-        mark = "<- the truth's" if kind == WINNER[truth] else ""
-        print(f"{truth:<11} {kind:<11} {np.mean(found):.4f}  {each}  {wins.count(kind)}  {settings[kind]} {mark}")
+        mark = "*" if kind == WINNER[truth] else " "
+        settings = "; ".join(dict.fromkeys(chosen[kind]))
+        print(f"{truth:<10} {mark} {kind:<10} {np.mean(found):.4f}  {each}  {winners.count(kind)}  {settings}")
     print(f"{truth}: {time.perf_counter() - began:.0f} s", flush=True)
 
 
@@ -116,7 +117,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--truths", nargs="+", choices=WINNER, default=list(WINNER))
     arguments = parser.parse_args()
-    print("truth       rung        test RMSE / oracle: mean, each table; tables won; chosen settings")
+    print(
+        "truth        rung       test RMSE / oracle: mean, each table; tables won; chosen settings (* the truth's rung)"
+    )
     for truth in arguments.truths:
         report(truth, arguments.seeds)
 
