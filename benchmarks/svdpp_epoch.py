@@ -2,9 +2,9 @@
 
     RECSYS_NN_DATA=FOLDER python benchmarks/svdpp_epoch.py [--epochs 7]
 
-Both have 32 factors and the same engine. svdpp makes one step an epoch, as its shipped config does; svd is timed so, and
-in batches of 4,096, as its own config trains. Epochs after the first are timed, which compiling does not touch; the two
-kinds alternate, and medians are compared.
+Both have 32 factors and the same engine. svdpp makes one step an epoch, as its shipped config does; svd is timed so,
+and in batches of 4,096, as its own config trains. Epochs after the first are timed, which compiling does not touch; the
+two kinds alternate, and medians are compared.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def tables() -> Iterator[tuple[str, rn.Ratings]]:
     )
 
 
-def epoch_seconds(model_config: rn.ModelConfig, batch_size: int | None, ratings: rn.Ratings, epochs: int) -> list[float]:
+def epoch_seconds(
+    model_config: rn.ModelConfig, batch_size: int | None, ratings: rn.Ratings, epochs: int
+) -> list[float]:
     encoder = rn.Encoder.fit(ratings)
     tensors = encoder.encode(ratings)
     settings = rn.TrainConfig(
@@ -54,7 +56,9 @@ def main() -> None:
         print(title)
         for name, median in medians.items():
             ratio = medians["svdpp, one step"] / median
-            print(f"    {name:<24} {median * 1000:9.1f} ms an epoch    svdpp takes {ratio:.2f} times as long", flush=True)
+            print(
+                f"    {name:<24} {median * 1000:9.1f} ms an epoch    svdpp takes {ratio:.2f} times as long", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
-from recsys_nn.models.layers import PACKAGE
+from recsys_nn.models.layers import PACKAGE, PenalisedLayer
 
 
-class FeatureVectors(keras.layers.Layer):
+class FeatureVectors(PenalisedLayer):
     """Σ_k w_k v_{j_k}: the vectors of the feature values j_k, each times its weight w_k, summed.
 
     A category has weight 1, each of m values of a many-valued column 1/√m, a number its standardised value. The penalty
@@ -49,10 +49,6 @@ class FeatureVectors(keras.layers.Layer):
         self.vectors = self.add_weight(name="vectors", shape=(self.n_rows, self.dim), initializer=initial)
         self.built = True
 
-    def _penalise(self, training: bool | None) -> None:
-        if training and self.l2:
-            self.add_loss(self.l2 * ops.sum(ops.square(self.vectors)))
-
     def _sums(self, rows: Any, weights: Any) -> Any:
         weighted = tf.gather(self.vectors.value, rows) * weights[..., None]  # (batch, Σ slots, dim)
         if not self.by_column:
@@ -74,7 +70,7 @@ class FeatureEmbedding(FeatureVectors):
     """
 
     def call(self, rows: Any, weights: Any, training: bool | None = None) -> Any:
-        self._penalise(training)
+        self.penalise(self.l2, self.vectors, training)
         return self._sums(rows, weights)
 
 
@@ -109,7 +105,7 @@ class OwnerFeatureEmbedding(FeatureVectors):
         self.feature_weights.assign(weights)
 
     def call(self, owners: Any, training: bool | None = None) -> Any:
-        self._penalise(training)
+        self.penalise(self.l2, self.vectors, training)
         rows, weights = self.feature_rows.value, self.feature_weights.value
 
         def of_all() -> Any:

@@ -16,6 +16,15 @@ from recsys_nn.data.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineNam
 PACKAGE = "recsys_nn"
 
 
+class PenalisedLayer(keras.layers.Layer):
+    """A layer whose weights are penalised, in the training loss alone: a validation loss is the plain error."""
+
+    def penalise(self, strength: float, values: Any, training: bool | None) -> None:
+        """Adds strength · Σ values² to the training loss."""
+        if training and strength:
+            self.add_loss(strength * ops.sum(ops.square(values)))
+
+
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class FactorEmbedding(keras.layers.Layer):
     """A table of factor vectors, a row an id, with the L2 penalty of the full objective.

@@ -9,15 +9,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from keras import ops
 
-from recsys_nn.models.layers import PACKAGE
+from recsys_nn.models.layers import PACKAGE, PenalisedLayer
 
 SIDES = ("user", "item")
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class RatedSet(keras.layers.Layer):
+class RatedSet(PenalisedLayer):
     """|R(o)|^(-1/2) Σ_{m ∈ R(o)} c_om y_m for the owner o of each rating; R(o) is what o rated in training, or who
     rated o.
 
@@ -119,8 +118,7 @@ class RatedSet(keras.layers.Layer):
             self.coefficients.assign(np.pad(coefficients[order], padding))
 
     def call(self, rows: Any, training: bool | None = None) -> Any:
-        if training and self.l2:
-            self.add_loss(self.l2 * ops.sum(ops.square(self.vectors)))
+        self.penalise(self.l2, self.vectors, training)
         members = tf.gather(self.vectors.value, self.members.value)  # (n_pairs, dim)
         if self.standard:
             members *= self.coefficients.value[:, None]

@@ -1,0 +1,45 @@
+"""Spline interactions of the factors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.models.base import register_model
+from recsys_nn.models.interactions import InteractionConfig, with_interaction
+
+if TYPE_CHECKING:
+    import keras
+
+
+class BSplineConfig(InteractionConfig):
+    """r_ui = μ + a_u + b_i + p_u·q_i + Σ_k Σ_r s_kr(p_uk) t_kr(q_ik), of "factors", or
+
+    r_ui = μ + a_u + b_i + p_u·q_i + Σ_k s_k(p_uk q_ik), of the "product", with learned B-splines s and t of uniform
+    knots, linear outside them, and a penalty on their roughness (Eilers & Marx 1996, "Flexible smoothing with
+    B-splines and penalties"). A sum of splines of factors alone would be a bias.
+
+    Args:
+        of: what the splines are of.
+        rank: number of products of splines for each coordinate, of "factors".
+        degree: of the splines.
+        n_intervals: number of intervals between the knots.
+        bound: the knots reach from -bound to bound.
+    """
+
+    kind: Literal["bspline"] = "bspline"
+    of: Literal["factors", "product"] = "factors"
+    rank: int = Field(4, ge=1)
+    degree: int = Field(3, ge=1, le=5)
+    n_intervals: int = Field(8, ge=1)
+    bound: float = Field(2.0, gt=0)
+
+
+@register_model(BSplineConfig)
+def build(config: BSplineConfig, encoder: Encoder) -> keras.Model:
+    from recsys_nn.models.interactions.bspline import BSplineInteraction
+
+    options = config.model_dump(include={"of", "rank", "degree", "n_intervals", "bound"})
+    return with_interaction(config, encoder, BSplineInteraction, **options)

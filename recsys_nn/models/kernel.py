@@ -1,0 +1,46 @@
+"""Interactions in the function space of a kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.models.base import register_model
+from recsys_nn.models.interactions import InteractionConfig, with_interaction
+
+if TYPE_CHECKING:
+    import keras
+
+
+class KernelConfig(InteractionConfig):
+    """r_ui = μ + a_u + b_i + p_u·q_i + g(p_u, q_i), g in the function space of a kernel, by random features
+
+    (Rahimi & Recht 2007, "Random features for large-scale kernel machines"; Kar & Karnick 2012, "Random feature maps
+    for dot product kernels"). The kernel is of each pair (p_uk, q_ik), summed over k ("additive": Duvenaud et al. 2011,
+    "Additive Gaussian processes"), of each p_uk - q_ik, summed ("difference"), or of the vector (p_u, q_i) ("joint").
+    Its length scale ℓ is learned, and the penalty is the squared norm of g in its space.
+
+    Args:
+        kernel: "rbf", exp(-‖x - x'‖² / 2ℓ²); "laplace", exp(-‖x - x'‖₁ / ℓ); or "polynomial", (1 + x·x' / ℓ²)^degree.
+        structure: what the kernel is of.
+        n_features: random features of each kernel, an even number.
+        length_scale: ℓ at the start.
+        degree: of the polynomial kernel.
+    """
+
+    kind: Literal["kernel"] = "kernel"
+    kernel: Literal["rbf", "laplace", "polynomial"] = "rbf"
+    structure: Literal["additive", "difference", "joint"] = "additive"
+    n_features: int = Field(64, ge=2, multiple_of=2)
+    length_scale: float = Field(1.0, gt=0)
+    degree: int = Field(3, ge=1, le=8)
+
+
+@register_model(KernelConfig)
+def build(config: KernelConfig, encoder: Encoder) -> keras.Model:
+    from recsys_nn.models.interactions.kernel import KernelInteraction
+
+    options = config.model_dump(include={"kernel", "structure", "n_features", "length_scale", "degree"})
+    return with_interaction(config, encoder, KernelInteraction, **options)
