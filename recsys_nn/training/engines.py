@@ -26,7 +26,7 @@ _OWN_STEPS = ("train_step", "test_step", "make_train_function", "make_test_funct
 # is made in the same way every time.
 _SAVED_A_STEP_AND_VARIABLE, _SAVED_AN_EXAMPLE = 4e-5, 2e-7
 _COMPILING, _COMPILING_A_VARIABLE = 1.0, 0.1
-_USUAL_EPOCHS = 25  # until early stopping
+_USUAL_EPOCHS, _USUAL_STEPS = 25, 500  # until early stopping, whichever comes last
 
 
 class Engine(Protocol):
@@ -104,7 +104,8 @@ def _worth_xla(model: keras.Model, train: TrainingPart, config: TrainConfig) -> 
     variables = len(model.trainable_variables)
     steps = steps_per_epoch(train, config.batch_size)
     saved_an_epoch = steps * variables * _SAVED_A_STEP_AND_VARIABLE + len(train) * _SAVED_AN_EXAMPLE
-    return min(config.epochs, _USUAL_EPOCHS) * saved_an_epoch > _COMPILING + _COMPILING_A_VARIABLE * variables
+    epochs = min(config.epochs, max(_USUAL_EPOCHS, _USUAL_STEPS // steps))
+    return epochs * saved_an_epoch > _COMPILING + _COMPILING_A_VARIABLE * variables
 
 
 def _draws_slowly(model: keras.Model) -> bool:
