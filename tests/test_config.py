@@ -60,7 +60,7 @@ def test_overrides_change_values_at_any_depth():
         (["data.split.tset=0.1"], "^data.split.tset: there is no such key; did you mean 'test'"),
         (["data.split.kind=radom"], "^data.split.kind: there is no kind 'radom'; did you mean 'random'"),
         (["model={kind: neumff}"], "^model.kind: unknown model kind 'neumff'; did you mean 'neumf'"),
-        (["model={l2: 1}"], "^model.kind: say which: bias, "),
+        (["model={l2: 1}"], "^model.kind: say which: autorec, bias, "),
         (["training.epochs=0"], "^training.epochs: .*greater than or equal to 1, not 0"),
         (["training.epochs=many"], "^training.epochs: .*valid integer.*not 'many'"),
         (["training.learning_rate=.nan"], "^training.learning_rate: .*finite"),

@@ -1,12 +1,15 @@
 """The one interface of all model kinds: a frozen config, a builder, and a registry that joins the two.
 
-A config class and its builder are all there is to a kind::
+A config class and its builder are all there is to a kind; ``models/factors.py`` has the parts that they share::
 
-    class MeanConfig(ModelConfig):
-        kind: Literal["mean"] = "mean"
+    class ProductConfig(FactorConfig):
+        kind: Literal["product"] = "product"
 
-    @register_model(MeanConfig)
-    def build(config: MeanConfig, encoder: Encoder) -> keras.Model: ...
+    @register_model(ProductConfig)
+    def build(config: ProductConfig, encoder: Encoder) -> keras.Model:
+        parts = Parts(config, encoder)
+        p, q = parts.factors()
+        return parts.model(parts.biases() + keras.ops.sum(p * q, axis=-1, keepdims=True))
 
 Builders import Keras themselves, so that configs can be read, checked and printed without TensorFlow.
 """
@@ -93,8 +96,9 @@ def model_kind(name: str) -> ModelKind:
 def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> keras.Model:
     """A keras.Model for the users, items and rating scale of ``encoder``, with weights drawn from ``seed``.
 
-    Its inputs are ``{"user": int32 (batch,), "item": int32 (batch,)}``, its output is float32 (batch,) in
-    rating units: scaling and the rating range live inside the model.
+    Its inputs are ``{"user": int32 (batch,), "item": int32 (batch,)}`` and, where ratings have features, those of
+    ``Encoder.encode_pairs``; its output is float32 (batch,) in rating units: scaling and the rating range live inside
+    the model.
 
     Raises:
         ConfigError: when the config's kind is not registered.
