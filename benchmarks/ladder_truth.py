@@ -3,10 +3,10 @@
     python benchmarks/ladder_truth.py [--seeds 3] [--truths none polynomial spline radial]
 
 Ratings are generated with a known interaction of two factors a side: a dot product, and (but for "none") a nonlinear
-part of it, 100 ratings a user. Every rung has three candidates, of which the validation part of a table
-chooses; the chosen one is judged on its test part, as a ratio to the RMSE of the true expectation ("oracle"), which no
-predictor betters but by chance. svd may have twice and four times the true
-factors, with which it can express the polynomial and the spline truth exactly: only at the price of more parameters.
+part of it, 100 ratings a user. Every rung has three candidates, of which the validation part of a table chooses; the
+chosen one is judged on its test part, as a ratio to the RMSE of the true expectation ("oracle"), which no predictor
+betters but by chance. svd may have twice and four times the true factors, with which it can express the polynomial and
+the spline truth exactly: only at the price of more parameters.
 """
 
 from __future__ import annotations
