@@ -33,7 +33,7 @@ class KernelConfig(InteractionConfig):
     kind: Literal["kernel"] = "kernel"
     kernel: Literal["rbf", "laplace", "polynomial"] = "rbf"
     structure: Literal["additive", "difference", "joint"] = "additive"
-    n_features: int = Field(64, ge=2, multiple_of=2)
+    n_features: int = Field(32, ge=2, multiple_of=2)
     length_scale: float = Field(1.0, gt=0)
     degree: int = Field(3, ge=1, le=8)
 

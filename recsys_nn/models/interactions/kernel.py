@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
+from scipy.stats import cauchy, norm, qmc
 
 from recsys_nn.models.layers import PACKAGE, PenalisedLayer
 
@@ -30,9 +34,10 @@ class KernelInteraction(PenalisedLayer):
         polynomial   (1 + x·x' / ℓ²)^degree
 
     φ of the first two has the pairs √(2/m) (cos ω·x/ℓ, sin ω·x/ℓ), with m/2 random ω from the kernel's spectral
-    density, which is normal or Cauchy (Rahimi & Recht 2007, "Random features for large-scale kernel machines"); of the
-    third, √(1/m) Π_t ω_t·(x/ℓ, 1) over t = 1, ..., degree, with random signs ω_t (Kar & Karnick 2012, "Random
-    feature maps for dot product kernels"). All ω stay as they were drawn; w and the length scale ℓ are learned.
+    density, which is normal or Cauchy (Rahimi & Recht 2007, "Random features for large-scale kernel machines"), spread
+    evenly over it by a scrambled Halton sequence (Yang et al. 2014, "Quasi-Monte Carlo feature maps"); of the third,
+    √(1/m) Π_t ω_t·(x/ℓ, 1) over t = 1, ..., degree, with random signs ω_t (Kar & Karnick 2012, "Random feature maps
+    for dot product kernels"). All ω stay as they were drawn; w and the length scale ℓ are learned.
 
     Args:
         kernel: κ.
@@ -50,7 +55,7 @@ class KernelInteraction(PenalisedLayer):
         *,
         kernel: KernelName = "rbf",
         structure: Structure = "additive",
-        n_features: int = 64,
+        n_features: int = 32,
         length_scale: float = 1.0,
         degree: int = 3,
         penalty: float = 0.0,
@@ -63,11 +68,11 @@ class KernelInteraction(PenalisedLayer):
     def build(self, p_shape: tuple[int | None, int], q_shape: Any = None) -> None:
         k = p_shape[-1]
         groups, dim = {"additive": (k, 2), "difference": (k, 1), "joint": (1, 2 * k)}[self.structure]
-        draw, shape = {
-            "rbf": (keras.initializers.RandomNormal(stddev=1.0), (groups, dim, self.n_features // 2)),
-            "laplace": (_cauchy, (groups, dim, self.n_features // 2)),
-            "polynomial": (_signs, (self.degree, groups, dim + 1, self.n_features)),
-        }[self.kernel]
+        if self.kernel == "polynomial":
+            draw: Callable[..., Any] = _signs
+            shape: tuple[int, ...] = (self.degree, groups, dim + 1, self.n_features)
+        else:
+            draw, shape = partial(_frequencies, _QUANTILES[self.kernel]), (groups, dim, self.n_features // 2)
         self.frequencies = self.add_weight(name="frequencies", shape=shape, initializer=draw, trainable=False)
         start = keras.initializers.Constant(math.log(self.length_scale))
         self.log_length_scale = self.add_weight(name="log_length_scale", shape=(), initializer=start)
@@ -104,8 +109,15 @@ class KernelInteraction(PenalisedLayer):
         return super().get_config() | {name: getattr(self, name) for name in names}
 
 
-def _cauchy(shape: tuple[int, ...], dtype: Any) -> Any:
-    return ops.tan(np.pi * keras.initializers.RandomUniform(-0.5, 0.5)(shape, dtype=dtype))
+_QUANTILES: dict[str, Callable[[Any], Any]] = {"rbf": norm.ppf, "laplace": cauchy.ppf}
+"""Of each coordinate of ω."""
+
+
+def _frequencies(quantiles: Callable[[Any], Any], shape: tuple[int, int, int], dtype: Any) -> Any:
+    groups, dim, n = shape
+    seed = random.randrange(2**32)  # as Keras draws those of its own initializers
+    uniform = [qmc.Halton(dim, rng=np.random.default_rng([seed, group])).random(n).T for group in range(groups)]
+    return ops.convert_to_tensor(quantiles(np.stack(uniform)), dtype=dtype)
 
 
 def _signs(shape: tuple[int, ...], dtype: Any) -> Any:
