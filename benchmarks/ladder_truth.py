@@ -90,7 +90,7 @@ def told(config: rn.ModelConfig) -> str:
     """The settings in which a rung's candidates differ."""
     rows = [candidate.model_dump() for candidate in CANDIDATES[config.kind]]
     own = config.model_dump()
-    return ", ".join(f"{name} {own[name]}" for name in own if len({row[name] for row in rows}) > 1)
+    return ", ".join(f"{name} {own[name]}" for name in own if len({str(row[name]) for row in rows}) > 1)
 
 
 def report(truth: str, seeds: range) -> None:

@@ -16,8 +16,9 @@ the standard deviation of the logistic distribution, so that z is in about the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -30,6 +31,9 @@ from recsys_nn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import keras
+
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,21 +61,20 @@ class Likelihood:
 
         return [METRICS[name](self.levels, name=name) for name in self.metric_names]
 
-    def check(self, part: TrainingPart, name: str) -> None:
-        """A DataError where a target of a part is none of the levels.
 
-        Args:
-            part: ratings to train on or to validate by.
-            name: of the part, for the error.
-        """
-        for block in part.blocks(batch_size=1):
-            targets = block.tensors.targets
-            known = np.isin(targets, np.asarray(self.levels, dtype=np.float32))
-            if not known.all():
-                raise DataError(
-                    f"the {name} part has the rating {targets[~known][0]:g}, which is none of the {len(self.levels)} "
-                    f"that the head was built for ({_listed(self.levels)})"
-                )
+def refuse_targets(part: TrainingPart, name: str, fits: Callable[[Floats], npt.NDArray[np.bool_]], what: str) -> None:
+    """A DataError that names the first target of a part which does not fit a head.
+
+    Args:
+        part: ratings to train on or to validate by.
+        name: of the part, for the error.
+        fits: which targets (n,) do.
+        what: is wrong with the others.
+    """
+    for block in part.blocks(batch_size=1):
+        good = fits(block.tensors.targets)
+        if not good.all():
+            raise DataError(f"the {name} part has the rating {block.tensors.targets[~good][0]:g}, which is {what}")
 
 
 class HeadConfig(BaseModel):
@@ -91,6 +94,9 @@ class HeadConfig(BaseModel):
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
         """The rating (batch,), and log P(r = l_k) (batch, levels) where there is such, of z (batch, 1)."""
         raise NotImplementedError
+
+    def check_targets(self, part: TrainingPart, name: str, encoder: Encoder) -> None:
+        """A DataError where a target of a part does not fit; ``name`` is the part's, for the error."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -122,6 +128,14 @@ class BoundedHead(HeadConfig):
 
         return BoundedScale(encoder.rating_mean, encoder.rating_std, encoder.scale, name="rating")(z), None
 
+    def check_targets(self, part: TrainingPart, name: str, encoder: Encoder) -> None:
+        lowest, highest = encoder.scale
+
+        def inside(targets: Floats) -> npt.NDArray[np.bool_]:
+            return (targets >= lowest) & (targets <= highest)
+
+        refuse_targets(part, name, inside, f"outside the scale {lowest:g} to {highest:g} of the head")
+
 
 class OrdinalHead(HeadConfig):
     """P(r ≤ l_k) = σ(θ_k - κ z), θ_1 < θ_2 < ... learned (McCullagh 1980, "Regression models for ordinal data",
@@ -147,6 +161,14 @@ class OrdinalHead(HeadConfig):
         _, shares = self.levels_and_shares(encoder)
         information = (1 - np.sum(shares**3)) / 3
         return float(LOGISTIC_STD**2 * information / 2 / encoder.rating_std**2)
+
+    def check_targets(self, part: TrainingPart, name: str, encoder: Encoder) -> None:
+        levels, _ = self.levels_and_shares(encoder)
+
+        def known(targets: Floats) -> npt.NDArray[np.bool_]:
+            return np.isin(targets, np.asarray(levels, dtype=np.float32))
+
+        refuse_targets(part, name, known, f"none of the {len(levels)} that the head was built for ({_listed(levels)})")
 
     def levels_and_shares(self, encoder: Encoder) -> tuple[tuple[float, ...], npt.NDArray[np.float64]]:
         """The ratings of the training part and the share of each; a ConfigError where the head does not fit them."""
@@ -219,12 +241,14 @@ Head = Annotated[
 def with_head(inputs: Mapping[str, Any], z: Any, head: HeadConfig, encoder: Encoder, *, name: str) -> keras.Model:
     """The model from ``inputs`` to ratings in their own unit, of latent values z (batch, 1).
 
-    Where the head has probabilities, the model carries a :class:`Likelihood` as ``likelihood``, which the Trainer uses.
+    The Trainer uses what the model carries: ``check_targets``, and where the head has probabilities, a
+    :class:`Likelihood` as ``likelihood``.
     """
     import keras
 
     rating, log_p = head.output(z, encoder)
     model = keras.Model(dict(inputs), rating, name=name)
+    model.check_targets = partial(head.check_targets, encoder=encoder)
     if log_p is not None:
         assert encoder.levels is not None
         of_levels = keras.Model(dict(inputs), log_p, name=f"{name}_levels")

@@ -47,22 +47,24 @@ class Objective:
 
 
 def objective_of(model: keras.Model, config: TrainConfig) -> Objective:
-    """The model's own objective, where it has a ``likelihood`` (see ``models/heads.py``), else the config's.
+    """The model's own objective, where it has a ``likelihood`` (see ``models/heads.py``), else the config's; and the
+    model's ``check_targets``, where it has some.
 
     Raises:
         ConfigError: where the config names a loss or metrics beside the model's own.
     """
     own: Any = getattr(model, "likelihood", None)
+    check = getattr(model, "check_targets", _any_fits)
     if own is None:
         loss, metrics = config.loss or "mse", config.metrics or ("rmse", "mae")
         return Objective(
-            model, loss, _LOSSES[loss], metrics, lambda: [_METRICS[name](name=name) for name in metrics], _fits
+            model, loss, _LOSSES[loss], metrics, lambda: [_METRICS[name](name=name) for name in metrics], check
         )
     for name in ("loss", "metrics"):
         if getattr(config, name) is not None:
             raise ConfigError(f"training.{name}: the model's head has {name} of its own; leave it out")
-    return Objective(own.model, own.loss_name, own.loss, own.metric_names, own.metrics, own.check)
+    return Objective(own.model, own.loss_name, own.loss, own.metric_names, own.metrics, check)
 
 
-def _fits(part: TrainingPart, name: str) -> None:
-    """Any number does."""
+def _any_fits(part: TrainingPart, name: str) -> None:
+    pass

@@ -10,7 +10,6 @@ from recsys_nn import (
     ConfigError,
     DataError,
     Encoder,
-    NeuMFConfig,
     Ratings,
     SVDConfig,
     TrainConfig,
@@ -26,16 +25,12 @@ KAPPA = np.pi / np.sqrt(3)
 LEVELS = (1.0, 2.0, 4.0)
 
 
-class TestSVDWithABoundedHead(NetworkContract):
-    config = SVDConfig(embedding_dim=8, head="bounded")
-
-
 class TestSVDWithAnOrdinalHead(NetworkContract):
     config = SVDConfig(embedding_dim=8, init_std=0.5, head="ordinal")
 
 
-class TestNeuMFWithAMultiClassHead(NetworkContract):
-    config = NeuMFConfig(embedding_dim=8, activation="tanh", dropout=0.0, head="multiclass")
+class TestSVDWithAMultiClassHead(NetworkContract):
+    config = SVDConfig(embedding_dim=8, init_std=0.5, head="multiclass")
 
 
 class TestSVDWithABinaryHead(NetworkContract):
@@ -175,15 +170,20 @@ def test_probabilities_are_refused_where_ratings_are_continuous():
         build_model(SVDConfig(head="multiclass"), Encoder.fit(Ratings(frame)))
 
 
-def test_a_rating_that_the_head_does_not_know_is_refused_before_training():
+@pytest.mark.parametrize(
+    ("head", "rating", "message"),
+    [
+        ("ordinal", 2.5, r"has the rating 2.5, which is none of the 5 that the head was built for .1, 2, 3, 4, 5."),
+        ("bounded", 6.0, "has the rating 6, which is outside the scale 1 to 5 of the head"),
+    ],
+)
+def test_a_rating_that_does_not_fit_the_head_is_refused_before_training(head, rating, message):
     encoder = Encoder.fit(twenty_ratings())
     tensors = encoder.encode(twenty_ratings())
-    odd = encoder.encode(Ratings(twenty_ratings().frame.assign(rating=2.5), scale=(1, 5)))
+    odd = encoder.encode(Ratings(twenty_ratings().frame.assign(rating=rating)))
     trainer = Trainer(TrainConfig(epochs=1), progress=False)
-    with pytest.raises(
-        DataError, match=r"the validation part has the rating 2.5, which is none of the 5 .* \(1, 2, 3, 4, 5\)"
-    ):
-        trainer.fit(build_model(SVDConfig(head="ordinal"), encoder), tensors, odd)
+    with pytest.raises(DataError, match=f"the validation part {message}"):
+        trainer.fit(build_model(SVDConfig(head=head), encoder), tensors, odd)
 
 
 @pytest.mark.parametrize("setting", [{"loss": "mae"}, {"metrics": ("mae",)}])

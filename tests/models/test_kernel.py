@@ -14,10 +14,6 @@ class TestKernelOfPairs(NetworkContract):
     config = KernelConfig(embedding_dim=4, n_features=16)
 
 
-class TestKernelOfDifferences(NetworkContract):
-    config = KernelConfig(embedding_dim=4, n_features=16, structure="difference", kernel="laplace")
-
-
 class TestKernelOfAll(NetworkContract):
     config = KernelConfig(embedding_dim=4, n_features=64, structure="joint", kernel="polynomial")
 

@@ -12,10 +12,6 @@ class TestPolynomial(NetworkContract):
     config = PolynomialConfig(embedding_dim=4, degree=3, cross_rank=2)
 
 
-class TestFirstDegree(NetworkContract):
-    config = PolynomialConfig(embedding_dim=8, degree=1)
-
-
 def test_the_first_degree_is_svd():
     encoder = Encoder.fit(twenty_ratings())
     inputs = encoder.encode(twenty_ratings()).inputs
