@@ -173,6 +173,7 @@ def test_the_schema_accepts_every_shipped_config(file):
         {"data": {"source": "synthetic", "split": {"validation": 0.2}}},
         {"data": {"source": "synthetic", "features": {"user": ["age", {"column": "age", "bins": 3}]}}},
         {"training": {"optimizer": "sgd", "callbacks": ["reduce_lr_on_plateau"]}},
+        {"model": {"kind": "svd", "head": "ordinal"}},
     ],
 )
 def test_the_schema_accepts_short_forms(changes):

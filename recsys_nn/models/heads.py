@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.tensors import TrainingPart
@@ -224,17 +225,24 @@ class BinaryHead(OrdinalHead):
         return ("auc", "accuracy")
 
 
-def _from_name(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+class _OrItsName:
+    """A plain kind stands for the head of that kind, in the YAML and in its schema."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def named(value: Any) -> Any:
+            return {"kind": value} if isinstance(value, str) else value
+
+        return core_schema.no_info_before_validator_function(named, handler(source))
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"enum": list(HEADS)}]}
 
 
-Head = Annotated[
-    Annotated[
-        RegressionHead | BoundedHead | OrdinalHead | MultiClassHead | BinaryHead,
-        Field(discriminator="kind"),
-    ],
-    BeforeValidator(_from_name),
-]
+_AnyHead = RegressionHead | BoundedHead | OrdinalHead | MultiClassHead | BinaryHead
+HEADS = {head.model_fields["kind"].default: head for head in get_args(_AnyHead)}
+Head = Annotated[_AnyHead, Field(discriminator="kind"), _OrItsName]
 """A head by its config or by its kind's name."""
 
 
