@@ -18,6 +18,8 @@ from recsys_nn.data.ids import Where, row_number
 from recsys_nn.errors import ConfigError, DataError, did_you_mean
 
 Side = Literal["user", "item", "rating"]
+SIDES: tuple[Side, Side] = ("user", "item")
+OTHER_SIDE: dict[Side, Side] = {"user": "item", "item": "user"}
 Kind = Literal["categorical", "numeric", "date"]
 
 _COLUMNS = TypeAdapter(tuple[FeatureColumn, ...])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsys_nn.data.encoding import Encoder
+from recsys_nn.errors import ConfigError
 from recsys_nn.models.base import register_model
 from recsys_nn.models.interactions import InteractionConfig, with_interaction
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class BSplineConfig(InteractionConfig):
-    """r_ui = μ + a_u + b_i + p_u·q_i + Σ_k Σ_r s_kr(p_uk) t_kr(q_ik), of "factors", or
+    """z_ui = a_u + b_i + p_u·q_i + Σ_k Σ_r s_kr(p_uk) t_kr(q_ik), of "factors", or
 
-    r_ui = μ + a_u + b_i + p_u·q_i + Σ_k s_k(p_uk q_ik), of the "product", with learned B-splines s and t of uniform
+    z_ui = a_u + b_i + p_u·q_i + Σ_k s_k(p_uk q_ik), of the "product", with learned B-splines s and t of uniform
     knots, linear outside them, and a penalty on their roughness (Eilers & Marx 1996, "Flexible smoothing with
     B-splines and penalties"). A sum of splines of factors alone would be a bias.
 
@@ -35,6 +36,12 @@ class BSplineConfig(InteractionConfig):
     degree: int = Field(3, ge=1, le=5)
     n_intervals: int = Field(8, ge=1)
     bound: float = Field(2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _has_no_setting_without_effect(self) -> BSplineConfig:
+        if self.of == "product" and self.rank != type(self).model_fields["rank"].default:
+            raise ConfigError(f"model.rank: {self.rank} has no effect on splines of the product; leave it out")
+        return self
 
 
 @register_model(BSplineConfig)

@@ -1,6 +1,6 @@
 """What every kind f(p_u, q_i) is built on: factors and biases of both sides, side features, and a head.
 
-    z_ui = a_u + b_i + f(p_u, q_i)        rating = head(z_ui)
+    z_ui = a_u + b_i + f(p_u, q_i)        rating = head(z_ui), by default μ + s z_ui
 
 A user's features x (each value j with its weight) and those of the rating itself, c, join the vectors and biases:
 
@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import Side
+from recsys_nn.data.features import SIDES, Side
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.models.heads import Head, RegressionHead, with_head
 
 if TYPE_CHECKING:
     import keras
 
-SIDES: tuple[Side, Side] = ("user", "item")
 FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
 
@@ -45,9 +44,10 @@ class FactorConfig(LatentConfig):
 
     Args:
         embedding_dim: length of p_u and q_i.
-        l2: λ of the penalty λ (Σ_u ‖P_u‖² + Σ_i ‖Q_i‖²) on all factor tables, beside the mean squared error.
-            None: c s² / n, with n training ratings of standard deviation s and the kind's own constant c, so that its
-            strength depends neither on the size of the table nor on the rating scale.
+        l2: λ of the penalty λ (Σ_u ‖P_u‖² + Σ_i ‖Q_i‖²) on all factor tables, beside the mean squared error. svd and
+            svdpp have their factors in rating units, the other kinds in standard deviations s of the n training
+            ratings. None: c s / n and c s² / n, with the kind's own constant c, so that the strength depends neither on
+            the size of the table nor on the rating scale.
         bias_l2: the same penalty on the biases A_u and B_i, in rating units.
         init_std: standard deviation of the initial factors.
         features: whether the side features that the encoder holds are used.
@@ -153,10 +153,10 @@ class Parts:
         from recsys_nn.models.rated_sets import RatedSet
 
         encoder = self.encoder
-        counts = {"user": encoder.user_counts, "item": encoder.item_counts}
+        counts: dict[Side, Any] = {"user": encoder.user_counts, "item": encoder.item_counts}
         layer = RatedSet(
             side,
-            {name: len(of_side) for name, of_side in counts.items()},
+            {name: len(counts[name]) for name in SIDES},
             int(counts[side].sum(dtype="int64")),
             self.config.embedding_dim,
             standard=(encoder.rating_mean, encoder.rating_std) if of_ratings else None,

@@ -18,7 +18,7 @@ class FeatureVectors(PenalisedLayer):
     """Σ_k w_k v_{j_k}: the vectors of the feature values j_k, each times its weight w_k, summed.
 
     A category has weight 1, each of m values of a many-valued column 1/√m, a number its standardised value. The penalty
-    λ Σ_j ‖v_j‖² runs over the whole table in every step, as the table is small.
+    λ Σ_j ‖v_j‖² runs over the whole table in every step, as the table is small. All vectors start at zero.
 
     Args:
         n_rows: rows of the table of vectors; row 0 stands for missing and unseen values, whose weight is 0.
@@ -26,7 +26,6 @@ class FeatureVectors(PenalisedLayer):
         slots: how many of the feature values belong to each column, in order.
         by_column: whether the columns' vectors stay apart (a factorisation machine needs them) or are summed.
         l2: λ.
-        init_std: standard deviation of the initial values (normal, mean 0).
     """
 
     def __init__(
@@ -37,16 +36,14 @@ class FeatureVectors(PenalisedLayer):
         *,
         by_column: bool = False,
         l2: float = 0.0,
-        init_std: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.n_rows, self.dim, self.slots = n_rows, dim, list(slots)
-        self.by_column, self.l2, self.init_std = by_column, l2, init_std
+        self.by_column, self.l2 = by_column, l2
 
     def build(self, *shapes: Any) -> None:
-        initial = keras.initializers.RandomNormal(stddev=self.init_std)
-        self.vectors = self.add_weight(name="vectors", shape=(self.n_rows, self.dim), initializer=initial)
+        self.vectors = self.add_weight(name="vectors", shape=(self.n_rows, self.dim), initializer="zeros")
         self.built = True
 
     def _sums(self, rows: Any, weights: Any) -> Any:
@@ -59,7 +56,7 @@ class FeatureVectors(PenalisedLayer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"n_rows": self.n_rows, "dim": self.dim, "slots": self.slots, "by_column": self.by_column}
-        return super().get_config() | own | {"l2": self.l2, "init_std": self.init_std}
+        return super().get_config() | own | {"l2": self.l2}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -250,7 +250,8 @@ def with_head(inputs: Mapping[str, Any], z: Any, head: HeadConfig, encoder: Enco
     """The model from ``inputs`` to ratings in their own unit, of latent values z (batch, 1).
 
     The Trainer uses what the model carries: ``check_targets``, and where the head has probabilities, a
-    :class:`Likelihood` as ``likelihood``.
+    :class:`Likelihood` as ``likelihood``. Keras saves neither: a model that ``keras.models.load_model`` reads predicts,
+    but to be trained on it has to be built anew.
     """
     import keras
 

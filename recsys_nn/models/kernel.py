@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsys_nn.data.encoding import Encoder
+from recsys_nn.errors import ConfigError
 from recsys_nn.models.base import register_model
 from recsys_nn.models.interactions import InteractionConfig, with_interaction
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class KernelConfig(InteractionConfig):
-    """r_ui = μ + a_u + b_i + p_u·q_i + g(p_u, q_i), g in the function space of a kernel, by random features
+    """z_ui = a_u + b_i + p_u·q_i + g(p_u, q_i), g in the function space of a kernel, by random features
 
     (Rahimi & Recht 2007, "Random features for large-scale kernel machines"; Kar & Karnick 2012, "Random feature maps
     for dot product kernels"). The kernel is of each pair (p_uk, q_ik), summed over k ("additive": Duvenaud et al. 2011,
@@ -36,6 +37,12 @@ class KernelConfig(InteractionConfig):
     n_features: int = Field(32, ge=2, multiple_of=2)
     length_scale: float = Field(1.0, gt=0)
     degree: int = Field(3, ge=1, le=8)
+
+    @model_validator(mode="after")
+    def _has_no_setting_without_effect(self) -> KernelConfig:
+        if self.kernel != "polynomial" and self.degree != type(self).model_fields["degree"].default:
+            raise ConfigError(f"model.degree: {self.degree} has no effect on the kernel {self.kernel!r}; leave it out")
+        return self
 
 
 @register_model(KernelConfig)

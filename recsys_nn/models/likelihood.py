@@ -138,8 +138,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
         self.levels = list(levels)
 
     def call(self, ratings: Any, log_p: Any) -> Any:
-        chosen = ops.one_hot(level_of(ratings, self.levels), len(self.levels), dtype=log_p.dtype)
-        return -ops.sum(chosen * log_p, axis=-1)
+        return -ops.take_along_axis(log_p, level_of(ratings, self.levels)[:, None], axis=-1)[:, 0]
 
 
 class ExpectedRMSE(keras.metrics.RootMeanSquaredError):

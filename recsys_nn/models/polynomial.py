@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class PolynomialConfig(InteractionConfig):
-    """r_ui = μ + a_u + b_i + p_u·q_i + Σ_k Σ_(a,b)≠(1,1) w_kab h_a(x_uk) h_b(y_ik), a and b from 1 to the degree,
+    """z_ui = a_u + b_i + p_u·q_i + Σ_k Σ_(a,b)≠(1,1) w_kab h_a(x_uk) h_b(y_ik), a and b from 1 to the degree,
 
     with h_a the normalised Hermite polynomial of degree a, and x = [p, pA], y = [q, qB]: the factors and learned
     combinations of them (Blondel et al. 2016, "Polynomial networks and factorization machines", for low-rank powers).
-    Degree 1 is the svd model.
+    Degree 1 is the svd model, with its factors in units of √s.
 
     Args:
         degree: the highest power of each factor.
@@ -32,9 +32,10 @@ class PolynomialConfig(InteractionConfig):
     cross_rank: int = Field(0, ge=0)
 
     @model_validator(mode="after")
-    def _has_powers_of_what_it_crosses(self) -> PolynomialConfig:
-        if self.degree == 1 and self.cross_rank:
-            raise ConfigError(f"model.cross_rank: {self.cross_rank} has no effect with degree 1; leave it out")
+    def _has_no_setting_without_effect(self) -> PolynomialConfig:
+        for name in ("cross_rank", "interaction_l2"):
+            if self.degree == 1 and getattr(self, name):
+                raise ConfigError(f"model.{name}: {getattr(self, name):g} has no effect with degree 1; leave it out")
         return self
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from recsys_nn.data.features import OTHER_SIDE, Side
+from recsys_nn.errors import DataError, TrainingError
 from recsys_nn.models.layers import PACKAGE, PenalisedLayer
-
-SIDES = ("user", "item")
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -39,8 +39,8 @@ class RatedSet(PenalisedLayer):
 
     def __init__(
         self,
-        side: str,
-        n_rows: dict[str, int],
+        side: Side,
+        n_rows: dict[Side, int],
         n_pairs: int,
         dim: int,
         *,
@@ -55,9 +55,9 @@ class RatedSet(PenalisedLayer):
         self.l2, self.init_std = l2, init_std
 
     @property
-    def other(self) -> str:
+    def other(self) -> Side:
         """The side of the members."""
-        return SIDES[1 - SIDES.index(self.side)]
+        return OTHER_SIDE[self.side]
 
     def build(self, input_shape: Any = None) -> None:
         initial = keras.initializers.RandomNormal(stddev=self.init_std)
@@ -80,11 +80,18 @@ class RatedSet(PenalisedLayer):
     ) -> None:
         """The sets of these pairs of rows, all (n,); what is left of ``n_pairs`` belongs to row 0, whose norm is 0.
 
+        The vectors of members that are in no set become zero, and stay so.
+
         Raises:
-            ValueError: where they are more than ``n_pairs``.
+            DataError: where they are more than ``n_pairs``.
         """
         if len(owners) > self.n_pairs:
-            raise ValueError(f"{len(owners)} pairs are more than the {self.n_pairs} that the model was built for")
+            raise DataError(
+                f"{len(owners)} ratings are more than the {self.n_pairs} of the encoder that the model was built for: "
+                "fit the encoder on these ratings"
+            )
+        used = np.bincount(members, minlength=self.n_rows[self.other]) > 0
+        self.vectors.assign(np.where(used[:, None], self.vectors.numpy(), 0))
         mean, std = self.standard or (0.0, 1.0)
         self._set(owners, members, (ratings - mean) / std)
 
@@ -118,12 +125,23 @@ class RatedSet(PenalisedLayer):
             self.coefficients.assign(np.pad(coefficients[order], padding))
 
     def call(self, rows: Any, training: bool | None = None) -> Any:
+        if training:
+            self._check_filled()
         self.penalise(self.l2, self.vectors, training)
         members = tf.gather(self.vectors.value, self.members.value)  # (n_pairs, dim)
         if self.standard:
             members *= self.coefficients.value[:, None]
         sums = tf.math.unsorted_segment_sum(members, self.owners.value, self.n_rows[self.side])
         return tf.gather(sums * self.norms.value[:, None], rows)
+
+    def _check_filled(self) -> None:
+        with tf.init_scope():
+            filled = bool(tf.reduce_any(self.norms.value > 0))
+        if not filled:
+            raise TrainingError(
+                f"the sets of {self.name!r} are empty: rn.Trainer fills them; where model.fit trains, call "
+                f"model.get_layer({self.name!r}).before_training(tensors.inputs, tensors.targets) first"
+            )
 
     def get_config(self) -> dict[str, Any]:
         own = {"side": self.side, "n_rows": self.n_rows, "n_pairs": self.n_pairs, "dim": self.dim}

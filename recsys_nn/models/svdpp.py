@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import SIDES
 from recsys_nn.models.base import register_model
-from recsys_nn.models.factors import SIDES, FactorConfig, Parts
+from recsys_nn.models.factors import FactorConfig, Parts
 
 if TYPE_CHECKING:
     import keras

@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import OTHER_SIDE, Side
 from recsys_nn.data.growing import with_ids
-from recsys_nn.data.ids import canonical_ids
+from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.models.base import build_model
 
@@ -18,24 +20,23 @@ if TYPE_CHECKING:
 
     from recsys_nn.prediction.predictor import Predictor
 
-OTHER = {"user": "item", "item": "user"}
 
+def with_history(predictor: Predictor, history: pd.DataFrame | Ratings) -> Predictor:
+    """A predictor that also knows the ids among these pairs that were not rated in training.
 
-def with_history(predictor: Predictor, history: pd.DataFrame) -> Predictor:
-    """A predictor that also knows the new ids among these pairs.
-
-    A new id has no vector or bias of its own, but the sum over its history: p_u = |R(u)|^(-1/2) Σ_{j ∈ R(u)} y_j. Known
-    ids keep theirs; pairs of two known ids, and of two new ones, have no effect.
+    Such an id has no vector or bias of its own, but the sum over its history: p_u = |R(u)|^(-1/2) Σ_{j ∈ R(u)} y_j, and
+    its features, where it has some. Known ids keep theirs; pairs of two known ids, and of two new ones, have no effect.
 
     Raises:
-        DataError: where the model has no rated-by sets, or needs the ratings of the history and has none.
+        DataError: where the model has no rated-by sets, or needs the ratings of the history and has none; and for pairs
+            or ratings that no table of ratings takes.
     """
     layers = {name: layer for name, layer in _named_layers(predictor.model).items() if hasattr(layer, "set_pairs")}
     if not layers or predictor.config is None:
         raise DataError("this model keeps no sets of who rated what: histories are for the kinds svdpp and autorec")
-    if any(layer.standard for layer in layers.values()) and "rating" not in history.columns:
-        raise DataError("this model needs the ratings of a history: give the columns user, item and rating")
-    pairs = _newly_known(predictor, history)
+    pairs = _newly_known(
+        predictor, _checked(history, predictor.encoder, any(layer.standard for layer in layers.values()))
+    )
     encoder = with_ids(predictor.encoder, {side: found[side] for side, found in pairs.items()})
     model = build_model(predictor.config, encoder)
     for name, layer in _named_layers(model).items():
@@ -44,21 +45,32 @@ def with_history(predictor: Predictor, history: pd.DataFrame) -> Predictor:
             variable.assign(_extended(values, variable.shape))
         if name in layers:
             found = pairs[layer.side]
-            rows = {side: getattr(encoder, f"{side}s").lookup(found[side]) for side in OTHER}
-            ratings = found["rating"].to_numpy(np.float32) if "rating" in found else np.zeros(len(found), np.float32)
-            layer.add_pairs(rows[layer.side], rows[layer.other], ratings, to=trained)
+            rows = encoder.encode_pairs(found["user"], found["item"])
+            layer.add_pairs(rows[layer.side], rows[layer.other], found["rating"].to_numpy(np.float32), to=trained)
     return type(predictor)(model, encoder, config=predictor.config)
 
 
-def _newly_known(predictor: Predictor, history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _checked(history: pd.DataFrame | Ratings, encoder: Encoder, needs_ratings: bool) -> pd.DataFrame:
+    """The history as a table of ratings; where they do not matter, they may be missing."""
+    if not isinstance(history, pd.DataFrame | Ratings):
+        raise DataError(f"a history is a DataFrame or Ratings, not a {type(history).__name__}")
+    frame = history.frame if isinstance(history, Ratings) else history
+    if "rating" not in frame.columns:
+        if needs_ratings:
+            raise DataError("this model needs the ratings of a history: give the columns user, item and rating")
+        frame = frame.assign(rating=encoder.scale[0])
+    return Ratings(frame, scale=encoder.scale).frame
+
+
+def _newly_known(predictor: Predictor, history: pd.DataFrame) -> dict[Side, pd.DataFrame]:
     """For each side the pairs of its new ids with known ids of the other side."""
-    for side in OTHER:
-        if side not in history.columns:
-            raise DataError(f"no column {side!r} among {', '.join(map(repr, history.columns))}")
-    table = history.reset_index(drop=True).assign(**{side: canonical_ids(history[side], side) for side in OTHER})
-    table = table.drop_duplicates(["user", "item"], ignore_index=True)
-    rows = predictor.encoder.encode_pairs(table["user"], table["item"])
-    return {side: table[(rows[side] == 0) & (rows[other] > 0)] for side, other in OTHER.items()}
+    encoder = predictor.encoder
+    rows = encoder.encode_pairs(history["user"], history["item"])
+    known: dict[Side, Any] = {
+        "user": encoder.user_counts[rows["user"]] > 0,
+        "item": encoder.item_counts[rows["item"]] > 0,
+    }
+    return {side: history[~known[side] & known[other]] for side, other in OTHER_SIDE.items()}
 
 
 def _named_layers(model: keras.Model) -> dict[str, Any]:

@@ -60,16 +60,15 @@ class Predictor:
 
         Returns:
             A DataFrame with the columns ``user``, ``item``, ``prediction`` (within the rating scale) and
-            ``source``: ``model`` (both were rated in training), ``user`` (the item was not), ``item`` (the user
-            was not) or ``global`` (neither was). Features do not matter for it.
+            ``source``: ``model`` (both were rated in training, or in a history), ``user`` (the item was not), ``item``
+            (the user was not) or ``global`` (neither was). Features do not matter for it.
 
         Raises:
             DataError: for ids that would be known only after a cast from int to str or back, and for values that are
                 not of a feature's kind.
         """
-        asked = _asked_frame(pairs, users, items)
         encoder = self.encoder
-        inputs = encoder.encode_pairs(asked["user"], asked["item"], context=asked, where=where)
+        asked, inputs = self._encoded(pairs, users, items, where)
         codes = 2 * (encoder.user_counts[inputs["user"]] > 0) + (encoder.item_counts[inputs["item"]] > 0)
         source = pd.Categorical.from_codes(codes.astype(np.int8), categories=pd.Index(SOURCES))
         return asked[["user", "item"]].assign(prediction=self.predict_rows(inputs), source=source)
@@ -104,24 +103,27 @@ class Predictor:
         """
         if not hasattr(self.model, "likelihood"):
             raise DataError("this model predicts ratings without probabilities: train one with head='ordinal'")
-        asked = _asked_frame(pairs, users, items)
-        inputs = self.encoder.encode_pairs(asked["user"], asked["item"], context=asked, where=where)
+        asked, inputs = self._encoded(pairs, users, items, where)
         probabilities = np.exp(self._in_batches(self._log_probabilities, inputs))
         levels = pd.DataFrame(probabilities, columns=list(self.model.likelihood.levels))
         return pd.concat([asked[["user", "item"]], levels], axis=1)
 
-    def with_history(self, history: pd.DataFrame) -> Predictor:
+    def with_history(self, history: pd.DataFrame | Ratings) -> Predictor:
         """A predictor that also knows new users by the items that they rated, and new items by their raters.
 
         Args:
             history: the columns user and item, and for the kind ``autorec`` the rating; see ``prediction/history.py``.
 
         Raises:
-            DataError: where the model's kind keeps no rated-by sets.
+            DataError: where the model's kind keeps no rated-by sets, or no table of ratings takes the history.
         """
         from recsys_nn.prediction.history import with_history
 
         return with_history(self, history)
+
+    def _encoded(self, pairs: Any, users: Any, items: Any, where: Where) -> tuple[pd.DataFrame, dict[str, Any]]:
+        asked = _asked_frame(pairs, users, items)
+        return asked, self.encoder.encode_pairs(asked["user"], asked["item"], context=asked, where=where)
 
     def _in_batches(self, function: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         import tensorflow as tf

@@ -89,7 +89,12 @@ def test_the_penalty_is_that_of_second_differences():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"degree": 0}, "greater than or equal to 1"), ({"bound": 0}, "greater than 0"), ({"of": "user"}, "'factors'")],
+    [
+        ({"degree": 0}, "greater than or equal to 1"),
+        ({"bound": 0}, "greater than 0"),
+        ({"of": "user"}, "'factors'"),
+        ({"of": "product", "rank": 2}, "rank: 2 has no effect"),
+    ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValidationError, match=message):

@@ -1,17 +1,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from recsys_nn import (
+    AutoRecConfig,
     BiasConfig,
     DeepFMConfig,
     Encoder,
     FMConfig,
     MLPConfig,
+    NeuMFConfig,
     Predictor,
     Ratings,
     SVDConfig,
-    SVDPPConfig,
     TrainConfig,
     Trainer,
     build_model,
@@ -51,8 +53,8 @@ class WithFeatures(NetworkContract):
         return Encoder.fit(ratings, features=FEATURES)
 
 
-class TestSVDWithFeatures(WithFeatures):
-    config = SVDConfig(embedding_dim=8)
+class TestNeuMFWithFeatures(WithFeatures):
+    config = NeuMFConfig(embedding_dim=4, activation="tanh", dropout=0.0, head="ordinal")
 
 
 class TestDeepFMWithFeatures(WithFeatures):
@@ -154,17 +156,37 @@ def test_a_model_without_features_trains_and_predicts_beside_an_encoder_with_the
     tensors = encoder.encode(with_features())
     settings = TrainConfig(epochs=1, patience=None, validation=0)
     model = Trainer(settings, progress=False).fit(build_model(config, encoder), tensors).model
-    assert not [layer.name for layer in model.layers if "features" in layer.name or "context_" in layer.name[4:]]
+    assert not [layer.name for layer in model.layers if layer.name.endswith(("_features", "_context"))]
     assert np.isfinite(Predictor(model, encoder).predict([(0, 100)])["prediction"]).all()
 
 
 def test_a_date_moves_both_sides(encoder):
-    """z = a + b + (p + c)·(q + d) with c and d the vectors of the rating's date."""
-    model = build_model(SVDPPConfig(embedding_dim=2), encoder)
+    """z = a + b + w + w' + (p + c)·(q + d) with (w, c) and (w', d) the vectors of the rating's date."""
+    model = build_model(SVDConfig(embedding_dim=2), encoder, seed=1)
+    rng = np.random.default_rng(0)
     for side in ("user", "item"):
         vectors = model.get_layer(f"{side}_context").vectors
-        vectors.assign(np.full(vectors.shape, 0.1))
-    predictor = Predictor(model, encoder)
-    dated = predictor.predict(pd.DataFrame({"user": [0], "item": [100], "timestamp": ["2020-03-01"]}))
-    undated = predictor.predict([(0, 100)])
-    assert dated["prediction"][0] != undated["prediction"][0]
+        vectors.assign(rng.normal(size=vectors.shape))
+    dated = pd.DataFrame({"user": [0], "item": [100], "timestamp": ["2020-03-01"]})
+    inputs = encoder.encode_pairs(dated["user"], dated["item"], context=dated)
+    vectors = [
+        model.get_layer(f"{side}_context")(inputs["context_rows"], inputs["context_weights"]).numpy()[0]
+        for side in ("user", "item")
+    ]
+    assert all(np.abs(vector).min() > 0 for vector in vectors)
+    p, q = (model.get_layer(f"{side}_factors").embeddings.numpy()[inputs[side][0]] for side in ("user", "item"))
+    z = vectors[0][0] + vectors[1][0] + (p + vectors[0][1:]) @ (q + vectors[1][1:])
+    expected = np.clip(encoder.rating_mean + encoder.rating_std * z, 1, 5)
+    assert Predictor(model, encoder).predict(dated)["prediction"][0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_features_join_the_ratings_that_an_autoencoder_reads(encoder):
+    """z = a + b + V_u·σ(c + Σ + features of the item), where an item without ratings has no Σ."""
+    model = build_model(AutoRecConfig(embedding_dim=3, init_std=0.5), encoder, seed=1)
+    features = model.get_layer("item_features")
+    features.vectors.assign(np.random.default_rng(0).normal(size=features.vectors.shape))
+    item, user = encoder.items.lookup([106]), encoder.users.lookup([0])
+    w = features(item).numpy()[0]
+    z = w[0] + model.get_layer("user_factors").embeddings.numpy()[user[0]] @ expit(w[1:])
+    expected = np.clip(encoder.rating_mean + encoder.rating_std * z, 1, 5)
+    assert Predictor(model, encoder).predict([(0, 106)])["prediction"][0] == pytest.approx(expected, rel=1e-5)

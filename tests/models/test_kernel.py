@@ -97,6 +97,11 @@ def test_the_penalty_is_the_squared_norm_of_the_coefficients():
     assert sum(map(float, layer.losses)) == pytest.approx(0.5 * 14)
 
 
+def test_a_degree_of_another_kernel_is_refused():
+    with pytest.raises(ValidationError, match="model.degree: 2 has no effect on the kernel 'rbf'"):
+        KernelConfig(degree=2)
+
+
 def test_an_odd_number_of_features_is_refused():
     with pytest.raises(ValidationError, match="multiple of 2"):
         KernelConfig(n_features=7)

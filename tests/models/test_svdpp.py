@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsys_nn import Encoder, SVDPPConfig, TrainConfig, Trainer, build_model
+from recsys_nn import DataError, Encoder, SVDPPConfig, TrainConfig, Trainer, TrainingError, build_model
 from recsys_nn.models.rated_sets import RatedSet
 from tests.models.contract import NetworkContract, twenty_ratings
 
@@ -33,7 +33,7 @@ def test_more_pairs_than_were_announced_are_refused():
     layer = RatedSet("item", {"user": 3, "item": 3}, 1, 1)
     layer.build()
     two = np.array([1, 2], np.int32)
-    with pytest.raises(ValueError, match="2 pairs are more than the 1 that the model was built for"):
+    with pytest.raises(DataError, match="2 ratings are more than the 1 of the encoder that the model was built for"):
         layer.set_pairs(two, two, np.zeros(2, np.float32))
 
 
@@ -58,6 +58,25 @@ def test_a_prediction_is_mean_biases_and_the_product_of_vectors_with_their_sets(
     z = a[users, 0] + b[items, 0] + np.sum(p[users] * q[items], axis=1)
     expected = np.clip(encoder.rating_mean + encoder.rating_std * z, 1, 5)
     np.testing.assert_allclose(model({"user": users, "item": items}), expected, rtol=1e-5)
+
+
+def test_the_vectors_of_members_in_no_set_are_zero():
+    layer = RatedSet("user", {"user": 3, "item": 4}, 2, 2)
+    layer.build()
+    layer.set_pairs(np.array([1, 2], np.int32), np.array([1, 3], np.int32), np.zeros(2, np.float32))
+    assert np.any(layer.vectors, axis=1).tolist() == [False, True, False, True]
+
+
+def test_training_with_empty_sets_is_refused():
+    encoder = Encoder.fit(twenty_ratings())
+    tensors = encoder.encode(twenty_ratings())
+    model = build_model(SVDPPConfig(embedding_dim=2), encoder)
+    model.compile(loss="mse")
+    with pytest.raises(TrainingError, match="the sets of '(user|item)_set' are empty: rn.Trainer fills them"):
+        model.fit(tensors.inputs, tensors.targets, verbose=0)
+    for name in ("user_set", "item_set"):
+        model.get_layer(name).before_training(tensors.inputs, tensors.targets)
+    model.fit(tensors.inputs, tensors.targets, verbose=0)
 
 
 def test_what_is_held_out_is_in_no_set():

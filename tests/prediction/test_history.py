@@ -14,6 +14,7 @@ from recsys_nn import (
     build_model,
 )
 from tests.models.contract import twenty_ratings
+from tests.models.test_feature_layers import with_features
 
 # User 7 is new and rated items 100 and 102; item 900 is new and was rated by user 3; 901 by nobody who is known.
 HISTORY = pd.DataFrame({"user": [7, 7, 3, 8, 0], "item": [100, 102, 900, 901, 101], "rating": [5, 2, 4, 1, 3]})
@@ -44,6 +45,43 @@ def test_a_new_user_has_the_vectors_of_the_items_they_rated(svdpp):
     found = svdpp.with_history(HISTORY).predict(users=[7] * 3, items=asked)
     np.testing.assert_allclose(found["prediction"], expected, rtol=1e-5)
     assert found["source"].tolist() == ["model"] * 3
+
+
+def test_an_id_that_is_known_by_its_features_alone_has_a_history_too():
+    """z = v + (v' + y_100 ) · q_i: the user's features and history."""
+    ratings = with_features()
+    encoder = Encoder.fit(ratings, features={"user": ["age"]})
+    settings = TrainConfig(epochs=20, patience=None, validation=0, learning_rate=0.05)
+    model = build_model(SVDPPConfig(embedding_dim=3, init_std=0.5), encoder, seed=1)
+    predictor = Predictor(Trainer(settings, progress=False).fit(model, encoder.encode(ratings)).model, encoder)
+    row = encoder.items.lookup([103])
+    v = model.get_layer("user_features")(encoder.users.lookup([5])).numpy()[0]
+    y = model.get_layer("user_set").vectors.numpy()[encoder.items.lookup([100])[0]]
+    q = model.get_layer("item_factors").embeddings.numpy()[row[0]] + model.get_layer("item_set")(row).numpy()[0]
+    z = v[0] + model.get_layer("item_bias").embeddings.numpy()[row[0], 0] + (v[1:] + y) @ q
+    found = predictor.with_history(pd.DataFrame({"user": [5], "item": [100]})).predict([(5, 103)])
+    expected = np.clip(encoder.rating_mean + encoder.rating_std * z, 1, 5)
+    assert found["prediction"][0] == pytest.approx(expected, rel=1e-5)
+    assert found["source"][0] == "model"
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        ({"user": [7], "item": [100], "rating": [500]}, "the rating 500 is outside the scale 1 to 5"),
+        ({"user": [7], "item": [100], "rating": ["good"]}, "the rating 'good' is a str, not a number"),
+        ({"user": [7, 7], "item": [100, 100]}, "user 7 already rated item 100"),
+        ({"user": ["7"], "item": [100]}, "user '7' is of type string, the user ids were of type integer in training"),
+    ],
+)
+def test_a_history_is_checked_as_ratings_are(svdpp, history, message):
+    with pytest.raises(DataError, match=message):
+        svdpp.with_history(pd.DataFrame(history))
+
+
+def test_a_history_is_a_table(svdpp):
+    with pytest.raises(DataError, match="a history is a DataFrame or Ratings, not a list"):
+        svdpp.with_history([(7, 100)])
 
 
 @pytest.mark.parametrize("config", [SVDPPConfig(embedding_dim=3, init_std=0.5), AutoRecConfig(embedding_dim=4)])
