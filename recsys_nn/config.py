@@ -137,6 +137,11 @@ class DataConfig(_Section):
                     raise ConfigError(
                         f"data.features.{side}: name the file in which they are with data.{side}_features"
                     )
+        for side in ("user", "item"):
+            if getattr(self, f"{side}_features") is not None and not getattr(self.features, side):
+                raise ConfigError(
+                    f"data.{side}_features: name in data.features.{side} which of its columns are features"
+                )
         if self.scale is not None and self.scale[0] >= self.scale[1]:
             raise ConfigError(f"data.scale: {list(self.scale)} is not [lowest, highest] with lowest < highest")
         return self

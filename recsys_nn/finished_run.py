@@ -45,6 +45,14 @@ class FinishedRun:
         parts = self._document("data.json").get("parts", {})
         return {name: part["sha256"] for name, part in parts.items()}
 
+    def as_trained(self, ratings: Ratings) -> Ratings:
+        """Ratings on the run's own scale: where it was trained on what is liked, these become so, unless they are."""
+        file = None if self.folder is None else self.folder / "config.yaml"
+        if file is None or not file.is_file() or ratings.scale[1] <= self.predictor.encoder.scale[1]:
+            return ratings
+        threshold = load_config(file).data.liked
+        return ratings if threshold is None else ratings.liked(threshold)
+
     def split(self) -> Split:
         """Its parts, read again as its config describes them, which may have changed since."""
         assert self.folder is not None

@@ -41,7 +41,17 @@ MAY_IMPORT = {
         *("config", "experiment", "finished_run"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
-    "cli": ["config", "experiment", "comparing", "data", "training", "prediction", "evaluation", "errors"],
+    "cli": [
+        "config",
+        "experiment",
+        "comparing",
+        "finished_run",
+        "data",
+        "training",
+        "prediction",
+        "evaluation",
+        "errors",
+    ],
 }
 
 

@@ -159,6 +159,7 @@ def own_files(tmp_path):
         "source": str(tmp_path / "ratings.csv"),
         "format": {"features": ["device"]},
         "user_features": str(tmp_path / "users.csv"),
+        "features": {"user": ["zip"]},
         "split": {"test": 0, "validation": 0},
     }
 

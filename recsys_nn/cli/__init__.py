@@ -102,12 +102,12 @@ def evaluate(
 ) -> None:
     """Judge a saved run on other ratings."""
     from recsys_nn.evaluation.evaluate import evaluate as judge
-    from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.finished_run import FinishedRun
 
-    predictor = Predictor.load(run)
+    finished = FinishedRun.load(run)
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    table = read_test_ratings(ratings, predictor, columns, separator=separator, encoding=encoding, header=header)
-    _print_evaluation(judge(predictor, table))
+    table = read_test_ratings(ratings, finished, columns, separator=separator, encoding=encoding, header=header)
+    _print_evaluation(judge(finished.predictor, table))
 
 
 @app.command()
@@ -142,6 +142,11 @@ def predict(
     asked, where = read_pairs(pairs, layout, encoder.id_types, context=encoder.context_columns)
     predictions = predictor.predict(asked, where=where)
     write_table(predictions, output)
+    if missing := [name for name in predictor.encoder.context_columns if name not in asked]:
+        out.print(
+            f"The pairs have no {', '.join(missing)}, which the model reads: they are predicted without.",
+            highlight=False,
+        )
     counts = predictions["source"].value_counts()
     sources = ", ".join(f"{counts[name]:,} from {name}" for name in reversed(SOURCES) if counts[name])
     out.print(
@@ -212,6 +217,11 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         f"the best baseline ({evaluation.best_baseline})",
         highlight=False,
     )
+    if evaluation.of_probabilities:
+        found = ", ".join(
+            f"{name.replace('_', ' ')} {value:.4f}" for name, value in evaluation.of_probabilities.items()
+        )
+        out.print(f"Of probabilities: {found}", highlight=False)
     segments = Table("side", "rated in training", "ratings", "RMSE", "MAE", "bias RMSE", title="By segment")
     for side, times, n, *errors in evaluation.segments.itertuples(index=False):
         if n:

@@ -87,11 +87,11 @@ def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
 
 def _read_for_runs(ratings: str, run: str, columns: dict[str, str | None], reading: dict[str, Any]) -> Ratings:
     from recsys_nn.comparing import YAML_SUFFIXES
-    from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.finished_run import FinishedRun
 
     if run.endswith(YAML_SUFFIXES):
         raise ConfigError(f"--ratings: it is for finished runs; {run} says itself which")
-    return read_test_ratings(ratings, Predictor.load(run), columns, **reading)
+    return read_test_ratings(ratings, FinishedRun.load(Path(run)), columns, **reading)
 
 
 def _check_plot(file: Path, *, overwrite: bool) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from recsys_nn.data.ratings import Ratings
-    from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.finished_run import FinishedRun
 
 out = Console()
 
@@ -33,13 +33,13 @@ def column(name: str | None) -> str | int | None:
     return int(name) if name is not None and name.isascii() and name.isdecimal() else name
 
 
-def read_test_ratings(source: str, predictor: Predictor, columns: Mapping[str, str | None], **reading: Any) -> Ratings:
-    """A named data set, or a file (``reading``: as in TableFormat) whose ids are read as the training's were."""
+def read_test_ratings(source: str, run: FinishedRun, columns: Mapping[str, str | None], **reading: Any) -> Ratings:
+    """A named data set, or a file (``reading``: as in TableFormat), its ids and ratings taken as training's were."""
     from recsys_nn.data.loading import is_dataset, load_ratings
     from recsys_nn.data.readers import TableFormat, read_ratings
 
     if is_dataset(source):
-        return load_ratings(source)
+        return run.as_trained(load_ratings(source))
     named = {side: column(name) for side, name in columns.items()}
-    layout, encoder = TableFormat(**named, **reading), predictor.encoder
-    return read_ratings(source, layout, id_types=encoder.id_types, context=encoder.context_columns)
+    layout, encoder = TableFormat(**named, **reading), run.predictor.encoder
+    return run.as_trained(read_ratings(source, layout, id_types=encoder.id_types, context=encoder.context_columns))

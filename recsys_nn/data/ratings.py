@@ -145,20 +145,9 @@ class Ratings:
         return ratings
 
     def liked(self, threshold: float) -> Ratings:
-        """The same table with 1 for ratings of at least ``threshold`` and 0 for those below, on the scale 0 to 1.
-
-        Raises:
-            DataError: where all ratings are on one side of it.
-        """
-        liked = (self._frame["rating"] >= threshold).astype("float64")
-        if liked.nunique() == 1:
-            side = "at least" if liked.iloc[0] else "below"
-            raise DataError(
-                f"liked={threshold:g}: all {len(self)} ratings are {side} it; they are from "
-                f"{self._frame['rating'].min():g} to {self._frame['rating'].max():g}"
-            )
+        """1 where a rating is at least ``threshold``, else 0, on the scale (0, 1); for a model with a binary head."""
         ratings = copy.copy(self)
-        ratings._frame = self._frame.assign(rating=liked)
+        ratings._frame = self._frame.assign(rating=(self._frame["rating"] >= threshold).astype("float64"))
         ratings._scale, ratings._truth = (0.0, 1.0), None
         return ratings
 

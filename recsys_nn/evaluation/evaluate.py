@@ -28,6 +28,9 @@ class Evaluation:
         rmse, mae, r2: of the predictor.
         baselines: RMSE of the closed-form predictors ``global``, ``user``, ``item`` and ``bias``, fitted on the
             same training part.
+        of_probabilities: where the model gives every rating a probability, the mean -log P of the ratings
+            (``log_loss``), the share whose most probable level they are (``accuracy``), and of two levels the area
+            under the ROC curve (``auc``).
         oracle: RMSE of the best possible predictor, where the data are generated and it is known.
         segments: a row for each side (user, item) and how often it was rated in training: side, ratings (in
             training), n, rmse, mae, bias (the bias baseline's RMSE).
@@ -38,6 +41,7 @@ class Evaluation:
     mae: float
     r2: float
     baselines: dict[str, float]
+    of_probabilities: dict[str, float]
     oracle: float | None
     segments: pd.DataFrame = field(repr=False)
 
@@ -56,7 +60,7 @@ class Evaluation:
     def metrics(self) -> dict[str, float]:
         """All figures by name, flat."""
         figures = {"n": float(self.n), "rmse": self.rmse, "mae": self.mae, "r2": self.r2, "lift": self.lift}
-        figures |= {f"{name}_rmse": value for name, value in self.baselines.items()}
+        figures |= {f"{name}_rmse": value for name, value in self.baselines.items()} | self.of_probabilities
         return figures if self.oracle is None else {**figures, "oracle_rmse": self.oracle}
 
     @property
@@ -76,7 +80,8 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
     """Judges ``predictor`` on ratings that it was not trained on.
 
     Raises:
-        DataError: where there are none, or their ids or their scale are not those of the training.
+        DataError: where there are none, their ids or their scale are not those of the training, or a feature of the
+            ratings themselves is missing.
     """
     if not isinstance(ratings, Ratings):
         raise DataError(f"evaluate takes Ratings (load_ratings makes them), not a {type(ratings).__name__}")
@@ -84,6 +89,9 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
         raise DataError("there are no ratings to evaluate on")
     encoder, frame = predictor.encoder, ratings.frame
     check_scale(ratings, encoder.scale)
+    for name in encoder.context_columns:
+        if name not in frame:
+            raise DataError(f"the ratings have no {name!r}, which the model reads of every rating")
     rows = encoder.encode_pairs(frame["user"], frame["item"], context=frame)
     actual = frame["rating"].to_numpy()
     predicted = predictor.predict_rows(rows)
@@ -99,9 +107,27 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
         mae=mae(actual, predicted),
         r2=r2(actual, predicted),
         baselines={name: rmse(actual, values) for name, values in baselines.items()},
+        of_probabilities=_of_probabilities(predictor, frame, actual) if predictor.has_probabilities else {},
         oracle=None if expected is None else rmse(actual, expected),
         segments=_segments(counts, actual, predicted, baselines["bias"]),
     )
+
+
+def _of_probabilities(predictor: Predictor, frame: pd.DataFrame, actual: npt.NDArray[np.float64]) -> dict[str, float]:
+    from sklearn.metrics import roc_auc_score
+
+    table = predictor.predict_probabilities(frame).drop(columns=["user", "item"])
+    levels, probabilities = table.columns.to_numpy(float), table.to_numpy(float)
+    hits = levels == actual[:, None]
+    with np.errstate(divide="ignore"):  # a rating that is no level had no chance
+        losses = -np.log(np.sum(probabilities * hits, axis=1))
+    found = {
+        "log_loss": float(losses.mean()),
+        "accuracy": float(np.mean(levels[probabilities.argmax(axis=1)] == actual)),
+    }
+    if len(levels) == 2 and len(np.unique(actual)) == 2:
+        found["auc"] = float(roc_auc_score(hits[:, 1], probabilities[:, 1]))
+    return found
 
 
 def check_scale(ratings: Ratings, scale: tuple[float, float]) -> None:

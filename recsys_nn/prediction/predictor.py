@@ -78,6 +78,11 @@ class Predictor:
 
         return np.clip(self._in_batches(self._ratings, inputs), *self.encoder.scale)
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the model's head gives every rating a probability."""
+        return hasattr(self.model, "likelihood")
+
     def predict_probabilities(
         self,
         pairs: pd.DataFrame | Ratings | Iterable[tuple[Any, Any]] | None = None,
@@ -101,7 +106,7 @@ class Predictor:
         Raises:
             DataError: where the model's head has no probabilities; else as :meth:`predict`.
         """
-        if not hasattr(self.model, "likelihood"):
+        if not self.has_probabilities:
             raise DataError("this model predicts ratings without probabilities: train one with head='ordinal'")
         asked, inputs = self._encoded(pairs, users, items, where)
         probabilities = np.exp(self._in_batches(self._log_probabilities, inputs))

@@ -143,6 +143,20 @@ def test_files_may_have_the_columns_of_the_ratings_features(run, hourly, tmp_pat
     assert pd.read_csv(tmp_path / "out.csv")["source"].tolist() == ["model", "model"]
 
 
+def test_a_run_of_what_is_liked_is_judged_on_ratings(run, folder, tmp_path):
+    config = {**SMALL, "model": {"kind": "svd", "head": "binary"}, "output": str(tmp_path / "liked")}
+    config["data"] = {**config["data"], "liked": 4}
+    (tmp_path / "liked.yaml").write_text(yaml.safe_dump(config))
+    assert run("train", tmp_path / "liked.yaml")[0] == 0
+    ratings = load_ratings("synthetic", **SMALL["data"]["options"]).frame
+    ratings.to_csv(tmp_path / "ratings.csv", index=False)
+    ratings.assign(rating=(ratings["rating"] >= 4).astype(int)).to_csv(tmp_path / "liked.csv", index=False)
+    code, stars, _ = run("evaluate", tmp_path / "liked", tmp_path / "ratings.csv")
+    assert code == 0
+    assert "auc" in stars
+    assert stars == run("evaluate", tmp_path / "liked", tmp_path / "liked.csv")[1]
+
+
 @pytest.mark.parametrize("name", ["null", "2024-05-01", "007", "a: b"])
 def test_an_output_is_a_path_whatever_it_looks_like(run, folder, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)

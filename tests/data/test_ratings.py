@@ -406,16 +406,9 @@ def test_the_truth_of_ratings_is_none_of_liked_ones():
     assert Ratings(table(), truth=Known()).liked(4).truth is None
 
 
-@pytest.mark.parametrize(
-    ("threshold", "message"),
-    [
-        (2, "^liked=2: all 3 ratings are at least it; they are from 2 to 5"),
-        (5.5, "^liked=5.5: all 3 ratings are below it; they are from 2 to 5"),
-    ],
-)
-def test_a_threshold_that_leaves_one_class_is_refused(threshold, message):
-    with pytest.raises(DataError, match=message):
-        Ratings(table()).liked(threshold)
+def test_a_part_of_which_all_is_liked_is_one_all_the_same():
+    assert Ratings(table()).liked(2).frame["rating"].tolist() == [1.0] * 3
+    assert Ratings(table()).liked(2).scale == (0.0, 1.0)
 
 
 # A part of a table that is never whole

@@ -2,8 +2,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss, roc_auc_score
 
-from recsys_nn import BiasConfig, DataError, Encoder, Predictor, Ratings, Trainer, build_model, evaluate
+from recsys_nn import BiasConfig, DataError, Encoder, Predictor, Ratings, SVDConfig, Trainer, build_model, evaluate
+from tests.models.contract import twenty_ratings
 
 
 def ratings(rows: list[tuple[str, str, float]], **options) -> Ratings:
@@ -106,3 +108,33 @@ def test_the_context_of_a_rating_is_that_of_its_table():
     inputs = {"context_weights": keras.Input((1,), name="context_weights")}
     model = keras.Model(inputs, 2.5 + 1.25**0.5 * inputs["context_weights"])
     assert evaluate(Predictor(model, encoder), table).rmse == pytest.approx(0, abs=1e-6)
+
+
+def test_the_context_of_ratings_is_not_made_up():
+    frame = pd.DataFrame({"user": list("aabb"), "item": [1, 2, 1, 2], "rating": [1, 2, 3, 4], "hour": [1, 2, 3, 4]})
+    encoder = Encoder.fit(Ratings(frame, rating_features=["hour"]), features={"rating": ["hour"]})
+    predictor = Predictor(build_model(SVDConfig(), encoder), encoder)
+    with pytest.raises(DataError, match="the ratings have no 'hour', which the model reads of every rating"):
+        evaluate(predictor, Ratings(frame))
+
+
+@pytest.mark.parametrize("head", ["ordinal", "binary"])
+def test_probabilities_are_judged_too(head):
+    table = twenty_ratings().liked(3) if head == "binary" else twenty_ratings()
+    encoder = Encoder.fit(table)
+    predictor = Predictor(build_model(SVDConfig(head=head, init_std=0.5), encoder), encoder)
+    p = predictor.predict_probabilities(table).drop(columns=["user", "item"])
+    rating = table.frame["rating"]
+    expected = {"log_loss": log_loss(rating, p), "accuracy": np.mean(p.columns[p.to_numpy().argmax(axis=1)] == rating)}
+    if head == "binary":
+        expected["auc"] = roc_auc_score(rating, p[1.0])
+    evaluation = evaluate(predictor, table)
+    assert evaluation.of_probabilities == pytest.approx(expected, rel=1e-5)
+    assert evaluation.metrics["log_loss"] == evaluation.of_probabilities["log_loss"]
+
+
+def test_a_rating_that_is_no_level_has_no_probability():
+    encoder = Encoder.fit(twenty_ratings())
+    predictor = Predictor(build_model(SVDConfig(head="ordinal"), encoder), encoder)
+    odd = Ratings(twenty_ratings().frame.assign(rating=2.5), scale=(1, 5))
+    assert evaluate(predictor, odd).of_probabilities == {"log_loss": np.inf, "accuracy": 0.0}
