@@ -2,7 +2,7 @@
 
     RECSYS_NN_DATA=FOLDER python benchmarks/ordinal_head.py
 
-MovieLens 100K, first official split; epochs are chosen by a tenth of u1.base, and u1.test is scored once a model. A
+MovieLens 100K, first official split; epochs are chosen by a twentieth of u1.base, and u1.test is scored once a model. A
 class is calibrated where the mean of its probabilities is its share of the ratings; within tenths of the rows, ordered
 by the class's probability, the largest gap between the two is shown too.
 """

@@ -198,6 +198,8 @@ def _trained(
         if progress:
             Console().print(name, style="bold", highlight=False, markup=False)
         run = train_on_split(model, encoder, split, trainings[name], progress=progress)
+        if run.stop_reason == "interrupted":  # its error would not compare with those of the others
+            raise KeyboardInterrupt
         predictors[name] = Predictor(run.model, encoder, config=configs[name])
         seconds[name] = run.seconds
     return _Field(predictors, seconds, test)

@@ -1,8 +1,9 @@
+import keras
 import pandas as pd
 import pytest
 
 import recsys_nn as rn
-from recsys_nn import ConfigError, DataError
+from recsys_nn import ConfigError, DataError, Trainer
 from recsys_nn.experiment import fit_encoder, train_on_split
 
 RATINGS = rn.load_ratings("synthetic", n_users=50, n_items=40, n_ratings=1000)
@@ -132,3 +133,20 @@ def test_what_cannot_be_compared_is_refused(models, data, options, message):
 def test_without_a_test_part_there_is_nothing_to_compare_on(data, message):
     with pytest.raises(DataError, match=message):
         compare([SVD, GMF], data)
+
+
+def test_an_interrupted_training_ends_the_comparison():
+    class Interrupts(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recsys_nn.training.trainer.Trainer.__init__", _with(Interrupts()))
+        with pytest.raises(KeyboardInterrupt):
+            compare([SVD, GMF], SPLIT, training=QUICK)
+
+
+def _with(callback):
+    init = Trainer.__init__
+    return lambda self, config, **options: init(self, config, callbacks=[callback], **options)

@@ -60,9 +60,12 @@ def compare(
         check_output(output, overwrite=overwrite)
     if plot is not None:
         _check_plot(plot, overwrite=overwrite)
-    compared: Any = models if kinds is None else _of_kinds(models, kinds.split(","))
     reading = {"separator": separator, "encoding": encoding, "header": header}
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    unread = [name for name, value in (columns | reading).items() if value is not None]
+    if ratings is None and unread:
+        raise ConfigError(f"--{unread[0]}: it is for --ratings")
+    compared: Any = models if kinds is None else _of_kinds(models, kinds.split(","))
     data = None if ratings is None else _read_for_runs(ratings, models[0], columns, reading)
     comparison = judge(compared, data, reference=reference)
     _print_comparison(comparison)
@@ -75,12 +78,21 @@ def compare(
 def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
     """The run of the one config with each of the kinds for a model."""
     from recsys_nn.config import load_config
+    from recsys_nn.models import model_kind
 
     if len(models) != 1:
         raise ConfigError(f"--kinds takes one YAML file, not {len(models)}")
     given = load_config(models[0])
+    head = getattr(given.model, "head", None)
+
+    def of(kind: str) -> str:
+        """The kind with its defaults, and with the head of the given model where it has heads."""
+        if head is None or "head" not in model_kind(kind).config.model_fields:
+            return f"model={{kind: {kind}}}"
+        return f"model={{kind: {kind}, head: {head.kind}}}"
+
     return {
-        kind: given if kind == given.model.kind else load_config(models[0], overrides=[f"model={{kind: {kind}}}"])
+        kind: given if kind == given.model.kind else load_config(models[0], overrides=[of(kind)])
         for kind in map(str.strip, kinds)
     }
 
@@ -117,9 +129,9 @@ def _print_comparison(comparison: Comparison) -> None:
 
     table = Table(title=f"{comparison.n:,} ratings of {comparison.n_users:,} users")
     to_reference = f"RMSE − {comparison.reference} [95%]"
-    table.add_column("model")
+    table.add_column("model", overflow="fold")
     for heading in ("RMSE [95%]", "MAE [95%]", to_reference):
-        table.add_column(Text(heading), justify="right")
+        table.add_column(Text(heading), justify="right", overflow="fold")
     for heading in ("p", "seconds", "parameters"):
         table.add_column(heading, justify="right", no_wrap=True)
     for place, row in enumerate(comparison.table.to_dict("records")):
@@ -136,7 +148,7 @@ def _print_comparison(comparison: Comparison) -> None:
         )
     out.print(table)
     legend = ", ".join(f"{stars} p < {level}" for stars, level in reversed(STARS.items()))
-    out.print(f"{legend} (paired by user, corrected by Holm). ", highlight=False, markup=False, end="")
+    out.print(f"{legend} (paired by user; p corrected by Holm, intervals not). ", highlight=False, markup=False, end="")
     lines = comparison.baselines | ({} if comparison.oracle is None else {"oracle": comparison.oracle})
     out.print(f"RMSE of baselines: {', '.join(f'{name} {rmse:.4f}' for name, rmse in lines.items())}", highlight=False)
 

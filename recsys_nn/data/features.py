@@ -166,7 +166,10 @@ class SideFeatures:
         for config in configs:
             if config.column not in frame.columns:
                 near = did_you_mean(config.column, map(str, frame.columns))
-                raise DataError(f"there is no {side} feature {config.column!r}{near}")
+                kept = (
+                    "; rating_features (in YAML data.format.features) keeps further columns" if side == "rating" else ""
+                )
+                raise DataError(f"there is no {side} feature {config.column!r}{near}{kept}")
         names = dict.fromkeys(config.column for config in configs)
         values = pd.DataFrame({name: plain_values(frame[name], name, where) for name in names})
         columns = tuple(config.fit(values[config.column], known, where) for config in configs)

@@ -269,6 +269,8 @@ def _has_duplicates(table: pd.DataFrame) -> bool:
 def _feature_table(features: pd.DataFrame | None, name: str, ids: pd.Series) -> pd.DataFrame | None:
     if features is None:
         return None
+    if not isinstance(features, pd.DataFrame):
+        raise DataError(f"the {name} features are a DataFrame with a column {name!r}, not a {type(features).__name__}")
     if name not in features.columns:
         raise DataError(f"the {name} features have no column {name!r} among {', '.join(map(repr, features.columns))}")
     table = features.reset_index(drop=True).copy()

@@ -32,7 +32,9 @@ def with_history(predictor: Predictor, history: pd.DataFrame | Ratings) -> Predi
             or ratings that no table of ratings takes.
     """
     layers = {name: layer for name, layer in _named_layers(predictor.model).items() if hasattr(layer, "set_pairs")}
-    if not layers or predictor.config is None:
+    if predictor.config is None:
+        raise DataError("this model does not carry its config, by which a larger one could be built; a run folder does")
+    if not layers:
         raise DataError("this model keeps no sets of who rated what: histories are for the kinds svdpp and autorec")
     pairs = _newly_known(
         predictor, _checked(history, predictor.encoder, any(layer.standard for layer in layers.values()))

@@ -107,7 +107,10 @@ class Predictor:
             DataError: where the model's head has no probabilities; else as :meth:`predict`.
         """
         if not self.has_probabilities:
-            raise DataError("this model predicts ratings without probabilities: train one with head='ordinal'")
+            raise DataError(
+                "this model predicts ratings without probabilities: train one with head='ordinal' (one that Keras has "
+                "loaded has lost them; a run folder keeps them)"
+            )
         asked, inputs = self._encoded(pairs, users, items, where)
         probabilities = np.exp(self._in_batches(self._log_probabilities, inputs))
         levels = pd.DataFrame(probabilities, columns=list(self.model.likelihood.levels))
@@ -116,8 +119,11 @@ class Predictor:
     def with_history(self, history: pd.DataFrame | Ratings) -> Predictor:
         """A predictor that also knows new users by the items that they rated, and new items by their raters.
 
+        A pair counts where one of its ids was not rated in training and the other was; others have no effect. This
+        predictor stays as it is.
+
         Args:
-            history: the columns user and item, and for the kind ``autorec`` the rating; see ``prediction/history.py``.
+            history: the columns user and item, and for the kind ``autorec`` the rating.
 
         Raises:
             DataError: where the model's kind keeps no rated-by sets, or no table of ratings takes the history.

@@ -102,3 +102,20 @@ def test_wrong_calls_give_one_clear_line(run, folder, monkeypatch, words, messag
     assert code == 2
     assert len(err.splitlines()) == 1
     assert pd.Series([err]).str.contains(message, regex=True).all(), err
+
+
+def test_other_kinds_have_the_head_of_the_config(tmp_path, run):
+    config = {**SMALL, "model": {"kind": "svd", "head": "ordinal"}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    code, _, _ = run("compare", tmp_path / "run.yaml", "--kinds", "svd,gmf,bias", "--output", tmp_path / "table.csv")
+    assert code == 0
+    parameters = pd.read_csv(tmp_path / "table.csv").set_index("model")["parameters"]
+    # A row of svd has 16 factors and a bias, one of gmf 8 and a bias; gmf weighs them, and both have 4 thresholds.
+    assert parameters["svd"] % 17 == 4
+    assert parameters["gmf"] % 9 == (8 + 4) % 9
+
+
+def test_columns_without_ratings_to_read_are_refused(folder, run):
+    code, _, err = run("compare", folder / "svd", folder / "bias", "--user", "who")
+    assert code == 2
+    assert "--user: it is for --ratings" in err

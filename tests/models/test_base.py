@@ -4,6 +4,7 @@ import sys
 from typing import Literal
 
 import keras
+import numpy as np
 import pytest
 
 from recsys_nn import ConfigError, Encoder, ModelConfig, Predictor, SVDConfig, build_model, register_model
@@ -87,3 +88,18 @@ def test_the_first_model_of_a_process_has_the_same_weights_as_the_second():
 def test_a_predictor_knows_the_config_of_a_built_model():
     encoder = Encoder.fit(twenty_ratings())
     assert Predictor(build_model(SVDConfig(l2=0.5), encoder), encoder).config == SVDConfig(l2=0.5)
+
+
+def test_keras_loads_a_model_in_another_process_once_the_layers_are_registered(tmp_path):
+    encoder = Encoder.fit(twenty_ratings())
+    model = build_model(SVDConfig(head="ordinal"), encoder, seed=1)
+    model.save(tmp_path / "model.keras")
+    script = (
+        "import sys, numpy as np, keras, recsys_nn.models.registered;"
+        "model = keras.models.load_model(sys.argv[1]);"
+        "print(float(model({'user': np.array([1]), 'item': np.array([2])})[0]))"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path / "model.keras")]
+    printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    expected = float(model({"user": np.array([1]), "item": np.array([2])})[0])
+    assert float(printed) == pytest.approx(expected, rel=1e-6)
