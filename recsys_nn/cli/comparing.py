@@ -78,18 +78,17 @@ def compare(
 def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
     """The run of the one config with each of the kinds for a model."""
     from recsys_nn.config import load_config
-    from recsys_nn.models import model_kind
+    from recsys_nn.models import model_kinds
 
     if len(models) != 1:
         raise ConfigError(f"--kinds takes one YAML file, not {len(models)}")
     given = load_config(models[0])
-    head = getattr(given.model, "head", None)
+    head, known = getattr(given.model, "head", None), model_kinds()
 
     def of(kind: str) -> str:
         """The kind with its defaults, and with the head of the given model where it has heads."""
-        if head is None or "head" not in model_kind(kind).config.model_fields:
-            return f"model={{kind: {kind}}}"
-        return f"model={{kind: {kind}, head: {head.kind}}}"
+        has_heads = kind in known and "head" in known[kind].config.model_fields
+        return f"model={{kind: {kind}, head: {head.kind}}}" if head and has_heads else f"model={{kind: {kind}}}"
 
     return {
         kind: given if kind == given.model.kind else load_config(models[0], overrides=[of(kind)])
