@@ -47,6 +47,7 @@ MAY_IMPORT = {
         "comparing",
         "finished_run",
         "data",
+        "models",
         "training",
         "prediction",
         "evaluation",

@@ -76,6 +76,7 @@ def test_training_with_empty_sets_is_refused():
         model.fit(tensors.inputs, tensors.targets, verbose=0)
     for name in ("user_set", "item_set"):
         model.get_layer(name).before_training(tensors.inputs, tensors.targets)
+    model.compile(loss="mse")
     model.fit(tensors.inputs, tensors.targets, verbose=0)
 
 
