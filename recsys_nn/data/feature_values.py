@@ -55,7 +55,8 @@ def values_of_texts(texts: pd.Series) -> pd.Series:
     filled = pc.filter(array, pc.not_equal(array, ""))
     if len(filled) and pc.all(pc.match_substring_regex(filled, _NUMBER)).as_py():
         whole = pc.all(pc.match_substring_regex(filled, _INTEGER)).as_py()
-        numbers = pc.cast(pc.if_else(pc.not_equal(array, ""), array, None), pa.int64() if whole else pa.float64())
+        written = pc.if_else(pc.not_equal(array, ""), array, pa.scalar(None, array.type))
+        numbers = pc.cast(written, pa.int64() if whole else pa.float64())
         return numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return texts
 
