@@ -55,8 +55,9 @@ def values_of_texts(texts: pd.Series) -> pd.Series:
     filled = pc.filter(array, pc.not_equal(array, ""))
     if len(filled) and pc.all(pc.match_substring_regex(filled, _NUMBER)).as_py():
         whole = pc.all(pc.match_substring_regex(filled, _INTEGER)).as_py()
-        written = pc.if_else(pc.not_equal(array, ""), array, pa.scalar(None, array.type))
-        numbers = pc.cast(written, pa.int64() if whole else pa.float64())
+        written = pc.not_equal(array, "")
+        numbers = pc.cast(pc.if_else(written, array, "0"), pa.int64() if whole else pa.float64())
+        numbers = pc.if_else(written, numbers, pa.scalar(None, numbers.type))
         return numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return texts
 
