@@ -56,7 +56,8 @@ def objective_of(model: keras.Model, config: TrainConfig) -> Objective:
     own: Any = getattr(model, "likelihood", None)
     check = getattr(model, "check_targets", _any_fits)
     if own is None:
-        loss, metrics = config.loss or "mse", config.metrics or ("rmse", "mae")
+        loss = config.loss or "mse"
+        metrics = ("rmse", "mae") if config.metrics is None else config.metrics
         return Objective(
             model, loss, _LOSSES[loss], metrics, lambda: [_METRICS[name](name=name) for name in metrics], check
         )

@@ -103,6 +103,11 @@ def test_the_history_is_a_row_an_epoch():
     assert run.seconds >= run.history["seconds"].sum()
 
 
+def test_no_metrics_are_reported_where_none_are_asked_for():
+    settings = TrainConfig(epochs=1, patience=None, validation=0, metrics=())
+    assert list(Trainer(settings, **QUIET).fit(linear_model(), line()).history) == ["epoch", "loss", "seconds"]
+
+
 def test_the_losses_weigh_every_example_once_also_in_a_smaller_last_batch():
     train = line(10)
     settings = TrainConfig(optimizer="sgd", learning_rate=1e-12, batch_size=4, epochs=1, patience=None, validation=0)
