@@ -107,16 +107,17 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
         mae=mae(actual, predicted),
         r2=r2(actual, predicted),
         baselines={name: rmse(actual, values) for name, values in baselines.items()},
-        of_probabilities=_of_probabilities(predictor, frame, actual) if predictor.has_probabilities else {},
+        of_probabilities=_of_probabilities(predictor.predict_row_probabilities(rows), actual)
+        if predictor.has_probabilities
+        else {},
         oracle=None if expected is None else rmse(actual, expected),
         segments=_segments(counts, actual, predicted, baselines["bias"]),
     )
 
 
-def _of_probabilities(predictor: Predictor, frame: pd.DataFrame, actual: npt.NDArray[np.float64]) -> dict[str, float]:
+def _of_probabilities(table: pd.DataFrame, actual: npt.NDArray[np.float64]) -> dict[str, float]:
     from sklearn.metrics import roc_auc_score
 
-    table = predictor.predict_probabilities(frame).drop(columns=["user", "item"])
     levels, probabilities = table.columns.to_numpy(float), table.to_numpy(float)
     hits = levels == actual[:, None]
     with np.errstate(divide="ignore"):  # a rating that is no level had no chance

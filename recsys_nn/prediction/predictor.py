@@ -75,7 +75,6 @@ class Predictor:
 
     def predict_rows(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """The predictions for encoded pairs (``Encoder.encode_pairs``), float32 (n,), within the rating scale."""
-
         return np.clip(self._in_batches(self._ratings, inputs), *self.encoder.scale)
 
     @property
@@ -106,15 +105,18 @@ class Predictor:
         Raises:
             DataError: where the model's head has no probabilities; else as :meth:`predict`.
         """
+        asked, inputs = self._encoded(pairs, users, items, where)
+        return pd.concat([asked[["user", "item"]], self.predict_row_probabilities(inputs)], axis=1)
+
+    def predict_row_probabilities(self, inputs: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
+        """The same for encoded pairs (``Encoder.encode_pairs``): a column for each rating level."""
         if not self.has_probabilities:
             raise DataError(
                 "this model predicts ratings without probabilities: train one with head='ordinal' (one that Keras has "
                 "loaded has lost them; a run folder keeps them)"
             )
-        asked, inputs = self._encoded(pairs, users, items, where)
         probabilities = np.exp(self._in_batches(self._log_probabilities, inputs))
-        levels = pd.DataFrame(probabilities, columns=list(self.model.likelihood.levels))
-        return pd.concat([asked[["user", "item"]], levels], axis=1)
+        return pd.DataFrame(probabilities, columns=list(self.model.likelihood.levels))
 
     def with_history(self, history: pd.DataFrame | Ratings) -> Predictor:
         """A predictor that also knows new users by the items that they rated, and new items by their raters.
