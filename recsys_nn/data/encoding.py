@@ -121,6 +121,11 @@ class Encoder:
         return len(self.items.ids)
 
     @property
+    def counts(self) -> dict[Side, Counts]:
+        """How often each row was rated in training, of users and of items."""
+        return {"user": self.user_counts, "item": self.item_counts}
+
+    @property
     def n_ratings(self) -> int:
         """Training ratings."""
         return int(self.user_counts.sum(dtype=np.int64))

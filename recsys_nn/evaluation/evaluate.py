@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.evaluation.metrics import mae, r2, rmse
@@ -100,7 +102,7 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
         for name, biases in encoder.baselines.items()
     }
     expected = None if ratings.truth is None else ratings.truth.expected(frame["user"], frame["item"])
-    counts = {"user": encoder.user_counts[rows["user"]], "item": encoder.item_counts[rows["item"]]}
+    counts = {side: of_side[rows[side]] for side, of_side in encoder.counts.items()}
     return Evaluation(
         n=len(ratings),
         rmse=rmse(actual, predicted),
@@ -143,7 +145,7 @@ def check_scale(ratings: Ratings, scale: tuple[float, float]) -> None:
 
 
 def _segments(
-    counts: dict[str, npt.NDArray[np.int32]],
+    counts: Mapping[Side, npt.NDArray[np.int32]],
     actual: npt.NDArray[np.float64],
     predicted: npt.NDArray[np.float32],
     bias: npt.NDArray[np.float64],

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.errors import ConfigError
 from recsys_nn.models.base import register_model
 from recsys_nn.models.interactions import InteractionConfig, with_interaction
 
@@ -39,8 +38,8 @@ class BSplineConfig(InteractionConfig):
 
     @model_validator(mode="after")
     def _has_no_setting_without_effect(self) -> BSplineConfig:
-        if self.of == "product" and self.rank != type(self).model_fields["rank"].default:
-            raise ConfigError(f"model.rank: {self.rank} has no effect on splines of the product; leave it out")
+        if self.of == "product":
+            self.refuse_set("rank", "on splines of the product")
         return self
 
 

@@ -80,25 +80,6 @@ def id_inputs(encoder: Encoder) -> dict[str, Any]:
     return inputs
 
 
-def embedded(inputs: dict[str, Any], encoder: Encoder, name: str, dim: int, **options: Any) -> tuple[Any, Any]:
-    """User and item vectors, each (batch, dim), from two new tables ``user_<name>`` and ``item_<name>``."""
-    return (
-        embedded_side("user", inputs, encoder, name, dim, **options),
-        embedded_side("item", inputs, encoder, name, dim, **options),
-    )
-
-
-def embedded_side(side: str, inputs: dict[str, Any], encoder: Encoder, name: str, dim: int, **options: Any) -> Any:
-    """The vectors of one side, (batch, dim), from a new table ``<side>_<name>``."""
-    from recsys_nn.models.layers import FactorEmbedding
-
-    counts = encoder.user_counts if side == "user" else encoder.item_counts
-    table = FactorEmbedding(len(counts), dim, name=f"{side}_{name}", **options)
-    vectors = table(inputs[side])
-    table.set_counts(counts)
-    return vectors
-
-
 class Parts:
     """The parts that a kind puts together, made from its config for the ids and features of an encoder.
 
@@ -136,9 +117,7 @@ class Parts:
 
     def factors_of(self, side: Side, name: str = "factors") -> Any:
         """p or q alone."""
-        dim, l2 = self.config.embedding_dim, self.strength(self.config.l2)
-        own = embedded_side(side, self.inputs, self.encoder, name, dim, l2=l2, init_std=self.init_std)
-        return self.with_features(own, side, name)
+        return self.with_features(self._own_factors(side, name), side, name)
 
     def with_features(self, vectors: Any, side: Side, name: str = "factors") -> Any:
         """A side's vectors (batch, embedding_dim) and those of its features and of the rating's."""
@@ -153,11 +132,10 @@ class Parts:
         from recsys_nn.models.rated_sets import RatedSet
 
         encoder = self.encoder
-        counts: dict[Side, Any] = {"user": encoder.user_counts, "item": encoder.item_counts}
         layer = RatedSet(
             side,
-            {name: len(counts[name]) for name in SIDES},
-            int(counts[side].sum(dtype="int64")),
+            {name: len(counts) for name, counts in encoder.counts.items()},
+            int(encoder.counts[side].sum(dtype="int64")),
             self.config.embedding_dim,
             standard=(encoder.rating_mean, encoder.rating_std) if of_ratings else None,
             l2=l2,
@@ -179,9 +157,7 @@ class Parts:
         from keras import ops
 
         z, dim = self._own_biases(), 1 + self.config.embedding_dim
-        l2 = self.strength(self.config.l2)
-        own = embedded(self.inputs, self.encoder, "factors", self.config.embedding_dim, l2=l2, init_std=self.init_std)
-        vectors = [ops.expand_dims(one, 1) for one in own]
+        vectors = [ops.expand_dims(self._own_factors(side, "factors"), 1) for side in SIDES]
         for side in self.encoder.features if self.config.features else ():
             columns = self._feature_vectors(side, dim, name=f"{side}_features", by_column=True)
             z = z + ops.sum(columns[:, :, :1], axis=1)
@@ -192,10 +168,24 @@ class Parts:
         """The model of latent values z (batch, 1)."""
         return with_head(self.inputs, z, self.config.head, self.encoder, name=self.config.kind)
 
+    def _own_factors(self, side: Side, name: str) -> Any:
+        l2 = self.strength(self.config.l2)
+        return self._embedded(side, name, self.config.embedding_dim, l2=l2, init_std=self.init_std)
+
     def _own_biases(self) -> Any:
         l2 = self._curvature * self.config.bias_l2 * self.encoder.rating_std**2
-        a, b = embedded(self.inputs, self.encoder, "bias", 1, l2=l2, init_std=0.0)
+        a, b = (self._embedded(side, "bias", 1, l2=l2, init_std=0.0) for side in SIDES)
         return a + b
+
+    def _embedded(self, side: Side, name: str, dim: int, *, l2: float, init_std: float) -> Any:
+        """The vectors of one side, (batch, dim), from a new table ``<side>_<name>``."""
+        from recsys_nn.models.layers import FactorEmbedding
+
+        counts = self.encoder.counts[side]
+        table = FactorEmbedding(len(counts), dim, l2=l2, init_std=init_std, name=f"{side}_{name}")
+        vectors = table(self.inputs[side])
+        table.set_counts(counts)
+        return vectors
 
     @cached_property
     def _features(self) -> list[tuple[str, Any]]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.errors import ConfigError
 from recsys_nn.models.base import register_model
 from recsys_nn.models.interactions import InteractionConfig, with_interaction
 
@@ -40,8 +39,8 @@ class KernelConfig(InteractionConfig):
 
     @model_validator(mode="after")
     def _has_no_setting_without_effect(self) -> KernelConfig:
-        if self.kernel != "polynomial" and self.degree != type(self).model_fields["degree"].default:
-            raise ConfigError(f"model.degree: {self.degree} has no effect on the kernel {self.kernel!r}; leave it out")
+        if self.kernel != "polynomial":
+            self.refuse_set("degree", f"on the kernel {self.kernel!r}")
         return self
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.errors import ConfigError
 from recsys_nn.models.base import register_model
 from recsys_nn.models.interactions import InteractionConfig, with_interaction
 
@@ -34,8 +33,8 @@ class PolynomialConfig(InteractionConfig):
     @model_validator(mode="after")
     def _has_no_setting_without_effect(self) -> PolynomialConfig:
         for name in ("cross_rank", "interaction_l2"):
-            if self.degree == 1 and getattr(self, name):
-                raise ConfigError(f"model.{name}: {getattr(self, name):g} has no effect with degree 1; leave it out")
+            if self.degree == 1:
+                self.refuse_set(name, "with degree 1")
         return self
 
 

@@ -92,8 +92,7 @@ class RatedSet(PenalisedLayer):
             )
         used = np.bincount(members, minlength=self.n_rows[self.other]) > 0
         self.vectors.assign(np.where(used[:, None], self.vectors.numpy(), 0))
-        mean, std = self.standard or (0.0, 1.0)
-        self._set(owners, members, (ratings - mean) / std)
+        self._set(owners, members, self._standardised(ratings))
 
     def add_pairs(
         self,
@@ -105,13 +104,16 @@ class RatedSet(PenalisedLayer):
     ) -> None:
         """The sets of another layer and those of further pairs."""
         had = to.owners.numpy() > 0
-        mean, std = self.standard or (0.0, 1.0)
         coefficients = to.coefficients.numpy()[had] if self.standard else np.zeros(had.sum(), np.float32)
         self._set(
             np.concatenate([to.owners.numpy()[had], owners]),
             np.concatenate([to.members.numpy()[had], members]),
-            np.concatenate([coefficients, (ratings - mean) / std]),
+            np.concatenate([coefficients, self._standardised(ratings)]),
         )
+
+    def _standardised(self, ratings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        mean, std = self.standard or (0.0, 1.0)
+        return (ratings - mean) / std
 
     def _set(self, owners: Any, members: Any, coefficients: Any) -> None:
         order = np.argsort(owners, kind="stable")

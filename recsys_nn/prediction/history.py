@@ -68,10 +68,7 @@ def _newly_known(predictor: Predictor, history: pd.DataFrame) -> dict[Side, pd.D
     """For each side the pairs of its new ids with known ids of the other side."""
     encoder = predictor.encoder
     rows = encoder.encode_pairs(history["user"], history["item"])
-    known: dict[Side, Any] = {
-        "user": encoder.user_counts[rows["user"]] > 0,
-        "item": encoder.item_counts[rows["item"]] > 0,
-    }
+    known = {side: counts[rows[side]] > 0 for side, counts in encoder.counts.items()}
     return {side: history[~known[side] & known[other]] for side, other in OTHER_SIDE.items()}
 
 

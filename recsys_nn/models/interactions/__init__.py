@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from recsys_nn.data.encoding import Encoder
+from recsys_nn.errors import ConfigError
 from recsys_nn.models.factors import FactorConfig, Parts
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ class InteractionConfig(FactorConfig):
     """
 
     interaction_l2: float | None = Field(None, ge=0)
+
+    def refuse_set(self, name: str, where: str) -> None:
+        """A ConfigError where a setting that has no effect there is neither its default nor 0."""
+        value = getattr(self, name)
+        if value and value != type(self).model_fields[name].default:
+            raise ConfigError(f"model.{name}: {value:g} has no effect {where}; leave it out")
 
 
 def with_interaction(config: InteractionConfig, encoder: Encoder, layer: Any, **options: Any) -> keras.Model:
