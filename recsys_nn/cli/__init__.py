@@ -24,9 +24,9 @@ from recsys_nn.cli.options import (
     Overwrite,
     RunFolder,
     Separator,
-    column,
     out,
     read_test_ratings,
+    table_format,
 )
 from recsys_nn.errors import RecsysError, TrainingError
 
@@ -106,8 +106,8 @@ def evaluate(
 
     finished = FinishedRun.load(run)
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    table = read_test_ratings(ratings, finished, columns, separator=separator, encoding=encoding, header=header)
-    _print_evaluation(judge(finished.predictor, table))
+    layout = table_format(columns, separator=separator, encoding=encoding, header=header)
+    _print_evaluation(judge(finished.predictor, read_test_ratings(ratings, finished, layout)))
 
 
 @app.command()
@@ -124,25 +124,19 @@ def predict(
     overwrite: Overwrite = False,
 ) -> None:
     """Predict the ratings of a file of user-item pairs."""
-    from recsys_nn.data.readers import TableFormat, read_pairs
+    from recsys_nn.data.readers import read_pairs
     from recsys_nn.data.writers import check_output, write_table
     from recsys_nn.prediction.predictor import SOURCES, Predictor
 
     check_output(output, overwrite=overwrite)
     predictor = Predictor.load(run)
-    layout = TableFormat(
-        user=column(user),
-        item=column(item),
-        timestamp=column(timestamp),
-        separator=separator,
-        encoding=encoding,
-        header=header,
-    )
+    columns = {"user": user, "item": item, "timestamp": timestamp}
+    layout = table_format(columns, separator=separator, encoding=encoding, header=header)
     encoder = predictor.encoder
     asked, where = read_pairs(pairs, layout, encoder.id_types, context=encoder.context_columns)
     predictions = predictor.predict(asked, where=where)
     write_table(predictions, output)
-    if missing := [name for name in predictor.encoder.context_columns if name not in asked]:
+    if missing := [name for name in encoder.context_columns if name not in asked]:
         out.print(
             f"The pairs have no {', '.join(missing)}, which the model reads: they are predicted without.",
             highlight=False,

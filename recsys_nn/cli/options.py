@@ -11,6 +11,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from recsys_nn.data.ratings import Ratings
+    from recsys_nn.data.readers import TableFormat
     from recsys_nn.finished_run import FinishedRun
 
 out = Console()
@@ -28,18 +29,23 @@ Encoding = Annotated[str | None, typer.Option(help="Of a text file; UTF-8, or as
 Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first line names the columns.")]
 
 
-def column(name: str | None) -> str | int | None:
-    """A column by name or by position."""
-    return int(name) if name is not None and name.isascii() and name.isdecimal() else name
+def table_format(columns: Mapping[str, str | None], **reading: Any) -> TableFormat:
+    """The layout of a file: its columns by name or by position, and how it is read."""
+    from recsys_nn.data.readers import TableFormat
+
+    named = {
+        role: int(name) if name is not None and name.isascii() and name.isdecimal() else name
+        for role, name in columns.items()
+    }
+    return TableFormat(**named, **reading)
 
 
-def read_test_ratings(source: str, run: FinishedRun, columns: Mapping[str, str | None], **reading: Any) -> Ratings:
-    """A named data set, or a file (``reading``: as in TableFormat), its ids and ratings taken as training's were."""
+def read_test_ratings(source: str, run: FinishedRun, layout: TableFormat) -> Ratings:
+    """A named data set, or a file of this layout, its ids and ratings taken as training's were."""
     from recsys_nn.data.loading import is_dataset, load_ratings
-    from recsys_nn.data.readers import TableFormat, read_ratings
+    from recsys_nn.data.readers import read_ratings
 
     if is_dataset(source):
         return run.as_trained(load_ratings(source))
-    named = {side: column(name) for side, name in columns.items()}
-    layout, encoder = TableFormat(**named, **reading), run.predictor.encoder
+    encoder = run.predictor.encoder
     return run.as_trained(read_ratings(source, layout, id_types=encoder.id_types, context=encoder.context_columns))
