@@ -6,6 +6,7 @@ import pytest
 
 from recsys_nn import (
     BiasConfig,
+    DataError,
     Encoder,
     FMConfig,
     NeuMFConfig,
@@ -132,6 +133,12 @@ def test_a_prediction_depends_on_its_time(followed):
     assert other_start - other_end > 1
     still = predictor.predict([(1, 5)])["prediction"][0]  # without a time, no drift
     assert start < still < end
+
+
+def test_ratings_without_times_are_not_judged(followed):
+    predictor, test, _ = followed
+    with pytest.raises(DataError, match="the ratings have no 'timestamp', which the model reads of every rating"):
+        evaluate(predictor, Ratings(test.frame.drop(columns="timestamp"), scale=test.scale))
 
 
 def test_a_run_folder_keeps_the_drift(followed, tmp_path):
