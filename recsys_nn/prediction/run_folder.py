@@ -3,7 +3,7 @@
     manifest.json         format, version, model kind, shapes, size and SHA-256 of every other file, versions
     model.json            the model's config
     weights.safetensors   its weights, by place and path
-    encoder.json, users.parquet, items.parquet   the encoder
+    encoder.json, users.parquet, items.parquet, perhaps drift.parquet   the encoder
     calibration.json      what intervals need, where the predictor is calibrated
     and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
 
