@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "strict_yaml": ["errors"],
     "validation": ["errors"],
     "config": ["strict_yaml", "validation", "data", "models", "training", "errors"],
-    "experiment": ["config", "data", "models", "training", "prediction", "evaluation", "errors"],
+    "ensembling": ["data.tensors", "models", "training", "errors"],
+    "experiment": ["ensembling", "config", "data", "models", "training", "prediction", "evaluation", "errors"],
     "finished_run": ["config", "experiment", "data", "prediction", "errors"],
     "comparing": [
         *("config", "experiment", "finished_run"),
