@@ -148,9 +148,14 @@ class Predictor:
             values[part] = function({name: tf.constant(inputs[name][part]) for name in self._inputs}).numpy()
         return values
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The model's inputs, of those that the encoder gives; all, where the model does not name its inputs."""
+        return tuple(self._inputs)
+
     @cached_property
     def _inputs(self) -> dict[str, npt.NDArray[Any]]:
-        """The model's inputs for no pairs; a model that does not name its inputs takes all that there are."""
+        """The same for no pairs."""
         encoder = self.encoder
         given = encoder.encode_pairs(encoder.users.ids[:0], encoder.items.ids[:0])
         structure = getattr(self.model, "input", None)

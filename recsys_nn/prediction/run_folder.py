@@ -6,6 +6,7 @@
     encoder.json, users.parquet, items.parquet   the encoder
     and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
 
+That of a blend (``prediction/blend.py``) has blend.json and the folders of its members in place of a model.
 It is written beside its final place, synced and renamed into it, so that a crash leaves the old run or none.
 Reading verifies the manifest first, and rebuilds the model from its config with the registered builder of its
 kind: no pickle, no keras.models.load_model, no name imported from a file.
@@ -13,11 +14,10 @@ kind: no pickle, no keras.models.load_model, no name imported from a file.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from recsys_nn.data.encoder_files import ENCODER_FILES
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
-from recsys_nn.prediction.manifest import MANIFEST, listed_files, new_manifest, verified_manifest
+from recsys_nn.prediction.manifest import MANIFEST, files_in, listed_files, verified_manifest, write_manifest
 
 if TYPE_CHECKING:
     import keras
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
+BLEND = "blend.json"
 
 
 def write_run_folder(
@@ -48,12 +49,24 @@ def write_run_folder(
         ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), the
             model's kind is not registered, or the disk refuses.
     """
+    config = _registered_config(predictor)
+    return write_folder(
+        path, lambda draft: _write_files(draft, predictor, config, documents or {}), overwrite=overwrite
+    )
+
+
+def write_folder(path: str | Path, fill: Callable[[Path], None], *, overwrite: bool) -> Path:
+    """A run folder at ``path``, of the files that ``fill`` writes into its draft.
+
+    Raises:
+        ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), or the disk
+            refuses.
+    """
     target = Path(path).expanduser().resolve()
     check_place(target, overwrite=overwrite)
-    config = _registered_config(predictor)
     try:
         with atomic_folder(target, replace=overwrite) as draft:
-            _write_files(draft, predictor, config, documents or {})
+            fill(draft)
     except OSError as error:
         raise ArtifactError(f"{target} cannot be written: {error.strerror or error}") from error
     return target
@@ -75,7 +88,7 @@ def check_place(path: str | Path, *, overwrite: bool) -> None:
 
 
 def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
-    found = {file.name for file in folder.iterdir()}
+    found = files_in(folder)
     if not found:
         return
     if MANIFEST not in found:
@@ -93,9 +106,12 @@ def read_run_folder(path: str | Path) -> Predictor:
     Raises:
         ArtifactError: naming the file and why it cannot be used.
     """
+    from recsys_nn.prediction.blend import read_blend
     from recsys_nn.prediction.predictor import Predictor
 
     folder = Path(path)
+    if BLEND in listed_files(folder):
+        return read_blend(folder)
     manifest = verified_manifest(folder, required=(MODEL, WEIGHTS, *ENCODER_FILES))
     config = _model_config(folder / MODEL, manifest)
     try:
@@ -132,8 +148,7 @@ def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documen
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
     shapes = {name: list(values.shape) for name, values in sorted(weights.items())}
-    manifest = new_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
-    (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    write_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
 
 
 def _model_config(file: Path, manifest: dict[str, Any]) -> ModelConfig:
