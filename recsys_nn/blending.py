@@ -88,6 +88,8 @@ def blend(
         raise ConfigError(f"a blend is of two runs or more, not of {len(opened)}")
     if not finished:
         raise ConfigError(f"a blend is of finished runs, run folders or Predictors: {sorts(opened)}")
+    if not isinstance(ratings, Ratings | None):
+        raise DataError(f"weights are fitted on Ratings (load_ratings makes them), not on a {type(ratings).__name__}")
     if output is not None:
         check_place(output, overwrite=overwrite)
     predictors = {name: run.predictor for name, run in finished.items()}

@@ -69,7 +69,9 @@ def test_members_may_see_other_features():
     ratings = rn.load_ratings("synthetic", n_users=30, n_items=20, n_ratings=300)
     plain = predictor_of(rn.SVDConfig(embedding_dim=2, init_std=1.0), encoder=Encoder.fit(ratings))
     features = {"user": ["age"], "item": ["year"], "rating": ["timestamp"]}
-    described = predictor_of(rn.FMConfig(embedding_dim=2, init_std=1.0), encoder=Encoder.fit(ratings, features=features))
+    described = predictor_of(
+        rn.FMConfig(embedding_dim=2, init_std=1.0), encoder=Encoder.fit(ratings, features=features)
+    )
     blend = BlendedPredictor({"plain": plain, "described": described}, {"plain": 0.5, "described": 0.5})
     np.testing.assert_allclose(
         values(blend, ratings), (values(plain, ratings) + values(described, ratings)) / 2, rtol=1e-5
