@@ -68,7 +68,8 @@ def blend(
         rn.blend(["runs/svdpp", "runs/neumf"], output="runs/blend")  # weights from the validation part that they share
         rn.blend({"a": one, "b": other}, split.validation)  # predictors, and ratings that none was trained on
 
-    Test parts are not looked at: ``rn.compare`` does, of the blend and its runs.
+    The blend is calibrated on the same ratings (:meth:`Predictor.calibrated`). Test parts are not looked at;
+    ``rn.compare`` does, of the blend and its runs.
 
     Args:
         runs: two or more, run folders or predictors, by name or in a list; blends among them.
@@ -101,7 +102,7 @@ def blend(
     actual = held_out.frame["rating"].to_numpy()
     predicted = np.column_stack([predictor.predict(held_out)["prediction"] for predictor in predictors.values()])
     weights, cross_fitted = stacked(predicted - encoder.rating_mean, actual - encoder.rating_mean, seed=seed)
-    blended = BlendedPredictor(predictors, dict(zip(predictors, weights.tolist(), strict=True)))
+    blended = BlendedPredictor(predictors, dict(zip(predictors, weights.tolist(), strict=True))).calibrated(held_out)
     errors = {
         "validation_rmse": evaluate(blended, held_out).rmse,
         "cross_fitted_rmse": rmse(actual, np.clip(encoder.rating_mean + cross_fitted, *encoder.scale)),

@@ -79,7 +79,7 @@ def _difference(encoder: Encoder, first: Encoder) -> str:
     if not math.isclose(encoder.rating_mean, first.rating_mean, rel_tol=1e-9, abs_tol=1e-9):
         return f"its mean rating {encoder.rating_mean:g} is not {first.rating_mean:g}"
     for side, counts in first.counts.items():
-        ids = getattr(first, f"{side}s").ids[counts[1:] > 0]
-        if not np.array_equal(encoder.counts[side][getattr(encoder, f"{side}s").lookup(ids)], counts[counts > 0]):
+        ids = first.vocabularies[side].ids[counts[1:] > 0]
+        if not np.array_equal(encoder.counts[side][encoder.vocabularies[side].lookup(ids)], counts[counts > 0]):
             return f"its ratings by {side} are others"
     return ""

@@ -1,9 +1,12 @@
 """Blends: a weighted sum of predictors that is itself a predictor, and its run folder.
 
-manifest.json         as of any run folder, with size and SHA-256 of every file of the members too
-blend.json            the members' names and weights
-member_1, ...         the members in this order, each a whole run folder
-and what ``rn.blend`` adds: metrics.json, data.json
+    manifest.json      as of any run folder, with size and SHA-256 of every file of the members too
+    blend.json         the members' names and weights
+    member_1, ...      the members in this order, each a whole run folder
+    calibration.json   what intervals need, where the blend is calibrated
+    and what ``rn.blend`` adds: metrics.json, data.json
+
+It is written, verified and read as ``prediction/run_folder.py`` says.
 """
 
 from __future__ import annotations
@@ -19,9 +22,10 @@ import pandas as pd
 from recsys_nn.data.joint_encoding import JointEncoder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import ArtifactError, DataError
+from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.manifest import MANIFEST, listed_files, verified_manifest, write_manifest
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.run_folder import BLEND, write_folder
+from recsys_nn.prediction.run_folder import BLEND, read_calibration, write_folder, write_texts
 
 
 class BlendedPredictor(Predictor):
@@ -32,12 +36,19 @@ class BlendedPredictor(Predictor):
     Args:
         members: predictors by name, trained on the same ratings; their features may differ.
         weights: w_k by name.
+        calibration: what its intervals rest on, where it has some; :meth:`calibrated` makes it.
 
     Raises:
         DataError: where the members were not trained on the same ratings.
     """
 
-    def __init__(self, members: Mapping[str, Predictor], weights: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        members: Mapping[str, Predictor],
+        weights: Mapping[str, float],
+        *,
+        calibration: Calibration | None = None,
+    ) -> None:
         from recsys_nn.prediction.blended_model import BlendedModel
 
         encoder = JointEncoder.of({name: member.encoder for name, member in members.items()})
@@ -47,7 +58,7 @@ class BlendedPredictor(Predictor):
             mean=encoder.rating_mean,
             scale=encoder.scale,
         )
-        super().__init__(model, encoder)
+        super().__init__(model, encoder, calibration=calibration)
         self.members = dict(members)
         self.weights = {name: float(weights[name]) for name in members}
 
@@ -60,9 +71,8 @@ class BlendedPredictor(Predictor):
         Raises:
             DataError: naming a member whose kind takes no history.
         """
-        return BlendedPredictor(
-            {name: _with_history(name, member, history) for name, member in self.members.items()}, self.weights
-        )
+        told = {name: _with_history(name, member, history) for name, member in self.members.items()}
+        return BlendedPredictor(told, self.weights, calibration=self.calibration)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the run folder that :meth:`Predictor.load` reads (see ``prediction/blend.py``).
@@ -101,8 +111,7 @@ def write_blend(
             else:
                 member.save(member_folder(draft, place))
         state = {"members": [{"name": name, "weight": weight} for name, weight in blend.weights.items()]}
-        for name, text in {BLEND: json.dumps(state, indent=2) + "\n", **(documents or {})}.items():
-            (draft / name).write_text(text, encoding="utf-8")
+        write_texts(draft, blend, {BLEND: json.dumps(state, indent=2) + "\n", **(documents or {})})
         sizes = {"users": blend.encoder.n_users, "items": blend.encoder.n_items}
         write_manifest(draft, model_kind="blend", sizes=sizes, shapes={})
 
@@ -115,7 +124,7 @@ def read_blend(folder: Path) -> BlendedPredictor:
     Raises:
         ArtifactError: naming the file, of the blend or of a member, and why it cannot be used.
     """
-    verified_manifest(folder, required=(BLEND,))
+    manifest = verified_manifest(folder, required=(BLEND,))
     try:
         members = json.loads((folder / BLEND).read_text(encoding="utf-8"))["members"]
         weights = {str(member["name"]): float(member["weight"]) for member in members}
@@ -125,7 +134,7 @@ def read_blend(folder: Path) -> BlendedPredictor:
         raise ArtifactError(f"{folder / BLEND}: not the members of a blend: {error}") from error
     loaded = {name: Predictor.load(member_folder(folder, place)) for place, name in enumerate(weights, start=1)}
     try:
-        return BlendedPredictor(loaded, weights)
+        return BlendedPredictor(loaded, weights, calibration=read_calibration(folder, manifest))
     except DataError as error:
         raise ArtifactError(f"{folder}: its members do not belong together: {error}") from error
 

@@ -3,7 +3,8 @@
     manifest.json         format, version, model kind, shapes, size and SHA-256 of every other file, versions
     model.json            the model's config
     weights.safetensors   its weights, by place and path
-    encoder.json, users.parquet, items.parquet   the encoder
+    encoder.json, users.parquet, items.parquet, perhaps drift.parquet   the encoder
+    calibration.json      what intervals need, where the predictor is calibrated
     and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
 
 That of a blend (``prediction/blend.py``) has blend.json and the folders of its members in place of a model.
@@ -28,6 +29,7 @@ from recsys_nn.data.encoder_files import ENCODER_FILES
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
+from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.manifest import MANIFEST, files_in, listed_files, verified_manifest, write_manifest
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
+CALIBRATION = "calibration.json"
 BLEND = "blend.json"
 
 
@@ -122,7 +125,7 @@ def read_run_folder(path: str | Path) -> Predictor:
         raise ArtifactError(f"{folder}: the encoder's files do not have the sizes that {MANIFEST} states")
     model = build_model(config, encoder)
     _set_weights(model, folder / WEIGHTS)
-    return Predictor(model, encoder, config=config)
+    return Predictor(model, encoder, config=config, calibration=read_calibration(folder, manifest))
 
 
 def _registered_config(predictor: Predictor) -> ModelConfig:
@@ -142,9 +145,7 @@ def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documen
     weights = {name: np.asarray(variable.numpy()) for name, variable in _named_weights(predictor.model).items()}
     save_file(weights, draft / WEIGHTS)
     predictor.encoder.save(draft)
-    texts = {MODEL: config.model_dump_json(indent=2) + "\n", **documents}
-    for name, text in texts.items():
-        (draft / name).write_text(text, encoding="utf-8")
+    write_texts(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **documents})
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
     shapes = {name: list(values.shape) for name, values in sorted(weights.items())}
@@ -161,6 +162,25 @@ def _model_config(file: Path, manifest: dict[str, Any]) -> ModelConfig:
         return config_class.model_validate_json(file.read_bytes())
     except ValueError as error:
         raise ArtifactError(f"{file}: not a config of kind {kind!r}: {error}") from error
+
+
+def write_texts(draft: Path, predictor: Predictor, texts: Mapping[str, str]) -> None:
+    """Writes text files (name -> text) into a draft, and the predictor's calibration where it has one."""
+    calibration = predictor.calibration
+    calibrated = {} if calibration is None else {CALIBRATION: calibration.model_dump_json() + "\n"}
+    for name, text in {**texts, **calibrated}.items():
+        (draft / name).write_text(text, encoding="utf-8")
+
+
+def read_calibration(folder: Path, manifest: Mapping[str, Any]) -> Calibration | None:
+    """The calibration in a run folder; None where its manifest lists none."""
+    file = folder / CALIBRATION
+    if file.name not in manifest["files"]:
+        return None
+    try:
+        return Calibration.model_validate_json(file.read_bytes())
+    except ValueError as error:
+        raise ArtifactError(f"{file}: not the calibration of intervals: {error}") from error
 
 
 def _set_weights(model: keras.Model, file: Path) -> None:

@@ -93,7 +93,9 @@ def test_a_history_is_told_to_every_member():
         "b": predictor_of(rn.AutoRecConfig(embedding_dim=2), seed=2),
     }
     history = pd.DataFrame({"user": [77, 77], "item": [100, 101], "rating": [1.0, 5.0]})
-    told = BlendedPredictor(takes, {"a": 0.5, "b": 0.5}).with_history(history)
+    blend = BlendedPredictor(takes, {"a": 0.5, "b": 0.5}).calibrated(twenty_ratings())
+    told = blend.with_history(history)
+    assert told.calibration == blend.calibration
     assert told.predict([(77, 103)])["source"].tolist() == ["model"]
     each = [values(member.with_history(history), [(77, 103)]) for member in takes.values()]
     np.testing.assert_allclose(values(told, [(77, 103)]), np.mean(each, axis=0), rtol=1e-6)
