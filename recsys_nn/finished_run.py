@@ -66,7 +66,8 @@ class FinishedRun:
         """Its parts, read again as its config describes them, which may have changed since."""
         assert self._config_file is not None
         config = load_config(self._config_file)
-        return load_split(config.data, config.seed)
+        split = load_split(config.data, config.seed)
+        return split.without_validation() if config.refit else split
 
     @property
     def _config_file(self) -> Path | None:

@@ -2,7 +2,7 @@
 
     manifest.json         format, version, model kind, shapes, size and SHA-256 of every other file, versions
     model.json            the model's config
-    weights.safetensors   its weights, by place and path
+    weights.safetensors   its weights, by place and path; of an average over members, theirs
     encoder.json, users.parquet, items.parquet, perhaps drift.parquet   the encoder
     calibration.json      what intervals need, where the predictor is calibrated
     and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
@@ -109,6 +109,7 @@ def read_run_folder(path: str | Path) -> Predictor:
     Raises:
         ArtifactError: naming the file and why it cannot be used.
     """
+    from recsys_nn.models.averaged import AveragedModel
     from recsys_nn.prediction.blend import read_blend
     from recsys_nn.prediction.predictor import Predictor
 
@@ -121,9 +122,13 @@ def read_run_folder(path: str | Path) -> Predictor:
         encoder = Encoder.load(folder)
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise ArtifactError(f"{folder}: the encoder's files cannot be read: {error}") from error
-    if {"users": encoder.n_users, "items": encoder.n_items} != manifest["sizes"]:
+    sizes = dict(manifest["sizes"])
+    n_members = sizes.pop("members", None)
+    if {"users": encoder.n_users, "items": encoder.n_items} != sizes:
         raise ArtifactError(f"{folder}: the encoder's files do not have the sizes that {MANIFEST} states")
     model = build_model(config, encoder)
+    if n_members is not None:
+        model = AveragedModel(model, n_members)
     _set_weights(model, folder / WEIGHTS)
     return Predictor(model, encoder, config=config, calibration=read_calibration(folder, manifest))
 
@@ -148,6 +153,8 @@ def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documen
     write_texts(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **documents})
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
+    if n_members := getattr(predictor.model, "n_members", None):
+        sizes["members"] = n_members
     shapes = {name: list(values.shape) for name, values in sorted(weights.items())}
     write_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
 

@@ -37,11 +37,11 @@ STIFFEST = 20.0
 Weights = list[npt.NDArray[np.float32]]
 
 
-def sample_posterior(run: TrainingRun, train: TrainingPart, config: PosteriorConfig) -> list[Weights]:
+def posterior_weights(run: TrainingRun, train: TrainingPart, config: PosteriorConfig) -> list[Weights]:
     """``config.samples`` values of the trainable variables of ``run.model``, along a chain from those that it has.
 
     The variance σ² of the noise is the squared error of the run's best epoch, on validation where there is such.
-    Ctrl-C ends the chain and keeps the samples so far.
+    The model itself ends as it was. Ctrl-C ends the chain and keeps the samples so far.
 
     Raises:
         TrainingError: where the loss becomes NaN or infinite.
@@ -62,13 +62,15 @@ def sample_posterior(run: TrainingRun, train: TrainingPart, config: PosteriorCon
     )
     objective.model.compile(optimizer=dynamics, loss=objective.loss(), jit_compile=False)
     settings = settings.model_copy(update={"epochs": config.burn_in + config.samples * config.thin})
-    kept = _Kept(run.model.trainable_variables, config)
+    kept, before = _Kept(run.model.trainable_variables, config), run.model.get_weights()
     engine, _ = choose_engine(objective.model, train, None, settings, [kept])
     try:
         engine.fit([kept])
     except KeyboardInterrupt:
         if not kept.samples:
             raise
+    finally:
+        run.model.set_weights(before)
     return kept.samples
 
 
