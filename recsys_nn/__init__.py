@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recsys_nn.blending import Blend, blend
     from recsys_nn.comparing import compare
     from recsys_nn.config import RunConfig, load_config
     from recsys_nn.data.datasets import dataset_names
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "blending": ("Blend", "blend"),
     "comparing": ("compare",),
     "config": ("RunConfig", "load_config"),
     "data.datasets": ("dataset_names",),
