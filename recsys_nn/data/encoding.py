@@ -128,6 +128,11 @@ class Encoder:
         return len(self.items.ids)
 
     @property
+    def vocabularies(self) -> dict[Side, Vocabulary]:
+        """The ids of users and of items."""
+        return {"user": self.users, "item": self.items}
+
+    @property
     def counts(self) -> dict[Side, Counts]:
         """How often each row was rated in training, of users and of items."""
         return {"user": self.user_counts, "item": self.item_counts}
