@@ -88,6 +88,8 @@ def run_experiment(
     if config.output is not None:
         check_place(config.output, overwrite=overwrite)
     split, began = load_split(config.data, config.seed), time.perf_counter()
+    if config.refit and not len(split.validation):
+        raise ConfigError("refit: there is no validation part to join to the training part; leave it out")
     run, predictor = _trained(config, split, progress=progress)
     metrics = {}
     if len(split.validation):

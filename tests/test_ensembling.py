@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from recsys_nn import (
+    BiasConfig,
+    ConfigError,
+    Encoder,
+    NeuMFConfig,
+    PosteriorConfig,
+    Predictor,
+    SVDConfig,
+    TrainConfig,
+    Trainer,
+    build_model,
+    evaluate,
+    load_ratings,
+    random_split,
+    run_experiment,
+    sample_posterior,
+)
+
+SPLIT = random_split(load_ratings("synthetic", n_users=100, n_items=60, n_ratings=2500), seed=3)
+ENCODER = Encoder.fit(SPLIT.train)
+TRAIN, VALIDATION = (ENCODER.encode(part) for part in (SPLIT.train, SPLIT.validation))
+FEW = PosteriorConfig(samples=20, burn_in=20, thin=2)
+RUN = {
+    "seed": 7,
+    "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 50, "n_ratings": 1500}},
+    "model": {"kind": "svdpp", "embedding_dim": 4, "head": "auto"},
+    "training": {"epochs": 20, "batch_size": 10000, "learning_rate": 0.05},
+    "ensemble": {"samples": 6, "burn_in": 4, "thin": 2},
+}
+
+
+def trained(config):
+    settings = TrainConfig(epochs=30, learning_rate=0.01, patience=5)
+    return Trainer(settings, progress=False).fit(build_model(config, ENCODER, seed=1), TRAIN, VALIDATION)
+
+
+@pytest.mark.parametrize("config", [SVDConfig(embedding_dim=8), NeuMFConfig(embedding_dim=4, head="ordinal")])
+def test_the_average_over_the_posterior_is_better_than_its_samples(config):
+    average = sample_posterior(trained(config), TRAIN, FEW)
+    predictor = Predictor(average, ENCODER)
+    actual, inputs = SPLIT.test.frame["rating"].to_numpy(), ENCODER.encode(SPLIT.test).inputs
+    each = np.sqrt(np.mean((average.each(inputs).numpy() - actual) ** 2, axis=1))
+    found = evaluate(predictor, SPLIT.test).rmse
+    assert found < each.min()
+    assert found < min(evaluate(predictor, SPLIT.test).baselines.values())
+
+
+def test_what_is_unknown_stays_unknown_to_every_sample():
+    average = sample_posterior(trained(SVDConfig(embedding_dim=4)), TRAIN, FEW)
+    spread = Predictor(average, ENCODER).predict_row_std(ENCODER.encode_pairs(["nobody"] * 2, ["nothing"] * 2))
+    np.testing.assert_array_equal(spread, 0)
+
+
+def test_a_closed_form_has_no_posterior():
+    run = Trainer(TrainConfig(), progress=False).fit(build_model(BiasConfig(), ENCODER), TRAIN)
+    with pytest.raises(ConfigError, match="bias is fitted in closed form, there is no posterior to sample"):
+        sample_posterior(run, TRAIN)
+
+
+def test_a_run_with_an_ensemble_predicts_the_average(tmp_path):
+    result = run_experiment({**RUN, "output": str(tmp_path / "run")}, progress=False)
+    assert result.predictor.model.n_members == 6
+    again = Predictor.load(result.path).predict(result.split.test)
+    np.testing.assert_array_equal(again["prediction"], result.predictor.predict(result.split.test)["prediction"])
+
+
+def test_a_refit_trains_on_the_validation_part_too_for_as_many_epochs_as_were_best():
+    first = run_experiment(RUN, progress=False)
+    result = run_experiment({**RUN, "refit": True}, progress=False)
+    assert len(result.split.train) == len(first.split.train) + len(first.split.validation)
+    assert len(result.split.validation) == 0
+    assert result.predictor.encoder.n_ratings == len(result.split.train)
+    assert result.metrics["best_epoch"] == first.metrics["best_epoch"]
+    assert result.metrics["validation_rmse"] == first.metrics["validation_rmse"]
+    assert result.metrics["rmse"] != first.metrics["rmse"]
+    assert result.predictor.calibration == first.predictor.calibration
+
+
+def test_a_refit_without_validation_is_refused():
+    with pytest.raises(ConfigError, match="refit: there is no validation part to join"):
+        run_experiment({**RUN, "data": {**RUN["data"], "split": {"validation": 0}}, "refit": True}, progress=False)
