@@ -49,7 +49,7 @@ SHRINKAGE = 20.0
 """κ, in ratings."""
 MASKED_SHARE = 0.1
 """How much a rating counts for β where an id is taken for unknown: the ratings as they are decide."""
-LEAST_STD = 0.01
+LEAST_STD = 0.001
 """The smallest σ, as a share of the scale's width: a model without error on the held-out ratings is not trusted."""
 _MASKS: tuple[tuple[Side, ...], ...] = ((), ("user",), ("item",), ("user", "item"))
 
