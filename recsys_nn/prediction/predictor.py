@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,9 @@ class Predictor:
         Raises:
             DataError: where there are none, or their ids are not those of the training.
         """
-        return type(self)(self.model, self.encoder, config=self.config, calibration=Calibration.fit(self, validation))
+        calibrated = copy(self)  # with the functions that are traced already
+        calibrated.calibration = Calibration.fit(self, validation)
+        return calibrated
 
     @property
     def has_probabilities(self) -> bool:
