@@ -104,6 +104,18 @@ def test_every_unknown_id_counts_alike():
     assert scores["item"].n == pytest.approx((1 + 1 / 4) ** 2 / (1 + 1 / 16))
 
 
+def test_the_features_of_a_rating_stay_known_where_its_ids_do_not():
+    """r is the hour, exactly: no group has an error."""
+    frame = pd.DataFrame([(u, i, u + i) for u in USERS for i in ITEMS], columns=["user", "item", "hour"])
+    table = Ratings(frame.assign(rating=frame["hour"]), scale=(-100, 100), rating_features=["hour"])
+    encoder = Encoder.fit(table, features={"rating": ["hour"]})
+    inputs = {"context_weights": keras.Input((1,), name="context_weights")}
+    mean, std = float(frame["hour"].mean()), float(frame["hour"].std(ddof=0))
+    predictor = Predictor(keras.Model(inputs, mean + std * inputs["context_weights"]), encoder).calibrated(table)
+    found = predictor.predict(pd.DataFrame({"user": [1, 99], "item": [1, 99], "hour": [2, 5]}), interval=0.9)
+    np.testing.assert_allclose(found[["lower", "upper"]], [[2, 2], [5, 5]], atol=1e-4)
+
+
 def test_what_is_rarely_rated_has_wider_intervals():
     """User 0 has 5 ratings in training, user 1 has 80; their errors are 2 and 1."""
     frame = pd.DataFrame([(int(k >= 5), k, k % 2) for k in range(85)], columns=["user", "item", "rating"])
