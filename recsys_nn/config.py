@@ -18,6 +18,7 @@ from recsys_nn.errors import ConfigError
 from recsys_nn.models import ModelConfig, SVDConfig, model_kind, model_kinds
 from recsys_nn.strict_yaml import read_yaml, with_override
 from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.validation import validated
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -96,7 +97,7 @@ class DataConfig(_Section):
         duplicates: what to do with repeated pairs: error, last or mean.
         user_features: beside files of one's own, a CSV or Parquet file of what is known of users, with their ids.
         item_features: the same of items.
-        features: which columns of these, and of the ratings, models shall see.
+        features: which columns of these, and of the ratings, models shall see, and in which times users drift.
         liked: makes ratings 1 where they are at least this, and 0 where they are below, for a binary model.
         split: the training, validation and test parts.
     """
@@ -156,6 +157,9 @@ class RunConfig(_Section):
         data: the ratings.
         model: a config of any registered kind.
         training: the Trainer's settings; its ``seed`` is the run's unless given.
+        ensemble: samples of the posterior whose predictions are averaged; a single network where left out.
+        refit: whether, once validation has given the number of epochs, its figures and the intervals, the model is
+            trained anew on the training and validation parts together, for so many epochs.
     """
 
     seed: int = Field(0, ge=0, lt=2**31)
@@ -163,6 +167,8 @@ class RunConfig(_Section):
     data: DataConfig
     model: SerializeAsAny[ModelConfig] = SVDConfig()
     training: TrainConfig = TrainConfig()
+    ensemble: PosteriorConfig | None = None
+    refit: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -220,7 +226,7 @@ def config_schema() -> dict[str, Any]:
         if split is not RandomSplitConfig:  # which a split without a kind is
             definition = schema["$defs"][split.__name__]
             definition["required"] = sorted({*definition.get("required", []), "kind"})
-    for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig"):
+    for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig", "DriftConfig"):
         schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": "string"}]}
     schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds]}
     return schema

@@ -57,7 +57,8 @@ class FinishedRun:
         """Its parts, read again as its config describes them, which may have changed since."""
         assert self.folder is not None
         config = load_config(self.folder / "config.yaml")
-        return load_split(config.data, config.seed)
+        split = load_split(config.data, config.seed)
+        return split.without_validation() if config.refit else split
 
     def _document(self, name: str) -> dict:
         """What the experiment left beside the model (the manifest's check has found it whole)."""

@@ -2,8 +2,8 @@
 
     manifest.json         format, version, model kind, shapes, size and SHA-256 of every other file, versions
     model.json            the model's config
-    weights.safetensors   its weights, by place and path
-    encoder.json, users.parquet, items.parquet   the encoder
+    weights.safetensors   its weights, by place and path; of an average over members, theirs
+    encoder.json, users.parquet, items.parquet, perhaps drift.parquet   the encoder
     calibration.json      what intervals need, where the predictor is calibrated
     and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
 
@@ -96,6 +96,7 @@ def read_run_folder(path: str | Path) -> Predictor:
     Raises:
         ArtifactError: naming the file and why it cannot be used.
     """
+    from recsys_nn.models.averaged import AveragedModel
     from recsys_nn.prediction.predictor import Predictor
 
     folder = Path(path)
@@ -105,9 +106,13 @@ def read_run_folder(path: str | Path) -> Predictor:
         encoder = Encoder.load(folder)
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise ArtifactError(f"{folder}: the encoder's files cannot be read: {error}") from error
-    if {"users": encoder.n_users, "items": encoder.n_items} != manifest["sizes"]:
+    sizes = dict(manifest["sizes"])
+    n_members = sizes.pop("members", None)
+    if {"users": encoder.n_users, "items": encoder.n_items} != sizes:
         raise ArtifactError(f"{folder}: the encoder's files do not have the sizes that {MANIFEST} states")
     model = build_model(config, encoder)
+    if n_members is not None:
+        model = AveragedModel(model, n_members)
     _set_weights(model, folder / WEIGHTS)
     return Predictor(model, encoder, config=config, calibration=_calibration(folder / CALIBRATION, manifest))
 
@@ -136,6 +141,8 @@ def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documen
         (draft / name).write_text(text, encoding="utf-8")
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
+    if n_members := getattr(predictor.model, "n_members", None):
+        sizes["members"] = n_members
     shapes = {name: list(values.shape) for name, values in sorted(weights.items())}
     manifest = new_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
     (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
