@@ -104,8 +104,8 @@ def run_experiment(
         documents = {
             "config.yaml": config.to_yaml(),
             "history.csv": run.history.to_csv(index=False),
-            "metrics.json": _json(metrics),
-            "data.json": _json(_provenance(config.data, split)),
+            "metrics.json": as_json(metrics),
+            "data.json": as_json(_provenance(config.data, split)),
         }
         with _undisturbed():
             path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
@@ -196,14 +196,16 @@ def _provenance(data: DataConfig, split: Split) -> dict[str, Any]:
     parts = {name: getattr(split, name) for name in ("train", "validation", "test")}
     return {
         "source": data.source,
-        "parts": {
-            name: {"ratings": len(part), "users": part.n_users, "items": part.n_items, "sha256": fingerprint(part)}
-            for name, part in parts.items()
-        },
+        "parts": {name: described(part) for name, part in parts.items()},
     }
 
 
-def _json(values: Mapping[str, Any]) -> str:
+def described(part: Ratings) -> dict[str, Any]:
+    """What data.json says of a part."""
+    return {"ratings": len(part), "users": part.n_users, "items": part.n_items, "sha256": fingerprint(part)}
+
+
+def as_json(values: Mapping[str, Any]) -> str:
     """JSON, in which a figure that is not a number (R² of one rating) is null."""
     finite = {name: None if value != value else value for name, value in values.items()}
     return json.dumps(finite, indent=2, allow_nan=False) + "\n"

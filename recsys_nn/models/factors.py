@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
-DRIFT_PRIOR = 10.0
+DRIFT_PRIOR = 5.0
 """The noise's variance over that of a user's drift at a knot."""
 
 
@@ -58,7 +58,7 @@ class FactorConfig(LatentConfig):
         init_std: standard deviation of the initial factors.
         features: whether the side features and the drift that the encoder holds are used.
         feature_l2: the penalty on the vectors and biases of side features. None: fifty times the rule for ``l2``.
-        drift_l2: λ of the penalty λ Σ D² on the drift of users at the knots, in rating units. None: 10 / n.
+        drift_l2: λ of the penalty λ Σ D² on the drift of users at the knots, in rating units. None: 5 / n.
     """
 
     prior: ClassVar[float] = 10.0
