@@ -67,6 +67,13 @@ def test_the_saved_run_predicts_the_same(result):
     pd.testing.assert_frame_equal(loaded.predict(result.split.test), result.predictor.predict(result.split.test))
 
 
+def test_intervals_are_calibrated_on_the_validation_part(result):
+    assert result.predictor.calibration == result.predictor.calibrated(result.split.validation).calibration
+    assert Predictor.load(result.path).calibration == result.predictor.calibration
+    assert result.metrics["interval_coverage"] == result.evaluation.coverage
+    assert 0.8 < result.evaluation.coverage < 1
+
+
 def test_the_same_config_gives_the_same_numbers(result):
     again = run_experiment(SMALL, progress=False)
     assert again.path is None
@@ -227,6 +234,7 @@ def test_a_run_without_a_validation_part_must_not_wait_for_one():
     result = run_experiment(config, overrides=["training.patience=null"], progress=False)
     assert result.run.best_epoch == 3
     assert len(result.split.train) == 900
+    assert result.predictor.calibration is None
 
 
 def test_a_misspelt_data_set_is_answered_with_the_nearest():

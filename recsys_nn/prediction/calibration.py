@@ -49,7 +49,7 @@ SHRINKAGE = 20.0
 """κ, in ratings."""
 MASKED_SHARE = 0.1
 """How much a rating counts for β where an id is taken for unknown: the ratings as they are decide."""
-LEAST_STD = 0.01
+LEAST_STD = 0.001
 """The smallest σ, as a share of the scale's width: a model without error on the held-out ratings is not trusted."""
 _MASKS: tuple[tuple[Side, ...], ...] = ((), ("user",), ("item",), ("user", "item"))
 
@@ -140,7 +140,7 @@ def _held_out(predictor: Predictor, ratings: Ratings, masked: tuple[Side, ...]) 
     """The ratings whose ids on the ``masked`` sides are known, predicted as if these were not: the errors, the terms of
     σ², the sources, the weights of the scores, and how much each counts for β."""
     encoder, frame = predictor.encoder, ratings.frame
-    rows = encoder.encode(ratings).inputs
+    rows = {side: encoder.vocabularies[side].lookup(frame[side]) for side in masked}
     times = np.array([encoder.counts[side][rows[side]] for side in masked]).reshape(len(masked), len(frame))
     known = (times > 0).all(axis=0)
     frame = frame[known].assign(**{side: encoder.vocabularies[side].unknown_id for side in masked})

@@ -116,7 +116,7 @@ class Predictor:
         Raises:
             DataError: where there are none, or their ids are not those of the training.
         """
-        calibrated = copy(self)
+        calibrated = copy(self)  # with the functions that are traced already
         calibrated.calibration = Calibration.fit(self, validation)
         return calibrated
 

@@ -35,7 +35,8 @@ def folder(tmp_path_factory) -> Path:
 def test_train_prints_the_results_and_leaves_a_run_folder(run, folder, tmp_path):
     code, out, err = run("train", folder / "small.yaml", "--set", "training.epochs=1", "--output", tmp_path / "run")
     assert (code, err) == (0, "")
-    for shown in ("epoch 1/1", "bias baseline", "oracle (best possible)", "the best baseline (user)", "By segment"):
+    expected = ("epoch 1/1", "bias baseline", "oracle (best possible)", "the best baseline (user)", "By segment")
+    for shown in (*expected, "90% intervals: ", "coverage"):
         assert shown in out
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["best_epoch"] == 1
 
@@ -77,6 +78,20 @@ def test_predict_reads_and_writes_text_and_parquet(run, folder, tmp_path, suffix
     assert written["user"].tolist() == pairs["user"].tolist()
     assert written["prediction"].tolist() == pytest.approx(expected["prediction"].tolist(), rel=1e-5)
     assert written["source"].tolist() == ["model"] * 5 + ["item"]
+
+
+def test_predict_adds_the_ends_of_intervals_where_asked(run, folder, tmp_path):
+    pairs = load_ratings("synthetic", n_users=50, n_items=40, n_ratings=1000).frame[["user", "item"]].head(5)
+    pairs.to_csv(tmp_path / "pairs.csv", index=False)
+    words = ("predict", folder / "run", tmp_path / "pairs.csv", "--output", tmp_path / "out.csv")
+    assert run(*words, "--interval", 0.8)[0] == 0
+    written, expected = pd.read_csv(tmp_path / "out.csv"), Predictor.load(folder / "run").predict(pairs, interval=0.8)
+    assert list(written) == ["user", "item", "prediction", "source", "lower", "upper"]
+    for end in ("lower", "upper"):
+        assert written[end].tolist() == pytest.approx(expected[end].tolist(), rel=1e-5)
+    code, _, err = run(*words, "--interval", 90, "--overwrite")
+    assert code == 2
+    assert "interval=90 is not a share between 0 and 1" in err
 
 
 def test_ids_of_text_are_read_as_the_training_ids_were(run, tmp_path):

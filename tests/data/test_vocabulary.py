@@ -36,6 +36,13 @@ def test_unknown_ids_have_row_0():
     assert fitted("a", "c").lookup(["c", "b", "A"]).tolist() == [2, 0, 0]
 
 
+@pytest.mark.parametrize(("ids", "unknown"), [((0, 1, 3), 2), ((-5, 7), 0), (("0", "1", "a"), "2")])
+def test_an_unknown_id_is_of_the_same_type_and_has_row_0(ids, unknown):
+    vocabulary = fitted(*ids)
+    assert vocabulary.unknown_id == unknown
+    assert vocabulary.lookup([unknown]).tolist() == [0]
+
+
 def test_rows_are_int32_also_where_nothing_is_asked_or_known():
     vocabulary = fitted("a")
     for asked in (["a"], [], ["b"]):

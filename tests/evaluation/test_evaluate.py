@@ -133,6 +133,26 @@ def test_probabilities_are_judged_too(head):
     assert evaluation.metrics["log_loss"] == evaluation.of_probabilities["log_loss"]
 
 
+def test_intervals_are_judged_where_there_are_some(predictor):
+    held_out = ratings([("u", f"i{k}", 1 + k % 5) for k in range(20)] + [("v", "i0", 4)])
+    calibrated = predictor.calibrated(held_out)
+    evaluation = evaluate(calibrated, TEST, interval=0.5)
+    found = calibrated.predict(TEST, interval=0.5)
+    covered, width = TEST.frame["rating"].between(found["lower"], found["upper"]), found["upper"] - found["lower"]
+    assert (evaluation.interval, evaluation.coverage) == (0.5, covered.mean())
+    assert evaluation.width == pytest.approx(width.mean())
+    assert evaluation.metrics["interval_coverage"] == evaluation.coverage
+    assert evaluation.metrics["interval_width"] == evaluation.width
+    segments = evaluation.segments.set_index(["side", "ratings"])
+    assert segments.loc[("user", "0"), "coverage"] == covered[1:3].mean()
+    assert segments.loc[("user", "0"), "width"] == pytest.approx(width[1:3].mean())
+    assert np.isnan(segments.loc[("user", "20+"), "width"])
+    without = evaluate(predictor, TEST)
+    assert without.interval is without.coverage is without.width is None
+    assert "interval_coverage" not in without.metrics
+    assert "coverage" not in without.segments
+
+
 def test_a_rating_that_is_no_level_has_no_probability():
     encoder = Encoder.fit(twenty_ratings())
     predictor = Predictor(build_model(SVDConfig(head="ordinal"), encoder), encoder)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from recsys_nn.evaluation.metrics import mae, r2, rmse
+from recsys_nn.evaluation.metrics import coverage, mae, r2, rmse, width
 
 PAIRS = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=30)
 
@@ -15,6 +15,12 @@ def test_by_hand():
     assert rmse([1, 2, 3], [1, 4, 3]) == pytest.approx(math.sqrt(4 / 3))
     assert mae([1, 2, 3], [1, 4, 3]) == pytest.approx(2 / 3)
     assert r2([1, 2, 3], [1, 4, 3]) == pytest.approx(1 - 4 / 2)
+
+
+def test_of_intervals_by_hand():
+    lower, upper = [1, 2, 3, 4], [2, 3, 4, 4.5]
+    assert coverage([2, 2, 5, 3.9], lower, upper) == 0.5  # an end is inside
+    assert width(lower, upper) == pytest.approx(3.5 / 4)
 
 
 @given(PAIRS)

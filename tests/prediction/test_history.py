@@ -47,6 +47,15 @@ def test_a_new_user_has_the_vectors_of_the_items_they_rated(svdpp):
     assert found["source"].tolist() == ["model"] * 3
 
 
+def test_intervals_stay_calibrated(svdpp):
+    calibrated = svdpp.calibrated(twenty_ratings())
+    extended = calibrated.with_history(HISTORY)
+    assert extended.calibration == calibrated.calibration
+    known, new = (extended.predict([(user, 103)], interval=0.5) for user in (3, 7))
+    assert 0 < known["upper"][0] - known["lower"][0] < 4
+    assert 0 < new["upper"][0] - new["lower"][0] < 4
+
+
 def test_an_id_that_is_known_by_its_features_alone_has_a_history_too():
     """z = v + (v' + y_100 ) · q_i: the user's features and history."""
     ratings = with_features()

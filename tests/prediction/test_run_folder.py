@@ -1,12 +1,14 @@
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
-from recsys_nn import ArtifactError, Encoder, Predictor, SVDConfig, build_model
+from recsys_nn import ArtifactError, DataError, Encoder, Predictor, SVDConfig, build_model
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
 from tests.models.contract import twenty_ratings
 
@@ -142,6 +144,29 @@ def test_weights_of_another_shape_are_refused(predictor, run, tmp_path):
     edit_manifest(run, files=files | {"model.json": others["model.json"]})
     with pytest.raises(ArtifactError, match=r"user_factors/embeddings has shape \(6, 2\), where .* has \(6, 3\)"):
         Predictor.load(run)
+
+
+def test_the_calibration_of_intervals_is_kept_and_checked(predictor, tmp_path):
+    calibrated = predictor.calibrated(twenty_ratings())
+    run = calibrated.save(tmp_path / "run")
+    loaded = Predictor.load(run)
+    assert loaded.calibration == calibrated.calibration
+    asked = {"pairs": twenty_ratings(), "interval": 0.8}
+    pd.testing.assert_frame_equal(loaded.predict(**asked), calibrated.predict(**asked))
+    (run / "calibration.json").write_text('{"variance": [1, 2]}')
+    files = json.loads((run / "manifest.json").read_text())["files"]
+    content = (run / "calibration.json").read_bytes()
+    files["calibration.json"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    edit_manifest(run, files=files)
+    with pytest.raises(ArtifactError, match=r"calibration.json: not the calibration of intervals"):
+        Predictor.load(run)
+
+
+def test_a_run_without_a_calibration_has_no_intervals(run):
+    loaded = Predictor.load(run)
+    assert loaded.calibration is None
+    with pytest.raises(DataError, match="no intervals, as there was no validation part"):
+        loaded.predict(twenty_ratings(), interval=0.9)
 
 
 def test_a_run_is_replaced_only_when_asked(predictor, run):
