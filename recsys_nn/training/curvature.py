@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,23 +15,24 @@ from recsys_nn.training.objective import Objective
 DRAWS = 32
 """Passes over the training part."""
 FLOOR = 0.2
-"""The least mass, as a share of the mean over the variable: what is seldom rated is moved by its penalty alone."""
+"""The least curvature of the likelihood, as a share of the mean over the variable."""
 STIFFEST = 20.0
 """How many weights of a variable may move a prediction together before its masses grow with their number."""
 _ROWS = 2**16
 
-Masses = list[npt.NDArray[np.float32]]
+Arrays = list[npt.NDArray[np.float32]]
+Slopes = Callable[[Any, Any], list[Any]]
 
 
-def masses_of(objective: Objective, train: TrainingPart, *, nats: float, seed: int) -> Masses:
-    """About the curvature of the negative log-likelihood in each weight, for :class:`Langevin`.
+def masses_of(objective: Objective, train: TrainingPart, *, nats: float, seed: int) -> Arrays:
+    """About the curvature of U = nats · n · objective in each weight, for :class:`Langevin`.
 
     The dimensions of a vector share theirs, as a chain may turn them into each other. What no example moves has an
     infinite mass, so that noise does not move it either: the vectors of unknown and of unrated ids stay zero.
 
     Args:
         objective: of the model, at its present weights.
-        train: the training part.
+        train: the training part, n examples.
         nats: the negative log-likelihood that a unit of an example's loss stands for.
         seed: of the draws.
     """
@@ -43,48 +44,79 @@ def masses_of(objective: Objective, train: TrainingPart, *, nats: float, seed: i
         for variable in layer.trainable_variables
     }
     masses = []
-    for variable, squares in zip(model.trainable_variables, fisher_diagonal(objective, train, seed=seed), strict=True):
-        curvature = nats**2 * np.broadcast_to(squares.mean(axis=-1, keepdims=True), squares.shape)
-        mass = (curvature + FLOOR * curvature.mean()) * max(1.0, coupling.get(id(variable), 1.0) / STIFFEST)
-        masses.append(np.where(squares > 0, mass, np.float32(np.inf)).astype(np.float32))
+    fisher, penalties = fisher_diagonal(objective, train, seed=seed), penalty_diagonal(objective, train)
+    for variable, squares, penalty in zip(model.trainable_variables, fisher, penalties, strict=True):
+        likelihood = nats**2 * np.broadcast_to(squares.mean(axis=-1, keepdims=True), squares.shape)
+        mass = (likelihood + FLOOR * likelihood.mean()) * max(1.0, coupling.get(id(variable), 1.0) / STIFFEST)
+        mass += nats * len(train) * penalty
+        masses.append(np.where((squares > 0) & (mass > 0), mass, np.float32(np.inf)).astype(np.float32))
     return masses
 
 
-def fisher_diagonal(objective: Objective, train: TrainingPart, *, seed: int) -> Masses:
+def fisher_diagonal(objective: Objective, train: TrainingPart, *, seed: int) -> Arrays:
     """Σ_k (∂ℓ_k/∂θ)² for every weight θ, the diagonal of the empirical Fisher information of n examples with losses ℓ_k.
 
-    Of one gradient with random signs ε_k it is the expectation, E[(∂/∂θ Σ_k ε_k ℓ_k)²].
+    Of one slope with random signs ε_k it is the expectation, E[(∂/∂θ Σ_k ε_k ℓ_k)²].
     """
     model, loss = objective.model, objective.loss()
-    variables = model.trainable_variables
 
-    @tf.function(reduce_retracing=True)
-    def gradients(inputs: Any, targets: Any, signs: Any) -> list[Any]:
+    @tf.function(autograph=False, reduce_retracing=True)
+    def slopes(examples: Any, signs: Any) -> list[Any]:
+        inputs, targets = examples
         n = tf.size(signs)
         with tf.GradientTape() as tape:
             # Keras takes the mean over the last axis of each example, so there has to be one.
             outputs = tf.reshape(model(inputs, training=True), (n, -1))
             total = loss(tf.reshape(targets, (n, -1)), outputs, sample_weight=signs) * tf.cast(n, tf.float32)
-        found = tape.gradient(total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return [tf.convert_to_tensor(gradient) for gradient in found]
+        return _dense_slopes(tape, total, model)
 
     rng = np.random.default_rng(seed)
-    squares = [np.zeros(variable.shape, np.float32) for variable in variables]
-    for _ in range(DRAWS):
-        sums = [np.zeros(variable.shape, np.float32) for variable in variables]
-        for inputs, targets in _parts(train):
-            signs = rng.choice(np.array([-1, 1], np.float32), len(targets))
-            for total, gradient in zip(sums, gradients(inputs, targets, signs), strict=True):
-                total += gradient.numpy()
-        for square, total in zip(squares, sums, strict=True):
-            square += total**2 / DRAWS
-    return squares
+
+    def draw() -> Arrays:
+        return _summed(slopes, train, lambda n: rng.choice(np.array([-1, 1], np.float32), n))
+
+    return [np.mean(np.square(draws), axis=0) for draws in zip(*(draw() for _ in range(DRAWS)), strict=True)]
 
 
-def _parts(train: TrainingPart) -> Iterator[tuple[Any, Any]]:
-    """All examples, some at a time, as tensors."""
+def penalty_diagonal(objective: Objective, train: TrainingPart) -> Arrays:
+    """∂²/∂θ² of the penalties of the objective for every weight θ; exact where these are sums of squares."""
+    model = objective.model
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def slopes(examples: Any, share: Any) -> list[Any]:
+        inputs, _ = examples
+        with tf.GradientTape() as tape:
+            model(inputs, training=True)
+            total = tf.add_n([tf.constant(0.0), *model.losses]) * share
+        return _dense_slopes(tape, total, model)
+
+    def here() -> Arrays:
+        return _summed(slopes, train, lambda n: np.float32(n / len(train)))
+
+    at, weights = here(), [variable.numpy() for variable in model.trainable_variables]
+    for variable, values in zip(model.trainable_variables, weights, strict=True):
+        variable.assign(values + 1)
+    beyond = here()
+    for variable, values in zip(model.trainable_variables, weights, strict=True):
+        variable.assign(values)
+    return [there - before for there, before in zip(beyond, at, strict=True)]
+
+
+def _dense_slopes(tape: tf.GradientTape, total: Any, model: Any) -> list[Any]:
+    variables = model.trainable_variables
+    return [
+        tf.zeros(variable.shape) if slope is None else tf.convert_to_tensor(slope)
+        for slope, variable in zip(tape.gradient(total, variables), variables, strict=True)
+    ]
+
+
+def _summed(slopes: Slopes, train: TrainingPart, beside: Callable[[int], Any]) -> Arrays:
+    """Slopes summed over all examples, some at a time; ``beside`` gives what n of them come with."""
+    sums: Arrays | None = None
     for block in train.blocks(batch_size=1):
         for start in range(0, len(block.order), _ROWS):
-            rows = slice(start, start + _ROWS)
-            examples = (block.tensors.inputs, block.tensors.targets)
-            yield tf.nest.map_structure(lambda values: tf.constant(values[rows]), examples)  # noqa: B023
+            part = block.tensors.take(np.arange(start, min(start + _ROWS, len(block.order))))
+            found = [slope.numpy() for slope in slopes((part.inputs, part.targets), beside(len(part)))]
+            sums = found if sums is None else [total + more for total, more in zip(sums, found, strict=True)]
+    assert sums is not None
+    return sums

@@ -45,7 +45,7 @@ def posterior_weights(run: TrainingRun, train: TrainingPart, config: PosteriorCo
     half the step size. The model itself ends as it was. Ctrl-C ends the chain and keeps the samples so far.
 
     Raises:
-        TrainingError: where the loss becomes NaN or infinite however short the steps.
+        TrainingError: where the steps diverge however short the steps.
     """
     before = run.model.get_weights()
     step_size = config.step_size
@@ -72,6 +72,7 @@ class _Chain(keras.callbacks.Callback):
         self._objective: Objective = objective_of(run.model, run.config)
         self._train, self._config, self._settings = train, config, run.config
         self._diverged = False
+        self._first_loss = 0.0
         self._nats = 1.0
         if self._objective.model is run.model:
             best = run.history.iloc[run.best_epoch - 1]
@@ -93,6 +94,9 @@ class _Chain(keras.callbacks.Callback):
             seed=self._settings.seed,
         )
         model = self._objective.model
+        # In equilibrium U is above its least value by T / 2 a weight; by more than ten times that it never is.
+        n_weights = sum(int(np.prod(variable.shape)) for variable in self._variables)
+        self._beyond = 5 * config.temperature * n_weights / (n * self._nats) + 1e-3
         model.compile(optimizer=self._dynamics, loss=self._objective.loss(), jit_compile=False)
         epochs = config.burn_in + config.samples * config.thin
         settings = self._settings.model_copy(update={"epochs": epochs, "batch_size": batch_size})
@@ -106,7 +110,9 @@ class _Chain(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """What Keras calls after every epoch."""
-        if not np.isfinite((logs or {})["loss"]):
+        loss = (logs or {})["loss"]
+        self._first_loss = loss if epoch == 0 else self._first_loss
+        if not loss - self._first_loss < self._beyond:
             self._diverged = self.model.stop_training = True
         elif epoch + 1 == self._config.burn_in // 2:
             self._dynamics.set_masses(self._masses())

@@ -91,3 +91,10 @@ def test_ctrl_c_keeps_the_samples_so_far(run, monkeypatch):
     monkeypatch.setattr(Interrupted, "after", 2)
     with pytest.raises(KeyboardInterrupt):
         posterior_weights(run, TRAIN, PosteriorConfig(samples=50, burn_in=2, thin=1))
+
+
+def test_the_curvature_of_the_penalty_is_that_of_its_square(run):
+    before = run.model.get_weights()
+    (found,) = curvature.penalty_diagonal(objective_of(run.model, run.config), TRAIN)
+    np.testing.assert_allclose(found, 2 * L2, rtol=1e-4)
+    np.testing.assert_allclose(run.model.get_weights(), before, rtol=1e-6)
