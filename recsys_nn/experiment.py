@@ -28,6 +28,7 @@ from recsys_nn.data.splits import Split
 from recsys_nn.ensembling import sample_posterior
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
+from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.models import build_model
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
@@ -94,7 +95,7 @@ def run_experiment(
     metrics = {}
     if len(split.validation):
         predictor = predictor.calibrated(split.validation)
-        metrics["validation_rmse"] = evaluate(predictor, split.validation).rmse
+        metrics["validation_rmse"] = _rmse(predictor, split.validation)
     if config.refit:
         split = split.without_validation()
         run, predictor = _refitted(config, split, run, predictor, progress=progress)
@@ -192,6 +193,10 @@ def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Spl
     if isinstance(files.validation, str):
         return Split(train, read(files.validation), test)
     return Split(train, test=test).with_validation(files.validation, seed=seed)
+
+
+def _rmse(predictor: Predictor, ratings: Ratings) -> float:
+    return rmse(ratings.frame["rating"].to_numpy(), predictor.predict_rows(predictor.encoder.encode(ratings).inputs))
 
 
 def _provenance(data: DataConfig, split: Split) -> dict[str, Any]:

@@ -107,8 +107,11 @@ class Calibration(BaseModel):
         """
         if not len(validation):
             raise DataError("there are no ratings to calibrate intervals on")
-        parts = [_held_out(predictor, validation, masked) for masked in _MASKS]
-        errors, terms, sources, weights, importance = (np.concatenate(found) for found in zip(*parts, strict=True))
+        parts = [_held_out(predictor.encoder, validation, masked) for masked in _MASKS]
+        actual, weights, importance = (np.concatenate(found) for found in list(zip(*parts, strict=True))[1:])
+        inputs = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
+        errors, terms = np.abs(actual - predictor.predict_rows(inputs)), _terms(predictor, inputs)
+        sources = source_codes(predictor.encoder, inputs)
         variance, _ = nnls(terms * np.sqrt(importance)[:, None], np.square(errors) * np.sqrt(importance))
         scores = errors / _std(variance, terms, predictor.encoder)
         groups = {name: sources == code for code, name in enumerate(SOURCES)}
@@ -136,16 +139,17 @@ def _std(variance: Floats, terms: Floats, encoder: Encoder) -> Floats:
     return np.maximum(np.sqrt(terms @ variance), LEAST_STD * (highest - lowest))
 
 
-def _held_out(predictor: Predictor, ratings: Ratings, masked: tuple[Side, ...]) -> tuple[npt.NDArray[Any], ...]:
-    """The ratings whose ids on the ``masked`` sides are known, predicted as if these were not: the errors, the terms of
-    σ², the sources, the weights of the scores, and how much each counts for β."""
-    encoder, frame = predictor.encoder, ratings.frame
+def _held_out(
+    encoder: Encoder, ratings: Ratings, masked: tuple[Side, ...]
+) -> tuple[dict[str, npt.NDArray[Any]], Floats, Floats, Floats]:
+    """The ratings whose ids on the ``masked`` sides are known, as if these were not: the inputs of their pairs, the
+    ratings, the weights of their scores, and how much each counts for β."""
+    frame = ratings.frame
     rows = {side: encoder.vocabularies[side].lookup(frame[side]) for side in masked}
     times = np.array([encoder.counts[side][rows[side]] for side in masked]).reshape(len(masked), len(frame))
     known = (times > 0).all(axis=0)
     frame = frame[known].assign(**{side: encoder.vocabularies[side].unknown_id for side in masked})
     inputs = encoder.encode_pairs(frame["user"], frame["item"], context=frame)
-    errors = np.abs(frame["rating"].to_numpy() - predictor.predict_rows(inputs))
     weights = 1 / times[:, known].prod(axis=0, dtype=np.float64)
-    importance = np.full(len(errors), MASKED_SHARE if masked else 1.0)
-    return errors, _terms(predictor, inputs), source_codes(encoder, inputs), weights, importance
+    importance = np.full(len(frame), MASKED_SHARE if masked else 1.0)
+    return inputs, frame["rating"].to_numpy(), weights, importance
