@@ -1,9 +1,9 @@
 """Bayesian factorisation machines by Gibbs sampling (myFM) over ids, rated-by sets and, if asked, all that is known.
 
-After the examples in myFM's repository (ml-100k-regression.py, ml-100k-extended.ipynb). A user's row is the identity,
-and beside it the set of items that they rated in the training part, divided by the root of its size; an item's row
-likewise. An id without training ratings has zeros in both. The columns of a group (the ids of a side, a set, a
-feature) share a prior.
+After the examples in myFM's repository: ml-100k-regression.py, and for all that is known ml-100k-extended.ipynb. A
+user's row is the identity, and beside it the set of items that they rated in the training part, divided by the root of
+its size; an item's row likewise. An id without training ratings has zeros in both. The columns of a group (the ids of
+a side, a set, a feature) share a prior.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import pandas as pd
 import scipy.sparse as sps
 
 BURN_IN = 5  # samples
-AGE_BIN = 10  # years
 
 
 def predict_with_myfm(
@@ -41,19 +40,18 @@ def predict_with_myfm(
         samples: all Gibbs samples; the first ``BURN_IN`` are thrown away.
         seed: of the sampler.
         probit: an ordered probit over the levels of the ratings, instead of normal errors.
-        everything: adds age (decades), gender and occupation of users, genres and release year of items, and the
-            date of the rating as a category.
+        everything: adds the features below, and the date of the rating as a category.
     """
     import myfm
 
-    of_users, of_items = (features_of_users(folder), features_of_items(folder)) if everything else ([], [])
-    sides = [
-        side_rows(train, test, "user", "item", of_users),
-        side_rows(train, test, "item", "user", of_items),
-    ]
-    dates = _dates(train).unique() if everything else []
-    shapes = [len(dates)] * everything + [part.shape[1] for _, parts in sides for part in parts]
-    rows = [(ids, sps.hstack(parts, format="csr")) for ids, parts in sides]
+    users, of_user = ids_and_sets(train, test, "user", "item")
+    items, of_item = ids_and_sets(train, test, "item", "user")
+    dates = _dates(train).unique()
+    if everything:
+        of_user += features_of_users(folder, users)
+        of_item += features_of_items(folder, items)
+    shapes = [len(dates)] * everything + [group.shape[1] for group in of_user + of_item]
+    rows = [(ids, sps.hstack(groups, format="csr")) for ids, groups in ((users, of_user), (items, of_item))]
 
     def inputs(part: pd.DataFrame) -> tuple[Any, list[Any]]:
         blocks = [myfm.RelationBlock(ids.get_indexer(part[ids.name]), matrix) for ids, matrix in rows]
@@ -69,34 +67,41 @@ def predict_with_myfm(
     return model.predict_proba(*inputs(test)) @ levels if probit else model.predict(*inputs(test))
 
 
-def side_rows(
-    train: pd.DataFrame, test: pd.DataFrame, side: str, other: str, features: list[pd.Series]
+def ids_and_sets(
+    train: pd.DataFrame, test: pd.DataFrame, side: str, other: str
 ) -> tuple[pd.Index, list[sps.csr_matrix]]:
-    """All ids of a side, and their rows by groups of columns: the identity, the rated-by set, each feature."""
+    """All ids of a side, and for each the rows of two groups of columns: the identity and the rated-by set."""
     known, others = pd.Index(train[side].unique()), pd.Index(train[other].unique())
     ids = pd.Index(pd.concat([train[side], test[side]]).unique(), name=side)
     rated = (np.ones(len(train)), (ids.get_indexer(train[side]), others.get_indexer(train[other])))
     sets = sps.csr_matrix(rated, shape=(len(ids), len(others)))
     sizes = np.maximum(np.diff(sets.indptr), 1)
-    parts = [one_hot(ids, known), (sps.diags(1 / np.sqrt(sizes)) @ sets).tocsr()]
-    return ids, parts + [many_hot(values.reindex(ids)) for values in features]
+    return ids, [one_hot(ids, known), (sps.diags(1 / np.sqrt(sizes)) @ sets).tocsr()]
 
 
-def features_of_users(folder: Path) -> list[pd.Series]:
-    """Age in decades, gender and occupation, by id."""
-    users = pd.read_csv(folder / "user_features.csv", dtype={"user": str}).set_index("user")
-    return [(users["age"] // AGE_BIN).astype(str), users["gender"], users["occupation"]]
+def features_of_users(folder: Path, ids: pd.Index) -> list[sps.csr_matrix]:
+    """Age (bins of equal shares), occupation, and the region that a zip code begins with."""
+    from myfm.utils.encoders import BinningEncoder
+
+    users = pd.read_csv(folder / "user_features.csv", dtype={"user": str, "zip_code": str}).set_index("user")
+    regions = users["zip_code"].str[0]
+    return [
+        BinningEncoder(users["age"]).to_sparse(users["age"].reindex(ids)),
+        one_hot(users["occupation"].reindex(ids), users["occupation"].unique()),
+        one_hot(regions.reindex(ids), regions.unique()),
+    ]
 
 
-def features_of_items(folder: Path) -> list[pd.Series]:
-    """Genres, joined by "|", and the year of release, by id."""
+def features_of_items(folder: Path, ids: pd.Index) -> list[sps.csr_matrix]:
+    """Year of release (bins of equal shares), and the set of genres, divided by the root of its size."""
+    from myfm.utils.encoders import BinningEncoder, MultipleValuesToSparseEncoder
+
     items = pd.read_csv(folder / "item_features.csv", dtype={"item": str}).set_index("item")
-    return [items["genres"], items["release_date"].str[:4]]
-
-
-def many_hot(texts: pd.Series) -> sps.csr_matrix:
-    """A column for each category, 1 where the text, split at "|", has it; a missing text has none."""
-    return sps.csr_matrix(texts.str.get_dummies("|").to_numpy(dtype=float))
+    years = pd.to_datetime(items["release_date"]).dt.year
+    return [
+        BinningEncoder(years).to_sparse(years.reindex(ids)),
+        MultipleValuesToSparseEncoder(items["genres"], sep="|").to_sparse(items["genres"].reindex(ids)),
+    ]
 
 
 def one_hot(values: Any, categories: Any) -> sps.csr_matrix:

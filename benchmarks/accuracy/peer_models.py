@@ -37,8 +37,8 @@ MODELS = {
     "surprise-svdpp": _surprise("SVDpp", random_state=SEED),
     "myfm": _myfm(rank=10, samples=300, seed=SEED),
     "myfm-probit": _myfm(rank=10, samples=300, seed=SEED, probit=True),
-    "myfm-everything": _myfm(rank=10, samples=300, seed=SEED, everything=True),
-    "myfm-everything-probit": _myfm(rank=10, samples=300, seed=SEED, everything=True, probit=True),
+    "myfm-everything": _myfm(rank=10, samples=512, seed=SEED, everything=True),
+    "myfm-everything-probit": _myfm(rank=10, samples=512, seed=SEED, everything=True, probit=True),
 }
 """Each peer's library and options; what is not among them is the library's default."""
 
@@ -56,7 +56,7 @@ def predict_with_surprise(
 
 
 def score(name: str, folder: Path, scale: tuple[float, float]) -> dict[str, float]:
-    """``rmse`` and ``mae`` of the test file; ``fit_seconds``, of fitting and predicting without start-up and reading."""
+    """``rmse`` and ``mae`` of the test file; ``fit_seconds``, in which a peer fits and predicts what it has read."""
     library, options = MODELS[name]["library"], MODELS[name]["options"]
     columns = ["user", "item", "rating", "timestamp"]
     read = partial(pd.read_csv, sep="\t", names=columns, dtype={"user": str, "item": str})

@@ -65,15 +65,18 @@ class Board:
         columns = [name for table in self.tables for name in ([table, MEAN] if table == FOLDS[-1] else [table])]
         rows = {name: [self.figure(name, column, value) for column in columns] for name in self.contestants}
         rows = {name: row for name, row in rows.items() if any(cell is not None for cell in row)}
-        least = [min((cell for cell in column if cell is not None), default=None) for column in zip(*rows.values())]
+        least = [
+            min((cell for cell in column if cell is not None), default=None)
+            for column in zip(*rows.values(), strict=True)
+        ]
 
         def shown(cell: float | None, lowest: float | None) -> str:
             if cell is None:
                 return ""
             return f"**{cell:{form}}**" if best and cell == lowest else f"{cell:{form}}"
 
-        cells = [[name, *map(shown, row, least)] for name, row in rows.items()]
-        return f"## {title}\n\n{markdown(['', *columns], cells)}\n" if cells else ""
+        lines = [[name, *map(shown, row, least)] for name, row in rows.items()]
+        return f"## {title}\n\n{markdown(['', *columns], lines)}\n" if lines else ""
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

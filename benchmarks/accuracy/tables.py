@@ -99,7 +99,7 @@ def netflix(name: str) -> Table:
 
 def random_fifth(name: str, *, dataset: str, **options: Any) -> Table:
     """A random fifth of a named data set as the test part."""
-    split = rn.random_split(rn.load_ratings(dataset, **options), validation=0, test=0.2, seed=SEED)
+    split = rn.random_split(get_dataset(dataset).load(**options), validation=0, test=0.2, seed=SEED)
     return Table(name, split.train, split.test)
 
 
