@@ -65,7 +65,7 @@ def test_an_ordered_probit_is_for_few_levels(scale, step, fits):
     suited = [contestant.name for contestant in peers() if contestant.suits(table)]
     assert ("myfm-probit" in suited) is fits
     assert "myfm" in suited
-    assert "myfm-everything" not in suited  # features are those of MovieLens 100K
+    assert "myfm-everything" not in suited  # its features are those of MovieLens 100K
 
 
 def test_single_kinds_are_for_the_tables_that_they_were_tuned_on():

@@ -15,7 +15,7 @@ MOST_LEVELS = 10  # different ratings up to which an ordered probit is fitted
 
 
 def peers() -> list[Contestant]:
-    """All peers; what needs features or few levels of ratings only where there are such."""
+    """All peers: an ordered probit where ratings have few levels, all that is known on the split of its authors."""
     return [
         Contestant(
             name,
@@ -30,7 +30,7 @@ def peers() -> list[Contestant]:
 def _suits(options: dict[str, Any], table: Table) -> bool:
     if "probit" in options and table.train.frame["rating"].nunique() > MOST_LEVELS:
         return False
-    return "everything" not in options or table.dataset is not None
+    return "everything" not in options or table.name == "u1"
 
 
 def _score(name: str, options: dict[str, Any], table: Table, folder: Path) -> dict[str, Any]:
