@@ -96,7 +96,7 @@ class DataConfig(_Section):
         duplicates: what to do with repeated pairs: error, last or mean.
         user_features: beside files of one's own, a CSV or Parquet file of what is known of users, with their ids.
         item_features: the same of items.
-        features: which columns of these, and of the ratings, models shall see.
+        features: which columns of these, and of the ratings, models shall see, and in which times users drift.
         liked: makes ratings 1 where they are at least this, and 0 where they are below, for a binary model.
         split: the training, validation and test parts.
     """
@@ -220,7 +220,7 @@ def config_schema() -> dict[str, Any]:
         if split is not RandomSplitConfig:  # which a split without a kind is
             definition = schema["$defs"][split.__name__]
             definition["required"] = sorted({*definition.get("required", []), "kind"})
-    for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig"):
+    for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig", "DriftConfig"):
         schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": "string"}]}
     schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds]}
     return schema

@@ -90,6 +90,8 @@ def run_experiment(
     model = build_model(config.model, encoder, seed=config.seed)
     run = train_on_split(model, encoder, split, config.training, progress=progress)
     predictor = Predictor(run.model, encoder, config=config.model)
+    if len(split.validation):
+        predictor = predictor.calibrated(split.validation)
     evaluation = evaluate(predictor, split.test) if len(split.test) else None
     metrics = _metrics(predictor, split, run, evaluation)
     path = None

@@ -78,6 +78,7 @@ def test_overrides_change_values_at_any_depth():
         (["data.features.user=[{column: age, bin: 3}]"], "^data.features.user.0.bin: .*did you mean 'bins'"),
         (["data.features.user=[age, {column: age, kind: number}]"], "^data.features.user.1.kind: 'number' is not"),
         (["data.features.user=[{column: age, kind: date, bins: 3}]"], "'age': bins=3 is for a numeric feature"),
+        (["data.features.drift={column: timestamp, evry: 3}"], "^data.features.drift.evry: .*did you mean 'every'"),
         (["data.features.user=age"], "^data.features.user: .*tuple, not 'age'"),
         (["data.source=a.csv", "data.features.item=[year]"], "^data.features.item: name the file .*data.item_features"),
         (["data.liked=good"], "^data.liked: .*valid number.*not 'good'"),
@@ -125,6 +126,7 @@ def test_features_in_yaml_are_fitted_by_the_encoder(tmp_path):
     file.write_text(
         "data:\n  source: synthetic\n  features:\n    user: [group, age]\n"
         "    item: [{column: genres, separator: '|'}, {column: year, bins: 5}]\n    rating: [timestamp]\n"
+        "    drift: timestamp\n"
     )
     config = load_config(file)
     assert load_config(yaml.safe_load(config.to_yaml())) == config
@@ -135,6 +137,7 @@ def test_features_in_yaml_are_fitted_by_the_encoder(tmp_path):
         "item": [("genres", "categories"), ("year", "bins")],
         "rating": [("timestamp", "dates")],
     }
+    assert encoder.drift.config.model_dump() == {"column": "timestamp", "every": 4}
 
 
 def test_a_separator_that_yaml_would_eat_can_be_set():
@@ -173,6 +176,8 @@ def test_the_schema_accepts_every_shipped_config(file):
     [
         {"data": {"source": "synthetic", "split": {"validation": 0.2}}},
         {"data": {"source": "synthetic", "features": {"user": ["age", {"column": "age", "bins": 3}]}}},
+        {"data": {"source": "synthetic", "features": {"drift": "timestamp"}}},
+        {"data": {"source": "synthetic", "features": {"drift": {"column": "timestamp", "every": 8}}}},
         {"training": {"optimizer": "sgd", "callbacks": ["reduce_lr_on_plateau"]}},
         {"model": {"kind": "svd", "head": "ordinal"}},
     ],

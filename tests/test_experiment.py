@@ -204,11 +204,12 @@ def test_all_parts_are_liked_or_not_where_the_config_says_so(own_files, tmp_path
 
 
 def test_a_run_with_features_is_saved_and_predicts_the_same(tmp_path):
-    features = {"user": ["group", "age"], "item": [{"column": "genres", "separator": "|"}]}
+    features = {"user": ["group", "age"], "item": [{"column": "genres", "separator": "|"}], "drift": "timestamp"}
     config = {**SMALL, "output": str(tmp_path / "run"), "data": {**SMALL["data"], "features": features}}
     result = run_experiment(config, progress=False)
     loaded = Predictor.load(result.path)
     assert list(loaded.encoder.features) == ["user", "item"]
+    assert loaded.encoder.drift.n_rows == result.predictor.encoder.drift.n_rows
     pd.testing.assert_frame_equal(loaded.predict(result.split.test), result.predictor.predict(result.split.test))
 
 

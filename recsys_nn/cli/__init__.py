@@ -118,6 +118,9 @@ def predict(
     user: Column = None,
     item: Column = None,
     timestamp: Column = None,
+    interval: Annotated[
+        float | None, typer.Option(help="Add the ends of intervals for this share of the ratings.", metavar="0.9")
+    ] = None,
     separator: Separator = None,
     encoding: Encoding = None,
     header: Header = None,
@@ -126,7 +129,8 @@ def predict(
     """Predict the ratings of a file of user-item pairs."""
     from recsys_nn.data.readers import read_pairs
     from recsys_nn.data.writers import check_output, write_table
-    from recsys_nn.prediction.predictor import SOURCES, Predictor
+    from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.prediction.sources import SOURCES
 
     check_output(output, overwrite=overwrite)
     predictor = Predictor.load(run)
@@ -134,7 +138,7 @@ def predict(
     layout = table_format(columns, separator=separator, encoding=encoding, header=header)
     encoder = predictor.encoder
     asked, where = read_pairs(pairs, layout, encoder.id_types, context=encoder.context_columns)
-    predictions = predictor.predict(asked, where=where)
+    predictions = predictor.predict(asked, interval=interval, where=where)
     write_table(predictions, output)
     if missing := [name for name in encoder.context_columns if name not in asked]:
         out.print(
@@ -216,8 +220,16 @@ def _print_evaluation(evaluation: Evaluation) -> None:
             f"{name.replace('_', ' ')} {value:.4f}" for name, value in evaluation.of_probabilities.items()
         )
         out.print(f"Of probabilities: {found}", highlight=False)
-    segments = Table("side", "rated in training", "ratings", "RMSE", "MAE", "bias RMSE", title="By segment")
-    for side, times, n, *errors in evaluation.segments.itertuples(index=False):
+    columns = ["side", "rated in training", "ratings", "RMSE", "MAE", "bias RMSE"]
+    if evaluation.interval is not None:
+        out.print(
+            f"{evaluation.interval:.0%} intervals: {evaluation.coverage:.1%} of the ratings lie in theirs, "
+            f"mean width {evaluation.width:.2f}",
+            highlight=False,
+        )
+        columns += ["coverage", "width"]
+    segments = Table(*columns, title="By segment")
+    for side, times, n, *figures in evaluation.segments.itertuples(index=False):
         if n:
-            segments.add_row(side, times, f"{n:,}", *(f"{error:.4f}" for error in errors))
+            segments.add_row(side, times, f"{n:,}", *(f"{figure:.4f}" for figure in figures))
     out.print(segments)

@@ -1,4 +1,4 @@
-"""An encoder's parts as files: ``encoder.json``, ``users.parquet`` and ``items.parquet``."""
+"""An encoder's parts as files: ``encoder.json``, ``users.parquet``, ``items.parquet``, perhaps ``drift.parquet``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.baselines import EFFECTS, Biases
+from recsys_nn.data.drift import Drift
 from recsys_nn.data.features import Side, SideFeatures
 from recsys_nn.data.vocabulary import Vocabulary
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from recsys_nn.data.encoding import Encoder
 
 ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
+"""Those of every encoder."""
+_DRIFT = "drift.parquet"
 
 _FEATURE = "feature:"
 """Before the name of a feature's column, beside the columns id, count and those of the baselines."""
@@ -34,7 +37,11 @@ def write_encoder(encoder: Encoder, folder: Path) -> None:
         "levels": encoder.levels,
         "level_counts": encoder.level_counts,
         "features": {side: features.state() for side, features in encoder.features.items()},
+        "drift": None,
     }
+    if encoder.drift is not None:
+        values["drift"] = encoder.drift.config.model_dump()
+        encoder.drift.to_frame().to_parquet(folder / _DRIFT, index=False)
     (folder / "encoder.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
@@ -58,6 +65,8 @@ def read_encoder(folder: Path) -> dict[str, Any]:
             for side, state in values.get("features", {}).items()
         },
     }
+    if (drift := values.get("drift")) is not None:
+        parts["drift"] = Drift.restored(drift, pd.read_parquet(folder / _DRIFT))
     for side, frame in frames.items():
         parts[f"{side}s"] = Vocabulary(side, frame["id"])
         parts[f"{side}_counts"] = _with_unknown(frame["count"], np.int32)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.baselines import EFFECTS, BaselineName, Biases, Part, Totals, fit_biases_to_totals
+from recsys_nn.data.drift import Drift
 from recsys_nn.data.encoder_files import read_encoder, write_encoder
 from recsys_nn.data.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
 from recsys_nn.data.ids import IdType, Where, plain_repr, row_number
@@ -37,7 +38,8 @@ class Encoder:
     in training: never (0), for row 0 and for those of ids that are known by their features alone.
 
     ``levels`` are the distinct training ratings, ascending, and ``level_counts`` how often each occurs; both are None
-    where there are more than 100. ``features`` holds the sides (user, item, rating) that have features.
+    where there are more than 100. ``features`` holds the sides (user, item, rating) that have features, ``drift`` the
+    knots of the users' drift in time, where that was asked for.
     """
 
     users: Vocabulary
@@ -51,6 +53,7 @@ class Encoder:
     levels: tuple[float, ...] | None = None
     level_counts: tuple[int, ...] | None = None
     features: Mapping[Side, SideFeatures] = field(default_factory=dict)
+    drift: Drift | None = None
 
     @classmethod
     def fit(
@@ -68,7 +71,8 @@ class Encoder:
         Args:
             train: the training part.
             features: which columns of the user and item features, and of the ratings themselves, models see, as in
-                ``{"user": ["age"], "item": [{"column": "genres", "separator": "|"}], "rating": ["timestamp"]}``.
+                ``{"user": ["age"], "item": [{"column": "genres", "separator": "|"}], "rating": ["timestamp"]}``, and in
+                which times users drift, as in ``{"drift": "timestamp"}``.
 
         Raises:
             DataError: where there is nothing to learn: no ratings, one user, one item, all ratings equal; and for
@@ -76,8 +80,10 @@ class Encoder:
         """
         if not len(train):
             raise DataError("the training part is empty")
-        asked = FeaturesConfig.of(features).by_side()
+        config = FeaturesConfig.of(features)
+        asked = config.by_side()
         tables = {side: _feature_table(train, side) for side in asked}
+        drifting = None if config.drift is None else (config.drift, _feature_table(train, "rating"))
         users, items, moments, levels = _first_pass(train)
         for side in (users, items):
             if len(side.ids) == 1:
@@ -108,6 +114,7 @@ class Encoder:
             levels=levels.values,
             level_counts=levels.counts,
             features=_fitted(asked, tables, {"user": users, "item": items}, totals),
+            drift=None if drifting is None else Drift.fit(drifting[0], next(iter(parts))[0], drifting[1]),
         )
 
     @property
@@ -119,6 +126,11 @@ class Encoder:
     def n_items(self) -> int:
         """Items that have a row: rated in training, or known by their features."""
         return len(self.items.ids)
+
+    @property
+    def vocabularies(self) -> dict[Side, Vocabulary]:
+        """The ids of users and of items."""
+        return {"user": self.users, "item": self.items}
 
     @property
     def counts(self) -> dict[Side, Counts]:
@@ -136,9 +148,10 @@ class Encoder:
 
     @property
     def context_columns(self) -> tuple[str, ...]:
-        """The columns that features of ratings are read from; none where ratings have no features."""
+        """The columns that features of ratings, and the time of the drift, are read from; often none."""
         columns = self.features["rating"].columns if "rating" in self.features else ()
-        return tuple(dict.fromkeys(column.name for column in columns))
+        drift = () if self.drift is None else (self.drift.config.column,)
+        return tuple(dict.fromkeys((*(column.name for column in columns), *drift)))
 
     def encode(self, ratings: Ratings | pd.DataFrame) -> Tensors:
         """The model's inputs (:meth:`encode_pairs`) and the ratings (float32), in the table's order."""
@@ -187,13 +200,14 @@ class Encoder:
     ) -> dict[str, npt.NDArray[Any]]:
         """The model's inputs for pairs of raw ids: ``{"user": int32 (n,), "item": int32 (n,)}``.
 
-        Where ratings have features, also ``"context_rows"``, int32 (n, K), and ``"context_weights"``, float32 (n, K).
+        Where ratings have features, also ``"context_rows"``, int32 (n, K), and ``"context_weights"``, float32 (n, K);
+        where users drift, ``"drift_rows"`` and ``"drift_weights"``, the same with K = 2.
 
         Args:
             users: n ids.
             items: n ids.
-            context: a frame with n rows and the columns of the ratings' features; what it does not have is a missing
-                value of each pair, and so is all of it where it is not given. Other columns do not matter.
+            context: a frame with n rows and the :attr:`context_columns`; what it does not have is a missing value of
+                each pair, and so is all of it where it is not given. Other columns do not matter.
             where: names a pair in error messages.
 
         Raises:
@@ -207,15 +221,19 @@ class Encoder:
         n = len(inputs["user"])
         if n != len(inputs["item"]):
             raise DataError(f"{n} users and {len(inputs['item'])} items do not make pairs")
-        if "rating" in self.features:
+        if self.context_columns:
             context = pd.DataFrame(index=range(n)) if context is None else context
             if len(context) != n:
                 raise DataError(f"{len(context)} rows of context do not fit {n} pairs")
-            inputs["context_rows"], inputs["context_weights"] = self.features["rating"].encode(context, where)
+            if "rating" in self.features:
+                inputs["context_rows"], inputs["context_weights"] = self.features["rating"].encode(context, where)
+            if self.drift is not None:
+                inputs["drift_rows"], inputs["drift_weights"] = self.drift.encode(inputs["user"], context, where)
         return inputs
 
     def save(self, folder: str | Path) -> None:
-        """Written as ``encoder.json``, ``users.parquet`` and ``items.parquet`` into an existing folder."""
+        """Written into an existing folder: ``encoder.json``, ``users.parquet``, ``items.parquet`` and, where users
+        drift, ``drift.parquet``."""
         write_encoder(self, Path(folder))
 
     @classmethod

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from recsys_nn.data.ids import Where, plain_repr
 from recsys_nn.data.timestamps import DTYPE, as_timestamps
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, did_you_mean
 
 _INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
@@ -44,6 +44,24 @@ def plain_values(values: Any, name: str, where: Where) -> pd.Series:
                 raise DataError(f"{where(row)}: the feature {name!r} {found}, not a number, a text or a time")
     texts = series.astype("str")
     return texts.mask(texts == "")
+
+
+def plain_column(frame: pd.DataFrame, name: str, side: str, where: Where) -> pd.Series:
+    """The plain values of a column of a side's features.
+
+    Raises:
+        DataError: where the frame does not have it, with the nearest name.
+    """
+    if name not in frame.columns:
+        near = did_you_mean(name, map(str, frame.columns))
+        kept = "; rating_features (in YAML data.format.features) keeps further columns" if side == "rating" else ""
+        raise DataError(f"there is no {side} feature {name!r}{near}{kept}")
+    return plain_values(frame[name], name, where)
+
+
+def plain_column_or_missing(frame: pd.DataFrame, name: str, where: Where) -> pd.Series:
+    """The plain values of a column; where the frame does not have it, each is missing."""
+    return plain_values(frame.get(name, pd.Series(np.nan, index=frame.index)), name, where)
 
 
 def values_of_texts(texts: pd.Series) -> pd.Series:

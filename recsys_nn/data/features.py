@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from recsys_nn.data.drift import DriftConfig
 from recsys_nn.data.feature_columns import Bins, Categories, Dates, FeatureColumn, Mask, Numeric, Period, Slots
-from recsys_nn.data.feature_values import plain_values
+from recsys_nn.data.feature_values import plain_column, plain_column_or_missing
 from recsys_nn.data.ids import Where, row_number
 from recsys_nn.errors import ConfigError, DataError, did_you_mean
 
@@ -92,12 +93,13 @@ class FeatureConfig(BaseModel):
 
 
 class FeaturesConfig(BaseModel):
-    """The features of each side.
+    """The features of each side, and the drift of users in time.
 
     Args:
         user: columns of the users' features.
         item: columns of the items' features.
         rating: ``timestamp``, or columns that are kept beside the ratings.
+        drift: the column of the times in which the users' biases drift, usually ``timestamp``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,6 +107,7 @@ class FeaturesConfig(BaseModel):
     user: tuple[FeatureConfig, ...] = ()
     item: tuple[FeatureConfig, ...] = ()
     rating: tuple[FeatureConfig, ...] = ()
+    drift: DriftConfig | None = None
 
     @classmethod
     def of(cls, features: FeaturesConfig | Mapping[str, Any] | None) -> FeaturesConfig:
@@ -119,7 +122,8 @@ class FeaturesConfig(BaseModel):
             problem = error.errors()[0]
             place = ".".join(map(str, problem["loc"]))
             if problem["type"] == "extra_forbidden":
-                known = (FeatureConfig if len(problem["loc"]) > 1 else cls).model_fields
+                inner = DriftConfig if problem["loc"][0] == "drift" else FeatureConfig
+                known = (inner if len(problem["loc"]) > 1 else cls).model_fields
                 raise DataError(f"features.{place} is unknown{did_you_mean(str(problem['loc'][-1]), known)}") from None
             raise DataError(f"features.{place}: {problem['msg']}, not {problem['input']!r}") from None
 
@@ -163,15 +167,8 @@ class SideFeatures:
         Raises:
             DataError: for a column that is missing, constant, or not of its kind.
         """
-        for config in configs:
-            if config.column not in frame.columns:
-                near = did_you_mean(config.column, map(str, frame.columns))
-                kept = (
-                    "; rating_features (in YAML data.format.features) keeps further columns" if side == "rating" else ""
-                )
-                raise DataError(f"there is no {side} feature {config.column!r}{near}{kept}")
         names = dict.fromkeys(config.column for config in configs)
-        values = pd.DataFrame({name: plain_values(frame[name], name, where) for name in names})
+        values = pd.DataFrame({name: plain_column(frame, name, side, where) for name in names})
         columns = tuple(config.fit(values[config.column], known, where) for config in configs)
         return cls(side, columns, None if side == "rating" else values)
 
@@ -210,8 +207,7 @@ class SideFeatures:
         slots = []
         first = 0
         for column in self.columns:
-            values = frame.get(column.name, pd.Series(np.nan, index=frame.index))
-            rows, weights = column.encode(plain_values(values, column.name, where), where)
+            rows, weights = column.encode(plain_column_or_missing(frame, column.name, where), where)
             slots.append((np.where(rows > 0, rows + first, 0).astype(np.int32), weights))
             first += column.n_rows
         rows, weights = (np.hstack(parts) for parts in zip(*slots, strict=True))

@@ -28,7 +28,7 @@ def with_ids(encoder: Encoder, new: Mapping[Side, pd.Series]) -> Encoder:
     features, baselines = dict(encoder.features), dict(encoder.baselines)
     for side in SIDES:
         times = new[side].value_counts(sort=False)
-        had: Vocabulary = getattr(encoder, f"{side}s")
+        had = encoder.vocabularies[side]
         without_row = times.index.to_numpy()[had.lookup(times.index) == 0]
         ids = pd.concat([had.ids, pd.Series(without_row, dtype=had.ids.dtype)], ignore_index=True)
         vocabulary = changes[f"{side}s"] = Vocabulary(side, ids)

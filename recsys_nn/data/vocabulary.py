@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,12 @@ class Vocabulary:
     def n_rows(self) -> int:
         """Rows of a table for these ids, the unknown row 0 included."""
         return len(self.ids) + 1
+
+    @property
+    def unknown_id(self) -> int | str:
+        """An id of their type that is none of these: the first number that is not, as a text where ids are texts."""
+        numbers = count() if self.type == "integer" else map(str, count())
+        return next(number for number in numbers if number not in self._index)
 
     def lookup(self, values: Any, where: Where = row_number) -> npt.NDArray[np.int32]:
         """The row of every id, 0 where it is unknown.

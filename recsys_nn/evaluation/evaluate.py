@@ -14,7 +14,7 @@ import pandas as pd
 from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
-from recsys_nn.evaluation.metrics import mae, r2, rmse
+from recsys_nn.evaluation.metrics import coverage, mae, r2, rmse, width
 from recsys_nn.prediction.predictor import Predictor
 
 SEGMENTS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}
@@ -33,9 +33,11 @@ class Evaluation:
         of_probabilities: where the model gives every rating a probability, the mean -log P of the ratings
             (``log_loss``), the share whose most probable level they are (``accuracy``), and of two levels the area
             under the ROC curve (``auc``).
+        interval: where the predictor is calibrated, the share of the ratings that shall lie in their intervals.
+        coverage, width: the share that do, and the mean width of the intervals, in rating units.
         oracle: RMSE of the best possible predictor, where the data are generated and it is known.
         segments: a row for each side (user, item) and how often it was rated in training: side, ratings (in
-            training), n, rmse, mae, bias (the bias baseline's RMSE).
+            training), n, rmse, mae, bias (the bias baseline's RMSE), and of a calibrated predictor coverage and width.
     """
 
     n: int
@@ -46,6 +48,9 @@ class Evaluation:
     of_probabilities: dict[str, float]
     oracle: float | None
     segments: pd.DataFrame = field(repr=False)
+    interval: float | None = None
+    coverage: float | None = None
+    width: float | None = None
 
     @property
     def best_baseline(self) -> str:
@@ -63,7 +68,8 @@ class Evaluation:
         """All figures by name, flat."""
         figures = {"n": float(self.n), "rmse": self.rmse, "mae": self.mae, "r2": self.r2, "lift": self.lift}
         figures |= {f"{name}_rmse": value for name, value in self.baselines.items()} | self.of_probabilities
-        return figures if self.oracle is None else {**figures, "oracle_rmse": self.oracle}
+        beside = {"interval_coverage": self.coverage, "interval_width": self.width, "oracle_rmse": self.oracle}
+        return figures | {name: value for name, value in beside.items() if value is not None}
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -78,8 +84,13 @@ class Evaluation:
         return self.summary.to_html(index=False, float_format="{:.4f}".format)
 
 
-def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
+def evaluate(predictor: Predictor, ratings: Ratings, *, interval: float = 0.9) -> Evaluation:
     """Judges ``predictor`` on ratings that it was not trained on.
+
+    Args:
+        predictor: whose intervals are judged too, where it is calibrated.
+        ratings: on the scale of the training.
+        interval: the share of the ratings that shall lie in their intervals.
 
     Raises:
         DataError: where there are none, their ids or their scale are not those of the training, or a feature of the
@@ -103,6 +114,9 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
     }
     expected = None if ratings.truth is None else ratings.truth.expected(frame["user"], frame["item"])
     counts = {side: of_side[rows[side]] for side, of_side in encoder.counts.items()}
+    judged = pd.DataFrame({"actual": actual, "predicted": predicted, "bias": baselines["bias"]})
+    if predictor.calibration is not None:
+        judged["lower"], judged["upper"] = predictor.row_intervals(rows, predicted, interval)
     return Evaluation(
         n=len(ratings),
         rmse=rmse(actual, predicted),
@@ -113,7 +127,9 @@ def evaluate(predictor: Predictor, ratings: Ratings) -> Evaluation:
         if predictor.has_probabilities
         else {},
         oracle=None if expected is None else rmse(actual, expected),
-        segments=_segments(counts, actual, predicted, baselines["bias"]),
+        segments=_segments(counts, judged),
+        interval=None if predictor.calibration is None else interval,
+        **_of_intervals(judged),
     )
 
 
@@ -144,19 +160,23 @@ def check_scale(ratings: Ratings, scale: tuple[float, float]) -> None:
         )
 
 
-def _segments(
-    counts: Mapping[Side, npt.NDArray[np.int32]],
-    actual: npt.NDArray[np.float64],
-    predicted: npt.NDArray[np.float32],
-    bias: npt.NDArray[np.float64],
-) -> pd.DataFrame:
+def _segments(counts: Mapping[Side, npt.NDArray[np.int32]], judged: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for side, times in counts.items():
         for name, (least, most) in SEGMENTS.items():
-            inside = (times >= least) & (times <= most)
-            errors: dict[str, float] = dict.fromkeys(("rmse", "mae", "bias"), np.nan)
-            if inside.any():
-                part, model = actual[inside], predicted[inside]
-                errors = {"rmse": rmse(part, model), "mae": mae(part, model), "bias": rmse(part, bias[inside])}
-            rows.append({"side": side, "ratings": name, "n": int(inside.sum()), **errors})
-    return pd.DataFrame(rows)
+            part = judged[(times >= least) & (times <= most)]
+            rows.append({"side": side, "ratings": name, "n": len(part), **(_figures(part) if len(part) else {})})
+    return pd.DataFrame(rows)  # what a row does not have becomes NaN
+
+
+def _figures(judged: pd.DataFrame) -> dict[str, float]:
+    actual, predicted, bias = (judged[name] for name in ("actual", "predicted", "bias"))
+    errors = {"rmse": rmse(actual, predicted), "mae": mae(actual, predicted), "bias": rmse(actual, bias)}
+    return errors | _of_intervals(judged)
+
+
+def _of_intervals(judged: pd.DataFrame) -> dict[str, float]:
+    if "lower" not in judged:
+        return {}
+    lower, upper = judged["lower"], judged["upper"]
+    return {"coverage": coverage(judged["actual"], lower, upper), "width": width(lower, upper)}

@@ -1,8 +1,12 @@
-"""Errors of predicted ratings.
+"""Errors of predicted ratings, and how good intervals are.
 
 For ratings r_k and predictions p_k, k = 1..n:
 
     RMSE = sqrt(mean (r_k - p_k)²)      MAE = mean |r_k - p_k|      R² = 1 - Σ (r_k - p_k)² / Σ (r_k - mean r)²
+
+For intervals from l_k to h_k:
+
+    coverage = mean [l_k ≤ r_k ≤ h_k]      width = mean (h_k - l_k)
 """
 
 from __future__ import annotations
@@ -28,6 +32,17 @@ def r2(ratings: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
     total = float(np.var(np.asarray(ratings, dtype=np.float64)) * np.size(ratings))
     unexplained = float(np.sum(np.square(_residuals(ratings, predictions))))
     return 1.0 - unexplained / total if total else math.nan
+
+
+def coverage(ratings: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> float:
+    """Share of the ratings that lie in their intervals, the ends included."""
+    values = np.asarray(ratings, dtype=np.float64)
+    return float(np.mean((values >= np.asarray(lower)) & (values <= np.asarray(upper))))
+
+
+def width(lower: npt.ArrayLike, upper: npt.ArrayLike) -> float:
+    """Mean width of intervals, in rating units."""
+    return float(np.mean(np.asarray(upper) - np.asarray(lower)))
 
 
 def _residuals(ratings: npt.ArrayLike, predictions: npt.ArrayLike) -> npt.NDArray[np.float64]:

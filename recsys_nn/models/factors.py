@@ -7,6 +7,8 @@ A user's features x (each value j with its weight) and those of the rating itsel
     p_u = P_u + Σ_j x_uj V_j + Σ_j c_j C_j       a_u = A_u + Σ_j x_uj w_j + Σ_j c_j w'_j
 
 and so for items, each side with tables of its own. So a user or item without ratings is still known by its features.
+Where users drift in time, (1 - g) D_uj + g D_u,j+1 is added to a_u, a linear spline in the user's own time
+(``data/drift.py``).
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from recsys_nn.data.encoding import Encoder
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
 FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
+DRIFT_PRIOR = 10.0
+"""The noise's variance over that of a user's drift at a knot."""
 
 
 class LatentConfig(ModelConfig):
@@ -50,8 +56,9 @@ class FactorConfig(LatentConfig):
             the size of the table nor on the rating scale.
         bias_l2: the same penalty on the biases A_u and B_i, in rating units.
         init_std: standard deviation of the initial factors.
-        features: whether the side features that the encoder holds are used.
+        features: whether the side features and the drift that the encoder holds are used.
         feature_l2: the penalty on the vectors and biases of side features. None: fifty times the rule for ``l2``.
+        drift_l2: λ of the penalty λ Σ D² on the drift of users at the knots, in rating units. None: 10 / n.
     """
 
     prior: ClassVar[float] = 10.0
@@ -65,18 +72,24 @@ class FactorConfig(LatentConfig):
     init_std: float = Field(0.1, gt=0)
     features: bool = True
     feature_l2: float | None = Field(None, ge=0)
+    drift_l2: float | None = Field(None, ge=0)
 
 
 def id_inputs(encoder: Encoder) -> dict[str, Any]:
     """A model's inputs, those that ``Encoder.encode`` makes: ``user`` and ``item``, int32 (batch,), and, where ratings
-    have features of their own, ``context_rows`` (int32) and ``context_weights`` (float32), (batch, slots)."""
+    have features of their own, ``context_rows`` (int32) and ``context_weights`` (float32), (batch, slots), and where
+    users drift ``drift_rows`` and ``drift_weights``, (batch, 2)."""
     import keras
 
     inputs: dict[str, Any] = {name: keras.Input(shape=(), dtype="int32", name=name) for name in SIDES}
+    slots: dict[str, int] = {}
     if "rating" in encoder.features:
-        n_slots = sum(encoder.features["rating"].slots)
-        inputs["context_rows"] = keras.Input(shape=(n_slots,), dtype="int32", name="context_rows")
-        inputs["context_weights"] = keras.Input(shape=(n_slots,), dtype="float32", name="context_weights")
+        slots["context"] = sum(encoder.features["rating"].slots)
+    if encoder.drift is not None:
+        slots["drift"] = 2
+    for name, n in slots.items():
+        inputs[f"{name}_rows"] = keras.Input(shape=(n,), dtype="int32", name=f"{name}_rows")
+        inputs[f"{name}_weights"] = keras.Input(shape=(n,), dtype="float32", name=f"{name}_weights")
     return inputs
 
 
@@ -145,7 +158,7 @@ class Parts:
         return layer(self.inputs[side])
 
     def biases(self) -> Any:
-        """a_u + b_i, features included, (batch, 1)."""
+        """a_u + b_i, features and drift included, (batch, 1)."""
         z = self._own_biases()
         for _, joining in self._features:
             z = z + joining[:, :1]
@@ -173,19 +186,34 @@ class Parts:
         return self._embedded(side, name, self.config.embedding_dim, l2=l2, init_std=self.init_std)
 
     def _own_biases(self) -> Any:
-        l2 = self._curvature * self.config.bias_l2 * self.encoder.rating_std**2
+        l2 = self._bias_strength(self.config.bias_l2)
         a, b = (self._embedded(side, "bias", 1, l2=l2, init_std=0.0) for side in SIDES)
-        return a + b
+        return a + b if self.encoder.drift is None or not self.config.features else a + b + self._drift()
+
+    def _drift(self) -> Any:
+        """What the drift of the user adds to a_u, (batch, 1)."""
+        from keras import ops
+
+        assert self.encoder.drift is not None
+        l2 = self.config.drift_l2 if self.config.drift_l2 is not None else DRIFT_PRIOR / self.encoder.n_ratings
+        knots = _looked_up(
+            self.inputs["drift_rows"],
+            self.encoder.drift.counts,
+            1,
+            l2=self._bias_strength(l2),
+            init_std=0.0,
+            name="user_drift",
+        )
+        return ops.sum(knots * ops.expand_dims(self.inputs["drift_weights"], -1), axis=1)
+
+    def _bias_strength(self, l2: float) -> float:
+        """The coefficient of a penalty λ on biases in rating units."""
+        return self._curvature * l2 * self.encoder.rating_std**2
 
     def _embedded(self, side: Side, name: str, dim: int, *, l2: float, init_std: float) -> Any:
         """The vectors of one side, (batch, dim), from a new table ``<side>_<name>``."""
-        from recsys_nn.models.layers import FactorEmbedding
-
         counts = self.encoder.counts[side]
-        table = FactorEmbedding(len(counts), dim, l2=l2, init_std=init_std, name=f"{side}_{name}")
-        vectors = table(self.inputs[side])
-        table.set_counts(counts)
-        return vectors
+        return _looked_up(self.inputs[side], counts, dim, l2=l2, init_std=init_std, name=f"{side}_{name}")
 
     @cached_property
     def _features(self) -> list[tuple[str, Any]]:
@@ -221,3 +249,13 @@ class Parts:
         vectors = layer(self.inputs[side])
         layer.set_features(found.rows, found.weights)
         return vectors
+
+
+def _looked_up(rows: Any, counts: npt.NDArray[np.integer], dim: int, **options: Any) -> Any:
+    """The vectors of rows, (*rows, dim), from a new table of vectors for these counts in training."""
+    from recsys_nn.models.layers import FactorEmbedding
+
+    table = FactorEmbedding(len(counts), dim, **options)
+    vectors = table(rows)
+    table.set_counts(counts)
+    return vectors

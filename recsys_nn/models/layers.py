@@ -32,7 +32,7 @@ class FactorEmbedding(keras.layers.Layer):
     The objective's penalty λ Σ_u ‖p_u‖² runs over all rows. In a mini-batch only the rows of its ratings are
     touched: rating k of user u contributes λ (n / n_u) ‖p_u‖² to the batch's mean, with n training ratings in
     all and n_u of this user. Its expectation over a random rating is Σ_u (n_u/n) (n/n_u) λ ‖p_u‖², the penalty
-    of the objective, and no other row is read for it.
+    of the objective, and no other row is read for it. Of several rows a rating, each counts like a rating of its own.
 
     Row 0 (unknown ids) and the rows of ids without a training rating are zero and stay so. The penalty is part of the
     training loss alone, so a validation loss is the plain error.
@@ -43,7 +43,7 @@ class FactorEmbedding(keras.layers.Layer):
         l2: λ.
         init_std: standard deviation of the initial values (normal, mean 0).
 
-    Shapes: int32 (batch,) -> float32 (batch, dim).
+    Shapes: int32 (batch,) -> float32 (batch, dim), or (batch, slots) -> (batch, slots, dim).
     """
 
     def __init__(self, n_rows: int, dim: int, *, l2: float = 0.0, init_std: float = 0.1, **kwargs: Any) -> None:

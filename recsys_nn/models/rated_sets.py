@@ -59,6 +59,15 @@ class RatedSet(PenalisedLayer):
         """The side of the members."""
         return OTHER_SIDE[self.side]
 
+    @property
+    def coupling(self) -> float:
+        """How many vectors a rating's prediction moves with, in the mean over the ratings: Σ_o |R(o)|² / Σ_o |R(o)|.
+
+        So much stiffer than each vector alone are all of them together.
+        """
+        sizes = np.bincount(self.owners.numpy(), minlength=1)[1:].astype(np.float64)
+        return float((sizes**2).sum() / max(sizes.sum(), 1))
+
     def build(self, input_shape: Any = None) -> None:
         initial = keras.initializers.RandomNormal(stddev=self.init_std)
         shape = (self.n_rows[self.other], self.dim)

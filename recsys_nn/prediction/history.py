@@ -49,7 +49,7 @@ def with_history(predictor: Predictor, history: pd.DataFrame | Ratings) -> Predi
             found = pairs[layer.side]
             rows = encoder.encode_pairs(found["user"], found["item"])
             layer.add_pairs(rows[layer.side], rows[layer.other], found["rating"].to_numpy(np.float32), to=trained)
-    return type(predictor)(model, encoder, config=predictor.config)
+    return type(predictor)(model, encoder, config=predictor.config, calibration=predictor.calibration)
 
 
 def _checked(history: pd.DataFrame | Ratings, encoder: Encoder, needs_ratings: bool) -> pd.DataFrame:

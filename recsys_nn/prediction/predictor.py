@@ -16,13 +16,13 @@ from recsys_nn.data.ids import Where, row_number
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.models.base import ModelConfig
+from recsys_nn.prediction.calibration import Calibration
+from recsys_nn.prediction.sources import SOURCES, source_codes
 
 if TYPE_CHECKING:
     import keras
 
 BATCH = 262_144
-SOURCES = ("global", "item", "user", "model")
-"""What a prediction rests on, by the code 2 · (user known) + (item known)."""
 
 
 class Predictor:
@@ -33,11 +33,20 @@ class Predictor:
             those that ``Encoder.encode_pairs`` gives.
         encoder: fitted on the model's training part.
         config: of the model, needed to save it; models of :func:`build_model` carry theirs.
+        calibration: what its intervals rest on, where it has some; :meth:`calibrated` makes it.
     """
 
-    def __init__(self, model: keras.Model, encoder: Encoder, *, config: ModelConfig | None = None) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        encoder: Encoder,
+        *,
+        config: ModelConfig | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
         self.model = model
         self.encoder = encoder
+        self.calibration = calibration
         self.config: ModelConfig | None = config or getattr(model, "rating_config", None)
 
     def predict(
@@ -46,6 +55,7 @@ class Predictor:
         *,
         users: Any = None,
         items: Any = None,
+        interval: float | None = None,
         where: Where = row_number,
     ) -> pd.DataFrame:
         """The predicted ratings of pairs, in their order.
@@ -56,26 +66,56 @@ class Predictor:
                 it does not have is a missing value of each pair.
             users: instead of ``pairs``: an array of n user ids ...
             items: ... and one of n item ids.
+            interval: the share of the ratings that shall lie between ``lower`` and ``upper``, as 0.9.
             where: names a row for error messages.
 
         Returns:
             A DataFrame with the columns ``user``, ``item``, ``prediction`` (within the rating scale) and
             ``source``: ``model`` (both were rated in training, or in a history), ``user`` (the item was not), ``item``
-            (the user was not) or ``global`` (neither was). Features do not matter for it.
+            (the user was not) or ``global`` (neither was). Features do not matter for it. With ``interval`` also
+            ``lower`` and ``upper``, within the rating scale (see ``prediction/calibration.py``).
 
         Raises:
-            DataError: for ids that would be known only after a cast from int to str or back, and for values that are
-                not of a feature's kind.
+            DataError: for ids that would be known only after a cast from int to str or back, for values that are
+                not of a feature's kind, and where an interval is asked of a predictor that is not calibrated.
         """
-        encoder = self.encoder
         asked, inputs = self._encoded(pairs, users, items, where)
-        codes = 2 * (encoder.user_counts[inputs["user"]] > 0) + (encoder.item_counts[inputs["item"]] > 0)
-        source = pd.Categorical.from_codes(codes.astype(np.int8), categories=pd.Index(SOURCES))
-        return asked[["user", "item"]].assign(prediction=self.predict_rows(inputs), source=source)
+        source = pd.Categorical.from_codes(source_codes(self.encoder, inputs), categories=pd.Index(SOURCES))
+        found = asked[["user", "item"]].assign(prediction=self.predict_rows(inputs), source=source)
+        if interval is None:
+            return found
+        lower, upper = self.row_intervals(inputs, found["prediction"].to_numpy(), interval)
+        return found.assign(lower=lower, upper=upper)
 
     def predict_rows(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """The predictions for encoded pairs (``Encoder.encode_pairs``), float32 (n,), within the rating scale."""
         return np.clip(self._in_batches(self._ratings, inputs), *self.encoder.scale)
+
+    def row_intervals(
+        self, inputs: Mapping[str, npt.NDArray[Any]], predicted: npt.NDArray[np.float32], interval: float
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The ends of the intervals (n,) around the predictions (n,) for encoded pairs, within the rating scale."""
+        if self.calibration is None:
+            raise DataError(
+                "this predictor has no intervals, as there was no validation part to calibrate them on: "
+                "predictor.calibrated(ratings) does, with ratings that the model was not trained on"
+            )
+        if not 0 < interval < 1:
+            raise DataError(f"interval={interval:g} is not a share between 0 and 1, as 0.9 for nine ratings of ten")
+        margins = self.calibration.margins(self, inputs, interval)
+        lowest, highest = self.encoder.scale
+        return np.maximum(predicted - margins, lowest), np.minimum(predicted + margins, highest)
+
+    def calibrated(self, validation: Ratings) -> Predictor:
+        """A predictor with intervals, calibrated on ratings that the model was not trained on.
+
+        Args:
+            validation: the more, the better; 1,000 give a coverage to within about one hundredth.
+
+        Raises:
+            DataError: where there are none, or their ids are not those of the training.
+        """
+        return type(self)(self.model, self.encoder, config=self.config, calibration=Calibration.fit(self, validation))
 
     @property
     def has_probabilities(self) -> bool:
@@ -117,6 +157,21 @@ class Predictor:
             )
         probabilities = np.exp(self._in_batches(self._log_probabilities, inputs))
         return pd.DataFrame(probabilities, columns=list(self.model.likelihood.levels))
+
+    def predict_row_std(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """The standard deviation of each rating as the model itself sees it, in rating units, float32 (n,).
+
+        Of the distribution over the levels where the head has probabilities; else among the members of an averaged
+        model; else 0.
+        """
+        if self.has_probabilities:
+            table = self.predict_row_probabilities(inputs)
+            levels, probabilities = table.columns.to_numpy(np.float32), table.to_numpy()
+            deviations = levels - (probabilities @ levels)[:, None]
+            return np.sqrt(np.sum(probabilities * np.square(deviations), axis=1))
+        if hasattr(self.model, "each"):
+            return self._in_batches(self._member_std, inputs)
+        return np.zeros(len(inputs["user"]), dtype=np.float32)
 
     def with_history(self, history: pd.DataFrame | Ratings) -> Predictor:
         """A predictor that also knows new users by the items that they rated, and new items by their raters.
@@ -171,6 +226,12 @@ class Predictor:
     @cached_property
     def _log_probabilities(self) -> Any:
         return self._traced(lambda inputs: self.model.likelihood.model(inputs, training=False))
+
+    @cached_property
+    def _member_std(self) -> Any:
+        import tensorflow as tf
+
+        return self._traced(lambda inputs: tf.math.reduce_std(self.model.each(inputs), axis=0))
 
     def _traced(self, function: Callable[[Any], Any]) -> Any:
         """One traced function of any number of rows."""

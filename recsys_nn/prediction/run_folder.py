@@ -3,7 +3,8 @@
     manifest.json         format, version, model kind, shapes, size and SHA-256 of every other file, versions
     model.json            the model's config
     weights.safetensors   its weights, by place and path
-    encoder.json, users.parquet, items.parquet   the encoder
+    encoder.json, users.parquet, items.parquet, perhaps drift.parquet   the encoder
+    calibration.json      what intervals need, where the predictor is calibrated
     and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
 
 It is written beside its final place, synced and renamed into it, so that a crash leaves the old run or none.
@@ -28,6 +29,7 @@ from recsys_nn.data.encoder_files import ENCODER_FILES
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
+from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.manifest import MANIFEST, listed_files, new_manifest, verified_manifest
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
+CALIBRATION = "calibration.json"
 
 
 def write_run_folder(
@@ -106,7 +109,7 @@ def read_run_folder(path: str | Path) -> Predictor:
         raise ArtifactError(f"{folder}: the encoder's files do not have the sizes that {MANIFEST} states")
     model = build_model(config, encoder)
     _set_weights(model, folder / WEIGHTS)
-    return Predictor(model, encoder, config=config)
+    return Predictor(model, encoder, config=config, calibration=_calibration(folder / CALIBRATION, manifest))
 
 
 def _registered_config(predictor: Predictor) -> ModelConfig:
@@ -127,6 +130,8 @@ def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documen
     save_file(weights, draft / WEIGHTS)
     predictor.encoder.save(draft)
     texts = {MODEL: config.model_dump_json(indent=2) + "\n", **documents}
+    if predictor.calibration is not None:
+        texts[CALIBRATION] = predictor.calibration.model_dump_json() + "\n"
     for name, text in texts.items():
         (draft / name).write_text(text, encoding="utf-8")
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
@@ -146,6 +151,15 @@ def _model_config(file: Path, manifest: dict[str, Any]) -> ModelConfig:
         return config_class.model_validate_json(file.read_bytes())
     except ValueError as error:
         raise ArtifactError(f"{file}: not a config of kind {kind!r}: {error}") from error
+
+
+def _calibration(file: Path, manifest: dict[str, Any]) -> Calibration | None:
+    if file.name not in manifest["files"]:
+        return None
+    try:
+        return Calibration.model_validate_json(file.read_bytes())
+    except ValueError as error:
+        raise ArtifactError(f"{file}: not the calibration of intervals: {error}") from error
 
 
 def _set_weights(model: keras.Model, file: Path) -> None:

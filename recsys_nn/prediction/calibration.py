@@ -1,0 +1,151 @@
+"""Prediction intervals whose coverage is calibrated on held-out ratings (split conformal prediction).
+
+    interval of r_ui at a level    r̂_ui ± q_g σ_ui, cut off at the ends of the rating scale
+    score of a held-out rating     |r_ui - r̂_ui| / σ_ui
+    q_g                            the ⌈(n + 1) level⌉-th smallest of the n scores of group g
+
+Where held-out ratings and those to come are exchangeable, the interval holds the rating with at least the probability
+``level``, whatever the model and however wrong its σ (Vovk, Gammerman & Shafer 2005, "Algorithmic learning in a random
+world"; Lei et al. 2018, "Distribution-free predictive inference for regression"). σ makes it as wide as each rating
+needs (normalised scores; Papadopoulos et al. 2002, "Inductive confidence machines for regression"):
+
+    σ_ui² = β_0 s_ui² + β_1 + β_2 κ / (κ + n_u) + β_3 κ / (κ + n_i)
+
+with s_ui the standard deviation that the model itself gives (``Predictor.predict_row_std``), n_u and n_i how often user
+and item were rated in training, κ = 20, and β ≥ 0 by least squares on the squared held-out residuals: what is estimated
+from n ratings varies in proportion to κ / (κ + n) around the truth.
+
+The groups (Mondrian: Vovk et al. 2003) are what a prediction rests on: ``model``, ``user``, ``item``, ``global``. Held
+out at random, hardly a rating is of an unknown id. So every held-out rating is also predicted with its user, its item
+and both taken for unknown. Its score then counts 1 / n_u, 1 / n_i, 1 / (n_u n_i), so that every id counts alike, the
+rarely rated ones too, whom new ones resemble (weighted conformal prediction: Tibshirani et al. 2019, "Conformal
+prediction under covariate shift"), and n in the rule above is (Σ w)² / Σ w² (Kish 1965, "Survey sampling").
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+from scipy.optimize import nnls
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import Side
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.errors import DataError
+from recsys_nn.prediction.sources import SOURCES, source_codes
+
+if TYPE_CHECKING:
+    from recsys_nn.prediction.predictor import Predictor
+
+Floats = npt.NDArray[np.float64]
+
+MOST_QUANTILES = 1000
+SHRINKAGE = 20.0
+"""κ, in ratings."""
+MASKED_SHARE = 0.1
+"""How much a rating counts for β where an id is taken for unknown: the ratings as they are decide."""
+LEAST_STD = 0.01
+"""The smallest σ, as a share of the scale's width: a model without error on the held-out ratings is not trusted."""
+_MASKS: tuple[tuple[Side, ...], ...] = ((), ("user",), ("item",), ("user", "item"))
+
+
+class Scores(BaseModel):
+    """The scores of a group, as quantiles.
+
+    Args:
+        n: the number of scores; where they have weights, the effective one.
+        quantiles: at the shares 1/m, 2/m, ..., 1, ascending; m is the number of scores, or 1000 if that is less.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    n: float
+    quantiles: tuple[float, ...]
+
+    @classmethod
+    def of(cls, scores: Floats, weights: Floats) -> Scores:
+        """Of scores (n,) with positive weights (n,)."""
+        if not len(scores):
+            return cls(n=0, quantiles=())
+        order = np.argsort(scores, kind="stable")
+        shares = np.cumsum(weights[order]) / weights.sum()
+        m = min(len(scores), MOST_QUANTILES)
+        places = np.searchsorted(shares, np.arange(1, m + 1) / m - 1e-9)
+        n = weights.sum() ** 2 / np.square(weights).sum()
+        return cls(n=float(n), quantiles=tuple(scores[order][places].tolist()))
+
+    def quantile(self, level: float) -> float:
+        """The ⌈(n + 1) level⌉-th smallest score; infinite where there are too few for the level."""
+        place = math.ceil(level * (1 + 1 / self.n) * len(self.quantiles) - 1e-9) if self.n else 1
+        return self.quantiles[place - 1] if place <= len(self.quantiles) else math.inf
+
+
+class Calibration(BaseModel):
+    """What prediction intervals need to know beside the model.
+
+    Args:
+        variance: β_0, ..., β_3 of σ², the last three in squared rating units.
+        scores: of each group.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    variance: tuple[float, float, float, float]
+    scores: dict[str, Scores]
+
+    @classmethod
+    def fit(cls, predictor: Predictor, validation: Ratings) -> Calibration:
+        """Fitted to ratings that the model was not trained on; choosing its best epoch by them does little harm.
+
+        Raises:
+            DataError: where there are none, or their ids are not those of the training.
+        """
+        if not len(validation):
+            raise DataError("there are no ratings to calibrate intervals on")
+        parts = [_held_out(predictor, validation, masked) for masked in _MASKS]
+        errors, terms, sources, weights, importance = (np.concatenate(found) for found in zip(*parts, strict=True))
+        variance, _ = nnls(terms * np.sqrt(importance)[:, None], np.square(errors) * np.sqrt(importance))
+        scores = errors / _std(variance, terms, predictor.encoder)
+        groups = {name: sources == code for code, name in enumerate(SOURCES)}
+        return cls(
+            variance=tuple(variance.tolist()),
+            scores={name: Scores.of(scores[inside], weights[inside]) for name, inside in groups.items()},
+        )
+
+    def margins(self, predictor: Predictor, inputs: Mapping[str, npt.NDArray[Any]], level: float) -> Floats:
+        """q_g σ_ui for n encoded pairs (``Encoder.encode_pairs``), in rating units, (n,); infinite where q_g is."""
+        quantiles = np.array([self.scores[name].quantile(level) for name in SOURCES])
+        std = _std(np.array(self.variance), _terms(predictor, inputs), predictor.encoder)
+        return quantiles[source_codes(predictor.encoder, inputs)] * std
+
+
+def _terms(predictor: Predictor, inputs: Mapping[str, npt.NDArray[Any]]) -> Floats:
+    """What β is multiplied with, (n, 4)."""
+    shares = [SHRINKAGE / (SHRINKAGE + counts[inputs[side]]) for side, counts in predictor.encoder.counts.items()]
+    own = np.square(predictor.predict_row_std(inputs), dtype=np.float64)
+    return np.column_stack([own, np.ones_like(own), *shares])
+
+
+def _std(variance: Floats, terms: Floats, encoder: Encoder) -> Floats:
+    lowest, highest = encoder.scale
+    return np.maximum(np.sqrt(terms @ variance), LEAST_STD * (highest - lowest))
+
+
+def _held_out(predictor: Predictor, ratings: Ratings, masked: tuple[Side, ...]) -> tuple[npt.NDArray[Any], ...]:
+    """The ratings whose ids on the ``masked`` sides are known, predicted as if these were not: the errors, the terms of
+    σ², the sources, the weights of the scores, and how much each counts for β."""
+    encoder, frame = predictor.encoder, ratings.frame
+    rows = encoder.encode(ratings).inputs
+    times = np.array([encoder.counts[side][rows[side]] for side in masked]).reshape(len(masked), len(frame))
+    known = (times > 0).all(axis=0)
+    frame = frame[known].assign(**{side: encoder.vocabularies[side].unknown_id for side in masked})
+    inputs = encoder.encode_pairs(frame["user"], frame["item"], context=frame)
+    errors = np.abs(frame["rating"].to_numpy() - predictor.predict_rows(inputs))
+    weights = 1 / times[:, known].prod(axis=0, dtype=np.float64)
+    importance = np.full(len(errors), MASKED_SHARE if masked else 1.0)
+    return errors, _terms(predictor, inputs), source_codes(encoder, inputs), weights, importance

@@ -1,0 +1,68 @@
+"""An optimizer that does not settle: it wanders over the weights as often as the data allow them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+
+class Langevin(keras.optimizers.Optimizer):
+    """Samples weights θ with the density exp(-U(θ) / T), U = scale · loss, by Langevin dynamics with momentum.
+
+        p <- (1 - γ) p - h M^(-1/2) ∇U(θ) + sqrt((1 - (1 - γ)²) T) ξ,   ξ ~ N(0, 1)
+        θ <- θ + h M^(-1/2) p
+
+    Where the loss is a mean over all n examples and U their negative log-likelihood with the penalties as log-prior
+    (so scale = n for a loss that is a negative log-likelihood), T = 1 samples the posterior; a colder chain stays
+    nearer to its mode (Wenzel et al. 2020, "How good is the Bayes posterior in deep neural networks really?"). The
+    steps are those of Chen, Fox & Guestrin 2014, "Stochastic gradient Hamiltonian Monte Carlo", with masses M.
+    Gradients of mini-batches add noise of their own, which heats the chain.
+
+    Args:
+        masses: M, for each trainable variable an array of its shape: about the curvature of U.
+        learning_rate: the step size h; below 2 / sqrt of the largest curvature of U in units of M, or it diverges.
+        friction: γ; 1 forgets the momentum in each step.
+        scale: of the loss.
+        temperature: T.
+        seed: of the noise.
+    """
+
+    def __init__(
+        self,
+        masses: Sequence[npt.NDArray[np.float32]],
+        *,
+        learning_rate: float = 0.1,
+        friction: float = 0.05,
+        scale: float = 1.0,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, name="langevin")
+        self.masses, self.friction, self.scale = list(masses), friction, scale
+        self.temperature, self.seed = temperature, seed
+
+    def build(self, variables: Sequence[Any]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        self._momenta = [self.add_variable_from_reference(variable, name="momentum") for variable in variables]
+        self._paces = [self.add_variable_from_reference(variable, name="pace") for variable in variables]
+        for pace, mass in zip(self._paces, self.masses, strict=True):
+            pace.assign(1 / np.sqrt(mass))
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        place = self._get_variable_index(variable)
+        momentum, pace = self._momenta[place], self._paces[place].value
+        kept = 1 - self.friction
+        # XLA draws fast by Philox when it is asked for by name, and forty times slower when it may choose.
+        key = tf.stack([tf.constant(self.seed * 1009 + place), tf.cast(self.iterations.value, tf.int32)])
+        noise = tf.random.stateless_normal(variable.shape, key, alg="philox")
+        spread = float(np.sqrt((1 - kept**2) * self.temperature))
+        slope = pace * self.scale * tf.convert_to_tensor(gradient)
+        momentum.assign(kept * momentum.value - learning_rate * slope + spread * noise)
+        variable.assign_add(learning_rate * pace * momentum.value)
