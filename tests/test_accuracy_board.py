@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import recsys_nn as rn
+from benchmarks.accuracy.myfm_models import ids_and_sets
 from benchmarks.accuracy.ours import ours
 from benchmarks.accuracy.peers import peers
 from benchmarks.accuracy.report import MEAN, Board, read_log, write_report
@@ -66,6 +67,15 @@ def test_an_ordered_probit_is_for_few_levels(scale, step, fits):
     assert ("myfm-probit" in suited) is fits
     assert "myfm" in suited
     assert "myfm-everything" not in suited  # its features are those of MovieLens 100K
+
+
+def test_a_row_of_myfm_is_the_identity_and_the_rated_by_set_over_the_root_of_its_size():
+    train = pd.DataFrame({"user": ["a", "a", "b"], "item": ["x", "y", "x"]})
+    test = pd.DataFrame({"user": ["a", "c"], "item": ["z", "x"]})
+    users, (identity, rated) = ids_and_sets(train, test, "user", "item")
+    assert list(users) == ["a", "b", "c"]
+    np.testing.assert_array_equal(identity.toarray(), [[1, 0], [0, 1], [0, 0]])  # c is not trained on
+    np.testing.assert_allclose(rated.toarray(), [[0.5**0.5, 0.5**0.5], [1, 0], [0, 0]])
 
 
 def test_single_kinds_are_for_the_tables_that_they_were_tuned_on():
