@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recsys_nn.blending import Blend, blend
     from recsys_nn.comparing import compare
     from recsys_nn.config import RunConfig, load_config
     from recsys_nn.data.datasets import dataset_names
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from recsys_nn.data.stream import RatingsStream, stream_ratings
     from recsys_nn.data.streamed_tensors import StreamedTensors
     from recsys_nn.data.tensors import Tensors
+    from recsys_nn.ensembling import sample_posterior
     from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
     from recsys_nn.evaluation.comparison import Comparison
     from recsys_nn.evaluation.evaluate import Evaluation, evaluate
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     )
     from recsys_nn.prediction.predictor import Predictor
     from recsys_nn.training.config import TrainConfig
+    from recsys_nn.training.ensemble import PosteriorConfig
     from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseSGD
     from recsys_nn.training.run import TrainingRun
     from recsys_nn.training.trainer import Trainer
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "blending": ("Blend", "blend"),
     "comparing": ("compare",),
     "config": ("RunConfig", "load_config"),
     "data.datasets": ("dataset_names",),
@@ -77,6 +81,7 @@ _HOMES = {
     "data.stream": ("RatingsStream", "stream_ratings"),
     "data.streamed_tensors": ("StreamedTensors",),
     "data.tensors": ("Tensors",),
+    "ensembling": ("sample_posterior",),
     "errors": ("ArtifactError", "ConfigError", "DataError", "RecsysError", "TrainingError"),
     "evaluation.comparison": ("Comparison",),
     "evaluation.evaluate": ("Evaluation", "evaluate"),
@@ -103,6 +108,7 @@ _HOMES = {
     ),
     "prediction.predictor": ("Predictor",),
     "training.config": ("TrainConfig",),
+    "training.ensemble": ("PosteriorConfig",),
     "training.rowwise": ("LazyAdam", "RowwiseAdagrad", "RowwiseSGD"),
     "training.run": ("TrainingRun",),
     "training.trainer": ("Trainer",),

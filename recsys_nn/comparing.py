@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from recsys_nn.config import RunConfig, load_config
+from recsys_nn.config import RunConfig
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ratings import Ratings
@@ -16,14 +15,11 @@ from recsys_nn.data.splits import Split, random_split
 from recsys_nn.errors import ConfigError, DataError, did_you_mean
 from recsys_nn.evaluation.comparison import Comparison, compare_predictors
 from recsys_nn.experiment import fit_encoder, load_split, train_on_split
-from recsys_nn.finished_run import FinishedRun, common_test_part, unseen
+from recsys_nn.finished_run import FinishedRun, common_part, unseen
 from recsys_nn.models import ModelConfig, build_model
+from recsys_nn.opening import Model, all_of, opened_by_name, sorts
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.training.config import TrainConfig
-
-Model = ModelConfig | RunConfig | Predictor | str | Path
-Sort = TypeVar("Sort", ModelConfig, RunConfig, FinishedRun)
-YAML_SUFFIXES = (".yaml", ".yml")
 
 
 class _Field(NamedTuple):
@@ -73,76 +69,30 @@ def compare(
         DataError: where finished runs do not share their test part, or some of the given ratings are known to be in the
             training part of one.
     """
-    opened = {name: _opened(model) for name, model in _named(models).items()}
+    opened = opened_by_name(models)
     if len(opened) < 2:
         raise ConfigError(f"a comparison is of two models or more, not of {len(opened)}")
     if reference is not None and reference not in opened:
         raise ConfigError(f"reference: no model is named {reference!r}{did_you_mean(reference, opened)}")
     if resamples < 1:
         raise ConfigError(f"resamples={resamples} is not a number of resamples")
-    configs = _all_of(ModelConfig, opened)
+    configs = all_of(ModelConfig, opened)
     for name, setting in (("training", training), ("features", features)):
         if setting is not None and not configs:
             raise ConfigError(f"{name}: it is for model configs; the config of a run has its own")
     if configs:
         field = _trained_alike(configs, data, training or TrainConfig(), features, seed, progress=progress)
-    elif runs := _all_of(RunConfig, opened):
+    elif runs := all_of(RunConfig, opened):
         field = _trained_as_configured(runs, data, progress=progress)
-    elif finished := _all_of(FinishedRun, opened):
+    elif finished := all_of(FinishedRun, opened):
         field = _finished(finished, data)
     else:
-        sorts = ", ".join(f"{name!r} is a {type(model).__name__}" for name, model in opened.items())
-        raise ConfigError(f"the models are not of one sort (model configs, configs of runs, or finished runs): {sorts}")
+        raise ConfigError(
+            f"the models are not of one sort (model configs, configs of runs, or finished runs): {sorts(opened)}"
+        )
     return compare_predictors(
         field.predictors, field.test, reference=reference, resamples=resamples, seed=seed, seconds=field.seconds
     )
-
-
-def _named(models: Mapping[str, Model] | Sequence[Model]) -> dict[str, Model]:
-    if isinstance(models, Mapping):
-        return dict(models)
-    if isinstance(models, str) or not isinstance(models, Sequence):
-        raise ConfigError(f"compare takes a list of models, or a dict of them by name, not a {type(models).__name__}")
-    short = [_short_name(model) for model in models]
-    names = [
-        str(model) if isinstance(model, str | Path) and short.count(name) > 1 else name
-        for name, model in zip(short, models, strict=True)
-    ]
-    numbered = (
-        f"{name} {names[: place + 1].count(name)}" if names.count(name) > 1 else name
-        for place, name in enumerate(names)
-    )
-    return dict(zip(numbered, models, strict=True))
-
-
-def _short_name(model: Model) -> str:
-    if isinstance(model, str | Path):
-        path = Path(model)
-        return path.stem if path.suffix in YAML_SUFFIXES else path.resolve().name
-    if isinstance(model, RunConfig):
-        return model.model.kind
-    if isinstance(model, Predictor):
-        return model.model.name
-    return getattr(model, "kind", type(model).__name__)
-
-
-def _opened(model: Model) -> ModelConfig | RunConfig | FinishedRun:
-    if isinstance(model, ModelConfig | RunConfig):
-        return model
-    if isinstance(model, Predictor):
-        return FinishedRun(model)
-    if isinstance(model, str | Path):
-        return load_config(model) if Path(model).suffix in YAML_SUFFIXES else FinishedRun.load(Path(model))
-    raise ConfigError(
-        f"a {type(model).__name__} cannot be compared: give model configs (rn.SVDConfig()), YAML files, run folders or "
-        f"Predictors"
-    )
-
-
-def _all_of(sort: type[Sort], models: Mapping[str, object]) -> dict[str, Sort]:
-    """The models, if all are of this sort."""
-    chosen = {name: model for name, model in models.items() if isinstance(model, sort)}
-    return chosen if len(chosen) == len(models) else {}
 
 
 def _trained_alike(
@@ -207,7 +157,7 @@ def _trained(
 
 def _finished(runs: Mapping[str, FinishedRun], data: Split | Ratings | None) -> _Field:
     if data is None:
-        test = _ratings_to_compare_on(common_test_part(runs))
+        test = common_part(runs, "test")
     else:
         test = unseen(_ratings_to_compare_on(data.test if isinstance(data, Split) else data), runs)
     predictors = {name: run.predictor for name, run in runs.items()}

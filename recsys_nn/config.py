@@ -18,6 +18,7 @@ from recsys_nn.errors import ConfigError
 from recsys_nn.models import ModelConfig, SVDConfig, model_kind, model_kinds
 from recsys_nn.strict_yaml import read_yaml, with_override
 from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.validation import validated
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -156,6 +157,9 @@ class RunConfig(_Section):
         data: the ratings.
         model: a config of any registered kind.
         training: the Trainer's settings; its ``seed`` is the run's unless given.
+        ensemble: samples of the posterior whose predictions are averaged; a single network where left out.
+        refit: whether, once validation has given the number of epochs, its figures and the intervals, the model is
+            trained anew on the training and validation parts together, for so many epochs.
     """
 
     seed: int = Field(0, ge=0, lt=2**31)
@@ -163,6 +167,8 @@ class RunConfig(_Section):
     data: DataConfig
     model: SerializeAsAny[ModelConfig] = SVDConfig()
     training: TrainConfig = TrainConfig()
+    ensemble: PosteriorConfig | None = None
+    refit: bool = False
 
     @model_validator(mode="before")
     @classmethod

@@ -6,9 +6,10 @@ import hashlib
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from recsys_nn.data.loading import is_dataset, load_ratings
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import read_features, read_ratings
 from recsys_nn.data.splits import Split
+from recsys_nn.ensembling import sample_posterior
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
 from recsys_nn.models import build_model
@@ -85,22 +87,25 @@ def run_experiment(
         raise ConfigError("overrides are for a file or a mapping; change a RunConfig with model_copy")
     if config.output is not None:
         check_place(config.output, overwrite=overwrite)
-    split = load_split(config.data, config.seed)
-    encoder = fit_encoder(split, config.data.features)
-    model = build_model(config.model, encoder, seed=config.seed)
-    run = train_on_split(model, encoder, split, config.training, progress=progress)
-    predictor = Predictor(run.model, encoder, config=config.model)
+    split, began = load_split(config.data, config.seed), time.perf_counter()
+    run, predictor = _trained(config, split, progress=progress)
+    metrics = {}
     if len(split.validation):
         predictor = predictor.calibrated(split.validation)
+        metrics["validation_rmse"] = evaluate(predictor, split.validation).rmse
+    if config.refit:
+        split = split.without_validation()
+        run, predictor = _refitted(config, split, run, predictor, progress=progress)
     evaluation = evaluate(predictor, split.test) if len(split.test) else None
-    metrics = _metrics(predictor, split, run, evaluation)
+    metrics |= {} if evaluation is None else evaluation.metrics
+    metrics |= {"best_epoch": float(run.best_epoch), "seconds": time.perf_counter() - began}
     path = None
     if config.output is not None:
         documents = {
             "config.yaml": config.to_yaml(),
             "history.csv": run.history.to_csv(index=False),
-            "metrics.json": _json(metrics),
-            "data.json": _json(_provenance(config.data, split)),
+            "metrics.json": as_json(metrics),
+            "data.json": as_json(_provenance(config.data, split)),
         }
         with _undisturbed():
             path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
@@ -135,6 +140,27 @@ def train_on_split(
     return Trainer(training, progress=progress).fit(model, encoder.encode(split.train), validation)
 
 
+def _trained(config: RunConfig, split: Split, *, progress: bool) -> tuple[TrainingRun, Predictor]:
+    """The training on a split, and the predictor of its network or of the average over samples of its posterior."""
+    encoder = fit_encoder(split, config.data.features)
+    model = build_model(config.model, encoder, seed=config.seed)
+    run = train_on_split(model, encoder, split, config.training, progress=progress)
+    if config.ensemble is not None:
+        model = sample_posterior(run, encoder.encode(split.train), config.ensemble)
+    return run, Predictor(model, encoder, config=config.model)
+
+
+def _refitted(
+    config: RunConfig, split: Split, run: TrainingRun, predictor: Predictor, *, progress: bool
+) -> tuple[TrainingRun, Predictor]:
+    """The same for a split without a validation part, as many epochs as validation found best, with the intervals that
+    validation gave."""
+    training = config.training.model_copy(update={"epochs": run.best_epoch, "patience": None})
+    again, refitted = _trained(config.model_copy(update={"training": training}), split, progress=progress)
+    refitted.calibration = predictor.calibration
+    return replace(again, history=run.history), refitted
+
+
 def _read(data: DataConfig, file: str) -> Ratings:
     return read_ratings(file, data.format, scale=data.scale, duplicates=data.duplicates)
 
@@ -166,25 +192,20 @@ def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Spl
     return Split(train, test=test).with_validation(files.validation, seed=seed)
 
 
-def _metrics(predictor: Predictor, split: Split, run: TrainingRun, evaluation: Evaluation | None) -> dict[str, float]:
-    metrics = {} if evaluation is None else evaluation.metrics
-    if len(split.validation):
-        metrics |= {"validation_rmse": evaluate(predictor, split.validation).rmse}
-    return metrics | {"best_epoch": float(run.best_epoch), "seconds": run.seconds}
-
-
 def _provenance(data: DataConfig, split: Split) -> dict[str, Any]:
     parts = {name: getattr(split, name) for name in ("train", "validation", "test")}
     return {
         "source": data.source,
-        "parts": {
-            name: {"ratings": len(part), "users": part.n_users, "items": part.n_items, "sha256": fingerprint(part)}
-            for name, part in parts.items()
-        },
+        "parts": {name: described(part) for name, part in parts.items()},
     }
 
 
-def _json(values: Mapping[str, Any]) -> str:
+def described(part: Ratings) -> dict[str, Any]:
+    """What data.json says of a part."""
+    return {"ratings": len(part), "users": part.n_users, "items": part.n_items, "sha256": fingerprint(part)}
+
+
+def as_json(values: Mapping[str, Any]) -> str:
     """JSON, in which a figure that is not a number (R² of one rating) is null."""
     finite = {name: None if value != value else value for name, value in values.items()}
     return json.dumps(finite, indent=2, allow_nan=False) + "\n"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +19,11 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import DataError, RecsysError
 from recsys_nn.experiment import fingerprint, load_split
+from recsys_nn.prediction.blend import member_folder
 from recsys_nn.prediction.predictor import Predictor
+
+PartName = Literal["train", "validation", "test"]
+_INSTEAD = "give ratings that none of the runs was trained on (--ratings)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +45,18 @@ class FinishedRun:
         return float(metrics.get("seconds", math.nan))
 
     @cached_property
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """What is recorded of its ``train``, ``validation`` and ``test`` parts (``described``), of those that are."""
+        return self._document("data.json").get("parts", {})
+
+    @property
     def fingerprints(self) -> dict[str, str]:
-        """Those of its ``train``, ``validation`` and ``test`` parts; empty where they are not recorded."""
-        parts = self._document("data.json").get("parts", {})
-        return {name: part["sha256"] for name, part in parts.items()}
+        """Those of its parts, of those that are recorded."""
+        return {name: part["sha256"] for name, part in self.parts.items()}
 
     def as_trained(self, ratings: Ratings) -> Ratings:
         """Ratings on the run's own scale: where it was trained on what is liked, these become so, unless they are."""
-        file = None if self.folder is None else self.folder / "config.yaml"
+        file = self._config_file
         if file is None or not file.is_file() or ratings.scale[1] <= self.predictor.encoder.scale[1]:
             return ratings
         threshold = load_config(file).data.liked
@@ -55,9 +64,18 @@ class FinishedRun:
 
     def split(self) -> Split:
         """Its parts, read again as its config describes them, which may have changed since."""
-        assert self.folder is not None
-        config = load_config(self.folder / "config.yaml")
-        return load_split(config.data, config.seed)
+        assert self._config_file is not None
+        config = load_config(self._config_file)
+        split = load_split(config.data, config.seed)
+        return split.without_validation() if config.refit else split
+
+    @property
+    def _config_file(self) -> Path | None:
+        """Its config, or that of the first member of a blend."""
+        folder = self.folder
+        while folder is not None and member_folder(folder, 1).is_dir():
+            folder = member_folder(folder, 1)
+        return None if folder is None else folder / "config.yaml"
 
     def _document(self, name: str) -> dict:
         """What the experiment left beside the model (the manifest's check has found it whole)."""
@@ -66,26 +84,25 @@ class FinishedRun:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
 
-def common_test_part(runs: Mapping[str, FinishedRun]) -> Ratings:
-    """The test part of all ``runs``.
+def common_part(runs: Mapping[str, FinishedRun], part: PartName) -> Ratings:
+    """The part that all ``runs`` have in common.
 
     Raises:
-        DataError: where one does not say what it was tested on, they were tested on different ratings, or those can no
-            longer be read.
+        DataError: where one does not record it, they have different ones, it is empty or can no longer be read.
     """
     first, *others = runs
     for name, run in runs.items():
-        if not run.fingerprints:
-            raise DataError(f"{name} does not record what it was tested on: give the ratings to compare on")
+        if part not in run.fingerprints:
+            raise DataError(f"{name} does not record its {part} part: {_INSTEAD}")
     for name in others:
-        if runs[name].fingerprints["test"] != runs[first].fingerprints["test"]:
-            raise DataError(
-                f"the test part of {name} is not that of {first}: give ratings that none of them was trained on"
-            )
-    test = runs[first].split().test
-    if fingerprint(test) != runs[first].fingerprints["test"]:
-        raise DataError(f"the test part that {first} describes has changed since: give the ratings to compare on")
-    return test
+        if runs[name].fingerprints[part] != runs[first].fingerprints[part]:
+            raise DataError(f"the {part} part of {name} is not that of {first}: {_INSTEAD}")
+    ratings: Ratings = getattr(runs[first].split(), part)
+    if fingerprint(ratings) != runs[first].fingerprints[part]:
+        raise DataError(f"the {part} part that {first} describes has changed since: {_INSTEAD}")
+    if not len(ratings):
+        raise DataError(f"there is no {part} part, it has no ratings: {_INSTEAD}")
+    return ratings
 
 
 def unseen(ratings: Ratings, runs: Mapping[str, FinishedRun]) -> Ratings:
@@ -98,14 +115,13 @@ def unseen(ratings: Ratings, runs: Mapping[str, FinishedRun]) -> Ratings:
         DataError: naming the run and the number of ratings.
     """
     mark = fingerprint(ratings)
-    trained_on = {run.fingerprints["train"]: (name, run) for name, run in runs.items() if run.fingerprints}
+    trained_on = {run.fingerprints["train"]: (name, run) for name, run in runs.items() if "train" in run.fingerprints}
     for train, (name, run) in trained_on.items():
-        held_out = [run.fingerprints[part] for part in ("validation", "test")]
+        held_out = [run.fingerprints.get(part) for part in ("validation", "test")]
         n_seen = len(ratings) if mark == train else 0 if mark in held_out else _n_seen(ratings, name, run)
         if n_seen:
             raise DataError(
-                f"{n_seen:,} of the {len(ratings):,} ratings are in the training part of {name}: "
-                f"compare on ratings that no run was trained on"
+                f"{n_seen:,} of the {len(ratings):,} ratings are in the training part of {name}: {_INSTEAD}"
             )
     return ratings
 

@@ -108,8 +108,8 @@ def test_predictors_are_compared_on_given_ratings(trained):
     ("models", "data", "options", "message"),
     [
         ([SVD], SPLIT, {}, "a comparison is of two models or more, not of 1"),
-        ("runs/a", None, {}, "compare takes a list of models, or a dict of them by name, not a str"),
-        ([SVD, 3], SPLIT, {}, "a int cannot be compared: give model configs"),
+        ("runs/a", None, {}, "give a list of models, or a dict of them by name, not a str"),
+        ([SVD, 3], SPLIT, {}, "a int is no model: give model configs"),
         ([SVD, RUN], SPLIT, {}, "not of one sort .*'svd 1' is a SVDConfig, 'svd 2' is a RunConfig"),
         ([SVD, GMF], SPLIT, {"reference": "sdv"}, "reference: no model is named 'sdv'; did you mean 'svd'"),
         ([SVD, GMF], SPLIT, {"resamples": 0}, "resamples=0 is not a number of resamples"),

@@ -7,7 +7,7 @@ import pytest
 import recsys_nn as rn
 from recsys_nn import DataError, Ratings, run_experiment
 from recsys_nn.experiment import load_split
-from recsys_nn.finished_run import FinishedRun, common_test_part, unseen
+from recsys_nn.finished_run import FinishedRun, common_part, unseen
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +54,23 @@ def test_a_folder_that_no_experiment_wrote_tells_nothing(folder, tmp_path):
     for run in (FinishedRun(predictor), FinishedRun.load(predictor.save(tmp_path / "saved"))):
         assert math.isnan(run.seconds)
         assert run.fingerprints == {}
-        with pytest.raises(DataError, match="saved does not record what it was tested on: give the ratings to compare"):
-            common_test_part({"saved": run})
+        with pytest.raises(DataError, match="saved does not record its test part: give ratings that none"):
+            common_part({"saved": run}, "test")
 
 
 def test_the_test_part_that_runs_share(folder):
-    test = common_test_part(runs(folder, "a", "b"))
+    test = common_part(runs(folder, "a", "b"), "test")
     pd.testing.assert_frame_equal(test.frame, parts(folder, 7).test.frame)
 
 
 def test_runs_with_other_test_parts_do_not_compare(folder):
-    with pytest.raises(DataError, match="the test part of other is not that of a: give ratings that none of them"):
-        common_test_part(runs(folder, "a", "other"))
+    with pytest.raises(DataError, match="the test part of other is not that of a: give ratings that none of the runs"):
+        common_part(runs(folder, "a", "other"), "test")
 
 
 def test_a_test_part_that_is_no_longer_there_is_not_replaced_by_another(changed):
     with pytest.raises(DataError, match="the test part that a describes has changed since"):
-        common_test_part(runs(changed, "a", "b"))
+        common_part(runs(changed, "a", "b"), "test")
 
 
 def test_ratings_that_a_run_was_trained_on_are_refused(folder):
@@ -78,7 +78,7 @@ def test_ratings_that_a_run_was_trained_on_are_refused(folder):
     with pytest.raises(DataError, match="720 of the 720 ratings are in the training part of a"):
         unseen(split.train, runs(folder, "a"))
     mixed = Ratings(pd.concat([split.train.frame.head(3), split.test.frame]), scale=(1, 5))
-    with pytest.raises(DataError, match="3 of the 203 ratings are in the training part of a: compare on ratings"):
+    with pytest.raises(DataError, match="3 of the 203 ratings are in the training part of a: give ratings that none"):
         unseen(mixed, runs(folder, "a"))
 
 

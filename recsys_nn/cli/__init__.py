@@ -14,6 +14,7 @@ import typer
 from rich.padding import Padding
 
 from recsys_nn import __version__
+from recsys_nn.cli.blending import blend
 from recsys_nn.cli.comparing import compare
 from recsys_nn.cli.options import (
     Column,
@@ -42,6 +43,7 @@ app = typer.Typer(
 config_app = typer.Typer(help="Look at configs.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(compare)
+app.command()(blend)
 
 
 def _print_version(asked: bool) -> None:

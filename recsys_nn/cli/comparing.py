@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from recsys_nn.cli.options import Column, Encoding, Header, Overwrite, Separator, out, read_test_ratings, table_format
+from recsys_nn.cli.options import Column, Encoding, Header, Overwrite, Separator, out, read_given_ratings, table_format
 from recsys_nn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from recsys_nn.data.ratings import Ratings
-    from recsys_nn.data.readers import TableFormat
     from recsys_nn.evaluation.comparison import Comparison
 
 STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
@@ -55,8 +53,8 @@ def compare(
 ) -> None:
     """Compare models on the same ratings: finished runs, or configs that are trained for it."""
     from recsys_nn.comparing import compare as judge
-    from recsys_nn.data.readers import RECOGNISED
     from recsys_nn.data.writers import check_output, write_table
+    from recsys_nn.opening import YAML_SUFFIXES
 
     if output is not None:
         check_output(output, overwrite=overwrite)
@@ -64,11 +62,10 @@ def compare(
         _check_plot(plot, overwrite=overwrite)
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     layout = table_format(columns, separator=separator, encoding=encoding, header=header)
-    given = [name for name, value in layout if value != getattr(RECOGNISED, name)]
-    if ratings is None and given:
-        raise ConfigError(f"--{given[0]}: it is for --ratings")
+    if ratings is not None and models[0].endswith(YAML_SUFFIXES):
+        raise ConfigError(f"--ratings: it is for finished runs; {models[0]} says itself which")
+    data = read_given_ratings(ratings, models[0], layout)
     compared: Any = models if kinds is None else _of_kinds(models, kinds.split(","))
-    data = None if ratings is None else _read_for_runs(ratings, models[0], layout)
     comparison = judge(compared, data, reference=reference)
     _print_comparison(comparison)
     if output is not None:
@@ -96,15 +93,6 @@ def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
         kind: given if kind == given.model.kind else load_config(models[0], overrides=[of(kind)])
         for kind in map(str.strip, kinds)
     }
-
-
-def _read_for_runs(ratings: str, run: str, layout: TableFormat) -> Ratings:
-    from recsys_nn.comparing import YAML_SUFFIXES
-    from recsys_nn.finished_run import FinishedRun
-
-    if run.endswith(YAML_SUFFIXES):
-        raise ConfigError(f"--ratings: it is for finished runs; {run} says itself which")
-    return read_test_ratings(ratings, FinishedRun.load(Path(run)), layout)
 
 
 def _check_plot(file: Path, *, overwrite: bool) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from recsys_nn.errors import ConfigError
+
 if TYPE_CHECKING:
     from recsys_nn.data.ratings import Ratings
     from recsys_nn.data.readers import TableFormat
@@ -38,6 +40,18 @@ def table_format(columns: Mapping[str, str | None], **reading: Any) -> TableForm
         for role, name in columns.items()
     }
     return TableFormat(**named, **reading)
+
+
+def read_given_ratings(source: str | None, run: str, layout: TableFormat) -> Ratings | None:
+    """The ratings that --ratings names, read for this run; without it, nothing, and no layout either."""
+    from recsys_nn.data.readers import RECOGNISED
+    from recsys_nn.finished_run import FinishedRun
+
+    if source is not None:
+        return read_test_ratings(source, FinishedRun.load(Path(run)), layout)
+    if given := [name for name, value in layout if value != getattr(RECOGNISED, name)]:
+        raise ConfigError(f"--{given[0]}: it is for --ratings")
+    return None
 
 
 def read_test_ratings(source: str, run: FinishedRun, layout: TableFormat) -> Ratings:

@@ -41,7 +41,7 @@ def atomic_folder(path: Path, *, replace: bool) -> Iterator[Path]:
     try:
         draft.mkdir(parents=True)
         yield draft
-        for file in (*draft.iterdir(), draft):
+        for file in (*draft.rglob("*"), draft):
             _sync(file)
         if replace and path.exists():
             os.replace(path, old)

@@ -137,25 +137,17 @@ class Drift:
 
     def _ranks(self, users: Rows, times: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """τ_u(t): the user's ratings before t, and half of those at t but one; at least 0 and at most n_u - 1."""
-        before, until = (
-            np.searchsorted(self._keys, self._key(users, times, side), side="left") for side in ("left", "right")
-        )
+        before, until = (self._earlier(users, times, is_earlier) for is_earlier in (np.less, np.less_equal))
+        return np.clip((before + until - 1) / 2, 0, self._n_ratings[users] - 1)
+
+    def _earlier(self, users: Rows, times: npt.NDArray[np.int64], is_earlier: np.ufunc) -> npt.NDArray[np.int64]:
+        """How many of the user's training times are earlier: binary searches in step, each among its user's times."""
         first = self._first_ratings[users]
-        return np.clip((before + until - 1) / 2 - first, 0, self._n_ratings[users] - 1)
-
-    def _key(self, users: Rows, times: npt.NDArray[np.int64], side: Any) -> npt.NDArray[np.int64]:
-        """One number for user and time, in the order of both: a time is how many distinct ones are before it, or not
-        behind it."""
-        places = np.searchsorted(self._distinct, times, side=side)
-        return users.astype(np.int64) * (len(self._distinct) + 1) + places
-
-    @cached_property
-    def _distinct(self) -> npt.NDArray[np.int64]:
-        return np.unique(self.times)
-
-    @cached_property
-    def _keys(self) -> npt.NDArray[np.int64]:
-        return self._key(self.users, self.times, "left")
+        found, end = first, first + self._n_ratings[users]
+        for bit in reversed(range(int(self._n_ratings.max()).bit_length())):
+            ahead = np.minimum(found + 2**bit, end)
+            found = np.where(is_earlier(self.times[ahead - 1], times), ahead, found)
+        return found - first
 
     @cached_property
     def _n_ratings(self) -> npt.NDArray[np.int64]:

@@ -133,6 +133,12 @@ class Ratings:
         part._frame = self._frame.take(positions.astype(np.int64)).reset_index(drop=True)
         return part
 
+    def joined(self, other: Ratings) -> Ratings:
+        """These ratings and then those of another part of the same table."""
+        whole = copy.copy(self)
+        whole._frame = pd.concat([self._frame, other._frame], ignore_index=True)
+        return whole
+
     def with_features(
         self, *, user_features: pd.DataFrame | None = None, item_features: pd.DataFrame | None = None
     ) -> Ratings:

@@ -42,6 +42,10 @@ class Split:
             raise DataError(f"the split already has a validation part of {len(self.validation)} ratings")
         return _hold_out_validation(self, fraction, _random_rule(seed))
 
+    def without_validation(self) -> Split:
+        """The same split with the validation part joined to the training part."""
+        return Split(self.train.joined(self.validation), test=self.test)
+
 
 def random_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
     """Ratings drawn at random."""

@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from recsys_nn.models.layers import PACKAGE
+
 Weights = Sequence[npt.NDArray[np.float32]]
 """Values of a model's trainable variables, in their order."""
 
 
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class AveragedModel(keras.Model):
     """r̂ = (1/M) Σ_m r̂_m over M members: one network with M values of its trainable weights.
 
@@ -57,8 +60,7 @@ class AveragedModel(keras.Model):
         return self.member.input
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        total = self.fold(lambda: self._ratings(inputs))
-        return total / self.n_members
+        return self.fold(lambda: self._ratings(inputs)) / self.n_members
 
     def each(self, inputs: Any) -> Any:
         """The members' predictions, float32 (M, batch)."""
@@ -94,6 +96,13 @@ class AveragedModel(keras.Model):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[None]:
         return (None,)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"member": keras.saving.serialize_keras_object(self.member), "n_members": self.n_members}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> AveragedModel:
+        return cls(keras.saving.deserialize_keras_object(config["member"], custom_objects), config["n_members"])
 
 
 class _AveragedLevels(keras.Model):

@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 
 FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
-DRIFT_PRIOR = 10.0
-"""The noise's variance over that of a user's drift at a knot."""
+BIAS_PRIOR, DRIFT_PRIOR = 4.0, 5.0
+"""The noise's variance over that of a bias, and over that of a user's drift at a knot."""
 
 
 class LatentConfig(ModelConfig):
     """What all kinds share that learn latent values z.
 
     Args:
-        head: from z to ratings: regression, bounded, ordinal, multiclass or binary, each with its loss and metrics.
+        head: from z to ratings: regression, bounded, ordinal, multiclass or binary, each with its loss and metrics; auto
+            is ordinal where training has at most 20 distinct ratings, else regression.
     """
 
     head: Head = RegressionHead()
@@ -54,11 +55,11 @@ class FactorConfig(LatentConfig):
             svdpp have their factors in rating units, the other kinds in standard deviations s of the n training
             ratings. None: c s / n and c s² / n, with the kind's own constant c, so that the strength depends neither on
             the size of the table nor on the rating scale.
-        bias_l2: the same penalty on the biases A_u and B_i, in rating units.
+        bias_l2: the same penalty on the biases A_u and B_i, in rating units. None: 4 / n.
         init_std: standard deviation of the initial factors.
         features: whether the side features and the drift that the encoder holds are used.
         feature_l2: the penalty on the vectors and biases of side features. None: fifty times the rule for ``l2``.
-        drift_l2: λ of the penalty λ Σ D² on the drift of users at the knots, in rating units. None: 10 / n.
+        drift_l2: λ of the penalty λ Σ D² on the drift of users at the knots, in rating units. None: 5 / n.
     """
 
     prior: ClassVar[float] = 10.0
@@ -68,7 +69,7 @@ class FactorConfig(LatentConfig):
 
     embedding_dim: int = Field(8, ge=1)
     l2: float | None = Field(None, ge=0)
-    bias_l2: float = Field(0.0, ge=0)
+    bias_l2: float | None = Field(0.0, ge=0)
     init_std: float = Field(0.1, gt=0)
     features: bool = True
     feature_l2: float | None = Field(None, ge=0)
@@ -105,7 +106,8 @@ class Parts:
     def __init__(self, config: FactorConfig, encoder: Encoder, *, tables: Sequence[str] = ("factors",)) -> None:
         self.config, self.encoder, self._tables = config, encoder, tuple(tables)
         self.inputs = id_inputs(encoder)
-        self._curvature = config.head.curvature(encoder)
+        self._head = config.head.of(encoder)
+        self._curvature = self._head.curvature(encoder)
 
     def strength(self, l2: float | None, factor: float = 1.0) -> float:
         """The coefficient of a penalty on vectors as the model holds them.
@@ -179,14 +181,14 @@ class Parts:
 
     def model(self, z: Any) -> keras.Model:
         """The model of latent values z (batch, 1)."""
-        return with_head(self.inputs, z, self.config.head, self.encoder, name=self.config.kind)
+        return with_head(self.inputs, z, self._head, self.encoder, name=self.config.kind)
 
     def _own_factors(self, side: Side, name: str) -> Any:
         l2 = self.strength(self.config.l2)
         return self._embedded(side, name, self.config.embedding_dim, l2=l2, init_std=self.init_std)
 
     def _own_biases(self) -> Any:
-        l2 = self._bias_strength(self.config.bias_l2)
+        l2 = self._bias_strength(self.config.bias_l2, BIAS_PRIOR)
         a, b = (self._embedded(side, "bias", 1, l2=l2, init_std=0.0) for side in SIDES)
         return a + b if self.encoder.drift is None or not self.config.features else a + b + self._drift()
 
@@ -195,19 +197,19 @@ class Parts:
         from keras import ops
 
         assert self.encoder.drift is not None
-        l2 = self.config.drift_l2 if self.config.drift_l2 is not None else DRIFT_PRIOR / self.encoder.n_ratings
         knots = _looked_up(
             self.inputs["drift_rows"],
             self.encoder.drift.counts,
             1,
-            l2=self._bias_strength(l2),
+            l2=self._bias_strength(self.config.drift_l2, DRIFT_PRIOR),
             init_std=0.0,
             name="user_drift",
         )
         return ops.sum(knots * ops.expand_dims(self.inputs["drift_weights"], -1), axis=1)
 
-    def _bias_strength(self, l2: float) -> float:
-        """The coefficient of a penalty λ on biases in rating units."""
+    def _bias_strength(self, l2: float | None, prior: float) -> float:
+        """The coefficient of a penalty λ on biases in rating units; None for the rule, prior / n."""
+        l2 = prior / self.encoder.n_ratings if l2 is None else l2
         return self._curvature * l2 * self.encoder.rating_std**2
 
     def _embedded(self, side: Side, name: str, dim: int, *, l2: float, init_std: float) -> Any:

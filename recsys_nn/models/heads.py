@@ -8,6 +8,7 @@ The problem type decides the output activation, the loss and the metrics togethe
     ordinal      P(r ≤ l_k) = σ(θ_k - κ z)                -log P(r)                RMSE, MAE, accuracy
     multiclass   P(r = l_k) = softmax_k(c_k + φ_k z)      -log P(r)                RMSE, MAE, accuracy
     binary       P(r = highest) = σ(κ z - θ)              -log P(r)                AUC, accuracy
+    auto         ordinal or regression, as the ratings are
 
 l_1 < l_2 < ... are the ratings that training has seen. Every head predicts in rating units: those with probabilities
 predict the expected rating Σ_k l_k P(r = l_k), which for liked (1) or not (0) is the probability of liking. κ = π/√3 is
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 
 Floats = npt.NDArray[np.float32]
+MOST_LEVELS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,10 @@ class HeadConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
+
+    def of(self, encoder: Encoder) -> HeadConfig:
+        """The head for these ratings: this one, unless it is the ratings that decide."""
+        return self
 
     def curvature(self, encoder: Encoder) -> float:
         """How sharply the loss bends in z, as a share of how the squared error in rating units does (s² z²).
@@ -225,6 +231,16 @@ class BinaryHead(OrdinalHead):
         return ("auc", "accuracy")
 
 
+class AutoHead(HeadConfig):
+    """The ordinal head where training has at most 20 distinct ratings, each of them five times; else regression."""
+
+    kind: Literal["auto"] = "auto"
+
+    def of(self, encoder: Encoder) -> HeadConfig:
+        counts = encoder.level_counts
+        return OrdinalHead() if counts and len(counts) <= MOST_LEVELS and min(counts) >= 5 else RegressionHead()
+
+
 class _OrItsName:
     """A plain kind stands for the head of that kind, in the YAML and in its schema."""
 
@@ -240,7 +256,7 @@ class _OrItsName:
         return {"anyOf": [handler(schema), {"enum": list(HEADS)}]}
 
 
-_AnyHead = RegressionHead | BoundedHead | OrdinalHead | MultiClassHead | BinaryHead
+_AnyHead = RegressionHead | BoundedHead | OrdinalHead | MultiClassHead | BinaryHead | AutoHead
 HEADS = {head.model_fields["kind"].default: head for head in get_args(_AnyHead)}
 Head = Annotated[_AnyHead, Field(discriminator="kind"), _OrItsName]
 """A head by its config or by its kind's name."""

@@ -31,7 +31,10 @@ def with_history(predictor: Predictor, history: pd.DataFrame | Ratings) -> Predi
         DataError: where the model has no rated-by sets, or needs the ratings of the history and has none; and for pairs
             or ratings that no table of ratings takes.
     """
-    layers = {name: layer for name, layer in _named_layers(predictor.model).items() if hasattr(layer, "set_pairs")}
+    from recsys_nn.models.averaged import AveragedModel
+
+    network = getattr(predictor.model, "member", predictor.model)
+    layers = {name: layer for name, layer in _named_layers(network).items() if hasattr(layer, "set_pairs")}
     if predictor.config is None:
         raise DataError("this model does not carry its config, by which a larger one could be built; a run folder does")
     if not layers:
@@ -42,13 +45,18 @@ def with_history(predictor: Predictor, history: pd.DataFrame | Ratings) -> Predi
     encoder = with_ids(predictor.encoder, {side: found[side] for side, found in pairs.items()})
     model = build_model(predictor.config, encoder)
     for name, layer in _named_layers(model).items():
-        trained = predictor.model.get_layer(name)
+        trained = network.get_layer(name)
         for variable, values in zip(layer.weights, trained.get_weights(), strict=True):
             variable.assign(_extended(values, variable.shape))
         if name in layers:
             found = pairs[layer.side]
             rows = encoder.encode_pairs(found["user"], found["item"])
             layer.add_pairs(rows[layer.side], rows[layer.other], found["rating"].to_numpy(np.float32), to=trained)
+    if network is not predictor.model:
+        average = AveragedModel(model, predictor.model.n_members)
+        for stack, trained in zip(average.stacks, predictor.model.stacks, strict=True):
+            stack.assign(_extended(trained.numpy(), stack.shape))
+        model = average
     return type(predictor)(model, encoder, config=predictor.config, calibration=predictor.calibration)
 
 
@@ -77,6 +85,5 @@ def _named_layers(model: keras.Model) -> dict[str, Any]:
 
 
 def _extended(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """With further rows of zeros, as many as the shape has more."""
-    more = shape[0] - len(values) if values.ndim else 0
-    return np.pad(values, [(0, more), *[(0, 0)] * (values.ndim - 1)]) if more else values
+    """With zeros behind, as many as the shape has more."""
+    return np.pad(values, [(0, more - had) for more, had in zip(shape, values.shape, strict=True)])

@@ -21,7 +21,8 @@ MANIFEST = "manifest.json"
 FORMAT = "recsys_nn run"
 FORMAT_VERSION = 1
 MAX_MANIFEST_BYTES = 4 * 2**20
-_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_FILE_NAME = re.compile(rf"{_PART}(/{_PART})*")
 
 
 class _FileEntry(BaseModel):
@@ -44,19 +45,20 @@ class _Manifest(BaseModel):
     threads: dict[str, int]
 
 
-def new_manifest(folder: Path, *, model_kind: str, sizes: dict[str, int], shapes: dict[str, Any]) -> dict[str, Any]:
-    """The manifest for the files that stand in ``folder``."""
-    files = sorted(file for file in folder.iterdir() if file.name != MANIFEST)
-    return {
+def write_manifest(folder: Path, *, model_kind: str, sizes: dict[str, int], shapes: dict[str, Any]) -> None:
+    """Writes the manifest of the files that stand in ``folder`` and below."""
+    files = {name: folder / name for name in sorted(files_in(folder) - {MANIFEST})}
+    manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "model_kind": model_kind,
         "sizes": sizes,
         "shapes": shapes,
-        "files": {file.name: {"size": file.stat().st_size, "sha256": _sha256(file)} for file in files},
+        "files": {name: {"size": file.stat().st_size, "sha256": _sha256(file)} for name, file in files.items()},
         "versions": _versions(),
         "threads": _threads(),
     }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def verified_manifest(folder: Path, *, required: tuple[str, ...]) -> dict[str, Any]:
@@ -66,14 +68,12 @@ def verified_manifest(folder: Path, *, required: tuple[str, ...]) -> dict[str, A
         ArtifactError: naming the file and what is wrong with it.
     """
     file = folder / MANIFEST
-    if not folder.is_dir():
-        raise ArtifactError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
     manifest = _read(file)
     for name in required:
         if name not in manifest.files:
             raise ArtifactError(f"{file} does not list {name}, which every run has")
     for name, entry in manifest.files.items():
-        _verify(folder / name, name, entry)
+        _verify(folder, name, entry)
     return manifest.model_dump()
 
 
@@ -82,9 +82,18 @@ def listed_files(folder: Path) -> set[str]:
     return set(_read(folder / MANIFEST).files)
 
 
+def files_in(folder: Path) -> set[str]:
+    """The paths of all files in a folder and below, relative to it."""
+    below = folder.rglob("*")
+    return {file.relative_to(folder).as_posix() for file in below if file.is_symlink() or not file.is_dir()}
+
+
 def _read(file: Path) -> _Manifest:
+    folder = file.parent
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
     if not file.is_file():
-        raise ArtifactError(f"{file.parent} is not a run folder: it has no {MANIFEST}")
+        raise ArtifactError(f"{folder} is not a run folder: it has no {MANIFEST}")
     if file.stat().st_size > MAX_MANIFEST_BYTES:
         raise ArtifactError(f"{file} is larger than a manifest can be")
     try:
@@ -100,10 +109,11 @@ def _read(file: Path) -> _Manifest:
         raise ArtifactError(f"{file} is damaged: {error}") from error
 
 
-def _verify(file: Path, name: str, entry: _FileEntry) -> None:
+def _verify(folder: Path, name: str, entry: _FileEntry) -> None:
     if not _FILE_NAME.fullmatch(name):
-        raise ArtifactError(f"{file.parent / MANIFEST} lists a file of the impossible name {name!r}")
-    if file.is_symlink() or not file.is_file():
+        raise ArtifactError(f"{folder / MANIFEST} lists a file of the impossible name {name!r}")
+    file = folder / name
+    if file.resolve() != folder.resolve() / name or not file.is_file():
         raise ArtifactError(f"{file} is missing" if not os.path.lexists(file) else f"{file} is not a plain file")
     if (size := file.stat().st_size) != entry.size:
         raise ArtifactError(f"{file} has {size} bytes, its manifest says {entry.size}: it was truncated or changed")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +107,7 @@ class Predictor:
         lowest, highest = self.encoder.scale
         return np.maximum(predicted - margins, lowest), np.minimum(predicted + margins, highest)
 
-    def calibrated(self, validation: Ratings) -> Predictor:
+    def calibrated(self, validation: Ratings) -> Self:
         """A predictor with intervals, calibrated on ratings that the model was not trained on.
 
         Args:
@@ -115,7 +116,9 @@ class Predictor:
         Raises:
             DataError: where there are none, or their ids are not those of the training.
         """
-        return type(self)(self.model, self.encoder, config=self.config, calibration=Calibration.fit(self, validation))
+        calibrated = copy(self)
+        calibrated.calibration = Calibration.fit(self, validation)
+        return calibrated
 
     @property
     def has_probabilities(self) -> bool:
@@ -203,9 +206,14 @@ class Predictor:
             values[part] = function({name: tf.constant(inputs[name][part]) for name in self._inputs}).numpy()
         return values
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The model's inputs, of those that the encoder gives; all, where the model does not name its inputs."""
+        return tuple(self._inputs)
+
     @cached_property
     def _inputs(self) -> dict[str, npt.NDArray[Any]]:
-        """The model's inputs for no pairs; a model that does not name its inputs takes all that there are."""
+        """The same for no pairs."""
         encoder = self.encoder
         given = encoder.encode_pairs(encoder.users.ids[:0], encoder.items.ids[:0])
         structure = getattr(self.model, "input", None)

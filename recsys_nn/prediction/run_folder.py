@@ -2,11 +2,12 @@
 
     manifest.json         format, version, model kind, shapes, size and SHA-256 of every other file, versions
     model.json            the model's config
-    weights.safetensors   its weights, by place and path
+    weights.safetensors   its weights, by place and path; of an average over members, theirs
     encoder.json, users.parquet, items.parquet, perhaps drift.parquet   the encoder
     calibration.json      what intervals need, where the predictor is calibrated
     and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
 
+That of a blend (``prediction/blend.py``) has blend.json and the folders of its members in place of a model.
 It is written beside its final place, synced and renamed into it, so that a crash leaves the old run or none.
 Reading verifies the manifest first, and rebuilds the model from its config with the registered builder of its
 kind: no pickle, no keras.models.load_model, no name imported from a file.
@@ -14,11 +15,10 @@ kind: no pickle, no keras.models.load_model, no name imported from a file.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from recsys_nn.data.encoding import Encoder
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.manifest import MANIFEST, listed_files, new_manifest, verified_manifest
+from recsys_nn.prediction.manifest import MANIFEST, files_in, listed_files, verified_manifest, write_manifest
 
 if TYPE_CHECKING:
     import keras
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
 CALIBRATION = "calibration.json"
+BLEND = "blend.json"
 
 
 def write_run_folder(
@@ -51,12 +52,24 @@ def write_run_folder(
         ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), the
             model's kind is not registered, or the disk refuses.
     """
+    config = _registered_config(predictor)
+    return write_folder(
+        path, lambda draft: _write_files(draft, predictor, config, documents or {}), overwrite=overwrite
+    )
+
+
+def write_folder(path: str | Path, fill: Callable[[Path], None], *, overwrite: bool) -> Path:
+    """A run folder at ``path``, of the files that ``fill`` writes into its draft.
+
+    Raises:
+        ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), or the disk
+            refuses.
+    """
     target = Path(path).expanduser().resolve()
     check_place(target, overwrite=overwrite)
-    config = _registered_config(predictor)
     try:
         with atomic_folder(target, replace=overwrite) as draft:
-            _write_files(draft, predictor, config, documents or {})
+            fill(draft)
     except OSError as error:
         raise ArtifactError(f"{target} cannot be written: {error.strerror or error}") from error
     return target
@@ -78,7 +91,7 @@ def check_place(path: str | Path, *, overwrite: bool) -> None:
 
 
 def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
-    found = {file.name for file in folder.iterdir()}
+    found = files_in(folder)
     if not found:
         return
     if MANIFEST not in found:
@@ -96,20 +109,28 @@ def read_run_folder(path: str | Path) -> Predictor:
     Raises:
         ArtifactError: naming the file and why it cannot be used.
     """
+    from recsys_nn.models.averaged import AveragedModel
+    from recsys_nn.prediction.blend import read_blend
     from recsys_nn.prediction.predictor import Predictor
 
     folder = Path(path)
+    if BLEND in listed_files(folder):
+        return read_blend(folder)
     manifest = verified_manifest(folder, required=(MODEL, WEIGHTS, *ENCODER_FILES))
     config = _model_config(folder / MODEL, manifest)
     try:
         encoder = Encoder.load(folder)
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise ArtifactError(f"{folder}: the encoder's files cannot be read: {error}") from error
-    if {"users": encoder.n_users, "items": encoder.n_items} != manifest["sizes"]:
+    sizes = dict(manifest["sizes"])
+    n_members = sizes.pop("members", None)
+    if {"users": encoder.n_users, "items": encoder.n_items} != sizes:
         raise ArtifactError(f"{folder}: the encoder's files do not have the sizes that {MANIFEST} states")
     model = build_model(config, encoder)
+    if n_members is not None:
+        model = AveragedModel(model, n_members)
     _set_weights(model, folder / WEIGHTS)
-    return Predictor(model, encoder, config=config, calibration=_calibration(folder / CALIBRATION, manifest))
+    return Predictor(model, encoder, config=config, calibration=read_calibration(folder, manifest))
 
 
 def _registered_config(predictor: Predictor) -> ModelConfig:
@@ -129,16 +150,13 @@ def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documen
     weights = {name: np.asarray(variable.numpy()) for name, variable in _named_weights(predictor.model).items()}
     save_file(weights, draft / WEIGHTS)
     predictor.encoder.save(draft)
-    texts = {MODEL: config.model_dump_json(indent=2) + "\n", **documents}
-    if predictor.calibration is not None:
-        texts[CALIBRATION] = predictor.calibration.model_dump_json() + "\n"
-    for name, text in texts.items():
-        (draft / name).write_text(text, encoding="utf-8")
+    write_texts(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **documents})
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
+    if n_members := getattr(predictor.model, "n_members", None):
+        sizes["members"] = n_members
     shapes = {name: list(values.shape) for name, values in sorted(weights.items())}
-    manifest = new_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
-    (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    write_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
 
 
 def _model_config(file: Path, manifest: dict[str, Any]) -> ModelConfig:
@@ -153,7 +171,17 @@ def _model_config(file: Path, manifest: dict[str, Any]) -> ModelConfig:
         raise ArtifactError(f"{file}: not a config of kind {kind!r}: {error}") from error
 
 
-def _calibration(file: Path, manifest: dict[str, Any]) -> Calibration | None:
+def write_texts(draft: Path, predictor: Predictor, texts: Mapping[str, str]) -> None:
+    """Writes text files (name -> text) into a draft, and the predictor's calibration where it has one."""
+    calibration = predictor.calibration
+    calibrated = {} if calibration is None else {CALIBRATION: calibration.model_dump_json() + "\n"}
+    for name, text in {**texts, **calibrated}.items():
+        (draft / name).write_text(text, encoding="utf-8")
+
+
+def read_calibration(folder: Path, manifest: Mapping[str, Any]) -> Calibration | None:
+    """The calibration in a run folder; None where its manifest lists none."""
+    file = folder / CALIBRATION
     if file.name not in manifest["files"]:
         return None
     try:

@@ -14,14 +14,19 @@ import tensorflow as tf
 class Langevin(keras.optimizers.Optimizer):
     """Samples weights θ with the density exp(-U(θ) / T), U = scale · loss, by Langevin dynamics with momentum.
 
-        p <- (1 - γ) p - h M^(-1/2) ∇U(θ) + sqrt((1 - (1 - γ)²) T) ξ,   ξ ~ N(0, 1)
-        θ <- θ + h M^(-1/2) p
+        p <- p - h M^(-1/2) ∇U(θ)
+        θ <- θ + h/2 M^(-1/2) p
+        p <- (1 - γ) p + sqrt((1 - (1 - γ)²) T) ξ,   ξ ~ N(0, 1)
+        θ <- θ + h/2 M^(-1/2) p
+
+    (Leimkuhler & Matthews 2013, "Rational construction of stochastic numerical methods for molecular sampling", the
+    scheme BAOAB, whose θ have the right density for any stable h where U is quadratic.)
 
     Where the loss is a mean over all n examples and U their negative log-likelihood with the penalties as log-prior
     (so scale = n for a loss that is a negative log-likelihood), T = 1 samples the posterior; a colder chain stays
-    nearer to its mode (Wenzel et al. 2020, "How good is the Bayes posterior in deep neural networks really?"). The
-    steps are those of Chen, Fox & Guestrin 2014, "Stochastic gradient Hamiltonian Monte Carlo", with masses M.
-    Gradients of mini-batches add noise of their own, which heats the chain.
+    nearer to its mode (Wenzel et al. 2020, "How good is the Bayes posterior in deep neural networks really?"). Slopes of
+    mini-batches add noise of their own, which heats the chain (Chen, Fox & Guestrin 2014, "Stochastic gradient
+    Hamiltonian Monte Carlo").
 
     Args:
         masses: M, for each trainable variable an array of its shape: about the curvature of U.
@@ -52,6 +57,11 @@ class Langevin(keras.optimizers.Optimizer):
         super().build(variables)
         self._momenta = [self.add_variable_from_reference(variable, name="momentum") for variable in variables]
         self._paces = [self.add_variable_from_reference(variable, name="pace") for variable in variables]
+        self.set_masses(self.masses)
+
+    def set_masses(self, masses: Sequence[npt.NDArray[np.float32]]) -> None:
+        """From now on M has these values."""
+        self.masses = list(masses)
         for pace, mass in zip(self._paces, self.masses, strict=True):
             pace.assign(1 / np.sqrt(mass))
 
@@ -63,6 +73,6 @@ class Langevin(keras.optimizers.Optimizer):
         key = tf.stack([tf.constant(self.seed * 1009 + place), tf.cast(self.iterations.value, tf.int32)])
         noise = tf.random.stateless_normal(variable.shape, key, alg="philox")
         spread = float(np.sqrt((1 - kept**2) * self.temperature))
-        slope = pace * self.scale * tf.convert_to_tensor(gradient)
-        momentum.assign(kept * momentum.value - learning_rate * slope + spread * noise)
-        variable.assign_add(learning_rate * pace * momentum.value)
+        pushed = momentum.value - learning_rate * pace * self.scale * tf.convert_to_tensor(gradient)
+        momentum.assign(kept * pushed + spread * noise)
+        variable.assign_add(learning_rate / 2 * pace * (pushed + momentum.value))

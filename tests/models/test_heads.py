@@ -16,7 +16,7 @@ from recsys_nn import (
     Trainer,
     build_model,
 )
-from recsys_nn.models.heads import BinaryHead, Head, MultiClassHead, OrdinalHead
+from recsys_nn.models.heads import AutoHead, BinaryHead, Head, MultiClassHead, OrdinalHead
 from recsys_nn.models.layers import BoundedScale
 from recsys_nn.models.likelihood import METRICS, ClassLogits, CumulativeLogits, ExpectedRating, NegativeLogLikelihood
 from tests.models.contract import NetworkContract, twenty_ratings
@@ -202,3 +202,20 @@ def test_gradients_of_certain_ratings_are_finite():
         tape.watch(z)
         loss = NegativeLogLikelihood(LEVELS)(tf.constant([4.0, 1.0]), layer(z))
     np.testing.assert_allclose(tape.gradient(loss, z), [[-KAPPA / 2], [KAPPA / 2]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "chosen"),
+    [
+        ([1, 2, 3, 4, 5] * 5, "ordinal"),
+        ([1, 2, 3, 4, 5] * 4, "regression"),  # four of each are too few to learn thresholds from
+        (list(range(20)) * 5, "ordinal"),
+        (list(range(21)) * 5, "regression"),
+    ],
+)
+def test_the_ratings_decide_on_the_automatic_head(ratings, chosen):
+    n = len(ratings)
+    encoder = Encoder.fit(Ratings(pd.DataFrame({"user": range(n), "item": np.arange(n) % 2, "rating": ratings})))
+    head = AutoHead().of(encoder)
+    assert head.kind == chosen
+    assert head.of(encoder) is head

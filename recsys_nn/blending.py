@@ -1,0 +1,166 @@
+"""A weighted sum of finished runs, of different kinds, with weights from ratings that none of them was trained on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_nn.data.joint_encoding import JointEncoder
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.evaluation.evaluate import check_scale, evaluate
+from recsys_nn.evaluation.metrics import rmse
+from recsys_nn.experiment import as_json, described
+from recsys_nn.finished_run import FinishedRun, common_part, unseen
+from recsys_nn.opening import all_of, opened_by_name, sorts
+from recsys_nn.prediction.blend import BlendedPredictor, write_blend
+from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.run_folder import check_place
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """A blend and what is known of it.
+
+    Attributes:
+        predictor: the blend.
+        table: a row a run, in the order given: run, weight, validation_rmse.
+        rmse: of the blend on the ratings that its weights were fitted on, so slightly optimistic.
+        cross_fitted_rmse: on the same ratings, each predicted with weights that were fitted on four fifths without it.
+        n: of the ratings.
+        path: the run folder, where one was asked for.
+    """
+
+    predictor: BlendedPredictor
+    table: pd.DataFrame = field(repr=False)
+    rmse: float
+    cross_fitted_rmse: float
+    n: int
+    path: Path | None
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False, float_format="{:.4f}".format)
+
+
+def blend(
+    runs: Mapping[str, Predictor | str | Path] | Sequence[Predictor | str | Path],
+    ratings: Ratings | None = None,
+    *,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    seed: int = 0,
+) -> Blend:
+    """Blends runs that were trained on the same ratings: r̂ = μ + Σ_k w_k (r̂_k − μ), clipped to the rating scale.
+
+    μ is the mean of the training ratings. The weights minimise Σ (r − r̂)², before clipping, over ratings that no run
+    was trained on, with all w_k >= 0, which keeps them steady where runs are alike (Breiman 1996, "Stacked
+    regressions", Machine Learning 24). They need not sum to 1::
+
+        rn.blend(["runs/svdpp", "runs/neumf"], output="runs/blend")  # weights from the validation part that they share
+        rn.blend({"a": one, "b": other}, split.validation)  # predictors, and ratings that none was trained on
+
+    The blend is calibrated on the same ratings (:meth:`Predictor.calibrated`). Test parts are not looked at;
+    ``rn.compare`` does, of the blend and its runs.
+
+    Args:
+        runs: two or more, run folders or predictors, by name or in a list; blends among them.
+        ratings: to fit the weights on, instead of the validation part that the runs share.
+        output: the run folder to write.
+        overwrite: whether a run that already stands there is replaced.
+        seed: of the folds of ``cross_fitted_rmse``.
+
+    Raises:
+        ConfigError: for what is no finished run, or fewer than two.
+        DataError: where the runs were not trained on the same ratings, do not share their validation part, or some of
+            the given ratings are known to be in their training part.
+    """
+    opened = opened_by_name(runs)
+    finished = all_of(FinishedRun, opened)
+    if len(opened) < 2:
+        raise ConfigError(f"a blend is of two runs or more, not of {len(opened)}")
+    if not finished:
+        raise ConfigError(f"a blend is of finished runs, run folders or Predictors: {sorts(opened)}")
+    if not isinstance(ratings, Ratings | None):
+        raise DataError(f"weights are fitted on Ratings (load_ratings makes them), not on a {type(ratings).__name__}")
+    if output is not None:
+        check_place(output, overwrite=overwrite)
+    predictors = {name: run.predictor for name, run in finished.items()}
+    encoder = JointEncoder.of({name: predictor.encoder for name, predictor in predictors.items()})
+    held_out = common_part(finished, "validation") if ratings is None else unseen(ratings, finished)
+    if len(held_out) < FOLDS:
+        raise DataError(f"{len(held_out)} ratings are too few to fit weights on in {FOLDS} folds")
+    check_scale(held_out, encoder.scale)
+    actual = held_out.frame["rating"].to_numpy()
+    predicted = np.column_stack([predictor.predict(held_out)["prediction"] for predictor in predictors.values()])
+    weights, cross_fitted = stacked(predicted - encoder.rating_mean, actual - encoder.rating_mean, seed=seed)
+    blended = BlendedPredictor(predictors, dict(zip(predictors, weights.tolist(), strict=True))).calibrated(held_out)
+    errors = {
+        "validation_rmse": evaluate(blended, held_out).rmse,
+        "cross_fitted_rmse": rmse(actual, np.clip(encoder.rating_mean + cross_fitted, *encoder.scale)),
+    }
+    path = None
+    if output is not None:
+        documents = {
+            "metrics.json": as_json(errors | _seconds(finished)),
+            "data.json": as_json({"parts": _parts(finished, held_out)}),
+        }
+        folders = {name: run.folder for name, run in finished.items() if run.folder is not None}
+        path = write_blend(output, blended, folders=folders, documents=documents, overwrite=overwrite)
+    return Blend(
+        predictor=blended,
+        table=pd.DataFrame(
+            {
+                "run": list(predictors),
+                "weight": weights,
+                "validation_rmse": [rmse(actual, of_one) for of_one in predicted.T],
+            }
+        ),
+        rmse=errors["validation_rmse"],
+        cross_fitted_rmse=errors["cross_fitted_rmse"],
+        n=len(held_out),
+        path=path,
+    )
+
+
+def stacked(
+    predicted: npt.NDArray[np.float64], actual: npt.NDArray[np.float64], *, seed: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Non-negative least squares without a constant: argmin_{w >= 0} ‖A w − b‖², by scipy.optimize.nnls.
+
+    Args:
+        predicted: A, (n, K).
+        actual: b, (n,).
+        seed: of the folds.
+
+    Returns:
+        The weights, (K,), and A w with each row's w fitted on the other folds, (n,).
+    """
+    from sklearn.linear_model import LinearRegression
+    from sklearn.model_selection import KFold, cross_val_predict
+
+    regression = LinearRegression(fit_intercept=False, positive=True)
+    folds = KFold(FOLDS, shuffle=True, random_state=seed)
+    return regression.fit(predicted, actual).coef_, cross_val_predict(regression, predicted, actual, cv=folds)
+
+
+def _parts(runs: Mapping[str, FinishedRun], validation: Ratings) -> dict[str, dict[str, Any]]:
+    """The parts that the runs have in common, and these ratings; a test part of the same ratings is one no longer."""
+    first, *others = runs.values()
+    seen = described(validation)
+    common = {name: part for name, part in first.parts.items() if all(run.parts.get(name) == part for run in others)}
+    return {name: part for name, part in common.items() if part != seen} | {"validation": seen}
+
+
+def _seconds(runs: Mapping[str, FinishedRun]) -> dict[str, float]:
+    """Of the training of all, where recorded of each."""
+    seconds = sum(run.seconds for run in runs.values())
+    return {} if math.isnan(seconds) else {"seconds": seconds}

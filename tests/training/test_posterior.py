@@ -1,0 +1,93 @@
+"""Samples of the posterior, against Bayesian linear regression, whose posterior is a Gaussian in closed form."""
+
+import keras
+import numpy as np
+import pytest
+
+from recsys_nn.data.tensors import Tensors
+from recsys_nn.errors import TrainingError
+from recsys_nn.training import curvature, posterior
+from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.ensemble import PosteriorConfig
+from recsys_nn.training.objective import objective_of
+from recsys_nn.training.posterior import posterior_weights
+from recsys_nn.training.trainer import Trainer
+
+N, NOISE, L2 = 400, 0.5, 0.01
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(N, 2)).astype(np.float32) @ np.array([[1.0, 0.6], [0.0, 0.8]], np.float32)
+Y = (X @ np.array([1.0, -1.0], np.float32) + NOISE * RNG.normal(size=N)).astype(np.float32)
+TRAIN = Tensors(X, Y)
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Ridge regression, (1/n) Σ (y - x·w)² + λ ‖w‖²."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False, kernel_regularizer="l2")])
+    model.layers[0].kernel_regularizer = keras.regularizers.L2(L2)
+    config = TrainConfig(learning_rate=0.1, batch_size=N, epochs=300, patience=None, validation=0, seed=5)
+    return Trainer(config, progress=False).fit(model, TRAIN)
+
+
+def test_the_samples_are_those_of_bayesian_linear_regression(run):
+    variance = float(run.history["loss"].iloc[-1])  # of the noise, as the chain takes it: the loss of the best epoch
+    config = PosteriorConfig(samples=1500, burn_in=50, thin=1, temperature=1.0, step_size=1.0, friction=0.7)
+    samples = np.array([kernel[:, 0] for (kernel,) in posterior_weights(run, TRAIN, config)])
+    precision = (X.T @ X + N * L2 * np.eye(2)) / variance
+    mean = np.linalg.solve(precision, X.T @ Y / variance)
+    np.testing.assert_allclose(samples.mean(axis=0), mean, atol=3e-3)
+    np.testing.assert_allclose(np.cov(samples.T), np.linalg.inv(precision), rtol=0.2)
+
+
+def test_as_many_samples_as_asked_from_distinct_steps_and_the_model_as_it_was(run):
+    before = run.model.get_weights()
+    samples = posterior_weights(run, TRAIN, PosteriorConfig(samples=7, burn_in=3, thin=2))
+    assert len(np.unique(np.array(samples).round(7), axis=0)) == 7
+    np.testing.assert_array_equal(run.model.get_weights(), before)
+
+
+def test_the_same_seed_gives_the_same_samples(run):
+    config = PosteriorConfig(samples=3, burn_in=0, thin=1)
+    np.testing.assert_array_equal(posterior_weights(run, TRAIN, config), posterior_weights(run, TRAIN, config))
+
+
+def test_the_curvature_is_the_sum_of_squared_slopes_of_each_loss(run, monkeypatch):
+    monkeypatch.setattr(curvature, "DRAWS", 400)
+    weights = run.model.get_weights()[0][:, 0]
+    slopes = -2 * (Y - X @ weights)[:, None] * X  # of (y - x·w)², for each example
+    (found,) = curvature.fisher_diagonal(objective_of(run.model, run.config), TRAIN, seed=0)
+    np.testing.assert_allclose(found[:, 0], (slopes**2).sum(axis=0), rtol=0.2)
+
+
+def test_a_chain_that_diverges_is_begun_anew_with_half_the_step_size(run):
+    config = PosteriorConfig(samples=50, burn_in=0, thin=1, step_size=2.5)
+    with pytest.warns(UserWarning, match="diverged: begun anew with step size 1.25"):
+        samples = posterior_weights(run, TRAIN, config)
+    assert len(samples) == 50
+    assert np.abs(samples).max() < 3
+
+
+@pytest.mark.filterwarnings("ignore:the chain of samples diverged")
+def test_a_chain_that_always_diverges_says_what_to_change(run):
+    with pytest.raises(TrainingError, match="diverges: try ensemble.step_size 0.625"):
+        posterior_weights(run, TRAIN, PosteriorConfig(samples=200, burn_in=0, thin=1, step_size=50.0))
+
+
+class Interrupted(posterior._Chain):
+    """Ctrl-C in the middle."""
+
+    after = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        if epoch + 1 == self.after:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_keeps_the_samples_so_far(run, monkeypatch):
+    monkeypatch.setattr(posterior, "_Chain", Interrupted)
+    monkeypatch.setattr(Interrupted, "after", 5)
+    assert len(posterior_weights(run, TRAIN, PosteriorConfig(samples=50, burn_in=2, thin=1))) == 3
+    monkeypatch.setattr(Interrupted, "after", 2)
+    with pytest.raises(KeyboardInterrupt):
+        posterior_weights(run, TRAIN, PosteriorConfig(samples=50, burn_in=2, thin=1))
