@@ -4,8 +4,8 @@
     RECSYS_NN_DATA=FOLDER python -m benchmarks.accuracy [--tables u1,netflix] [--contestants myfm,best] [--log FILE]
 
 Every scoring of a test file is appended to the log, a JSON object a line; the report beside it (FILE with .md) is made
-anew from all of the log. All tables and contestants are run, but for the table large and the contestant surprise-svdpp,
-which take minutes and have to be named. FOLDER holds ml-100k/, ml-latest-small/ and netflix-course/.
+anew from all of the log. All contestants are run on all tables but large, which has to be named. FOLDER holds ml-100k/,
+ml-latest-small/ and netflix-course/.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.accuracy.report import read_log, write_report
 from benchmarks.accuracy.tables import TABLES, Table, load_table
 
 CONTESTANTS = {contestant.name: contestant for contestant in [*peers(), *ours()]}
-SLOW = ("large", "surprise-svdpp")
+SLOW = ("large",)
 
 
 def names_of(valid: Sequence[str]) -> Callable[[str], list[str]]:
@@ -51,9 +51,9 @@ def scored(contestant: Contestant, table: Table, run: int, folder: Path) -> dict
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for option, valid in (("--tables", list(TABLES)), ("--contestants", list(CONTESTANTS))):
-        quick = [name for name in valid if name not in SLOW]
-        parser.add_argument(option, type=names_of(valid), default=quick, help=f"of {', '.join(valid)}")
+    quick = [name for name in TABLES if name not in SLOW]
+    for option, valid, default in (("--tables", TABLES, quick), ("--contestants", CONTESTANTS, list(CONTESTANTS))):
+        parser.add_argument(option, type=names_of(list(valid)), default=default, help=f"of {', '.join(valid)}")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("RECSYS_NN_DATA", "data")))
     parser.add_argument("--log", type=Path, default=ROOT / "benchmarks" / "results" / "accuracy.jsonl")
     arguments = parser.parse_args()
