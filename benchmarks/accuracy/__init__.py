@@ -1,0 +1,1 @@
+"""The leader board: accuracy on official and stated splits, beside Surprise and myFM."""
