@@ -12,11 +12,11 @@ import tensorflow as tf
 from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.training.objective import Objective
 
-DRAWS = 32
+DRAWS = 16
 """Passes over the training part."""
 FLOOR = 0.2
 """The least curvature of the likelihood, as a share of the mean over the variable."""
-STIFFEST = 20.0
+STIFFEST = 4.0
 """How many weights of a variable may move a prediction together before its masses grow with their number."""
 _ROWS = 2**16
 

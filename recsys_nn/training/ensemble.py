@@ -19,9 +19,9 @@ class PosteriorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    samples: int = Field(100, ge=1)
-    burn_in: int = Field(100, ge=0)
+    samples: int = Field(80, ge=1)
+    burn_in: int = Field(80, ge=0)
     thin: int = Field(5, ge=1)
-    temperature: float = Field(0.6, ge=0)
-    step_size: float = Field(0.1, gt=0)
+    temperature: float = Field(0.45, ge=0)
+    step_size: float = Field(0.15, gt=0)
     friction: float = Field(0.05, gt=0, le=1)
