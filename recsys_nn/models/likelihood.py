@@ -55,8 +55,9 @@ class CumulativeLogits(keras.layers.Layer):
     def call(self, z: Any) -> Any:
         distance = self.thresholds - LOGISTIC_STD * ops.reshape(z, (-1, 1))  # (batch, K - 1)
         none = ops.zeros_like(distance[:, :1])
-        log_p = ops.concatenate([ops.log_sigmoid(distance), none], axis=1)
-        log_p += ops.concatenate([none, ops.log_sigmoid(-distance)], axis=1)
+        rest = ops.softplus(-ops.abs(distance))  # log σ(±d) = min(±d, 0) - log(1 + exp(-|d|))
+        log_p = ops.concatenate([ops.minimum(distance, 0.0) - rest, none], axis=1)
+        log_p += ops.concatenate([none, ops.minimum(-distance, 0.0) - rest], axis=1)
         if len(self.initial) > 1:
             between = ops.log(-ops.expm1(-ops.exp(self.log_gaps)))  # (K - 2,)
             log_p += ops.pad(between, (1, 1))

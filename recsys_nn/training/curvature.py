@@ -12,7 +12,7 @@ import tensorflow as tf
 from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.training.objective import Objective
 
-DRAWS = 16
+DRAWS = 6
 """Passes over the training part."""
 FLOOR = 0.2
 """The least curvature of the likelihood, as a share of the mean over the variable."""
@@ -24,33 +24,35 @@ Arrays = list[npt.NDArray[np.float32]]
 Slopes = Callable[[Any, Any], list[Any]]
 
 
-def masses_of(objective: Objective, train: TrainingPart, *, nats: float, seed: int) -> Arrays:
-    """About the curvature of U = nats · n · objective in each weight, for :class:`Langevin`.
+class Curvature:
+    """About the curvature of U = nats · n · objective in each weight of a model, for :class:`Langevin`.
 
     The dimensions of a vector share theirs, as a chain may turn them into each other. What no example moves has an
     infinite mass, so that noise does not move it either: the vectors of unknown and of unrated ids stay zero.
 
     Args:
-        objective: of the model, at its present weights.
+        objective: of the model.
         train: the training part, n examples.
         nats: the negative log-likelihood that a unit of an example's loss stands for.
-        seed: of the draws.
     """
-    model = objective.model
-    coupling = {
-        id(variable): layer.coupling
-        for layer in model._flatten_layers()
-        if hasattr(layer, "coupling")
-        for variable in layer.trainable_variables
-    }
-    masses = []
-    fisher, penalties = fisher_diagonal(objective, train, seed=seed), penalty_diagonal(objective, train)
-    for variable, squares, penalty in zip(model.trainable_variables, fisher, penalties, strict=True):
-        likelihood = nats**2 * np.broadcast_to(squares.mean(axis=-1, keepdims=True), squares.shape)
-        mass = (likelihood + FLOOR * likelihood.mean()) * max(1.0, coupling.get(id(variable), 1.0) / STIFFEST)
-        mass += nats * len(train) * penalty
-        masses.append(np.where((squares > 0) & (mass > 0), mass, np.float32(np.inf)).astype(np.float32))
-    return masses
+
+    def __init__(self, objective: Objective, train: TrainingPart, *, nats: float) -> None:
+        self._objective, self._train, self._nats = objective, train, nats
+        self._penalties = penalty_diagonal(objective, train)
+        layers = [layer for layer in objective.model._flatten_layers() if hasattr(layer, "coupling")]
+        coupling = {id(variable): layer.coupling for layer in layers for variable in layer.trainable_variables}
+        self._couplings = [coupling.get(id(variable), 1.0) for variable in objective.model.trainable_variables]
+
+    def masses(self, *, seed: int) -> Arrays:
+        """At the present weights, an array for each trainable variable; ``seed`` is of the draws."""
+        found = []
+        squares_of = fisher_diagonal(self._objective, self._train, seed=seed)
+        for squares, penalty, coupling in zip(squares_of, self._penalties, self._couplings, strict=True):
+            likelihood = self._nats**2 * np.broadcast_to(squares.mean(axis=-1, keepdims=True), squares.shape)
+            mass = (likelihood + FLOOR * likelihood.mean()) * max(1.0, coupling / STIFFEST)
+            mass += self._nats * len(self._train) * penalty
+            found.append(np.where((squares > 0) & (mass > 0), mass, np.float32(np.inf)).astype(np.float32))
+        return found
 
 
 def fisher_diagonal(objective: Objective, train: TrainingPart, *, seed: int) -> Arrays:
@@ -91,7 +93,7 @@ def penalty_diagonal(objective: Objective, train: TrainingPart) -> Arrays:
         return _dense_slopes(tape, total, model)
 
     def here() -> Arrays:
-        return _summed(slopes, train, lambda n: np.float32(n / len(train)))
+        return _summed(slopes, train, lambda n: np.array(n / len(train), np.float32))
 
     at, weights = here(), [variable.numpy() for variable in model.trainable_variables]
     for variable, values in zip(model.trainable_variables, weights, strict=True):
@@ -116,7 +118,8 @@ def _summed(slopes: Slopes, train: TrainingPart, beside: Callable[[int], Any]) -
     for block in train.blocks(batch_size=1):
         for start in range(0, len(block.order), _ROWS):
             part = block.tensors.take(np.arange(start, min(start + _ROWS, len(block.order))))
-            found = [slope.numpy() for slope in slopes((part.inputs, part.targets), beside(len(part)))]
+            given = tf.nest.map_structure(tf.constant, ((part.inputs, part.targets), beside(len(part))))
+            found = [slope.numpy() for slope in slopes(*given)]
             sums = found if sums is None else [total + more for total, more in zip(sums, found, strict=True)]
     assert sums is not None
     return sums

@@ -19,8 +19,8 @@ class PosteriorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    samples: int = Field(80, ge=1)
-    burn_in: int = Field(80, ge=0)
+    samples: int = Field(50, ge=1)
+    burn_in: int = Field(50, ge=0)
     thin: int = Field(5, ge=1)
     temperature: float = Field(0.45, ge=0)
     step_size: float = Field(0.15, gt=0)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import TrainingError
-from recsys_nn.training.curvature import masses_of
+from recsys_nn.training.curvature import Curvature
 from recsys_nn.training.engines import choose_engine
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.training.langevin import Langevin
@@ -77,6 +77,7 @@ class _Chain(keras.callbacks.Callback):
         if self._objective.model is run.model:
             best = run.history.iloc[run.best_epoch - 1]
             self._nats /= 2 * float(best.get("val_loss", best["loss"]))
+        self._curvature = Curvature(self._objective, train, nats=self._nats)
 
     def walked(self) -> bool:
         """Makes the steps; False where they diverged."""
@@ -86,7 +87,7 @@ class _Chain(keras.callbacks.Callback):
         if batch_size < n:  # the slope of a batch has the variance n M / batch_size, in units of which a step is h
             step_size = min(step_size, sqrt(0.1 * (1 - kept**2) * config.temperature * batch_size / n))
         self._dynamics = Langevin(
-            self._masses(),
+            self._curvature.masses(seed=self._settings.seed),
             learning_rate=step_size,
             friction=config.friction,
             scale=n * self._nats,
@@ -99,7 +100,9 @@ class _Chain(keras.callbacks.Callback):
         self._beyond = 5 * config.temperature * n_weights / (n * self._nats) + 1e-3
         model.compile(optimizer=self._dynamics, loss=self._objective.loss(), jit_compile=False)
         epochs = config.burn_in + config.samples * config.thin
-        settings = self._settings.model_copy(update={"epochs": epochs, "batch_size": batch_size})
+        settings = self._settings.model_copy(
+            update={"epochs": epochs, "batch_size": batch_size, "shuffle": batch_size < n}
+        )
         engine, _ = choose_engine(model, self._train, None, settings, [self])
         try:
             engine.fit([self])
@@ -115,10 +118,7 @@ class _Chain(keras.callbacks.Callback):
         if not loss - self._first_loss < self._beyond:
             self._diverged = self.model.stop_training = True
         elif epoch + 1 == self._config.burn_in // 2:
-            self._dynamics.set_masses(self._masses())
+            self._dynamics.set_masses(self._curvature.masses(seed=self._settings.seed))
         after = epoch + 1 - self._config.burn_in
         if after > 0 and after % self._config.thin == 0:
             self.samples.append([variable.numpy() for variable in self._variables])
-
-    def _masses(self) -> list[npt.NDArray[np.float32]]:
-        return masses_of(self._objective, self._train, nats=self._nats, seed=self._settings.seed)
