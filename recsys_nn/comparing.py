@@ -124,6 +124,13 @@ def _trained_as_configured(runs: Mapping[str, RunConfig], data: object, *, progr
         for part in ("seed", "data"):
             if getattr(runs[name], part) != getattr(common, part):
                 raise ConfigError(f"{name}: its {part} is not that of {first}, so that their errors would not compare")
+    for name, run in runs.items():
+        for setting in ("ensemble", "refit"):
+            if getattr(run, setting):
+                raise ConfigError(
+                    f"{name}: {setting}: a comparison trains single networks; leave it out, or carry the run out and "
+                    f"compare its folder"
+                )
     models = {name: run.model for name, run in runs.items()}
     trainings = {name: run.training for name, run in runs.items()}
     split = load_split(common.data, common.seed)

@@ -27,7 +27,8 @@ def sample_posterior(run: TrainingRun, train: TrainingPart, config: PosteriorCon
         A keras.Model that ``rn.Predictor`` takes as any other.
 
     Raises:
-        ConfigError: where the model has nothing to sample.
+        ConfigError: where the model has nothing to sample, or its loss is no likelihood: neither squared errors nor
+            that of a head with probabilities.
         TrainingError: where the chain diverges.
     """
     from recsys_nn.models.averaged import AveragedModel
@@ -35,4 +36,9 @@ def sample_posterior(run: TrainingRun, train: TrainingPart, config: PosteriorCon
 
     if not run.model.trainable_variables:
         raise ConfigError(f"ensemble: {run.model.name} is fitted in closed form, there is no posterior to sample")
+    if run.config.loss not in (None, "mse"):
+        raise ConfigError(
+            f"ensemble: a posterior rests on squared errors or on a head with probabilities; leave out "
+            f"training.loss {run.config.loss!r}"
+        )
     return AveragedModel.of(run.model, posterior_weights(run, train, config or PosteriorConfig()))

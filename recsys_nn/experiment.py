@@ -97,8 +97,9 @@ def run_experiment(
         predictor = predictor.calibrated(split.validation)
         metrics["validation_rmse"] = _rmse(predictor, split.validation)
     if config.refit:
-        split = split.without_validation()
-        run, predictor = _refitted(config, split, run, predictor, progress=progress)
+        split, calibration = split.without_validation(), predictor.calibration
+        run, predictor = _trained(config, split, progress=progress, validated=run)
+        predictor.calibration = calibration
     evaluation = evaluate(predictor, split.test) if len(split.test) else None
     metrics |= {} if evaluation is None else evaluation.metrics
     metrics |= {"best_epoch": float(run.best_epoch), "seconds": time.perf_counter() - began}
@@ -143,25 +144,25 @@ def train_on_split(
     return Trainer(training, progress=progress).fit(model, encoder.encode(split.train), validation)
 
 
-def _trained(config: RunConfig, split: Split, *, progress: bool) -> tuple[TrainingRun, Predictor]:
-    """The training on a split, and the predictor of its network or of the average over samples of its posterior."""
+def _trained(
+    config: RunConfig, split: Split, *, progress: bool, validated: TrainingRun | None = None
+) -> tuple[TrainingRun, Predictor]:
+    """The training on a split, and the predictor of its network or of the average over samples of its posterior.
+
+    After a ``validated`` training this is one for as many epochs as were best there, whose findings stay: the history
+    and, for the posterior, the variance of the noise.
+    """
     encoder = fit_encoder(split, config.data.features)
     model = build_model(config.model, encoder, seed=config.seed)
-    run = train_on_split(model, encoder, split, config.training, progress=progress)
+    training = config.training if validated is None else config.training.until(validated.best_epoch)
+    run = train_on_split(model, encoder, split, training, progress=progress)
+    if validated is not None:
+        if run.stop_reason == "interrupted":  # nothing has judged a network of fewer epochs
+            raise KeyboardInterrupt
+        run = replace(validated, model=model, seconds=validated.seconds + run.seconds)
     if config.ensemble is not None:
         model = sample_posterior(run, encoder.encode(split.train), config.ensemble)
     return run, Predictor(model, encoder, config=config.model)
-
-
-def _refitted(
-    config: RunConfig, split: Split, run: TrainingRun, predictor: Predictor, *, progress: bool
-) -> tuple[TrainingRun, Predictor]:
-    """The same for a split without a validation part, as many epochs as validation found best, with the intervals that
-    validation gave."""
-    training = config.training.model_copy(update={"epochs": run.best_epoch, "patience": None})
-    again, refitted = _trained(config.model_copy(update={"training": training}), split, progress=progress)
-    refitted.calibration = predictor.calibration
-    return replace(again, history=run.history), refitted
 
 
 def _read(data: DataConfig, file: str) -> Ratings:
@@ -196,7 +197,7 @@ def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Spl
 
 
 def _rmse(predictor: Predictor, ratings: Ratings) -> float:
-    return rmse(ratings.frame["rating"].to_numpy(), predictor.predict_rows(predictor.encoder.encode(ratings).inputs))
+    return rmse(ratings.frame["rating"], predictor.predict(ratings)["prediction"])
 
 
 def _provenance(data: DataConfig, split: Split) -> dict[str, Any]:

@@ -88,6 +88,13 @@ def test_configs_of_other_data_do_not_compare(change, part):
         compare({"a": RUN, "b": RUN.model_copy(update=change)})
 
 
+@pytest.mark.parametrize("setting", [{"ensemble": rn.PosteriorConfig()}, {"refit": True}])
+def test_a_comparison_trains_single_networks(setting):
+    (name,) = setting
+    with pytest.raises(ConfigError, match=f"b: {name}: a comparison trains single networks; leave it out, or carry"):
+        compare({"a": RUN, "b": RUN.model_copy(update=setting)})
+
+
 def test_a_model_that_cannot_be_built_costs_no_training(monkeypatch):
     class OddConfig(rn.ModelConfig):
         kind: str = "odd"

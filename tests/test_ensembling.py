@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from recsys_nn import (
     run_experiment,
     sample_posterior,
 )
+from recsys_nn.experiment import train_on_split
 
 SPLIT = random_split(load_ratings("synthetic", n_users=100, n_items=60, n_ratings=2500), seed=3)
 ENCODER = Encoder.fit(SPLIT.train)
@@ -59,6 +62,13 @@ def test_a_closed_form_has_no_posterior():
         sample_posterior(run, TRAIN)
 
 
+def test_a_loss_that_is_no_likelihood_has_no_posterior():
+    settings = TrainConfig(epochs=1, loss="mae")
+    run = Trainer(settings, progress=False).fit(build_model(SVDConfig(), ENCODER), TRAIN, VALIDATION)
+    with pytest.raises(ConfigError, match=r"a posterior rests on squared errors .* leave out training\.loss 'mae'"):
+        sample_posterior(run, TRAIN)
+
+
 def test_a_run_with_an_ensemble_predicts_the_average(tmp_path):
     result = run_experiment({**RUN, "output": str(tmp_path / "run")}, progress=False)
     assert result.predictor.model.n_members == 6
@@ -66,16 +76,39 @@ def test_a_run_with_an_ensemble_predicts_the_average(tmp_path):
     np.testing.assert_array_equal(again["prediction"], result.predictor.predict(result.split.test)["prediction"])
 
 
-def test_a_refit_trains_on_the_validation_part_too_for_as_many_epochs_as_were_best():
-    first = run_experiment(RUN, progress=False)
-    result = run_experiment({**RUN, "refit": True}, progress=False)
-    assert len(result.split.train) == len(first.split.train) + len(first.split.validation)
-    assert len(result.split.validation) == 0
-    assert result.predictor.encoder.n_ratings == len(result.split.train)
-    assert result.metrics["best_epoch"] == first.metrics["best_epoch"]
-    assert result.metrics["validation_rmse"] == first.metrics["validation_rmse"]
-    assert result.metrics["rmse"] != first.metrics["rmse"]
-    assert result.predictor.calibration == first.predictor.calibration
+@pytest.fixture(scope="module")
+def first():
+    return run_experiment(RUN, progress=False)
+
+
+@pytest.fixture(scope="module")
+def refitted():
+    return run_experiment({**RUN, "refit": True}, progress=False)
+
+
+def test_a_refit_trains_on_the_validation_part_too_for_as_many_epochs_as_were_best(first, refitted):
+    assert len(refitted.split.train) == len(first.split.train) + len(first.split.validation)
+    assert len(refitted.split.validation) == 0
+    assert refitted.predictor.encoder.n_ratings == len(refitted.split.train)
+    assert refitted.metrics["best_epoch"] == first.metrics["best_epoch"]
+    assert refitted.metrics["validation_rmse"] == first.metrics["validation_rmse"]
+    assert refitted.metrics["rmse"] != first.metrics["rmse"]
+    assert refitted.predictor.calibration == first.predictor.calibration
+
+
+def test_what_validation_found_stays_known_of_a_refit(first, refitted):
+    assert (refitted.run.best_epoch, refitted.run.stop_reason) == (first.run.best_epoch, first.run.stop_reason)
+    np.testing.assert_array_equal(refitted.run.history["val_loss"], first.run.history["val_loss"])
+
+
+def test_an_interrupted_refit_ends_the_run(monkeypatch):
+    def interrupted_without_validation(model, encoder, split, training, **options):
+        run = train_on_split(model, encoder, split, training, **options)
+        return run if len(split.validation) else replace(run, stop_reason="interrupted")
+
+    monkeypatch.setattr("recsys_nn.experiment.train_on_split", interrupted_without_validation)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment({**RUN, "refit": True}, progress=False)
 
 
 def test_a_refit_without_validation_is_refused():

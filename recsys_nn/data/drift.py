@@ -121,9 +121,11 @@ class Drift:
 
     @classmethod
     def restored(cls, config: Mapping[str, Any], frame: pd.DataFrame) -> Drift:
-        """The drift of this config and the table that :meth:`to_frame` gave."""
-        times = frame["time"].to_numpy().astype("datetime64[us]").astype(np.int64)
-        return cls(DriftConfig.model_validate(config), frame["user"].to_numpy(np.int32), times)
+        """The drift of this config and the table that :meth:`to_frame` gave; a ValueError where it gave no such."""
+        users, times = frame["user"].to_numpy(np.int32), frame["time"].to_numpy().astype("datetime64[us]")
+        if not len(users) or users.min() < 0 or (np.lexsort((times, users)) != np.arange(len(users))).any():
+            raise ValueError("the times in which users drift are not in the order of users and times")
+        return cls(DriftConfig.model_validate(config), users, times.astype(np.int64))
 
     def _between_knots(self, users: Rows, times: npt.NDArray[np.int64]) -> Slots:
         """The same for users with training times, and times in microseconds."""

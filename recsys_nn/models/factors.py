@@ -39,8 +39,8 @@ class LatentConfig(ModelConfig):
     """What all kinds share that learn latent values z.
 
     Args:
-        head: from z to ratings: regression, bounded, ordinal, multiclass or binary, each with its loss and metrics; auto
-            is ordinal where training has at most 20 distinct ratings, else regression.
+        head: from z to ratings: regression, bounded, ordinal, multiclass or binary, each with its loss and metrics;
+            auto is ordinal where training has at most 20 distinct ratings, each of them five times, else regression.
     """
 
     head: Head = RegressionHead()

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 
 Floats = npt.NDArray[np.float32]
-MOST_LEVELS = 20
+MOST_LEVELS, LEAST_COUNT = 20, 5
+"""With more distinct ratings, or fewer of one, ``auto`` has no thresholds between them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +239,8 @@ class AutoHead(HeadConfig):
 
     def of(self, encoder: Encoder) -> HeadConfig:
         counts = encoder.level_counts
-        return OrdinalHead() if counts and len(counts) <= MOST_LEVELS and min(counts) >= 5 else RegressionHead()
+        has_thresholds = counts and len(counts) <= MOST_LEVELS and min(counts) >= LEAST_COUNT
+        return OrdinalHead() if has_thresholds else RegressionHead()
 
 
 class _OrItsName:

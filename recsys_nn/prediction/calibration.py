@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from scipy.optimize import nnls
 
 from recsys_nn.data.encoding import Encoder
@@ -81,7 +81,7 @@ class Scores(BaseModel):
 
     def quantile(self, level: float) -> float:
         """The ⌈(n + 1) level⌉-th smallest score; infinite where there are too few for the level."""
-        place = math.ceil(level * (1 + 1 / self.n) * len(self.quantiles) - 1e-9) if self.n else 1
+        place = max(1, math.ceil(level * (1 + 1 / self.n) * len(self.quantiles) - 1e-9)) if self.n else 1
         return self.quantiles[place - 1] if place <= len(self.quantiles) else math.inf
 
 
@@ -98,6 +98,13 @@ class Calibration(BaseModel):
     variance: tuple[float, float, float, float]
     scores: dict[str, Scores]
 
+    @field_validator("scores")
+    @classmethod
+    def _of_every_group(cls, scores: dict[str, Scores]) -> dict[str, Scores]:
+        if set(scores) != set(SOURCES):
+            raise ValueError(f"the groups are {', '.join(SOURCES)}, not {', '.join(scores)}")
+        return scores
+
     @classmethod
     def fit(cls, predictor: Predictor, validation: Ratings) -> Calibration:
         """Fitted to ratings that the model was not trained on; choosing its best epoch by them does little harm.
@@ -105,6 +112,10 @@ class Calibration(BaseModel):
         Raises:
             DataError: where there are none, or their ids are not those of the training.
         """
+        if not isinstance(validation, Ratings):
+            raise DataError(
+                f"intervals are calibrated on Ratings (load_ratings makes them), not on a {type(validation).__name__}"
+            )
         if not len(validation):
             raise DataError("there are no ratings to calibrate intervals on")
         parts = [_held_out(predictor.encoder, validation, masked) for masked in _MASKS]

@@ -128,6 +128,8 @@ def read_run_folder(path: str | Path) -> Predictor:
         raise ArtifactError(f"{folder}: the encoder's files do not have the sizes that {MANIFEST} states")
     model = build_model(config, encoder)
     if n_members is not None:
+        if n_members < 1:
+            raise ArtifactError(f"{folder / MANIFEST} is damaged: an average over {n_members} members")
         model = AveragedModel(model, n_members)
     _set_weights(model, folder / WEIGHTS)
     return Predictor(model, encoder, config=config, calibration=read_calibration(folder, manifest))

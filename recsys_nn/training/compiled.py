@@ -86,8 +86,8 @@ class CompiledLoop:
     def _call(self, block: Block, size: int | None, first: int, last: int) -> None:
         if self._held[0] is not block.tensors:
             examples = (block.tensors.inputs, block.tensors.targets)
-            self._held = (block.tensors, tf.nest.map_structure(as_tensor, examples))
-        self._steps(self._held[1], as_tensor(block.order), tf.constant(first), tf.constant(last), size)
+            self._held = (block.tensors, tf.nest.map_structure(_as_tensor, examples))
+        self._steps(self._held[1], _as_tensor(block.order), tf.constant(first), tf.constant(last), size)
 
     def _loop(self, examples: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor, size: int | None) -> None:
         def one(step: tf.Tensor) -> tf.Tensor:
@@ -189,7 +189,7 @@ def _extremes(part: TrainingPart) -> npt.NDArray[np.int64]:
     return np.unique([0, *(row for _, row in found.values())])
 
 
-def as_tensor(array: npt.NDArray[Any]) -> tf.Tensor:
+def _as_tensor(array: npt.NDArray[Any]) -> tf.Tensor:
     """The array's own memory where TensorFlow can use it; ``tf.convert_to_tensor`` makes copies."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__()) if is_aligned(array) else tf.convert_to_tensor(array)
 

@@ -102,3 +102,8 @@ class TrainConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31)
     callbacks: tuple[CallbackConfig, ...] = ()
     engine: EngineName = "auto"
+
+    def until(self, epoch: int) -> TrainConfig:
+        """The same training, always ended after ``epoch``, up to where its learning rates are the same."""
+        schedule = None if self.schedule is None else self.schedule.over(self.epochs)
+        return self.model_copy(update={"epochs": epoch, "patience": None, "schedule": schedule})

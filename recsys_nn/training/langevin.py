@@ -24,8 +24,8 @@ class Langevin(keras.optimizers.Optimizer):
 
     Where the loss is a mean over all n examples and U their negative log-likelihood with the penalties as log-prior
     (so scale = n for a loss that is a negative log-likelihood), T = 1 samples the posterior; a colder chain stays
-    nearer to its mode (Wenzel et al. 2020, "How good is the Bayes posterior in deep neural networks really?"). Slopes of
-    mini-batches add noise of their own, which heats the chain (Chen, Fox & Guestrin 2014, "Stochastic gradient
+    nearer to its mode (Wenzel et al. 2020, "How good is the Bayes posterior in deep neural networks really?"). Slopes
+    of mini-batches add noise of their own, which heats the chain (Chen, Fox & Guestrin 2014, "Stochastic gradient
     Hamiltonian Monte Carlo").
 
     Args:

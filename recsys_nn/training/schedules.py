@@ -26,10 +26,14 @@ class CosineSchedule(BaseModel):
     final: float = Field(0.0, ge=0, le=1)
     warmup: int = Field(0, ge=0)
 
+    def over(self, epochs: int) -> CosineSchedule:
+        """The same for a training of so many epochs, whatever becomes of that."""
+        return self.model_copy(update={"epochs": self.epochs or max(1, epochs - self.warmup)})
+
     def build(self, rate: float, steps: int, epochs: int) -> keras.optimizers.schedules.LearningRateSchedule:
         import keras
 
-        decay_steps = max(1, (self.epochs or epochs - self.warmup)) * steps
+        decay_steps = (self.over(epochs).epochs or 1) * steps
         if not self.warmup:
             return keras.optimizers.schedules.CosineDecay(rate, decay_steps, alpha=self.final)
         return keras.optimizers.schedules.CosineDecay(
@@ -48,6 +52,10 @@ class ExponentialSchedule(BaseModel):
 
     kind: Literal["exponential"] = "exponential"
     decay: float = Field(0.9, gt=0, le=1)
+
+    def over(self, epochs: int) -> ExponentialSchedule:
+        """The same: it does not depend on how long the training is."""
+        return self
 
     def build(self, rate: float, steps: int, epochs: int) -> keras.optimizers.schedules.LearningRateSchedule:
         import keras

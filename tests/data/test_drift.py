@@ -176,6 +176,14 @@ def test_an_encoder_that_was_saved_and_loaded_drifts_alike(tmp_path):
         np.testing.assert_array_equal(loaded.encode(TIMED).inputs[name], values, strict=True)
 
 
+@pytest.mark.parametrize("rows", [[], [1, 0, 2]])
+def test_a_saved_drift_without_its_order_is_refused(tmp_path, rows):
+    Encoder.fit(TIMED, features={"drift": "timestamp"}).save(tmp_path)
+    pd.read_parquet(tmp_path / "drift.parquet").iloc[rows].to_parquet(tmp_path / "drift.parquet", index=False)
+    with pytest.raises(ValueError, match="the times in which users drift are not in the order of users and times"):
+        Encoder.load(tmp_path)
+
+
 def test_users_that_are_added_later_have_no_drift():
     encoder = Encoder.fit(TIMED, features={"drift": "timestamp"})
     grown = with_ids(encoder, {"user": pd.Series(["c", "c"]), "item": pd.Series([], dtype="int64")})

@@ -60,7 +60,7 @@ def test_the_average_takes_what_its_network_takes_and_has_nothing_to_train(train
 
 
 def test_the_weights_of_the_network_itself_do_not_matter(trained):
-    models, average = trained
+    _, average = trained
     before = average(INPUTS).numpy()
     kept = average.member.get_weights()
     for variable in average.member.trainable_variables:
@@ -72,9 +72,7 @@ def test_the_weights_of_the_network_itself_do_not_matter(trained):
 def test_keras_saves_and_loads_it(trained, tmp_path):
     _, average = trained
     average.save(tmp_path / "average.keras")
-    np.testing.assert_allclose(
-        keras.models.load_model(tmp_path / "average.keras")(INPUTS), average(INPUTS), rtol=1e-6
-    )
+    np.testing.assert_allclose(keras.models.load_model(tmp_path / "average.keras")(INPUTS), average(INPUTS), rtol=1e-6)
 
 
 def test_a_run_folder_keeps_every_member(trained, tmp_path):

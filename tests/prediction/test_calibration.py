@@ -210,6 +210,7 @@ def test_weighted_quantiles_by_hand():
     assert scores.quantile(0.3) == 3  # at the share 0.3 (1 + 1/3) = 0.4
     assert scores.quantile(0.75) == 4
     assert scores.quantile(0.8) == math.inf
+    assert scores.quantile(1e-12) == 2  # no level is below the smallest score
 
 
 def test_many_scores_are_kept_as_a_thousand_quantiles():
@@ -230,6 +231,11 @@ def test_it_is_plain_json_and_does_not_change(always_3):
         calibration.variance = (0, 0, 0, 0)
 
 
+def test_it_has_scores_of_every_group():
+    with pytest.raises(ValidationError, match="the groups are global, item, user, model, not model"):
+        Calibration(variance=(0, 1, 0, 0), scores={"model": Scores(n=1, quantiles=(1.0,))})
+
+
 # What is refused
 
 
@@ -248,3 +254,8 @@ def test_an_interval_is_a_share(always_3, interval):
 def test_nothing_is_calibrated_on_nothing(always_3):
     with pytest.raises(DataError, match="there are no ratings to calibrate intervals on"):
         always_3.calibrated(held_out(noisy).take([]))
+
+
+def test_a_frame_is_no_table_of_ratings_to_calibrate_on(always_3):
+    with pytest.raises(DataError, match="intervals are calibrated on Ratings .*, not on a DataFrame"):
+        always_3.calibrated(held_out(noisy).frame)

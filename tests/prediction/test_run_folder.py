@@ -99,6 +99,7 @@ def test_a_link_in_place_of_a_file_is_refused(run, tmp_path):
         ({"format": "other"}, "is not the manifest of a recsys_nn run"),
         ({"files": {}}, "does not list model.json"),
         ({"sizes": {"users": 10**9, "items": 6}}, "do not have the sizes that manifest.json states"),
+        ({"sizes": {"users": 5, "items": 6, "members": -1}}, "manifest.json is damaged: an average over -1 members"),
         ({"model_kind": "own"}, "model.json: unknown model kind 'own'.*import the module that registers it"),
         ({"model_kind": "bias"}, "model.json: not a config of kind 'bias'"),
         ({"surprise": 1}, "manifest.json is damaged"),

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.schedules import CosineSchedule, ExponentialSchedule
 
 
@@ -25,6 +26,16 @@ def test_cosine_warms_up_linearly_before():
 
 def test_cosine_may_end_before_the_training():
     assert rate_at(CosineSchedule(epochs=5, final=0.1), 15) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    "schedule", [CosineSchedule(warmup=4, final=0.1), CosineSchedule(epochs=8), ExponentialSchedule()]
+)
+def test_a_training_that_is_ended_sooner_has_the_same_rates_until_then(schedule):
+    ended = TrainConfig(epochs=20, schedule=schedule, patience=3).until(6)
+    assert (ended.epochs, ended.patience) == (6, None)
+    for epoch in range(7):
+        assert rate_at(ended.schedule, epoch, epochs=6) == pytest.approx(rate_at(schedule, epoch, epochs=20))
 
 
 def test_exponential_falls_by_its_factor_every_epoch():
