@@ -56,7 +56,7 @@ class Curvature:
 
 
 def fisher_diagonal(objective: Objective, train: TrainingPart, *, seed: int) -> Arrays:
-    """Σ_k (∂ℓ_k/∂θ)² for every weight θ, the diagonal of the empirical Fisher information of n examples with losses ℓ_k.
+    """Σ_k (∂ℓ_k/∂θ)² for every weight θ: the diagonal of the empirical Fisher information of examples with losses ℓ_k.
 
     Of one slope with random signs ε_k it is the expectation, E[(∂/∂θ Σ_k ε_k ℓ_k)²].
     """

@@ -1,7 +1,7 @@
 """Samples of a model's posterior: many weights that explain the training part about as well as the best do.
 
-The posterior of the weights θ given n ratings is exp(-U(θ)), where the objective of the training is a mean of losses ℓ_k
-with penalties, and
+The posterior of the weights θ given n ratings is exp(-U(θ)), where the objective of the training is a mean of losses
+ℓ_k with penalties, and
 
     U(θ) = n (1/n Σ_k ℓ_k(θ) + penalties)              for a head with probabilities, whose ℓ are -log P(r_k),
     U(θ) = n (1/n Σ_k ℓ_k(θ) + penalties) / (2 σ²)     for squared errors, with noise of variance σ².
@@ -31,8 +31,8 @@ from recsys_nn.training.objective import Objective, objective_of
 from recsys_nn.training.run import TrainingRun
 
 STEP_EXAMPLES = 2**20
-HALVINGS = 3
-"""How often a chain that diverges is begun anew, each time with half the step size."""
+ATTEMPTS = 3
+"""How many chains may diverge, each with half the step size of the one before."""
 
 Weights = list[npt.NDArray[np.float32]]
 
@@ -50,7 +50,7 @@ def posterior_weights(run: TrainingRun, train: TrainingPart, config: PosteriorCo
     before = run.model.get_weights()
     step_size = config.step_size
     try:
-        for _ in range(HALVINGS):
+        for _ in range(ATTEMPTS):
             chain = _Chain(run, train, config.model_copy(update={"step_size": step_size}))
             if chain.walked():
                 return chain.samples
