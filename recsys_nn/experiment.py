@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -96,6 +97,8 @@ def run_experiment(
     if len(split.validation):
         predictor = predictor.calibrated(split.validation)
         metrics["validation_rmse"] = _rmse(predictor, split.validation)
+        if config.ensemble is not None:
+            _check_ensemble(run, predictor, split.validation, metrics["validation_rmse"])
     if config.refit:
         split, calibration = split.without_validation(), predictor.calibration
         run, predictor = _trained(config, split, progress=progress, validated=run)
@@ -163,6 +166,17 @@ def _trained(
     if config.ensemble is not None:
         model = sample_posterior(run, encoder.encode(split.train), config.ensemble)
     return run, Predictor(model, encoder, config=config.model)
+
+
+def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, rmse_of_average: float) -> None:
+    """Warns where the network alone is better: stopped early, it can be so in spite of too weak a penalty."""
+    alone = _rmse(Predictor(run.model, average.encoder), validation)
+    if alone < rmse_of_average:
+        warnings.warn(
+            f"ensemble: on validation the average (RMSE {rmse_of_average:.4f}) is worse than the network alone "
+            f"({alone:.4f}): try more samples, a lower temperature, or more penalty (model.l2, model.bias_l2)",
+            stacklevel=3,
+        )
 
 
 def _read(data: DataConfig, file: str) -> Ratings:

@@ -111,6 +111,15 @@ def test_an_interrupted_refit_ends_the_run(monkeypatch):
         run_experiment({**RUN, "refit": True}, progress=False)
 
 
+def test_an_average_that_is_worse_than_its_network_is_warned_of():
+    """Without any penalty the posterior is wide, where early stopping has kept the network near its start."""
+    weak = {"kind": "svd", "embedding_dim": 16, "l2": 0.0}
+    with pytest.warns(
+        UserWarning, match=r"the average \(RMSE [\d.]+\) is worse than the network alone .* more penalty"
+    ):
+        run_experiment({**RUN, "model": weak}, progress=False)
+
+
 def test_a_refit_without_validation_is_refused():
     with pytest.raises(ConfigError, match="refit: there is no validation part to join"):
         run_experiment({**RUN, "data": {**RUN["data"], "split": {"validation": 0}}, "refit": True}, progress=False)

@@ -73,9 +73,9 @@ def input_of(name: str, place: int) -> str:
 
 def _difference(encoder: Encoder, first: Encoder) -> str:
     """In what the training parts of two encoders are seen to differ; nothing, where they are not."""
-    for name in ("id_types", "scale", "n_ratings"):
+    for name, what in (("id_types", "types of ids"), ("scale", "rating scale"), ("n_ratings", "number of ratings")):
         if (found := getattr(encoder, name)) != (expected := getattr(first, name)):
-            return f"its {name} {found} is not {expected}"
+            return f"its {what} {found} is not {expected}"
     if not math.isclose(encoder.rating_mean, first.rating_mean, rel_tol=1e-9, abs_tol=1e-9):
         return f"its mean rating {encoder.rating_mean:g} is not {first.rating_mean:g}"
     for side, counts in first.counts.items():

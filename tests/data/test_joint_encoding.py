@@ -41,9 +41,9 @@ def test_it_knows_what_the_first_knows():
 @pytest.mark.parametrize(
     ("frame", "scale", "message"),
     [
-        (FRAME.assign(item=list("12132")), (1, 5), "its id_types .*'string'.* is not .*'integer'"),
-        (FRAME, (0, 5), r"its scale \(0.0, 5.0\) is not \(1.0, 5.0\)"),
-        (FRAME.head(4), (1, 5), "its n_ratings 4 is not 5"),
+        (FRAME.assign(item=list("12132")), (1, 5), "its types of ids .*'string'.* is not .*'integer'"),
+        (FRAME, (0, 5), r"its rating scale \(0.0, 5.0\) is not \(1.0, 5.0\)"),
+        (FRAME.head(4), (1, 5), "its number of ratings 4 is not 5"),
         (FRAME.assign(rating=[1, 5, 2, 4, 4]), (1, 5), "its mean rating 3.2 is not 3"),
         (FRAME.assign(user=list("bbccx")), (1, 5), "its ratings by user are others"),
         (FRAME.assign(item=[1, 2, 2, 3, 2]), (1, 5), "its ratings by item are others"),
