@@ -48,7 +48,8 @@ class Curvature:
         found = []
         squares_of = fisher_diagonal(self._objective, self._train, seed=seed)
         for squares, penalty, coupling in zip(squares_of, self._penalties, self._couplings, strict=True):
-            likelihood = self._nats**2 * np.broadcast_to(squares.mean(axis=-1, keepdims=True), squares.shape)
+            shared = squares.mean(axis=-1, keepdims=True) if squares.ndim else squares
+            likelihood = self._nats**2 * np.broadcast_to(shared, squares.shape)
             mass = (likelihood + FLOOR * likelihood.mean()) * max(1.0, coupling / STIFFEST)
             mass += self._nats * len(self._train) * penalty
             found.append(np.where((squares > 0) & (mass > 0), mass, np.float32(np.inf)).astype(np.float32))

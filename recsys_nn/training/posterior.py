@@ -55,11 +55,11 @@ def posterior_weights(run: TrainingRun, train: TrainingPart, config: PosteriorCo
             if chain.walked():
                 return chain.samples
             run.model.set_weights(before)
+            warnings.warn(f"the chain of samples diverged at the step size {step_size:g}: halved", stacklevel=2)
             step_size /= 2
-            warnings.warn(f"the chain of samples diverged: begun anew with step size {step_size:g}", stacklevel=2)
     finally:
         run.model.set_weights(before)
-    raise TrainingError(f"the chain of samples diverges: try ensemble.step_size {step_size / 10:g}, or more penalty")
+    raise TrainingError(f"the chain of samples diverges: try ensemble.step_size {step_size / 2:g}, or more penalty")
 
 
 class _Chain(keras.callbacks.Callback):
@@ -76,7 +76,7 @@ class _Chain(keras.callbacks.Callback):
         self._nats = 1.0
         if self._objective.model is run.model:
             best = run.history.iloc[run.best_epoch - 1]
-            self._nats /= 2 * float(best.get("val_loss", best["loss"]))
+            self._nats /= 2 * max(float(best.get("val_loss", best["loss"])), 1e-6)
         self._curvature = Curvature(self._objective, train, nats=self._nats)
 
     def walked(self) -> bool:

@@ -61,7 +61,7 @@ def test_the_curvature_is_the_sum_of_squared_slopes_of_each_loss(run, monkeypatc
 
 def test_a_chain_that_diverges_is_begun_anew_with_half_the_step_size(run):
     config = PosteriorConfig(samples=50, burn_in=0, thin=1, step_size=2.5)
-    with pytest.warns(UserWarning, match="diverged: begun anew with step size 1.25"):
+    with pytest.warns(UserWarning, match="diverged at the step size 2.5: halved"):
         samples = posterior_weights(run, TRAIN, config)
     assert len(samples) == 50
     assert np.abs(samples).max() < 3
@@ -69,7 +69,7 @@ def test_a_chain_that_diverges_is_begun_anew_with_half_the_step_size(run):
 
 @pytest.mark.filterwarnings("ignore:the chain of samples diverged")
 def test_a_chain_that_always_diverges_says_what_to_change(run):
-    with pytest.raises(TrainingError, match="diverges: try ensemble.step_size 0.625"):
+    with pytest.raises(TrainingError, match="diverges: try ensemble.step_size 3.125"):
         posterior_weights(run, TRAIN, PosteriorConfig(samples=200, burn_in=0, thin=1, step_size=50.0))
 
 
