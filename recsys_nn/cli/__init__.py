@@ -84,6 +84,8 @@ def train(
         f"stopped by {run.stop_reason}, {run.seconds:.1f} s ({run.engine})",
         highlight=False,
     )
+    if result.config.ensemble is not None:
+        out.print(f"Average over {result.predictor.model.n_members} weights of the network.", highlight=False)
     if result.evaluation is not None:
         _print_evaluation(result.evaluation)
     if result.path is not None:

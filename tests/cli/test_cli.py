@@ -41,6 +41,15 @@ def test_train_prints_the_results_and_leaves_a_run_folder(run, folder, tmp_path)
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["best_epoch"] == 1
 
 
+def test_train_says_over_how_many_weights_it_averages(run, folder, tmp_path):
+    few = ["--set", "ensemble={samples: 3, burn_in: 2, thin: 1}", "--set", "data.split.validation=0"]
+    code, out, _ = run(
+        "train", folder / "small.yaml", *few, "--set", "training.patience=null", "--output", tmp_path / "run"
+    )
+    assert code == 0
+    assert "Average over 3 weights of the network." in out
+
+
 def test_train_does_not_overwrite_unless_asked(run, folder):
     code, out, err = run("train", folder / "small.yaml", "--output", folder / "run")
     assert (code, out) == (2, "")
