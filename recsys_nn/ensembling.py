@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import ConfigError
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.training.run import TrainingRun
 
 if TYPE_CHECKING:
-    import keras
-
     from recsys_nn.models.averaged import AveragedModel
 
 
@@ -47,34 +42,3 @@ def sample_posterior(run: TrainingRun, train: TrainingPart, config: PosteriorCon
             f"training.loss {run.config.loss!r}"
         )
     return AveragedModel.of(run.model, posterior_weights(run, train, config or PosteriorConfig()))
-
-
-def with_network(average: AveragedModel, network: keras.Model, share: float) -> AveragedModel:
-    """(1 - share) · average + share · network, as an average to which the network is one more member.
-
-    Args:
-        average: over samples of the network's posterior.
-        network: with the weights that its training ended with.
-        share: of the network, from 0 to 1.
-    """
-    from recsys_nn.models.averaged import AveragedModel
-
-    own = [variable.numpy() for variable in network.trainable_variables]
-    samples = zip(*(stack.numpy() for stack in average.stacks), strict=True)
-    shares = [share, *((1 - share) * average.shares.numpy())]
-    return AveragedModel.of(average.member, [own, *samples], shares=shares)
-
-
-def best_share(network: npt.NDArray[np.float32], average: npt.NDArray[np.float32], actual: npt.ArrayLike) -> float:
-    """The share of the network, from 0 to 1, for which the mix with the average has the least squared error.
-
-    With d = network - average it is Σ (actual - average) d / Σ d², cut off at 0 and 1.
-
-    Args:
-        network: predictions (n,).
-        average: predictions (n,).
-        actual: ratings (n,).
-    """
-    apart = network.astype(np.float64) - average
-    squared = float(apart @ apart)
-    return float(np.clip((np.asarray(actual) - average) @ apart / squared, 0, 1)) if squared else 0.0

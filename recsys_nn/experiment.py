@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from recsys_nn.data.loading import is_dataset, load_ratings
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import read_features, read_ratings
 from recsys_nn.data.splits import Split
-from recsys_nn.ensembling import best_share, sample_posterior, with_network
+from recsys_nn.ensembling import sample_posterior
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
 from recsys_nn.evaluation.metrics import rmse
@@ -91,14 +92,16 @@ def run_experiment(
     split, began = load_split(config.data, config.seed), time.perf_counter()
     if config.refit and not len(split.validation):
         raise ConfigError("refit: there is no validation part to join to the training part; leave it out")
-    run, predictor, share = _trained(config, split, progress=progress)
-    metrics = {} if share is None else {"network_share": share}
+    run, predictor = _trained(config, split, progress=progress)
+    metrics = {}
     if len(split.validation):
         predictor = predictor.calibrated(split.validation)
         metrics["validation_rmse"] = _rmse(predictor, split.validation)
+        if config.ensemble is not None:
+            _check_ensemble(run, predictor, split.validation, metrics["validation_rmse"])
     if config.refit:
         split, calibration = split.without_validation(), predictor.calibration
-        run, predictor, _ = _trained(config, split, progress=progress, validated=run, share=share)
+        run, predictor = _trained(config, split, progress=progress, validated=run)
         predictor.calibration = calibration
     evaluation = evaluate(predictor, split.test) if len(split.test) else None
     metrics |= {} if evaluation is None else evaluation.metrics
@@ -145,18 +148,12 @@ def train_on_split(
 
 
 def _trained(
-    config: RunConfig,
-    split: Split,
-    *,
-    progress: bool,
-    validated: TrainingRun | None = None,
-    share: float | None = None,
-) -> tuple[TrainingRun, Predictor, float | None]:
-    """The training on a split, and the predictor of its network or of the average over samples of its posterior, in
-    which the network itself has the share that validation finds best.
+    config: RunConfig, split: Split, *, progress: bool, validated: TrainingRun | None = None
+) -> tuple[TrainingRun, Predictor]:
+    """The training on a split, and the predictor of its network or of the average over samples of its posterior.
 
-    After a ``validated`` training this is one for as many epochs as were best there, whose findings stay: the history,
-    that share and, for the posterior, the variance of the noise.
+    After a ``validated`` training this is one for as many epochs as were best there, whose findings stay: the history
+    and, for the posterior, the variance of the noise.
     """
     encoder = fit_encoder(split, config.data.features)
     model = build_model(config.model, encoder, seed=config.seed)
@@ -166,16 +163,20 @@ def _trained(
         if run.stop_reason == "interrupted":  # nothing has judged a network of fewer epochs
             raise KeyboardInterrupt
         run = replace(validated, model=model, seconds=validated.seconds + run.seconds)
-    if config.ensemble is None:
-        return run, Predictor(model, encoder, config=config.model), None
-    average = sample_posterior(run, encoder.encode(split.train), config.ensemble)
-    if len(split.validation):
-        pairs, actual = split.validation.frame, split.validation.frame["rating"].to_numpy()
-        alone, together = (Predictor(either, encoder).predict(pairs)["prediction"] for either in (model, average))
-        share = best_share(alone.to_numpy(), together.to_numpy(), actual)
-    if share:
-        average = with_network(average, model, share)
-    return run, Predictor(average, encoder, config=config.model), share
+    if config.ensemble is not None:
+        model = sample_posterior(run, encoder.encode(split.train), config.ensemble)
+    return run, Predictor(model, encoder, config=config.model)
+
+
+def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, rmse_of_average: float) -> None:
+    """Warns where the network alone is better: stopped early, it can be so in spite of too weak a penalty."""
+    alone = _rmse(Predictor(run.model, average.encoder), validation)
+    if alone < rmse_of_average:
+        warnings.warn(
+            f"ensemble: on validation the average (RMSE {rmse_of_average:.4f}) is worse than the network alone "
+            f"({alone:.4f}): try more samples, a lower temperature, or more penalty (model.l2, model.bias_l2)",
+            stacklevel=3,
+        )
 
 
 def _read(data: DataConfig, file: str) -> Ratings:

@@ -19,7 +19,6 @@ from recsys_nn import (
     run_experiment,
     sample_posterior,
 )
-from recsys_nn.ensembling import best_share, with_network
 from recsys_nn.experiment import train_on_split
 
 SPLIT = random_split(load_ratings("synthetic", n_users=100, n_items=60, n_ratings=2500), seed=3)
@@ -72,7 +71,7 @@ def test_a_loss_that_is_no_likelihood_has_no_posterior():
 
 def test_a_run_with_an_ensemble_predicts_the_average(tmp_path):
     result = run_experiment({**RUN, "output": str(tmp_path / "run")}, progress=False)
-    assert result.predictor.model.n_members in (6, 7)  # samples, and the network where it has a share
+    assert result.predictor.model.n_members == 6
     again = Predictor.load(result.path).predict(result.split.test)
     np.testing.assert_array_equal(again["prediction"], result.predictor.predict(result.split.test)["prediction"])
 
@@ -112,33 +111,13 @@ def test_an_interrupted_refit_ends_the_run(monkeypatch):
         run_experiment({**RUN, "refit": True}, progress=False)
 
 
-def test_the_share_of_the_network_is_that_of_least_squared_error():
-    rng = np.random.default_rng(0)
-    network, average, actual = rng.normal(size=(3, 50)).astype(np.float32)
-    (expected,) = np.linalg.lstsq((network - average)[:, None], actual - average)[0]
-    assert 0 < expected < 1
-    assert best_share(network, average, actual) == pytest.approx(expected, rel=1e-5)
-    assert best_share(network, average, network) == 1
-    assert best_share(network, average, 2 * average - network) == 0
-    assert best_share(network, network, actual) == 0
-
-
-def test_the_network_joins_the_average_with_its_share():
-    run = trained(SVDConfig(embedding_dim=4, head="ordinal"))
-    average, inputs = sample_posterior(run, TRAIN, FEW), ENCODER.encode(SPLIT.test).inputs
-    mixed = with_network(average, run.model, 0.3)
-    expected = 0.7 * average(inputs).numpy() + 0.3 * run.model(inputs).numpy()
-    np.testing.assert_allclose(mixed(inputs), expected, rtol=1e-5)
-    assert mixed.n_members == FEW.samples + 1
-
-
-def test_where_the_average_is_worse_validation_leaves_it_little():
+def test_an_average_that_is_worse_than_its_network_is_warned_of():
     """Without any penalty the posterior is wide, where early stopping has kept the network near its start."""
     weak = {"kind": "svd", "embedding_dim": 16, "l2": 0.0}
-    result = run_experiment({**RUN, "model": weak}, progress=False)
-    alone = run_experiment({**RUN, "model": weak, "ensemble": None}, progress=False)
-    assert result.metrics["network_share"] > 0.5
-    assert result.metrics["validation_rmse"] <= alone.metrics["validation_rmse"] + 1e-6
+    with pytest.warns(
+        UserWarning, match=r"the average \(RMSE [\d.]+\) is worse than the network alone .* more penalty"
+    ):
+        run_experiment({**RUN, "model": weak}, progress=False)
 
 
 def test_a_refit_without_validation_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,11 +20,11 @@ Weights = Sequence[npt.NDArray[np.float32]]
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class AveragedModel(keras.Model):
-    """r̂ = Σ_m w_m r̂_m over M members: one network with M values of its trainable weights.
+    """r̂ = (1/M) Σ_m r̂_m over M members: one network with M values of its trainable weights.
 
-    The members' weights are the variables ``stacks``, a table (M, shape) for each of the network's, and w is
-    ``shares``, (M,), whose sum is 1. What is not trained, such as the sets of who rated what, the members share. Where
-    the network gives probabilities, so does the average: P(r = l) = Σ_m w_m P_m(r = l), whose expected rating is r̂.
+    The members' weights are the variables ``stacks``, a table (M, shape) for each of the network's. What is not
+    trained, such as the sets of who rated what, they share. Where the network gives probabilities, so does the average:
+    P(r = l) = (1/M) Σ_m P_m(r = l), whose expected rating is again r̂.
 
     Args:
         member: the network, built; its own weights do not matter.
@@ -39,7 +40,6 @@ class AveragedModel(keras.Model):
             self.add_weight(name=f"member_{place}", shape=(n_members, *variable.shape), initializer="zeros")
             for place, variable in enumerate(member.trainable_variables)
         ]
-        self.shares = self.add_weight(name="shares", shape=(n_members,), initializer=_equal)
         self.built = True
         if hasattr(member, "rating_config"):
             self.rating_config = member.rating_config
@@ -47,13 +47,9 @@ class AveragedModel(keras.Model):
             self.likelihood = replace(member.likelihood, model=_AveragedLevels(self))
 
     @classmethod
-    def of(
-        cls, member: keras.Model, weights: Sequence[Weights], *, shares: Sequence[float] | None = None
-    ) -> AveragedModel:
-        """The average over members with these weights; of equal shares where none are given."""
+    def of(cls, member: keras.Model, weights: Sequence[Weights]) -> AveragedModel:
+        """The average over members with these weights."""
         model = cls(member, len(weights))
-        if shares is not None:
-            model.shares.assign(np.asarray(shares, np.float32))
         for stack, values in zip(model.stacks, zip(*weights, strict=True), strict=True):
             stack.assign(np.stack(values))
         return model
@@ -64,7 +60,7 @@ class AveragedModel(keras.Model):
         return self.member.input
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        return self.fold(lambda: self._ratings(inputs))
+        return self.fold(lambda: self._ratings(inputs)) / self.n_members
 
     def each(self, inputs: Any) -> Any:
         """The members' predictions, float32 (M, batch)."""
@@ -74,18 +70,12 @@ class AveragedModel(keras.Model):
             fn_output_signature=tf.float32,
         )
 
-    def std(self, inputs: Any) -> Any:
-        """sqrt(Σ_m w_m (r̂_m - r̂)²), how far the members are apart, float32 (batch,)."""
-        each = self.each(inputs)
-        mean = tf.linalg.matvec(each, self.shares.value, transpose_a=True)
-        return tf.sqrt(tf.linalg.matvec(tf.square(each - mean), self.shares.value, transpose_a=True))
-
     def fold(self, output: Callable[[], Any]) -> Any:
-        """Σ_m w_m of what ``output`` gives with the weights of member m."""
-        values, shares = [stack.value for stack in self.stacks], self.shares.value
+        """Σ_m of what ``output`` gives with the weights of member m."""
+        values = [stack.value for stack in self.stacks]
 
         def of_member(m: Any) -> Any:
-            return shares[m] * self.with_weights([tf.gather(stack, m) for stack in values], output)
+            return self.with_weights([tf.gather(stack, m) for stack in values], output)
 
         def step(m: Any, total: Any) -> Any:
             return m + 1, total + of_member(m)
@@ -126,8 +116,5 @@ class _AveragedLevels(keras.Model):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         (average,) = self._average
         levels = average.member.likelihood.model
-        return tf.math.log(average.fold(lambda: tf.exp(levels(inputs, training=False))))
-
-
-def _equal(shape: tuple[int], dtype: Any = None) -> Any:
-    return keras.ops.full(shape, 1 / shape[0], dtype=dtype)
+        total = average.fold(lambda: tf.exp(levels(inputs, training=False)))
+        return tf.math.log(total) - math.log(average.n_members)

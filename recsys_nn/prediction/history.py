@@ -56,7 +56,6 @@ def with_history(predictor: Predictor, history: pd.DataFrame | Ratings) -> Predi
         average = AveragedModel(model, predictor.model.n_members)
         for stack, trained in zip(average.stacks, predictor.model.stacks, strict=True):
             stack.assign(_extended(trained.numpy(), stack.shape))
-        average.shares.assign(predictor.model.shares)
         model = average
     return type(predictor)(model, encoder, config=predictor.config, calibration=predictor.calibration)
 

@@ -172,7 +172,7 @@ class Predictor:
             levels, probabilities = table.columns.to_numpy(np.float32), table.to_numpy()
             deviations = levels - (probabilities @ levels)[:, None]
             return np.sqrt(np.sum(probabilities * np.square(deviations), axis=1))
-        if hasattr(self.model, "std"):
+        if hasattr(self.model, "each"):
             return self._in_batches(self._member_std, inputs)
         return np.zeros(len(inputs["user"]), dtype=np.float32)
 
@@ -237,7 +237,9 @@ class Predictor:
 
     @cached_property
     def _member_std(self) -> Any:
-        return self._traced(lambda inputs: self.model.std(inputs))
+        import tensorflow as tf
+
+        return self._traced(lambda inputs: tf.math.reduce_std(self.model.each(inputs), axis=0))
 
     def _traced(self, function: Callable[[Any], Any]) -> Any:
         """One traced function of any number of rows."""

@@ -48,18 +48,6 @@ def test_probabilities_are_the_means_of_the_members_and_expect_the_same_rating()
     np.testing.assert_allclose(found.to_numpy() @ found.columns, predictor.predict_rows(INPUTS), rtol=1e-5)
 
 
-def test_members_count_by_their_shares(trained):
-    models, average = trained
-    uneven = AveragedModel.of(
-        models[0], [[v.numpy() for v in model.trainable_variables] for model in models], shares=[0.5, 0.3, 0.2]
-    )
-    each = average.each(INPUTS).numpy()
-    mean = 0.5 * each[0] + 0.3 * each[1] + 0.2 * each[2]
-    np.testing.assert_allclose(uneven(INPUTS), mean, rtol=1e-5)
-    variance = np.average((each - mean) ** 2, axis=0, weights=[0.5, 0.3, 0.2])
-    np.testing.assert_allclose(uneven.std(INPUTS), np.sqrt(variance), rtol=1e-4)
-
-
 def test_without_probabilities_there_are_none():
     average = average_of(networks(SVDConfig(embedding_dim=2), n=2))
     assert not Predictor(average, ENCODER).has_probabilities

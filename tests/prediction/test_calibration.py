@@ -153,11 +153,12 @@ def test_where_a_model_is_unsure_its_intervals_are_wider(encoder):
     """Its std is u and so are the errors (and it knows how unsure it is without the user): all scores are equal."""
     of_unknown = np.sqrt(np.mean(np.square(USERS)))
 
-    def std(rows):
-        return tf.where(rows["user"] > 0, tf.cast(rows["user"], "float32"), of_unknown)
+    def each(rows):
+        std = tf.where(rows["user"] > 0, tf.cast(rows["user"], "float32"), of_unknown)
+        return tf.stack([-std, std])
 
     predictor = predictor_of(lambda rows: 0 * rows["user"], encoder)
-    predictor.model.std = std
+    predictor.model.each = each
     calibrated = predictor.calibrated(held_out(lambda pairs: pairs["user"] * (-1) ** pairs["item"]))
     assert calibrated.calibration.variance == pytest.approx((1, 0, 0, 0), abs=1e-4)
     found = calibrated.predict([(5, 1), (10, 1), (20, 1)], interval=0.8)
