@@ -15,9 +15,9 @@ import pandas as pd
 from recsys_nn.data.joint_encoding import JointEncoder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import ConfigError, DataError
-from recsys_nn.evaluation.evaluate import check_scale, evaluate
+from recsys_nn.evaluation.evaluate import check_scale
 from recsys_nn.evaluation.metrics import rmse
-from recsys_nn.experiment import as_json, described
+from recsys_nn.experiment import as_json, described, rmse_of
 from recsys_nn.finished_run import FinishedRun, common_part, unseen
 from recsys_nn.opening import all_of, opened_by_name, sorts
 from recsys_nn.prediction.blend import BlendedPredictor, write_blend
@@ -104,7 +104,7 @@ def blend(
     weights, cross_fitted = stacked(predicted - encoder.rating_mean, actual - encoder.rating_mean, seed=seed)
     blended = BlendedPredictor(predictors, dict(zip(predictors, weights.tolist(), strict=True))).calibrated(held_out)
     errors = {
-        "validation_rmse": evaluate(blended, held_out).rmse,
+        "validation_rmse": rmse_of(blended, held_out),
         "cross_fitted_rmse": rmse(actual, np.clip(encoder.rating_mean + cross_fitted, *encoder.scale)),
     }
     path = None

@@ -96,7 +96,7 @@ def run_experiment(
     metrics = {}
     if len(split.validation):
         predictor = predictor.calibrated(split.validation)
-        metrics["validation_rmse"] = _rmse(predictor, split.validation)
+        metrics["validation_rmse"] = rmse_of(predictor, split.validation)
         if config.ensemble is not None:
             _check_ensemble(run, predictor, split.validation, metrics["validation_rmse"])
     if config.refit:
@@ -170,7 +170,7 @@ def _trained(
 
 def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, rmse_of_average: float) -> None:
     """Warns where the network alone is better: stopped early, it can be so in spite of too weak a penalty."""
-    alone = _rmse(Predictor(run.model, average.encoder), validation)
+    alone = rmse_of(Predictor(run.model, average.encoder), validation)
     if alone < rmse_of_average:
         warnings.warn(
             f"ensemble: on validation the average (RMSE {rmse_of_average:.4f}) is worse than the network alone "
@@ -210,7 +210,8 @@ def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Spl
     return Split(train, test=test).with_validation(files.validation, seed=seed)
 
 
-def _rmse(predictor: Predictor, ratings: Ratings) -> float:
+def rmse_of(predictor: Predictor, ratings: Ratings) -> float:
+    """The RMSE of a predictor, where nothing else of an :func:`evaluate` is asked for."""
     return rmse(ratings.frame["rating"], predictor.predict(ratings)["prediction"])
 
 
