@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -26,7 +27,7 @@ from recsys_nn.data.loading import is_dataset, load_ratings
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import read_features, read_ratings
 from recsys_nn.data.splits import Split
-from recsys_nn.ensembling import sample_posterior
+from recsys_nn.ensembling import tempered
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
 from recsys_nn.evaluation.metrics import rmse
@@ -52,7 +53,7 @@ class ExperimentResult:
         predictor: predicts for raw ids.
         evaluation: of the test part; None where there is none.
         metrics: flat: the test part's ``rmse``, ``mae``, ``r2``, ``lift`` and baselines, the validation part's
-            ``validation_rmse``, and ``best_epoch``, ``seconds``.
+            ``validation_rmse``, an ensemble's ``temperature``, and ``best_epoch``, ``seconds``.
         path: the run folder, where one was asked for.
     """
 
@@ -92,8 +93,8 @@ def run_experiment(
     split, began = load_split(config.data, config.seed), time.perf_counter()
     if config.refit and not len(split.validation):
         raise ConfigError("refit: there is no validation part to join to the training part; leave it out")
-    run, predictor = _trained(config, split, progress=progress)
-    metrics = {}
+    run, predictor, chosen = _trained(config, split, progress=progress)
+    metrics = dict(chosen)
     if len(split.validation):
         predictor = predictor.calibrated(split.validation)
         metrics["validation_rmse"] = rmse_of(predictor, split.validation)
@@ -101,7 +102,7 @@ def run_experiment(
             _check_ensemble(run, predictor, split.validation, metrics["validation_rmse"])
     if config.refit:
         split, calibration = split.without_validation(), predictor.calibration
-        run, predictor = _trained(config, split, progress=progress, validated=run)
+        run, predictor, _ = _trained(config, split, progress=progress, validated=run, chosen=chosen)
         predictor.calibration = calibration
     evaluation = evaluate(predictor, split.test) if len(split.test) else None
     metrics |= {} if evaluation is None else evaluation.metrics
@@ -148,12 +149,18 @@ def train_on_split(
 
 
 def _trained(
-    config: RunConfig, split: Split, *, progress: bool, validated: TrainingRun | None = None
-) -> tuple[TrainingRun, Predictor]:
-    """The training on a split, and the predictor of its network or of the average over samples of its posterior.
+    config: RunConfig,
+    split: Split,
+    *,
+    progress: bool,
+    validated: TrainingRun | None = None,
+    chosen: Mapping[str, float] = MappingProxyType({}),
+) -> tuple[TrainingRun, Predictor, dict[str, float]]:
+    """The training on a split, the predictor of its network or of the average over samples of its posterior, and what
+    of the ensemble was ``chosen`` on validation.
 
     After a ``validated`` training this is one for as many epochs as were best there, whose findings stay: the history
-    and, for the posterior, the variance of the noise.
+    and, for the posterior, the variance of the noise and what was chosen.
     """
     encoder = fit_encoder(split, config.data.features)
     model = build_model(config.model, encoder, seed=config.seed)
@@ -164,8 +171,11 @@ def _trained(
             raise KeyboardInterrupt
         run = replace(validated, model=model, seconds=validated.seconds + run.seconds)
     if config.ensemble is not None:
-        model = sample_posterior(run, encoder.encode(split.train), config.ensemble)
-    return run, Predictor(model, encoder, config=config.model)
+        ensemble = config.ensemble.model_copy(update=chosen)
+        validation = encoder.encode(split.validation) if len(split.validation) else None
+        temperature, model = tempered(run, encoder.encode(split.train), ensemble, validation)
+        chosen = {"temperature": temperature}
+    return run, Predictor(model, encoder, config=config.model), dict(chosen)
 
 
 def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, rmse_of_average: float) -> None:

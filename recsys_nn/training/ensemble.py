@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -10,18 +12,22 @@ class PosteriorConfig(BaseModel):
 
     Args:
         samples: how many weights are kept; their predictions are averaged.
+        thin: epochs from one to the next, over which its weights are averaged.
         burn_in: epochs before the first.
-        thin: epochs from one to the next.
-        temperature: T. 1 is the posterior of the model as it stands; predictions are usually better from a colder one.
+        temperature: T. 1 is the posterior of the model as it stands; predictions are often better from a colder one.
+            None: 1 or 0.2, whichever is better on validation; 0.2 where there is none.
+        penalties: learned from the tables of vectors during the burn-in, a strength for each dimension, or those of the
+            training.
         step_size: h of :class:`Langevin`.
         friction: γ of :class:`Langevin`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    samples: int = Field(50, ge=1)
-    burn_in: int = Field(50, ge=0)
-    thin: int = Field(5, ge=1)
-    temperature: float = Field(0.45, ge=0)
-    step_size: float = Field(0.15, gt=0)
+    samples: int = Field(10, ge=1)
+    thin: int = Field(25, ge=1)
+    burn_in: int = Field(120, ge=0)
+    temperature: float | None = Field(None, ge=0)
+    penalties: Literal["learned", "fixed"] = "learned"
+    step_size: float = Field(0.25, gt=0)
     friction: float = Field(0.05, gt=0, le=1)

@@ -8,6 +8,9 @@ The posterior of the weights θ given n ratings is exp(-U(θ)), where the object
 
 The chain is run by :class:`Langevin` within the compiled epoch. Its steps are made with the whole training part, up to
 a million examples; beyond, the step size is such that the batches' own noise is at most a tenth of the chain's.
+
+In the burn-in, at T = 1, the penalties are learned (``penalties.py``). A sample is the mean of the weights over
+``thin`` epochs: near each other, the weights differ by noise that would need many samples to average out.
 """
 
 from __future__ import annotations
@@ -28,80 +31,110 @@ from recsys_nn.training.engines import choose_engine
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.training.langevin import Langevin
 from recsys_nn.training.objective import Objective, objective_of
+from recsys_nn.training.penalties import LearnedPenalties
 from recsys_nn.training.run import TrainingRun
 
 STEP_EXAMPLES = 2**20
-ATTEMPTS = 3
-"""How many chains may diverge, each with half the step size of the one before."""
+SHORTER, ATTEMPTS = 0.7, 8
+"""A chain that diverges is begun anew with steps so much shorter, so many times."""
 
 Weights = list[npt.NDArray[np.float32]]
 
 
-def posterior_weights(run: TrainingRun, train: TrainingPart, config: PosteriorConfig) -> list[Weights]:
-    """``config.samples`` values of the trainable variables of ``run.model``, along a chain from those that it has.
+def posterior_weights(
+    run: TrainingRun, train: TrainingPart, config: PosteriorConfig, temperatures: Sequence[float]
+) -> dict[float, list[Weights]]:
+    """``config.samples`` values of the trainable variables of ``run.model`` for each temperature, along one chain.
 
-    The variance σ² of the noise is the squared error of the run's best epoch, on validation where there is such. The
-    masses are worked out at the start and again halfway through the burn-in. A chain that diverges is begun anew with
-    half the step size. The model itself ends as it was. Ctrl-C ends the chain and keeps the samples so far.
+    The chain starts from the weights that the model has. The variance σ² of the noise is the squared error of the run's
+    best epoch, on validation where there is such. A chain that diverges is begun anew with shorter steps. The
+    model itself ends as it was. Ctrl-C ends the chain and keeps the samples so far.
+
+    Args:
+        run: of the training.
+        train: the training part.
+        config: its ``temperature`` is not looked at.
+        temperatures: falling.
 
     Raises:
-        TrainingError: where the steps diverge however short the steps.
+        TrainingError: where the chain diverges however short the steps.
     """
     before = run.model.get_weights()
-    step_size = config.step_size
     try:
-        for _ in range(ATTEMPTS):
-            chain = _Chain(run, train, config.model_copy(update={"step_size": step_size}))
-            if chain.walked():
-                return chain.samples
-            run.model.set_weights(before)
-            warnings.warn(f"the chain of samples diverged at the step size {step_size:g}: halved", stacklevel=2)
-            step_size /= 2
+        chain = _Chain(run, train, config, temperatures)
+        chain.walk()
+        return chain.samples
     finally:
         run.model.set_weights(before)
-    raise TrainingError(f"the chain of samples diverges: try ensemble.step_size {step_size / 2:g}, or more penalty")
 
 
 class _Chain(keras.callbacks.Callback):
-    """A walk through the posterior, of which the weights of every ``thin``-th epoch after the burn-in are kept."""
+    """A walk through the posterior: the burn-in, then the samples at each temperature after an approach to it."""
 
-    def __init__(self, run: TrainingRun, train: TrainingPart, config: PosteriorConfig) -> None:
+    def __init__(
+        self, run: TrainingRun, train: TrainingPart, config: PosteriorConfig, temperatures: Sequence[float]
+    ) -> None:
         super().__init__()
-        self.samples: list[Weights] = []
+        self.samples: dict[float, list[Weights]] = {}
         self._variables: Sequence[Any] = run.model.trainable_variables
         self._objective: Objective = objective_of(run.model, run.config)
         self._train, self._config, self._settings = train, config, run.config
-        self._diverged = False
-        self._first_loss = 0.0
+        self._attempts = 0
         self._nats = 1.0
         if self._objective.model is run.model:
             best = run.history.iloc[run.best_epoch - 1]
             self._nats /= 2 * max(float(best.get("val_loss", best["loss"])), 1e-6)
         self._curvature = Curvature(self._objective, train, nats=self._nats)
+        self._penalties = LearnedPenalties(self._objective, train, nats=self._nats)
+        self._start = [variable.numpy() for variable in self._variables]
+        self._plan(temperatures)
+        self._restart()
 
-    def walked(self) -> bool:
-        """Makes the steps; False where they diverged."""
+    def _plan(self, temperatures: Sequence[float]) -> None:
+        burn_in, thin = self._config.burn_in, self._config.thin
+        learns = self._config.penalties == "learned" and burn_in > 0
+        settling = burn_in - burn_in // 6
+        self._learning = range(burn_in // 3, settling, 2) if learns else range(0)
+        self._weighed = {burn_in // 6, burn_in // 2, settling}
+        self._heats = {0: 1.0 if learns else temperatures[0], settling: temperatures[0]}
+        self._sampled: dict[int, float] = {}
+        end = burn_in
+        for temperature in temperatures:
+            if end > burn_in:
+                self._heats[end] = temperature
+                end += thin
+            self._sampled |= dict.fromkeys(range(end, end + self._config.samples * thin), temperature)
+            end += self._config.samples * thin
+        self._end = end
+
+    def _restart(self) -> None:
+        """To the start, of which the steps of the chain, ``_done``, are counted."""
+        for variable, values in zip(self._variables, self._start, strict=True):
+            variable.assign(values)
+        self._penalties.forget()
+        self._done, self._first_loss = 0, 0.0
+        self._window: list[Weights] = []
+        self.samples.clear()
+
+    def walk(self) -> None:
+        """Makes the steps."""
         config, n = self._config, len(self._train)
         batch_size = min(n, STEP_EXAMPLES)
         step_size, kept = config.step_size, 1 - config.friction
         if batch_size < n:  # the slope of a batch has the variance n M / batch_size, in units of which a step is h
-            step_size = min(step_size, sqrt(0.1 * (1 - kept**2) * config.temperature * batch_size / n))
+            coldest = min(self._heats.values())
+            step_size = min(step_size, sqrt(0.1 * (1 - kept**2) * coldest * batch_size / n))
         self._dynamics = Langevin(
-            self._curvature.masses(seed=self._settings.seed),
+            self._masses(),
             learning_rate=step_size,
             friction=config.friction,
             scale=n * self._nats,
-            temperature=config.temperature,
             seed=self._settings.seed,
         )
         model = self._objective.model
-        # In equilibrium U is above its least value by T / 2 a weight; by more than ten times that it never is.
-        n_weights = sum(int(np.prod(variable.shape)) for variable in self._variables)
-        self._beyond = 5 * config.temperature * n_weights / (n * self._nats) + 1e-3
         model.compile(optimizer=self._dynamics, loss=self._objective.loss(), jit_compile=False)
-        epochs = config.burn_in + config.samples * config.thin
         settings = self._settings.model_copy(
-            update={"epochs": epochs, "batch_size": batch_size, "shuffle": batch_size < n}
+            update={"epochs": ATTEMPTS * self._end, "batch_size": batch_size, "shuffle": batch_size < n}
         )
         engine, _ = choose_engine(model, self._train, None, settings, [self])
         try:
@@ -109,16 +142,55 @@ class _Chain(keras.callbacks.Callback):
         except KeyboardInterrupt:
             if not self.samples:
                 raise
-        return not self._diverged
+
+    def _masses(self) -> Weights:
+        return self._curvature.masses(self._penalties.precisions, seed=self._settings.seed)
+
+    def _too_high(self, loss: float) -> bool:
+        """In equilibrium U is above its least value by T / 2 a weight, and by more where the loss has a stronger
+        penalty than was learned; by ten times that it never is."""
+        nats = sum(
+            max(self._heats.values()) / 2 * np.prod(variable.shape) * max(1.0, 1 / factors.min())
+            for variable, factors in zip(self._variables, self._penalties.factors, strict=True)
+        )
+        return not loss - self._first_loss < 10 * nats / (len(self._train) * self._nats) + 1e-3
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """What Keras calls before every epoch."""
+        if self._done in self._heats:
+            self._dynamics.set_temperature(self._heats[self._done])
+        if self._done in self._learning:
+            self._penalties.learn()
+            self._dynamics.set_springs(self._penalties.beyond)
+        if self._done in self._weighed:
+            self._dynamics.set_masses(self._masses())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """What Keras calls after every epoch."""
         loss = (logs or {})["loss"]
-        self._first_loss = loss if epoch == 0 else self._first_loss
-        if not loss - self._first_loss < self._beyond:
-            self._diverged = self.model.stop_training = True
-        elif epoch + 1 == self._config.burn_in // 2:
-            self._dynamics.set_masses(self._curvature.masses(seed=self._settings.seed))
-        after = epoch + 1 - self._config.burn_in
-        if after > 0 and after % self._config.thin == 0:
-            self.samples.append([variable.numpy() for variable in self._variables])
+        self._first_loss = loss if self._done == 0 else self._first_loss
+        if self._too_high(loss):
+            self._shorten()
+            return
+        if self._done in self._sampled:
+            self._window.append([variable.numpy() for variable in self._variables])
+            if len(self._window) == self._config.thin:
+                mean = [np.mean(values, axis=0) for values in zip(*self._window, strict=True)]
+                self.samples.setdefault(self._sampled[self._done], []).append(mean)
+                self._window = []
+        self._done += 1
+        self.model.stop_training = self._done == self._end
+
+    def _shorten(self) -> None:
+        """Begins anew with shorter steps."""
+        self._attempts += 1
+        was = float(self._dynamics.learning_rate)
+        if self._attempts == ATTEMPTS:
+            raise TrainingError(
+                f"the chain of samples diverges: try ensemble.step_size {SHORTER * was:.2g}, or more penalty"
+            )
+        warnings.warn(
+            f"the chain of samples diverged at the step size {was:.2g}: begun anew with {SHORTER * was:.2g}", stacklevel=2
+        )
+        self._restart()
+        self._dynamics.restart(self._masses(), SHORTER * was)
