@@ -1,4 +1,4 @@
-"""A weighted sum of finished runs, of different kinds, with weights from ratings that none of them was trained on."""
+"""A weighted sum of finished runs, of different kinds, with weights from what they predicted of held-out ratings."""
 
 from __future__ import annotations
 
