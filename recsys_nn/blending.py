@@ -1,4 +1,4 @@
-"""A weighted sum of finished runs, of different kinds, with weights from ratings that none of them was trained on."""
+"""A weighted sum of finished runs, of different kinds, with weights from what they predicted of held-out ratings."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.evaluation.evaluate import check_scale
 from recsys_nn.evaluation.metrics import rmse
-from recsys_nn.experiment import as_json, described, rmse_of
-from recsys_nn.finished_run import FinishedRun, common_part, unseen
+from recsys_nn.experiment import as_json, described
+from recsys_nn.finished_run import FinishedRun, common_part, kept_predictions, unseen
 from recsys_nn.opening import all_of, opened_by_name, sorts
 from recsys_nn.prediction.blend import BlendedPredictor, write_blend
+from recsys_nn.prediction.calibration import Calibration
+from recsys_nn.prediction.held_out import HELD_OUT, PREDICTIONS, STDS, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place
 
@@ -33,7 +35,7 @@ class Blend:
 
     Attributes:
         predictor: the blend.
-        table: a row a run, in the order given: run, weight, validation_rmse.
+        table: a row a run, in the order given: run, weight, validation_rmse (of a refitted run: before its refit).
         rmse: of the blend on the ratings that its weights were fitted on, so slightly optimistic.
         cross_fitted_rmse: on the same ratings, each predicted with weights that were fitted on four fifths without it.
         n: of the ratings.
@@ -61,15 +63,22 @@ def blend(
 ) -> Blend:
     """Blends runs that were trained on the same ratings: r̂ = μ + Σ_k w_k (r̂_k − μ), clipped to the rating scale.
 
-    μ is the mean of the training ratings. The weights minimise Σ (r − r̂)², before clipping, over ratings that no run
-    was trained on, with all w_k >= 0, which keeps them steady where runs are alike (Breiman 1996, "Stacked
+    μ is the mean of the training ratings. The weights minimise Σ (r − r̂)², before clipping, over ratings that no r̂_k
+    there was trained on, with all w_k >= 0, which keeps them steady where runs are alike (Breiman 1996, "Stacked
     regressions", Machine Learning 24). They need not sum to 1::
 
         rn.blend(["runs/svdpp", "runs/neumf"], output="runs/blend")  # weights from the validation part that they share
         rn.blend({"a": one, "b": other}, split.validation)  # predictors, and ratings that none was trained on
 
-    The blend is calibrated on the same ratings (:meth:`Predictor.calibrated`). Test parts are not looked at;
-    ``rn.compare`` does, of the blend and its runs.
+    Of their validation part runs keep what they predicted (``prediction/held_out.py``). Refitted runs have since been
+    trained on it; what they would predict of it now is not looked at. As in stacked generalisation (Wolpert 1992,
+    Neural Networks 5), weights and figures are those of the networks before the refit, and the blend takes the
+    refitted ones in their place.
+
+    The blend is calibrated on the same predictions (``prediction/calibration.py``): its intervals are those of the
+    networks before the refit too, a little wide for what has seen more ratings. That the weights (and, of refitted
+    runs, μ) rest on these ratings as well is left out of account. Test parts are not looked at; ``rn.compare`` does, of
+    the blend and its runs.
 
     Args:
         runs: two or more, run folders or predictors, by name or in a list; blends among them.
@@ -95,23 +104,24 @@ def blend(
         check_place(output, overwrite=overwrite)
     predictors = {name: run.predictor for name, run in finished.items()}
     encoder = JointEncoder.of({name: predictor.encoder for name, predictor in predictors.items()})
-    held_out = common_part(finished, "validation") if ratings is None else unseen(ratings, finished)
-    if len(held_out) < FOLDS:
-        raise DataError(f"{len(held_out)} ratings are too few to fit weights on in {FOLDS} folds")
-    check_scale(held_out, encoder.scale)
-    actual = held_out.frame["rating"].to_numpy()
-    predicted = np.column_stack([predictor.predict(held_out)["prediction"] for predictor in predictors.values()])
-    weights, cross_fitted = stacked(predicted - encoder.rating_mean, actual - encoder.rating_mean, seed=seed)
-    blended = BlendedPredictor(predictors, dict(zip(predictors, weights.tolist(), strict=True))).calibrated(held_out)
+    tables, validation = _held_out(finished, ratings, encoder.scale)
+    weights, cross_fitted, held_out = _fitted(tables, encoder.rating_mean, encoder.scale, seed=seed)
+    blended = BlendedPredictor(
+        predictors,
+        dict(zip(predictors, weights.tolist(), strict=True)),
+        calibration=Calibration.of(held_out, encoder.scale),
+    )
+    actual = held_out["rating"]
     errors = {
-        "validation_rmse": rmse_of(blended, held_out),
-        "cross_fitted_rmse": rmse(actual, np.clip(encoder.rating_mean + cross_fitted, *encoder.scale)),
+        "validation_rmse": rmse(actual, held_out["prediction"]),
+        "cross_fitted_rmse": rmse(actual, cross_fitted),
     }
     path = None
     if output is not None:
-        documents = {
+        documents: dict[str, str | bytes] = {
             "metrics.json": as_json(errors | _seconds(finished)),
-            "data.json": as_json({"parts": _parts(finished, held_out)}),
+            "data.json": as_json({"parts": _parts(finished, validation)}),
+            HELD_OUT: held_out.to_parquet(index=False),
         }
         folders = {name: run.folder for name, run in finished.items() if run.folder is not None}
         path = write_blend(output, blended, folders=folders, documents=documents, overwrite=overwrite)
@@ -121,14 +131,45 @@ def blend(
             {
                 "run": list(predictors),
                 "weight": weights,
-                "validation_rmse": [rmse(actual, of_one) for of_one in predicted.T],
+                "validation_rmse": [rmse(actual, table["prediction"]) for table in tables.values()],
             }
         ),
         rmse=errors["validation_rmse"],
         cross_fitted_rmse=errors["cross_fitted_rmse"],
-        n=len(held_out),
+        n=len(actual),
         path=path,
     )
+
+
+def _held_out(
+    runs: Mapping[str, FinishedRun], ratings: Ratings | None, scale: tuple[float, float]
+) -> tuple[dict[str, pd.DataFrame], Ratings | None]:
+    """What each run predicts of the given ratings, else keeps of its validation part, else predicts of it now.
+
+    And these ratings, unless the predictions were kept.
+    """
+    if ratings is None and (kept := kept_predictions(runs)):
+        return kept, None
+    held_out = common_part(runs, "validation") if ratings is None else unseen(ratings, runs)
+    check_scale(held_out, scale)
+    return {name: predict_held_out(run.predictor, held_out) for name, run in runs.items()}, held_out
+
+
+def _fitted(
+    tables: Mapping[str, pd.DataFrame], mean: float, scale: tuple[float, float], *, seed: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], pd.DataFrame]:
+    """The weights, what the blend predicts cross-fitted, and its table, from the tables of the runs.
+
+    A blend has no spread of its own (``Predictor.predict_row_std``).
+    """
+    first = next(iter(tables.values()))
+    if len(first) < FOLDS:
+        raise DataError(f"{len(first)} ratings are too few to fit weights on in {FOLDS} folds")
+    deviations = np.stack([table[PREDICTIONS].to_numpy(np.float64) for table in tables.values()], axis=-1) - mean
+    weights, cross_fitted = stacked(deviations[:, 0], first["rating"].to_numpy() - mean, seed=seed)
+    blended = np.clip(mean + deviations @ weights, *scale)
+    held_out = first.assign(**dict(zip(PREDICTIONS, blended.T, strict=True)), **dict.fromkeys(STDS, 0.0))
+    return weights, np.clip(mean + cross_fitted, *scale), held_out
 
 
 def stacked(
@@ -152,11 +193,13 @@ def stacked(
     return regression.fit(predicted, actual).coef_, cross_val_predict(regression, predicted, actual, cv=folds)
 
 
-def _parts(runs: Mapping[str, FinishedRun], validation: Ratings) -> dict[str, dict[str, Any]]:
-    """The parts that the runs have in common, and these ratings; a test part of the same ratings is one no longer."""
+def _parts(runs: Mapping[str, FinishedRun], validation: Ratings | None) -> dict[str, dict[str, Any]]:
+    """The parts that the runs have in common, and other ratings; a test part of the same ratings is one no longer."""
     first, *others = runs.values()
-    seen = described(validation)
     common = {name: part for name, part in first.parts.items() if all(run.parts.get(name) == part for run in others)}
+    if validation is None:
+        return common
+    seen = described(validation)
     return {name: part for name, part in common.items() if part != seen} | {"validation": seen}
 
 

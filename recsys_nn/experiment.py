@@ -32,6 +32,8 @@ from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
 from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.models import build_model
+from recsys_nn.prediction.calibration import Calibration
+from recsys_nn.prediction.held_out import HELD_OUT, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
 from recsys_nn.training.config import TrainConfig
@@ -94,12 +96,15 @@ def run_experiment(
     if config.refit and not len(split.validation):
         raise ConfigError("refit: there is no validation part to join to the training part; leave it out")
     run, predictor, chosen = _trained(config, split, progress=progress)
-    metrics = dict(chosen)
-    if len(split.validation):
-        predictor = predictor.calibrated(split.validation)
-        metrics["validation_rmse"] = rmse_of(predictor, split.validation)
+    metrics, validation = dict(chosen), split.validation
+    documents: dict[str, str | bytes] = {}
+    if len(validation):
+        held_out = predict_held_out(predictor, validation)
+        predictor.calibration = Calibration.of(held_out, predictor.encoder.scale)
+        metrics["validation_rmse"] = rmse(held_out["rating"], held_out["prediction"])
+        documents[HELD_OUT] = held_out.to_parquet(index=False)
         if config.ensemble is not None:
-            _check_ensemble(run, predictor, split.validation, metrics["validation_rmse"])
+            _check_ensemble(run, predictor, validation, metrics["validation_rmse"])
     if config.refit:
         split, calibration = split.without_validation(), predictor.calibration
         run, predictor, _ = _trained(config, split, progress=progress, validated=run, chosen=chosen)
@@ -109,11 +114,11 @@ def run_experiment(
     metrics |= {"best_epoch": float(run.best_epoch), "seconds": time.perf_counter() - began}
     path = None
     if config.output is not None:
-        documents = {
+        documents |= {
             "config.yaml": config.to_yaml(),
             "history.csv": run.history.to_csv(index=False),
             "metrics.json": as_json(metrics),
-            "data.json": as_json(_provenance(config.data, split)),
+            "data.json": as_json(_provenance(config.data, split, refitted=validation if config.refit else None)),
         }
         with _undisturbed():
             path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
@@ -225,8 +230,10 @@ def rmse_of(predictor: Predictor, ratings: Ratings) -> float:
     return rmse(ratings.frame["rating"], predictor.predict(ratings)["prediction"])
 
 
-def _provenance(data: DataConfig, split: Split) -> dict[str, Any]:
+def _provenance(data: DataConfig, split: Split, *, refitted: Ratings | None) -> dict[str, Any]:
+    """What data.json says: of the parts, and of the validation part that a refit has joined to the training part."""
     parts = {name: getattr(split, name) for name in ("train", "validation", "test")}
+    parts |= {} if refitted is None else {"refitted": refitted}
     return {
         "source": data.source,
         "parts": {name: described(part) for name, part in parts.items()},

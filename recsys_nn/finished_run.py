@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from recsys_nn.config import load_config
 from recsys_nn.data.encoding import Encoder
@@ -20,6 +21,8 @@ from recsys_nn.data.splits import Split
 from recsys_nn.errors import DataError, RecsysError
 from recsys_nn.experiment import fingerprint, load_split
 from recsys_nn.prediction.blend import member_folder
+from recsys_nn.prediction.held_out import HELD_OUT, RATING, read_held_out
+from recsys_nn.prediction.manifest import listed_files
 from recsys_nn.prediction.predictor import Predictor
 
 PartName = Literal["train", "validation", "test"]
@@ -46,13 +49,27 @@ class FinishedRun:
 
     @cached_property
     def parts(self) -> dict[str, dict[str, Any]]:
-        """What is recorded of its ``train``, ``validation`` and ``test`` parts (``described``), of those that are."""
+        """What is recorded of its ``train``, ``validation`` and ``test`` parts (``described``), of those that are.
+
+        And of the ``refitted`` ratings, where there are such: a validation part that then joined the training part.
+        """
         return self._document("data.json").get("parts", {})
 
     @property
     def fingerprints(self) -> dict[str, str]:
         """Those of its parts, of those that are recorded."""
         return {name: part["sha256"] for name, part in self.parts.items()}
+
+    @cached_property
+    def held_out(self) -> pd.DataFrame | None:
+        """What was predicted, before any refit, of its validation part (``prediction/held_out.py``); None if not kept.
+
+        Raises:
+            ArtifactError: where the file cannot be used.
+        """
+        if self.folder is None or HELD_OUT not in listed_files(self.folder):
+            return None
+        return read_held_out(self.folder / HELD_OUT)
 
     def as_trained(self, ratings: Ratings) -> Ratings:
         """Ratings on the run's own scale: where it was trained on what is liked, these become so, unless they are."""
@@ -105,6 +122,24 @@ def common_part(runs: Mapping[str, FinishedRun], part: PartName) -> Ratings:
     return ratings
 
 
+def kept_predictions(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]:
+    """What each of ``runs`` keeps of its predictions of the validation part that all have in common.
+
+    Nothing, where one keeps none.
+
+    Raises:
+        DataError: where they are not of the same ratings.
+    """
+    kept = {name: table for name, run in runs.items() if (table := run.held_out) is not None}
+    if len(kept) < len(runs):
+        return {}
+    first, *others = kept
+    for name in others:
+        if not kept[name][RATING].equals(kept[first][RATING]):
+            raise DataError(f"the validation part of {name} is not that of {first}: {_INSTEAD}")
+    return kept
+
+
 def unseen(ratings: Ratings, runs: Mapping[str, FinishedRun]) -> Ratings:
     """``ratings``, unless some are known to be in the training part of a run.
 
@@ -118,7 +153,8 @@ def unseen(ratings: Ratings, runs: Mapping[str, FinishedRun]) -> Ratings:
     trained_on = {run.fingerprints["train"]: (name, run) for name, run in runs.items() if "train" in run.fingerprints}
     for train, (name, run) in trained_on.items():
         held_out = [run.fingerprints.get(part) for part in ("validation", "test")]
-        n_seen = len(ratings) if mark == train else 0 if mark in held_out else _n_seen(ratings, name, run)
+        seen = [train, run.fingerprints.get("refitted")]
+        n_seen = len(ratings) if mark in seen else 0 if mark in held_out else _n_seen(ratings, name, run)
         if n_seen:
             raise DataError(
                 f"{n_seen:,} of the {len(ratings):,} ratings are in the training part of {name}: {_INSTEAD}"

@@ -34,7 +34,7 @@ def blend(
     header: Header = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Blend finished runs: a weighted sum, its weights fitted on ratings that none was trained on."""
+    """Blend finished runs: a weighted sum, its weights fitted to what they predicted of held-out ratings."""
     from recsys_nn.blending import blend as fit
 
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}

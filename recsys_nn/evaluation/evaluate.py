@@ -16,6 +16,7 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.evaluation.metrics import coverage, mae, r2, rmse, width
 from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.sources import training_counts
 
 SEGMENTS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}
 """How often the user or the item was rated in training: (least, most)."""
@@ -113,7 +114,7 @@ def evaluate(predictor: Predictor, ratings: Ratings, *, interval: float = 0.9) -
         for name, biases in encoder.baselines.items()
     }
     expected = None if ratings.truth is None else ratings.truth.expected(frame["user"], frame["item"])
-    counts = {side: of_side[rows[side]] for side, of_side in encoder.counts.items()}
+    counts = training_counts(encoder, rows)
     judged = pd.DataFrame({"actual": actual, "predicted": predicted, "bias": baselines["bias"]})
     if predictor.calibration is not None:
         judged["lower"], judged["upper"] = predictor.row_intervals(rows, predicted, interval)

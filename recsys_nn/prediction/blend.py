@@ -4,7 +4,7 @@
     blend.json         the members' names and weights
     member_1, ...      the members in this order, each a whole run folder
     calibration.json   what intervals need, where the blend is calibrated
-    and what ``rn.blend`` adds: metrics.json, data.json
+    and what ``rn.blend`` adds: metrics.json, data.json, validation.parquet
 
 It is written, verified and read as ``prediction/run_folder.py`` says.
 """
@@ -25,7 +25,7 @@ from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.manifest import MANIFEST, listed_files, verified_manifest, write_manifest
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.run_folder import BLEND, read_calibration, write_folder, write_texts
+from recsys_nn.prediction.run_folder import BLEND, Documents, read_calibration, write_documents, write_folder
 
 
 class BlendedPredictor(Predictor):
@@ -88,16 +88,16 @@ def write_blend(
     blend: BlendedPredictor,
     *,
     folders: Mapping[str, Path] | None = None,
-    documents: Mapping[str, str] | None = None,
+    documents: Documents | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Writes a blend, its members and further text files as one run folder.
+    """Writes a blend, its members and further files as one run folder.
 
     Args:
         path: of the folder.
         blend: what is written.
         folders: run folders of members by name, which are copied with all that they record; other members are saved.
-        documents: name -> text.
+        documents: the further files.
         overwrite: whether a run that already stands there is replaced.
 
     Raises:
@@ -111,7 +111,7 @@ def write_blend(
             else:
                 member.save(member_folder(draft, place))
         state = {"members": [{"name": name, "weight": weight} for name, weight in blend.weights.items()]}
-        write_texts(draft, blend, {BLEND: json.dumps(state, indent=2) + "\n", **(documents or {})})
+        write_documents(draft, blend, {BLEND: json.dumps(state, indent=2) + "\n", **(documents or {})})
         sizes = {"users": blend.encoder.n_users, "items": blend.encoder.n_items}
         write_manifest(draft, model_kind="blend", sizes=sizes, shapes={})
 

@@ -30,14 +30,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, field_validator
 from scipy.optimize import nnls
 
-from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
-from recsys_nn.prediction.sources import SOURCES, source_codes
+from recsys_nn.prediction.held_out import MASKS, predict_held_out
+from recsys_nn.prediction.sources import SOURCES, Counts, source_codes, training_counts
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor
@@ -51,7 +52,6 @@ MASKED_SHARE = 0.1
 """How much a rating counts for β where an id is taken for unknown: the ratings as they are decide."""
 LEAST_STD = 0.001
 """The smallest σ, as a share of the scale's width: a model without error on the held-out ratings is not trusted."""
-_MASKS: tuple[tuple[Side, ...], ...] = ((), ("user",), ("item",), ("user", "item"))
 
 
 class Scores(BaseModel):
@@ -118,13 +118,17 @@ class Calibration(BaseModel):
             )
         if not len(validation):
             raise DataError("there are no ratings to calibrate intervals on")
-        parts = [_held_out(predictor.encoder, validation, masked) for masked in _MASKS]
-        actual, weights, importance = (np.concatenate(found) for found in list(zip(*parts, strict=True))[1:])
-        inputs = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
-        errors, terms = np.abs(actual - predictor.predict_rows(inputs)), _terms(predictor, inputs)
-        sources = source_codes(predictor.encoder, inputs)
-        variance, _ = nnls(terms * np.sqrt(importance)[:, None], np.square(errors) * np.sqrt(importance))
-        scores = errors / _std(variance, terms, predictor.encoder)
+        return cls.of(predict_held_out(predictor, validation), predictor.encoder.scale)
+
+    @classmethod
+    def of(cls, held_out: pd.DataFrame, scale: tuple[float, float]) -> Calibration:
+        """The same from what a model predicted of them (``prediction/held_out.py``), for ratings on this scale."""
+        table = pd.concat([_without(held_out, end, masked) for end, masked in MASKS.items()])
+        counts: dict[Side, Counts] = {side: table[f"{side}_ratings"].to_numpy() for side in ("user", "item")}
+        errors, terms = (table["rating"] - table["prediction"]).abs().to_numpy(), _terms(table["std"], counts)
+        importance, weights = np.sqrt(table["importance"].to_numpy()), table["weight"].to_numpy()
+        variance, _ = nnls(terms * importance[:, None], np.square(errors) * importance)
+        scores, sources = errors / _std(variance, terms, scale), source_codes(counts)
         groups = {name: sources == code for code, name in enumerate(SOURCES)}
         return cls(
             variance=tuple(variance.tolist()),
@@ -133,34 +137,32 @@ class Calibration(BaseModel):
 
     def margins(self, predictor: Predictor, inputs: Mapping[str, npt.NDArray[Any]], level: float) -> Floats:
         """q_g σ_ui for n encoded pairs (``Encoder.encode_pairs``), in rating units, (n,); infinite where q_g is."""
+        counts = training_counts(predictor.encoder, inputs)
         quantiles = np.array([self.scores[name].quantile(level) for name in SOURCES])
-        std = _std(np.array(self.variance), _terms(predictor, inputs), predictor.encoder)
-        return quantiles[source_codes(predictor.encoder, inputs)] * std
+        terms = _terms(predictor.predict_row_std(inputs), counts)
+        return quantiles[source_codes(counts)] * _std(np.array(self.variance), terms, predictor.encoder.scale)
 
 
-def _terms(predictor: Predictor, inputs: Mapping[str, npt.NDArray[Any]]) -> Floats:
+def _terms(std: npt.ArrayLike, counts: Mapping[Side, Counts]) -> Floats:
     """What β is multiplied with, (n, 4)."""
-    shares = [SHRINKAGE / (SHRINKAGE + counts[inputs[side]]) for side, counts in predictor.encoder.counts.items()]
-    own = np.square(predictor.predict_row_std(inputs), dtype=np.float64)
-    return np.column_stack([own, np.ones_like(own), *shares])
+    own = np.square(std, dtype=np.float64)
+    return np.column_stack([own, np.ones_like(own), *(SHRINKAGE / (SHRINKAGE + counts[side]) for side in counts)])
 
 
-def _std(variance: Floats, terms: Floats, encoder: Encoder) -> Floats:
-    lowest, highest = encoder.scale
+def _std(variance: Floats, terms: Floats, scale: tuple[float, float]) -> Floats:
+    lowest, highest = scale
     return np.maximum(np.sqrt(terms @ variance), LEAST_STD * (highest - lowest))
 
 
-def _held_out(
-    encoder: Encoder, ratings: Ratings, masked: tuple[Side, ...]
-) -> tuple[dict[str, npt.NDArray[Any]], Floats, Floats, Floats]:
-    """The ratings whose ids on the ``masked`` sides are known, as if these were not: the inputs of their pairs, the
-    ratings, the weights of their scores, and how much each counts for β."""
-    frame = ratings.frame
-    rows = {side: encoder.vocabularies[side].lookup(frame[side]) for side in masked}
-    times = np.array([encoder.counts[side][rows[side]] for side in masked]).reshape(len(masked), len(frame))
-    known = (times > 0).all(axis=0)
-    frame = frame[known].assign(**{side: encoder.vocabularies[side].unknown_id for side in masked})
-    inputs = encoder.encode_pairs(frame["user"], frame["item"], context=frame)
-    weights = 1 / times[:, known].prod(axis=0, dtype=np.float64)
-    importance = np.full(len(frame), MASKED_SHARE if masked else 1.0)
-    return inputs, frame["rating"].to_numpy(), weights, importance
+def _without(held_out: pd.DataFrame, end: str, masked: tuple[Side, ...]) -> pd.DataFrame:
+    """The ratings whose ids on the ``masked`` sides are known, as if these were not; with the ``weight`` of their
+    scores, and the ``importance`` of each for β."""
+    names = [f"{side}_ratings" for side in masked]
+    known = held_out[(held_out[names] > 0).all(axis=1)]
+    return known.assign(
+        prediction=known[f"prediction{end}"],
+        std=known[f"std{end}"],
+        weight=1 / known[names].astype("float64").prod(axis=1),
+        importance=MASKED_SHARE if masked else 1.0,
+        **dict.fromkeys(names, 0),
+    )

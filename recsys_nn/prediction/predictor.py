@@ -18,7 +18,7 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.sources import SOURCES, source_codes
+from recsys_nn.prediction.sources import SOURCES, source_codes, training_counts
 
 if TYPE_CHECKING:
     import keras
@@ -81,7 +81,8 @@ class Predictor:
                 not of a feature's kind, and where an interval is asked of a predictor that is not calibrated.
         """
         asked, inputs = self._encoded(pairs, users, items, where)
-        source = pd.Categorical.from_codes(source_codes(self.encoder, inputs), categories=pd.Index(SOURCES))
+        codes = source_codes(training_counts(self.encoder, inputs))
+        source = pd.Categorical.from_codes(codes, categories=pd.Index(SOURCES))
         found = asked[["user", "item"]].assign(prediction=self.predict_rows(inputs), source=source)
         if interval is None:
             return found

@@ -5,7 +5,8 @@
     weights.safetensors   its weights, by place and path; of an average over members, theirs
     encoder.json, users.parquet, items.parquet, perhaps drift.parquet   the encoder
     calibration.json      what intervals need, where the predictor is calibrated
-    and what an experiment adds: config.yaml, history.csv, metrics.json, data.json
+    and what an experiment adds: config.yaml, history.csv, metrics.json, data.json, and of a validation part
+    validation.parquet, what was predicted of it by a network not trained on it (prediction/held_out.py)
 
 That of a blend (``prediction/blend.py``) has blend.json and the folders of its members in place of a model.
 It is written beside its final place, synced and renamed into it, so that a crash leaves the old run or none.
@@ -42,11 +43,14 @@ WEIGHTS = "weights.safetensors"
 CALIBRATION = "calibration.json"
 BLEND = "blend.json"
 
+Documents = Mapping[str, str | bytes]
+"""The content of files by name; texts become UTF-8."""
+
 
 def write_run_folder(
-    path: str | Path, predictor: Predictor, *, documents: Mapping[str, str] | None = None, overwrite: bool = False
+    path: str | Path, predictor: Predictor, *, documents: Documents | None = None, overwrite: bool = False
 ) -> Path:
-    """Writes ``predictor`` and further text files (``documents``: name -> text) as one run folder.
+    """Writes ``predictor`` and further files (``documents``) as one run folder.
 
     Raises:
         ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), the
@@ -146,13 +150,13 @@ def _registered_config(predictor: Predictor) -> ModelConfig:
     return config
 
 
-def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documents: Mapping[str, str]) -> None:
+def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documents: Documents) -> None:
     from safetensors.numpy import save_file
 
     weights = {name: np.asarray(variable.numpy()) for name, variable in _named_weights(predictor.model).items()}
     save_file(weights, draft / WEIGHTS)
     predictor.encoder.save(draft)
-    write_texts(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **documents})
+    write_documents(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **documents})
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
     if n_members := getattr(predictor.model, "n_members", None):
@@ -173,12 +177,12 @@ def _model_config(file: Path, manifest: dict[str, Any]) -> ModelConfig:
         raise ArtifactError(f"{file}: not a config of kind {kind!r}: {error}") from error
 
 
-def write_texts(draft: Path, predictor: Predictor, texts: Mapping[str, str]) -> None:
-    """Writes text files (name -> text) into a draft, and the predictor's calibration where it has one."""
+def write_documents(draft: Path, predictor: Predictor, documents: Documents) -> None:
+    """Writes files into a draft, and the predictor's calibration where it has one."""
     calibration = predictor.calibration
     calibrated = {} if calibration is None else {CALIBRATION: calibration.model_dump_json() + "\n"}
-    for name, text in {**texts, **calibrated}.items():
-        (draft / name).write_text(text, encoding="utf-8")
+    for name, content in {**documents, **calibrated}.items():
+        (draft / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def read_calibration(folder: Path, manifest: Mapping[str, Any]) -> Calibration | None:

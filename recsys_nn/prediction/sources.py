@@ -9,12 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import Side
 
 SOURCES = ("global", "item", "user", "model")
 """By the code 2 · (user known) + (item known)."""
 
+Counts = npt.NDArray[np.int32]
 
-def source_codes(encoder: Encoder, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.int8]:
-    """The code of each of n encoded pairs (``Encoder.encode_pairs``), int8 (n,); features do not matter for it."""
-    known = {side: counts[inputs[side]] > 0 for side, counts in encoder.counts.items()}
-    return (2 * known["user"] + known["item"]).astype(np.int8)
+
+def training_counts(encoder: Encoder, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[Side, Counts]:
+    """How often user and item of each of n encoded pairs (``Encoder.encode_pairs``) were rated in training, (n,)."""
+    return {side: counts[inputs[side]] for side, counts in encoder.counts.items()}
+
+
+def source_codes(counts: Mapping[Side, Counts]) -> npt.NDArray[np.int8]:
+    """The code of each of n pairs by their ``training_counts``, int8 (n,); features do not matter for it."""
+    return (2 * (counts["user"] > 0) + (counts["item"] > 0)).astype(np.int8)

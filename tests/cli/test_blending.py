@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +49,17 @@ def test_the_blend_is_taken_where_a_run_is(run, folder, test_part, tmp_path):
     code, printed, _ = run("compare", tmp_path / "blend", folder / "bias", folder / "users")
     assert code == 0
     assert f"{len(test_part)} ratings of " in printed
+
+
+def test_refitted_runs_are_blended_by_their_first_trainings(run, folder, tmp_path):
+    for name in ("bias", "users"):
+        words = ("--set", "refit=true", "--output", tmp_path / name)
+        assert run("train", folder / f"{name}.yaml", *words)[0] == 0
+    code, printed, err = run("blend", tmp_path / "bias", tmp_path / "users", "--output", tmp_path / "blend")
+    assert (code, err) == (0, "")
+    for once in (folder / "bias", folder / "users"):
+        assert f"{json.loads((once / 'metrics.json').read_text())['validation_rmse']:.4f}" in printed
+    assert run("compare", tmp_path / "blend", tmp_path / "bias", tmp_path / "users")[0] == 0
 
 
 def test_weights_from_a_file(run, folder, test_part, tmp_path):
