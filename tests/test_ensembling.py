@@ -19,12 +19,16 @@ from recsys_nn import (
     run_experiment,
     sample_posterior,
 )
+from recsys_nn.ensembling import TEMPERATURES, tempered
+from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.experiment import train_on_split
+from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.training.posterior import posterior_weights
 
 SPLIT = random_split(load_ratings("synthetic", n_users=100, n_items=60, n_ratings=2500), seed=3)
 ENCODER = Encoder.fit(SPLIT.train)
 TRAIN, VALIDATION = (ENCODER.encode(part) for part in (SPLIT.train, SPLIT.validation))
-FEW = PosteriorConfig(samples=20, burn_in=20, thin=2)
+FEW = PosteriorConfig(samples=10, burn_in=30, thin=5)
 RUN = {
     "seed": 7,
     "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 50, "n_ratings": 1500}},
@@ -54,6 +58,27 @@ def test_what_is_unknown_is_the_same_to_every_sample():
     average = sample_posterior(trained(SVDConfig(embedding_dim=4)), TRAIN, FEW)
     each = average.each(ENCODER.encode_pairs(["nobody"] * 2, ["nothing"] * 2))
     np.testing.assert_allclose(each, np.full((FEW.samples, 2), ENCODER.rating_mean), atol=1e-5)
+
+
+def test_validation_decides_on_the_temperature():
+    run = trained(SVDConfig(embedding_dim=8))
+    averages = {
+        temperature: AveragedModel.of(run.model, weights)
+        for temperature, weights in posterior_weights(run, TRAIN, FEW, TEMPERATURES).items()
+    }
+    errors = {
+        temperature: rmse(VALIDATION.targets, average(VALIDATION.inputs)) for temperature, average in averages.items()
+    }
+    best = min(errors, key=errors.get)
+    temperature, chosen = tempered(run, TRAIN, FEW, VALIDATION)
+    assert temperature == best
+    np.testing.assert_array_equal(chosen(VALIDATION.inputs), averages[best](VALIDATION.inputs))
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(None, TEMPERATURES[-1]), (0.7, 0.7)])
+def test_without_validation_the_temperature_is_that_of_the_config_or_the_coldest(asked, taken):
+    few = FEW.model_copy(update={"temperature": asked, "samples": 1, "thin": 1})
+    assert tempered(trained(SVDConfig(embedding_dim=2)), TRAIN, few, None)[0] == taken
 
 
 def test_a_closed_form_has_no_posterior():

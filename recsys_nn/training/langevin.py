@@ -95,7 +95,8 @@ class Langevin(keras.optimizers.Optimizer):
         key = tf.stack([tf.constant(self.seed * 1009 + place), tf.cast(self.iterations.value, tf.int32)])
         noise = tf.random.stateless_normal(variable.shape, key, alg="philox")
         spread = tf.sqrt((1 - kept**2) * self._heat.value)
-        slope = self.scale * tf.convert_to_tensor(gradient) + self._springs[place].value * tf.convert_to_tensor(variable)
+        slope = self.scale * tf.convert_to_tensor(gradient)
+        slope += self._springs[place].value * tf.convert_to_tensor(variable)
         pushed = momentum.value - learning_rate * pace * slope
         momentum.assign(kept * pushed + spread * noise)
         variable.assign_add(learning_rate / 2 * pace * (pushed + momentum.value))

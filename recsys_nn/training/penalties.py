@@ -6,8 +6,9 @@ has a Gamma distribution, and under a Gamma prior that is worth ν rows and has 
 
     f_d = (n_r + ν) / (c Σ_r v_rd² + ν).
 
-(Salakhutdinov & Mnih 2008, "Bayesian probabilistic matrix factorization using Markov chain Monte Carlo". A precision for
-each dimension turns off those that a table has no use for, as in Neal 1996, "Bayesian learning for neural networks".)
+(Salakhutdinov & Mnih 2008, "Bayesian probabilistic matrix factorization using Markov chain Monte Carlo". A precision
+for each dimension turns off those that a table has no use for, as in Neal 1996, "Bayesian learning for neural
+networks".)
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class LearnedPenalties:
         self._variables = objective.model.trainable_variables
         at, bends = _slopes_and_bends(objective, train)
         scale = nats * len(train)
-        self._fixed = [scale * bend for bend in bends]
+        self._fixed = [np.float32(scale) * bend for bend in bends]
         values = [variable.numpy() for variable in self._variables]
         self._strengths = [scale * _strength(*of_one) for of_one in zip(values, at, bends, strict=True)]
         self.forget()
@@ -63,7 +64,10 @@ class LearnedPenalties:
     @property
     def beyond(self) -> Arrays:
         """How much more precise the priors are than the objective's penalties make them, shaped as ``factors``."""
-        return [strength * (factors - 1) for strength, factors in zip(self._strengths, self.factors, strict=True)]
+        return [
+            np.float32(strength) * (factors - 1)
+            for strength, factors in zip(self._strengths, self.factors, strict=True)
+        ]
 
     def learn(self) -> None:
         """Sets the factors to what the present weights say."""

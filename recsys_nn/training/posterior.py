@@ -189,8 +189,7 @@ class _Chain(keras.callbacks.Callback):
             raise TrainingError(
                 f"the chain of samples diverges: try ensemble.step_size {SHORTER * was:.2g}, or more penalty"
             )
-        warnings.warn(
-            f"the chain of samples diverged at the step size {was:.2g}: begun anew with {SHORTER * was:.2g}", stacklevel=2
-        )
+        shorter = f"begun anew with {SHORTER * was:.2g}"
+        warnings.warn(f"the chain of samples diverged at the step size {was:.2g}: {shorter}", stacklevel=2)
         self._restart()
         self._dynamics.restart(self._masses(), SHORTER * was)

@@ -24,9 +24,10 @@ def slopes_of(total: Callable[[Any, Any, Any], Any], model: keras.Model) -> Slop
 
     @tf.function(autograph=False, reduce_retracing=True)
     def slopes(examples: Any, beside: Any) -> list[Any]:
+        inputs, targets = examples
         variables = model.trainable_variables
         with tf.GradientTape() as tape:
-            value = total(*examples, beside)
+            value = total(inputs, targets, beside)
         return [
             tf.zeros(variable.shape) if slope is None else tf.convert_to_tensor(slope)
             for slope, variable in zip(tape.gradient(value, variables), variables, strict=True)

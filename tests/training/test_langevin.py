@@ -11,10 +11,11 @@ PRECISION = np.array([[4.0, 1.0], [1.0, 2.0]], np.float32)  # of the Gaussian N(
 MODE = np.array([1.0, -2.0], np.float32)
 
 
-def chain(optimizer, *, start=MODE, steps=20_000):
+def chain(optimizer, *, start=MODE, steps=20_000, springs=0.0):
     """The states (steps, 2) of a chain with U(θ) = (θ - mode)ᵀ A (θ - mode) / 2, given as a loss that is U / scale."""
     state = keras.Variable(start, name="state")
     optimizer.build([state])
+    optimizer.set_springs([springs])
 
     @tf.function
     def run():
@@ -48,6 +49,23 @@ def test_masses_change_the_way_but_not_the_density():
 def test_without_temperature_it_settles_in_the_mode():
     states = chain(langevin(temperature=0.0), start=np.array([5.0, 5.0], np.float32), steps=300)
     np.testing.assert_allclose(states[-1], MODE, atol=1e-4)
+
+
+def test_springs_add_to_the_precision():
+    springs = np.array([2.0, 0.0], np.float32)
+    states = chain(langevin(masses=(6.0, 2.0)), springs=springs)
+    stiffer = PRECISION + np.diag(springs)
+    np.testing.assert_allclose(states.mean(axis=0), np.linalg.solve(stiffer, PRECISION @ MODE), atol=0.05)
+    np.testing.assert_allclose(np.cov(states.T), np.linalg.inv(stiffer), rtol=0.15, atol=0.02)
+
+
+def test_begun_anew_it_has_neither_momenta_nor_springs():
+    optimizer = langevin()
+    chain(optimizer, steps=10, springs=np.array([2.0, 0.0], np.float32))
+    optimizer.restart([np.array([9.0, 9.0], np.float32)], 0.25)
+    np.testing.assert_array_equal(optimizer._momenta[0], 0)
+    np.testing.assert_array_equal(optimizer._springs[0], 0)
+    assert float(optimizer.learning_rate) == 0.25
 
 
 def test_what_has_an_infinite_mass_stays_where_it_is():

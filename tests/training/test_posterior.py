@@ -10,6 +10,7 @@ from recsys_nn.training import curvature, posterior
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.training.objective import objective_of
+from recsys_nn.training.penalties import LearnedPenalties
 from recsys_nn.training.posterior import posterior_weights
 from recsys_nn.training.trainer import Trainer
 
@@ -29,10 +30,15 @@ def run():
     return Trainer(config, progress=False).fit(model, TRAIN)
 
 
+def sampled(run, temperature=1.0, **options):
+    settings = {"samples": 20, "burn_in": 10, "thin": 1, "penalties": "fixed"} | options
+    return posterior_weights(run, TRAIN, PosteriorConfig(**settings), [temperature])[temperature]
+
+
 def test_the_samples_are_those_of_bayesian_linear_regression(run):
     variance = float(run.history["loss"].iloc[-1])  # of the noise, as the chain takes it: the loss of the best epoch
-    config = PosteriorConfig(samples=1500, burn_in=50, thin=1, temperature=1.0, step_size=1.0, friction=0.7)
-    samples = np.array([kernel[:, 0] for (kernel,) in posterior_weights(run, TRAIN, config)])
+    found = sampled(run, samples=1500, burn_in=50, step_size=1.0, friction=0.7)
+    samples = np.array([kernel[:, 0] for (kernel,) in found])
     precision = (X.T @ X + N * L2 * np.eye(2)) / variance
     mean = np.linalg.solve(precision, X.T @ Y / variance)
     np.testing.assert_allclose(samples.mean(axis=0), mean, atol=3e-3)
@@ -41,36 +47,47 @@ def test_the_samples_are_those_of_bayesian_linear_regression(run):
 
 def test_as_many_samples_as_asked_from_distinct_steps_and_the_model_as_it_was(run):
     before = run.model.get_weights()
-    samples = posterior_weights(run, TRAIN, PosteriorConfig(samples=7, burn_in=3, thin=2))
+    samples = sampled(run, samples=7, burn_in=3, thin=2)
     assert len(np.unique(np.array(samples).round(7), axis=0)) == 7
     np.testing.assert_array_equal(run.model.get_weights(), before)
 
 
 def test_the_same_seed_gives_the_same_samples(run):
-    config = PosteriorConfig(samples=3, burn_in=0, thin=1)
-    np.testing.assert_array_equal(posterior_weights(run, TRAIN, config), posterior_weights(run, TRAIN, config))
+    np.testing.assert_array_equal(sampled(run, samples=3), sampled(run, samples=3))
+
+
+def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next(run):
+    each, means = sampled(run, samples=6), sampled(run, samples=2, thin=3)
+    np.testing.assert_allclose(np.array(means)[:, 0], np.array(each)[:, 0].reshape(2, 3, 2, 1).mean(axis=1), rtol=1e-5)
+
+
+def test_a_chain_goes_from_one_temperature_to_the_next(run):
+    config = PosteriorConfig(samples=1500, burn_in=20, thin=1, penalties="fixed", step_size=1.0, friction=0.7)
+    found = posterior_weights(run, TRAIN, config, [1.0, 0.1])
+    assert list(found) == [1.0, 0.1]
+    assert np.var(found[0.1][20:], axis=0).sum() / np.var(found[1.0], axis=0).sum() == pytest.approx(0.1, rel=0.2)
 
 
 def test_the_curvature_is_the_sum_of_squared_slopes_of_each_loss(run, monkeypatch):
     monkeypatch.setattr(curvature, "DRAWS", 400)
     weights = run.model.get_weights()[0][:, 0]
     slopes = -2 * (Y - X @ weights)[:, None] * X  # of (y - x·w)², for each example
-    (found,) = curvature.fisher_diagonal(objective_of(run.model, run.config), TRAIN, seed=0)
+    of_losses = curvature.loss_slopes(objective_of(run.model, run.config))
+    (found,) = curvature.fisher_diagonal(of_losses, TRAIN, seed=0)
     np.testing.assert_allclose(found[:, 0], (slopes**2).sum(axis=0), rtol=0.2)
 
 
-def test_a_chain_that_diverges_is_begun_anew_with_half_the_step_size(run):
-    config = PosteriorConfig(samples=50, burn_in=0, thin=1, step_size=2.5)
-    with pytest.warns(UserWarning, match="diverged at the step size 2.5: halved"):
-        samples = posterior_weights(run, TRAIN, config)
+def test_a_chain_that_diverges_is_begun_anew_with_shorter_steps(run):
+    with pytest.warns(UserWarning, match="diverged at the step size 2.5: begun anew with 1.8"):
+        samples = sampled(run, samples=50, burn_in=0, step_size=2.5)
     assert len(samples) == 50
     assert np.abs(samples).max() < 3
 
 
 @pytest.mark.filterwarnings("ignore:the chain of samples diverged")
 def test_a_chain_that_always_diverges_says_what_to_change(run):
-    with pytest.raises(TrainingError, match="diverges: try ensemble.step_size 3.125"):
-        posterior_weights(run, TRAIN, PosteriorConfig(samples=200, burn_in=0, thin=1, step_size=50.0))
+    with pytest.raises(TrainingError, match=r"diverges: try ensemble.step_size 58"):
+        sampled(run, samples=200, burn_in=0, step_size=1000.0)
 
 
 class Interrupted(posterior._Chain):
@@ -87,14 +104,15 @@ class Interrupted(posterior._Chain):
 def test_ctrl_c_keeps_the_samples_so_far(run, monkeypatch):
     monkeypatch.setattr(posterior, "_Chain", Interrupted)
     monkeypatch.setattr(Interrupted, "after", 5)
-    assert len(posterior_weights(run, TRAIN, PosteriorConfig(samples=50, burn_in=2, thin=1))) == 3
+    assert len(sampled(run, samples=50, burn_in=2)) == 3
     monkeypatch.setattr(Interrupted, "after", 2)
     with pytest.raises(KeyboardInterrupt):
-        posterior_weights(run, TRAIN, PosteriorConfig(samples=50, burn_in=2, thin=1))
+        sampled(run, samples=50, burn_in=2)
 
 
-def test_the_curvature_of_the_penalty_is_that_of_its_square(run):
+def test_the_precision_of_a_penalty_is_that_of_the_prior_that_it_is(run):
+    """λ ‖w‖² is n λ ‖w‖² / σ² / 2 · 2 in nats, a normal prior of precision 2 n λ nats."""
     before = run.model.get_weights()
-    (found,) = curvature.penalty_diagonal(objective_of(run.model, run.config), TRAIN)
-    np.testing.assert_allclose(found, 2 * L2, rtol=1e-4)
+    (found,) = LearnedPenalties(objective_of(run.model, run.config), TRAIN, nats=3.0).precisions
+    np.testing.assert_allclose(found, 2 * N * L2 * 3.0, rtol=1e-4)
     np.testing.assert_allclose(run.model.get_weights(), before, rtol=1e-6)
