@@ -26,6 +26,8 @@ def sample_posterior(
     train: TrainingPart,
     config: PosteriorConfig | None = None,
     validation: TrainingPart | None = None,
+    *,
+    progress: bool = True,
 ) -> AveragedModel:
     """The average over samples of the posterior of a trained network, the Bayesian prediction
 
@@ -36,6 +38,7 @@ def sample_posterior(
         train: the training part.
         config: how many samples, and from how cold a posterior.
         validation: ratings that decide on the temperature, where the config leaves it open.
+        progress: whether to print a line a sample.
 
     Returns:
         A keras.Model that ``rn.Predictor`` takes as any other.
@@ -45,11 +48,16 @@ def sample_posterior(
             that of a head with probabilities.
         TrainingError: where the chain diverges.
     """
-    return tempered(run, train, config or PosteriorConfig(), validation)[1]
+    return tempered(run, train, config or PosteriorConfig(), validation, progress=progress)[1]
 
 
 def tempered(
-    run: TrainingRun, train: TrainingPart, config: PosteriorConfig, validation: TrainingPart | None
+    run: TrainingRun,
+    train: TrainingPart,
+    config: PosteriorConfig,
+    validation: TrainingPart | None = None,
+    *,
+    progress: bool = False,
 ) -> tuple[float, AveragedModel]:
     """The temperature and the average of :func:`sample_posterior`."""
     from recsys_nn.models.averaged import AveragedModel
@@ -68,7 +76,7 @@ def tempered(
         temperatures = TEMPERATURES[-1:] if validation is None else TEMPERATURES
     averages = {
         temperature: AveragedModel.of(run.model, weights)
-        for temperature, weights in posterior_weights(run, train, config, temperatures).items()
+        for temperature, weights in posterior_weights(run, train, config, temperatures, progress=progress).items()
     }
     if validation is None or len(averages) == 1:
         return next(iter(averages.items()))

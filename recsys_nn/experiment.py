@@ -178,8 +178,10 @@ def _trained(
     if config.ensemble is not None:
         ensemble = config.ensemble.model_copy(update=chosen)
         validation = encoder.encode(split.validation) if len(split.validation) else None
-        temperature, model = tempered(run, encoder.encode(split.train), ensemble, validation)
+        began = time.perf_counter()
+        temperature, model = tempered(run, encoder.encode(split.train), ensemble, validation, progress=progress)
         chosen = {"temperature": temperature}
+        run = replace(run, seconds=run.seconds + time.perf_counter() - began)
     return run, Predictor(model, encoder, config=config.model), dict(chosen)
 
 

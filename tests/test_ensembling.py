@@ -78,7 +78,7 @@ def test_validation_decides_on_the_temperature():
 @pytest.mark.parametrize(("asked", "taken"), [(None, TEMPERATURES[-1]), (0.7, 0.7)])
 def test_without_validation_the_temperature_is_that_of_the_config_or_the_coldest(asked, taken):
     few = FEW.model_copy(update={"temperature": asked, "samples": 1, "thin": 1})
-    assert tempered(trained(SVDConfig(embedding_dim=2)), TRAIN, few, None)[0] == taken
+    assert tempered(trained(SVDConfig(embedding_dim=2)), TRAIN, few)[0] == taken
 
 
 def test_a_closed_form_has_no_posterior():

@@ -23,6 +23,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 
 from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import TrainingError
@@ -42,7 +43,12 @@ Weights = list[npt.NDArray[np.float32]]
 
 
 def posterior_weights(
-    run: TrainingRun, train: TrainingPart, config: PosteriorConfig, temperatures: Sequence[float]
+    run: TrainingRun,
+    train: TrainingPart,
+    config: PosteriorConfig,
+    temperatures: Sequence[float],
+    *,
+    progress: bool = False,
 ) -> dict[float, list[Weights]]:
     """``config.samples`` values of the trainable variables of ``run.model`` for each temperature, along one chain.
 
@@ -55,13 +61,14 @@ def posterior_weights(
         train: the training part.
         config: its ``temperature`` is not looked at.
         temperatures: falling.
+        progress: whether to print a line a sample.
 
     Raises:
         TrainingError: where the chain diverges however short the steps.
     """
     before = run.model.get_weights()
     try:
-        chain = _Chain(run, train, config, temperatures)
+        chain = _Chain(run, train, config, temperatures, console=Console(quiet=not progress))
         chain.walk()
         return chain.samples
     finally:
@@ -72,14 +79,20 @@ class _Chain(keras.callbacks.Callback):
     """A walk through the posterior: the burn-in, then the samples at each temperature after an approach to it."""
 
     def __init__(
-        self, run: TrainingRun, train: TrainingPart, config: PosteriorConfig, temperatures: Sequence[float]
+        self,
+        run: TrainingRun,
+        train: TrainingPart,
+        config: PosteriorConfig,
+        temperatures: Sequence[float],
+        *,
+        console: Console,
     ) -> None:
         super().__init__()
         self.samples: dict[float, list[Weights]] = {}
         self._variables: Sequence[Any] = run.model.trainable_variables
         self._objective: Objective = objective_of(run.model, run.config)
         self._train, self._config, self._settings = train, config, run.config
-        self._attempts = 0
+        self._attempts, self._console = 0, console
         self._nats = 1.0
         if self._objective.model is run.model:
             best = run.history.iloc[run.best_epoch - 1]
@@ -175,11 +188,19 @@ class _Chain(keras.callbacks.Callback):
         if self._done in self._sampled:
             self._window.append([variable.numpy() for variable in self._variables])
             if len(self._window) == self._config.thin:
-                mean = [np.mean(values, axis=0) for values in zip(*self._window, strict=True)]
-                self.samples.setdefault(self._sampled[self._done], []).append(mean)
-                self._window = []
+                self._keep(self._sampled[self._done], loss)
         self._done += 1
         self.model.stop_training = self._done == self._end
+
+    def _keep(self, temperature: float, loss: float) -> None:
+        """The mean of the window is a sample."""
+        samples = self.samples.setdefault(temperature, [])
+        samples.append([np.mean(values, axis=0) for values in zip(*self._window, strict=True)])
+        self._window = []
+        self._console.print(
+            f"sample {len(samples)}/{self._config.samples}  temperature {temperature:g}  loss {loss:.4f}",
+            highlight=False,
+        )
 
     def _shorten(self) -> None:
         """Begins anew with shorter steps."""
