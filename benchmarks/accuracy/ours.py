@@ -8,14 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
+import recsys_nn as rn
 from benchmarks.accuracy.contestants import ROOT, Contestant, timed_process
 from benchmarks.accuracy.tables import Table
 
 PACKAGES = ("recsys-nn", "tensorflow", "keras", "numpy")
 PRESETS = ("best-ratings-only", "best")
 KINDS = ("bias", "svd", "neumf")
+COLD = ("0", "1-4", "5-19")
+"""The segments of an evaluation with fewer than 20 training ratings."""
 L2_CANDIDATES = (1.0e-4, 1.6e-4, 2.2e-4, 2.8e-4, 4.0e-4)
 
 
@@ -41,12 +45,31 @@ def train(config: str, table: Table, folder: Path, **settings: Any) -> dict[str,
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     resolved = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8").replace(f"{folder}/", ""))
     of_test = {name: value for name, value in metrics.items() if name in ("rmse", "mae") or "interval" in name}
-    return of_test | {
-        "validation_rmse": metrics.get("validation_rmse"),
-        "fit_seconds": metrics["seconds"],
-        "seconds": seconds,
-        "config": {name: value for name, value in resolved.items() if name != "output"},
-    }
+    return (
+        of_test
+        | _of_the_cold(run, table)
+        | {
+            "validation_rmse": metrics.get("validation_rmse"),
+            "fit_seconds": metrics["seconds"],
+            "seconds": seconds,
+            "config": {name: value for name, value in resolved.items() if name != "output"},
+        }
+    )
+
+
+def _of_the_cold(run: Path, table: Table) -> dict[str, Any]:
+    """Coverage of 90% intervals over users, and over items, with under 20 training ratings, and of how many ratings."""
+    found: dict[str, Any] = {}
+    if table.test is not None:
+        segments = rn.evaluate(rn.Predictor.load(run), table.test).segments
+        for side, cold in segments[segments["ratings"].isin(COLD) & (segments["n"] > 0)].groupby("side"):
+            covered = cold.get("coverage", pd.Series(dtype=float))
+            if covered.notna().any():
+                found[f"cold_{side}s"] = {
+                    "n": int(cold["n"].sum()),
+                    "coverage": float((covered * cold["n"]).sum() / cold["n"].sum()),
+                }
+    return found
 
 
 def _score_kind(kind: str, table: Table, folder: Path) -> dict[str, Any]:

@@ -82,6 +82,16 @@ class Board:
         return f"## {title}\n\n{markdown(['', *columns], lines)}\n" if lines else ""
 
 
+def of_cold(side: str) -> Callable[[Line], float | None]:
+    """The coverage of a line for those that are rarely rated in training, where it rests on enough test ratings."""
+
+    def value(line: Line) -> float | None:
+        cold = line.get(f"cold_{side}", {"n": 0})
+        return cold["coverage"] if cold["n"] >= 100 else None
+
+    return value
+
+
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
 
@@ -93,6 +103,12 @@ def write_report(log: Path) -> None:
         board.section("RMSE", lambda line: line["rmse"], ".4f", best=True),
         board.section("MAE", lambda line: line["mae"], ".4f", best=True),
         board.section("Coverage of nominal 90% intervals", lambda line: line.get("interval_coverage"), ".3f"),
+        *(
+            board.section(
+                f"Coverage for {side} with under 20 training ratings, 100 test ratings or more", of_cold(side), ".3f"
+            )
+            for side in ("users", "items")
+        ),
         board.section("Mean width of these intervals", lambda line: line.get("interval_width"), ".3f"),
         board.section("Seconds of the whole process, start-up included", lambda line: line["seconds"], ".1f"),
         board.section("Seconds over myFM's in the same run", board.over_myfm, ".2f"),
