@@ -126,7 +126,7 @@ class _Chain(keras.callbacks.Callback):
             variable.assign(values)
         self._penalties.forget()
         self._done, self._first_loss = 0, 0.0
-        self._window: list[Weights] = []
+        self._sums, self._summed = [np.zeros_like(values) for values in self._start], 0
         self.samples.clear()
 
     def walk(self) -> None:
@@ -186,17 +186,19 @@ class _Chain(keras.callbacks.Callback):
             self._shorten()
             return
         if self._done in self._sampled:
-            self._window.append([variable.numpy() for variable in self._variables])
-            if len(self._window) == self._config.thin:
+            self._summed += 1
+            for total, variable in zip(self._sums, self._variables, strict=True):
+                total += variable.numpy()
+            if self._summed == self._config.thin:
                 self._keep(self._sampled[self._done], loss)
         self._done += 1
         self.model.stop_training = self._done == self._end
 
     def _keep(self, temperature: float, loss: float) -> None:
-        """The mean of the window is a sample."""
+        """The mean of the weights since the last sample is one."""
         samples = self.samples.setdefault(temperature, [])
-        samples.append([np.mean(values, axis=0) for values in zip(*self._window, strict=True)])
-        self._window = []
+        samples.append([total / np.float32(self._summed) for total in self._sums])
+        self._sums, self._summed = [np.zeros_like(total) for total in self._sums], 0
         self._console.print(
             f"sample {len(samples)}/{self._config.samples}  temperature {temperature:g}  loss {loss:.4f}",
             highlight=False,
