@@ -289,8 +289,8 @@ def test_fresh_processes_reach_the_same_weights_bit_for_bit():
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     assert digest("compiled") == digest("compiled")
-    assert digest("auto") == digest("keras")
-    assert len(digest("auto")) == hashlib.sha256().digest_size * 2
+    assert (found := digest("auto")) == digest("keras")
+    assert len(found) == hashlib.sha256().digest_size * 2
 
 
 def test_the_seed_decides_the_order():
