@@ -38,14 +38,17 @@ RUN = {
 }
 
 
-def trained(config):
+@pytest.fixture(scope="module")
+def sampled():
+    """A training, and the average over samples from there on."""
     settings = TrainConfig(epochs=30, learning_rate=0.01, patience=5)
-    return Trainer(settings, progress=False).fit(build_model(config, ENCODER, seed=1), TRAIN, VALIDATION)
+    model = build_model(SVDConfig(embedding_dim=8), ENCODER, seed=1)
+    run = Trainer(settings, progress=False).fit(model, TRAIN, VALIDATION)
+    return run, sample_posterior(run, TRAIN, FEW)
 
 
-def test_the_average_over_the_posterior_is_better_than_the_network_and_than_its_samples():
-    run = trained(SVDConfig(embedding_dim=8))
-    average = sample_posterior(run, TRAIN, FEW)
+def test_the_average_over_the_posterior_is_better_than_the_network_and_than_its_samples(sampled):
+    run, average = sampled
     actual, inputs = SPLIT.test.frame["rating"].to_numpy(), ENCODER.encode(SPLIT.test).inputs
     each = np.sqrt(np.mean((average.each(inputs).numpy() - actual) ** 2, axis=1))
     found = evaluate(Predictor(average, ENCODER), SPLIT.test)
@@ -54,8 +57,8 @@ def test_the_average_over_the_posterior_is_better_than_the_network_and_than_its_
     assert found.rmse < found.baselines[found.best_baseline]
 
 
-def test_what_is_unknown_is_the_same_to_every_sample():
-    average = sample_posterior(trained(SVDConfig(embedding_dim=4)), TRAIN, FEW)
+def test_what_is_unknown_is_the_same_to_every_sample(sampled):
+    _, average = sampled
     each = average.each(ENCODER.encode_pairs(["nobody"] * 2, ["nothing"] * 2))
     np.testing.assert_allclose(each, np.full((FEW.samples, 2), ENCODER.rating_mean), atol=1e-5)
 
@@ -94,16 +97,15 @@ def test_a_loss_that_is_no_likelihood_has_no_posterior():
         sample_posterior(run, TRAIN)
 
 
-def test_a_run_with_an_ensemble_predicts_the_average(tmp_path):
-    result = run_experiment({**RUN, "output": str(tmp_path / "run")}, progress=False)
-    assert result.predictor.model.n_members == 6
-    again = Predictor.load(result.path).predict(result.split.test)
-    np.testing.assert_array_equal(again["prediction"], result.predictor.predict(result.split.test)["prediction"])
-
-
 @pytest.fixture(scope="module")
-def first():
-    return run_experiment(RUN, progress=False)
+def first(tmp_path_factory):
+    return run_experiment({**RUN, "output": str(tmp_path_factory.mktemp("runs") / "first")}, progress=False)
+
+
+def test_a_run_with_an_ensemble_predicts_the_average(first):
+    assert first.predictor.model.n_members == 6
+    again = Predictor.load(first.path).predict(first.split.test)
+    np.testing.assert_array_equal(again["prediction"], first.predictor.predict(first.split.test)["prediction"])
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +135,7 @@ def test_an_interrupted_refit_ends_the_run(monkeypatch):
 
     monkeypatch.setattr("recsys_nn.experiment.train_on_split", interrupted_without_validation)
     with pytest.raises(KeyboardInterrupt):
-        run_experiment({**RUN, "refit": True}, progress=False)
+        run_experiment({**RUN, "ensemble": None, "refit": True}, progress=False)
 
 
 def test_an_average_that_is_worse_than_its_network_is_warned_of():

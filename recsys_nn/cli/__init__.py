@@ -17,21 +17,18 @@ from recsys_nn import __version__
 from recsys_nn.cli.blending import blend
 from recsys_nn.cli.comparing import compare
 from recsys_nn.cli.options import (
-    Column,
     ConfigFile,
-    Encoding,
-    Header,
     Overrides,
     Overwrite,
     RunFolder,
-    Separator,
     out,
     read_test_ratings,
-    table_format,
+    with_layout,
 )
 from recsys_nn.errors import RecsysError, TrainingError
 
 if TYPE_CHECKING:
+    from recsys_nn.data.readers import TableFormat
     from recsys_nn.evaluation.evaluate import Evaluation
 
 app = typer.Typer(
@@ -93,41 +90,32 @@ def train(
 
 
 @app.command()
+@with_layout("user", "item", "rating", "timestamp")
 def evaluate(
     run: RunFolder,
     ratings: Annotated[str, typer.Argument(help="A file of ratings, or a named data set.", metavar="RATINGS")],
-    user: Column = None,
-    item: Column = None,
-    rating: Column = None,
-    timestamp: Column = None,
-    separator: Separator = None,
-    encoding: Encoding = None,
-    header: Header = None,
+    *,
+    layout: TableFormat,
 ) -> None:
     """Judge a saved run on other ratings."""
     from recsys_nn.evaluation.evaluate import evaluate as judge
     from recsys_nn.finished_run import FinishedRun
 
     finished = FinishedRun.load(run)
-    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    layout = table_format(columns, separator=separator, encoding=encoding, header=header)
     _print_evaluation(judge(finished.predictor, read_test_ratings(ratings, finished, layout)))
 
 
 @app.command()
+@with_layout("user", "item", "timestamp")
 def predict(
     run: RunFolder,
     pairs: Annotated[Path, typer.Argument(help="A CSV or Parquet file with user and item columns.", metavar="PAIRS")],
     output: Annotated[Path, typer.Option(help="The CSV or Parquet file to write.", metavar="FILE")],
-    user: Column = None,
-    item: Column = None,
-    timestamp: Column = None,
+    *,
+    layout: TableFormat,
     interval: Annotated[
         float | None, typer.Option(help="Add the ends of intervals for this share of the ratings.", metavar="0.9")
     ] = None,
-    separator: Separator = None,
-    encoding: Encoding = None,
-    header: Header = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Predict the ratings of a file of user-item pairs."""
@@ -138,8 +126,6 @@ def predict(
 
     check_output(output, overwrite=overwrite)
     predictor = Predictor.load(run)
-    columns = {"user": user, "item": item, "timestamp": timestamp}
-    layout = table_format(columns, separator=separator, encoding=encoding, header=header)
     encoder = predictor.encoder
     asked, where = read_pairs(pairs, layout, encoder.id_types, context=encoder.context_columns)
     predictions = predictor.predict(asked, interval=interval, where=where)

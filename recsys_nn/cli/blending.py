@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from recsys_nn.cli.options import Column, Encoding, Header, Overwrite, Separator, out, read_given_ratings, table_format
+from recsys_nn.cli.options import Overwrite, out, read_given_ratings, with_layout
 
 if TYPE_CHECKING:
     from recsys_nn.blending import Blend
+    from recsys_nn.data.readers import TableFormat
 
 
+@with_layout("user", "item", "rating", "timestamp")
 def blend(
     runs: Annotated[list[str], typer.Argument(help="Run folders, trained on the same ratings.", metavar="RUN")],
     output: Annotated[Path, typer.Option(help="The run folder to write.", metavar="DIR")],
@@ -25,20 +27,13 @@ def blend(
             metavar="FILE",
         ),
     ] = None,
-    user: Column = None,
-    item: Column = None,
-    rating: Column = None,
-    timestamp: Column = None,
-    separator: Separator = None,
-    encoding: Encoding = None,
-    header: Header = None,
+    *,
+    layout: TableFormat,
     overwrite: Overwrite = False,
 ) -> None:
     """Blend finished runs: a weighted sum, its weights fitted to what they predicted of held-out ratings."""
     from recsys_nn.blending import blend as fit
 
-    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    layout = table_format(columns, separator=separator, encoding=encoding, header=header)
     blended = fit(runs, read_given_ratings(ratings, runs[0], layout), output=output, overwrite=overwrite)
     _print_blend(blended)
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from recsys_nn.cli.options import Column, Encoding, Header, Overwrite, Separator, out, read_given_ratings, table_format
+from recsys_nn.cli.options import Overwrite, out, read_given_ratings, with_layout
 from recsys_nn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from recsys_nn.data.readers import TableFormat
     from recsys_nn.evaluation.comparison import Comparison
 
 STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
 
 
+@with_layout("user", "item", "rating", "timestamp")
 def compare(
     models: Annotated[
         list[str],
@@ -35,13 +37,8 @@ def compare(
         str | None,
         typer.Option(help="What to compare runs on instead of their test part: a file or a data set.", metavar="FILE"),
     ] = None,
-    user: Column = None,
-    item: Column = None,
-    rating: Column = None,
-    timestamp: Column = None,
-    separator: Separator = None,
-    encoding: Encoding = None,
-    header: Header = None,
+    *,
+    layout: TableFormat,
     reference: Annotated[
         str | None, typer.Option(help="To which model differences are told; the best by default.", metavar="NAME")
     ] = None,
@@ -60,8 +57,6 @@ def compare(
         check_output(output, overwrite=overwrite)
     if plot is not None:
         _check_plot(plot, overwrite=overwrite)
-    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    layout = table_format(columns, separator=separator, encoding=encoding, header=header)
     if ratings is not None and models[0].endswith(YAML_SUFFIXES):
         raise ConfigError(f"--ratings: it is for finished runs; {models[0]} says itself which")
     data = read_given_ratings(ratings, models[0], layout)

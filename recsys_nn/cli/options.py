@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,17 +30,36 @@ Column = Annotated[str | None, typer.Option(help="Name (or position) of the colu
 Separator = Annotated[str | None, typer.Option(help="Between the fields of a text file; recognised by default.")]
 Encoding = Annotated[str | None, typer.Option(help="Of a text file; UTF-8, or as its mark says, by default.")]
 Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first line names the columns.")]
+READING = {"separator": Separator, "encoding": Encoding, "header": Header}
 
 
-def table_format(columns: Mapping[str, str | None], **reading: Any) -> TableFormat:
-    """The layout of a file: its columns by name or by position, and how it is read."""
-    from recsys_nn.data.readers import TableFormat
+def with_layout(*columns: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command whose keyword ``layout``, a TableFormat, comes from options that stand in its place: these columns by
+    name or by position, and how text is read."""
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in (dict.fromkeys(columns, Column) | READING).items()
+    ]
 
-    named = {
-        role: int(name) if name is not None and name.isascii() and name.isdecimal() else name
-        for role, name in columns.items()
-    }
-    return TableFormat(**named, **reading)
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        def called(**given: Any) -> None:
+            from recsys_nn.data.readers import TableFormat
+
+            named = {column: _name_or_position(given.pop(column)) for column in columns}
+            layout = TableFormat(**named, **{name: given.pop(name) for name in READING})
+            command(layout=layout, **given)
+
+        own = inspect.signature(command, eval_str=True, locals={"TableFormat": None}).parameters.values()
+        shown = [each for one in own for each in (options if one.name == "layout" else [one])]
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+        return called
+
+    return decorated
+
+
+def _name_or_position(column: str | None) -> str | int | None:
+    return int(column) if column is not None and column.isascii() and column.isdecimal() else column
 
 
 def read_given_ratings(source: str | None, run: str, layout: TableFormat) -> Ratings | None:

@@ -11,8 +11,19 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from recsys_nn import Encoder, ModelConfig, Predictor, Ratings, Tensors, TrainConfig, Trainer, build_model
+from recsys_nn import (
+    Encoder,
+    ModelConfig,
+    Predictor,
+    Ratings,
+    Tensors,
+    TrainConfig,
+    Trainer,
+    TrainingRun,
+    build_model,
+)
 from recsys_nn.models import model_kind
+from recsys_nn.training.config import EngineName
 
 
 def twenty_ratings() -> Ratings:
@@ -43,11 +54,21 @@ class ModelContract:
     def tensors(cls, encoder: Encoder, ratings: Ratings) -> Tensors:
         return encoder.encode(ratings)
 
+    @classmethod
+    def fitted(cls, encoder: Encoder, tensors: Tensors, engine: EngineName) -> TrainingRun:
+        """Two epochs in batches of 8; the last batch has 4."""
+        settings = TrainConfig(epochs=2, patience=None, validation=0, batch_size=8, engine=engine, seed=3)
+        return Trainer(settings, progress=False).fit(build_model(cls.config, encoder, seed=1), tensors)
+
     @pytest.fixture(scope="class")
     @classmethod
-    def trained(cls, encoder: Encoder, tensors: Tensors) -> keras.Model:
-        settings = TrainConfig(epochs=2, patience=None, validation=0, batch_size=8)
-        return Trainer(settings, progress=False).fit(build_model(cls.config, encoder, seed=1), tensors).model
+    def run(cls, encoder: Encoder, tensors: Tensors) -> TrainingRun:
+        return cls.fitted(encoder, tensors, "auto")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, run: TrainingRun) -> keras.Model:
+        return run.model
 
     def test_a_prediction_is_a_float_in_the_rating_scale_for_every_pair(self, trained, tensors, encoder):
         predicted = trained(tensors.inputs)
@@ -112,16 +133,13 @@ class NetworkContract(ModelContract):
     def test_it_can_learn_twenty_ratings_by_heart(self, encoder, tensors):
         penalties = [name for name in type(self.config).model_fields if name.endswith("l2")]
         config = self.config.model_copy(update=dict.fromkeys(penalties, 0.0))
-        settings = TrainConfig(learning_rate=0.02, epochs=300, patience=None, validation=0, batch_size=20)
+        settings = TrainConfig(learning_rate=0.05, epochs=100, patience=None, validation=0, batch_size=20)
         model = Trainer(settings, progress=False).fit(build_model(config, encoder, seed=1), tensors).model
         assert np.sqrt(np.mean((model(tensors.inputs) - tensors.targets) ** 2)) < 0.1
 
-    def test_all_engines_make_the_same_steps(self, encoder, tensors):
-        """From equal weights, order and seed to equal weights: without XLA bit for bit. The last batch has 4."""
-        runs = []
-        for engine in ("keras", "auto", "compiled"):
-            settings = TrainConfig(epochs=2, patience=None, validation=0, batch_size=8, engine=engine, seed=3)
-            runs.append(Trainer(settings, progress=False).fit(build_model(self.config, encoder, seed=1), tensors))
+    def test_all_engines_make_the_same_steps(self, run, encoder, tensors):
+        """From equal weights, order and seed to equal weights: without XLA bit for bit."""
+        runs = [self.fitted(encoder, tensors, "keras"), run, self.fitted(encoder, tensors, "compiled")]
         assert [run.engine for run in runs] == ["keras", "compiled", "compiled with XLA"]
         for by_keras, ours, xla_s in zip(*(run.model.get_weights() for run in runs), strict=True):
             np.testing.assert_array_equal(ours, by_keras)

@@ -15,9 +15,13 @@ INPUTS = ENCODER.encode(RATINGS).inputs
 
 
 def networks(config, *, n=3):
-    """The same network, trained from ``n`` seeds."""
-    trainer = Trainer(TrainConfig(epochs=5, patience=None, validation=0, learning_rate=0.1), progress=False)
-    return [trainer.fit(build_model(config, ENCODER, seed=seed), ENCODER.encode(RATINGS)).model for seed in range(n)]
+    """The same network after each of the ``n`` epochs of one training."""
+    models = [build_model(config, ENCODER) for _ in range(n)]
+    model = build_model(config, ENCODER, seed=1)
+    keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: models[epoch].set_weights(model.get_weights()))
+    settings = TrainConfig(epochs=n, patience=None, validation=0, learning_rate=0.1)
+    Trainer(settings, callbacks=[keep], progress=False).fit(model, ENCODER.encode(RATINGS))
+    return models
 
 
 def average_of(models):

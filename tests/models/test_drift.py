@@ -20,6 +20,7 @@ from recsys_nn import (
     random_split,
 )
 from tests.models.contract import NetworkContract, twenty_ratings
+from tests.models.test_feature_layers import FEATURES, with_features
 
 DRIFT = {"drift": {"column": "timestamp", "every": 2}}
 
@@ -29,18 +30,21 @@ def with_times() -> Ratings:
     return Ratings(twenty_ratings().frame.assign(timestamp=times), scale=(1, 5))
 
 
-class TestSVDPPWithDrift(NetworkContract):
-    config = SVDPPConfig(embedding_dim=4, head="ordinal")
+class TestSVDPPWithDriftAndFeatures(NetworkContract):
+    """The network of configs/best.yaml."""
+
+    config = SVDPPConfig(embedding_dim=4, bias_l2=None, head="ordinal")
 
     @pytest.fixture(scope="class")
     @classmethod
     def ratings(cls) -> Ratings:
-        return with_times()
+        return with_features()
 
     @pytest.fixture(scope="class")
     @classmethod
     def encoder(cls, ratings: Ratings) -> Encoder:
-        return Encoder.fit(ratings, features=DRIFT)
+        sides = {side: FEATURES[side] for side in ("user", "item")}
+        return Encoder.fit(ratings, features=sides | DRIFT)
 
 
 @pytest.fixture(scope="module")

@@ -54,11 +54,11 @@ class WithFeatures(NetworkContract):
 
 
 class TestNeuMFWithFeatures(WithFeatures):
-    config = NeuMFConfig(embedding_dim=4, activation="tanh", dropout=0.0, head="ordinal")
+    config = NeuMFConfig(embedding_dim=4, widths=(8,), activation="tanh", dropout=0.0, head="ordinal")
 
 
 class TestDeepFMWithFeatures(WithFeatures):
-    config = DeepFMConfig(embedding_dim=4, activation="tanh", dropout=0.0)
+    config = DeepFMConfig(embedding_dim=4, widths=(8,), activation="tanh", dropout=0.0)
 
 
 @pytest.fixture(scope="module")

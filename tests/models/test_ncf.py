@@ -11,7 +11,7 @@ class TestGMF(NetworkContract):
 
 
 class TestMLP(NetworkContract):
-    config = MLPConfig(embedding_dim=8, activation="tanh", dropout=0.0)
+    config = MLPConfig(embedding_dim=8, depth=2, activation="tanh", dropout=0.0)
 
 
 class TestNeuMF(NetworkContract):

@@ -42,11 +42,6 @@ def saved(blend, tmp_path_factory) -> Path:
     return blend.save(tmp_path_factory.mktemp("saved") / "blend")
 
 
-@pytest.fixture
-def folder(saved, tmp_path) -> Path:
-    return Path(shutil.copytree(saved, tmp_path / "blend"))
-
-
 def test_deviations_from_the_mean_are_summed_by_weight(members, blend):
     mean = ENCODER.rating_mean
     expected = mean + 0.75 * (values(members["svd"]) - mean) + 0.5 * (values(members["gmf"]) - mean)
@@ -141,19 +136,19 @@ def test_run_folders_are_copied_with_what_they_record(members, blend, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["blend.json", "member_1/weights.safetensors", "member_2/manifest.json"])
-def test_a_flipped_byte_is_found_in_every_file(folder, name):
-    content = bytearray((folder / name).read_bytes())
+def test_a_flipped_byte_is_found_in_every_file(run, name):
+    content = bytearray((run / name).read_bytes())
     content[len(content) // 2] ^= 1
-    (folder / name).write_bytes(content)
+    (run / name).write_bytes(content)
     with pytest.raises(ArtifactError, match=f"blend/{name} does not have the SHA-256 that its manifest states"):
-        Predictor.load(folder)
+        Predictor.load(run)
 
 
-def test_a_link_in_place_of_a_member_is_refused(folder, tmp_path):
-    (folder / "member_1").rename(tmp_path / "elsewhere")
-    (folder / "member_1").symlink_to(tmp_path / "elsewhere")
+def test_a_link_in_place_of_a_member_is_refused(run, tmp_path):
+    (run / "member_1").rename(tmp_path / "elsewhere")
+    (run / "member_1").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ArtifactError, match=r"member_1/\S+ is not a plain file"):
-        Predictor.load(folder)
+        Predictor.load(run)
 
 
 @pytest.mark.parametrize(
@@ -166,28 +161,28 @@ def test_a_link_in_place_of_a_member_is_refused(folder, tmp_path):
         ('{"members": [{"name": "svd"}]}', "not the members of a blend: 'weight'"),
     ],
 )
-def test_what_names_no_members_is_refused(folder, content, message):
-    (folder / "blend.json").write_text(content)
-    restate(folder)
+def test_what_names_no_members_is_refused(run, content, message):
+    (run / "blend.json").write_text(content)
+    restate(run)
     with pytest.raises(ArtifactError, match=f"blend.json: .*{message}"):
-        Predictor.load(folder)
+        Predictor.load(run)
 
 
-def test_members_that_do_not_belong_together_are_refused(folder, tmp_path):
+def test_members_that_do_not_belong_together_are_refused(run, tmp_path):
     fewer = Encoder.fit(twenty_ratings().take(range(19)))
-    shutil.rmtree(folder / "member_2")
-    predictor_of(rn.GMFConfig(), encoder=fewer).save(folder / "member_2")
-    restate(folder)
+    shutil.rmtree(run / "member_2")
+    predictor_of(rn.GMFConfig(), encoder=fewer).save(run / "member_2")
+    restate(run)
     with pytest.raises(ArtifactError, match="its members do not belong together: gmf was not trained on the ratings"):
-        Predictor.load(folder)
+        Predictor.load(run)
 
 
-def test_a_file_in_a_members_folder_is_not_lost_with_the_blend(blend, folder):
-    (folder / "member_1" / "notes.txt").write_text("years of work")
+def test_a_file_in_a_members_folder_is_not_lost_with_the_blend(blend, run):
+    (run / "member_1" / "notes.txt").write_text("years of work")
     with pytest.raises(ArtifactError, match="holds member_1/notes.txt, which is no part of its run and would be lost"):
-        blend.save(folder, overwrite=True)
-    (folder / "member_1" / "notes.txt").unlink()
-    blend.save(folder, overwrite=True)
+        blend.save(run, overwrite=True)
+    (run / "member_1" / "notes.txt").unlink()
+    blend.save(run, overwrite=True)
 
 
 def test_a_member_that_cannot_be_saved_leaves_nothing(members, tmp_path):

@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +22,7 @@ from tests.models.test_feature_layers import with_features
 HISTORY = pd.DataFrame({"user": [7, 7, 3, 8, 0], "item": [100, 102, 900, 901, 101], "rating": [5, 2, 4, 1, 3]})
 
 
+@cache
 def trained(config) -> Predictor:
     ratings = twenty_ratings()
     encoder = Encoder.fit(ratings)

@@ -24,11 +24,6 @@ def saved(predictor, tmp_path_factory) -> Path:
     return predictor.save(tmp_path_factory.mktemp("saved") / "run")
 
 
-@pytest.fixture
-def run(saved, tmp_path) -> Path:
-    return Path(shutil.copytree(saved, tmp_path / "run"))
-
-
 def edit_manifest(run: Path, **changes) -> None:
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps(manifest | changes))
