@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import ConfigError
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 
     from recsys_nn.models.averaged import AveragedModel
 
-TEMPERATURES = (1.0, 0.2)
-"""Of which validation decides; the last is taken without."""
+USUAL, OTHERS = 0.5, (1.0, 0.25)
+"""The temperature that is taken, unless validation speaks for one of the others: by a lower mean squared error, by
+more than a standard error of the difference."""
 
 
 def sample_posterior(
@@ -73,17 +76,27 @@ def tempered(
     if config.temperature is not None:
         temperatures: tuple[float, ...] = (config.temperature,)
     else:
-        temperatures = TEMPERATURES[-1:] if validation is None else TEMPERATURES
+        temperatures = (USUAL,) if validation is None else tuple(sorted((USUAL, *OTHERS), reverse=True))
     averages = {
         temperature: AveragedModel.of(run.model, weights)
         for temperature, weights in posterior_weights(run, train, config, temperatures, progress=progress).items()
     }
-    if validation is None or len(averages) == 1:
+    if validation is None or USUAL not in averages:  # nothing to choose, or interrupted
         return next(iter(averages.items()))
-    return min(averages.items(), key=lambda average: _squared_error(average[1], validation))
+    best = chosen({temperature: _squared_errors(average, validation) for temperature, average in averages.items()})
+    return best, averages[best]
 
 
-def _squared_error(model: keras.Model, part: TrainingPart) -> float:
-    """Of all examples of a part together."""
-    errors = (model(inputs, training=False) - targets for inputs, targets in evaluation_dataset(part))
-    return float(sum(np.sum(np.square(of_batch), dtype=np.float64) for of_batch in errors))
+def chosen(errors: Mapping[float, npt.NDArray[np.float64]]) -> float:
+    """The temperature of the least mean error among those that are clearly better than the usual one, else that one."""
+    gains = {temperature: errors[USUAL] - squared for temperature, squared in errors.items()}
+    better = {
+        temperature: gain.mean() for temperature, gain in gains.items() if gain.mean() > gain.std() / np.sqrt(len(gain))
+    }
+    return max(better, key=better.__getitem__, default=USUAL)
+
+
+def _squared_errors(model: keras.Model, part: TrainingPart) -> npt.NDArray[np.float64]:
+    """Of each example of a part."""
+    errors = [model(inputs, training=False) - targets for inputs, targets in evaluation_dataset(part)]
+    return np.square(np.concatenate(errors), dtype=np.float64)

@@ -19,8 +19,7 @@ from recsys_nn import (
     run_experiment,
     sample_posterior,
 )
-from recsys_nn.ensembling import TEMPERATURES, tempered
-from recsys_nn.evaluation.metrics import rmse
+from recsys_nn.ensembling import chosen, tempered
 from recsys_nn.experiment import train_on_split
 from recsys_nn.models.averaged import AveragedModel
 from recsys_nn.training.posterior import posterior_weights
@@ -63,25 +62,36 @@ def test_what_is_unknown_is_the_same_to_every_sample(sampled):
     np.testing.assert_allclose(each, np.full((FEW.samples, 2), ENCODER.rating_mean), atol=1e-5)
 
 
-def test_validation_decides_on_the_temperature():
-    run = trained(SVDConfig(embedding_dim=8))
+@pytest.mark.parametrize(
+    ("errors", "taken"),
+    [
+        ({1.0: [1, 3], 0.5: [2, 3], 0.25: [3, 4]}, 1.0),  # gains 1 and 0: a mean of .5, a standard error of .35
+        ({1.0: [1, 2], 0.5: [2, 3], 0.25: [3, 4]}, 1.0),
+        ({1.0: [1, 2], 0.5: [2, 3], 0.25: [0, 1]}, 0.25),
+        ({1.0: [0, 4], 0.5: [2, 3], 0.25: [3, 4]}, 0.5),  # gains 2 and -1: a mean of .5, a standard error of 1.06
+    ],
+)
+def test_another_temperature_than_the_usual_has_to_be_better_by_more_than_a_standard_error(errors, taken):
+    assert chosen({temperature: np.array(squared, float) for temperature, squared in errors.items()}) == taken
+
+
+def test_validation_decides_on_the_temperature(sampled):
+    run, _ = sampled
     averages = {
         temperature: AveragedModel.of(run.model, weights)
-        for temperature, weights in posterior_weights(run, TRAIN, FEW, TEMPERATURES).items()
+        for temperature, weights in posterior_weights(run, TRAIN, FEW, [1.0, 0.5, 0.25]).items()
     }
-    errors = {
-        temperature: rmse(VALIDATION.targets, average(VALIDATION.inputs)) for temperature, average in averages.items()
-    }
-    best = min(errors, key=errors.get)
-    temperature, chosen = tempered(run, TRAIN, FEW, VALIDATION)
-    assert temperature == best
-    np.testing.assert_array_equal(chosen(VALIDATION.inputs), averages[best](VALIDATION.inputs))
+    predicted = {temperature: average(VALIDATION.inputs).numpy() for temperature, average in averages.items()}
+    expected = chosen({temperature: (of_one - VALIDATION.targets) ** 2 for temperature, of_one in predicted.items()})
+    temperature, average = tempered(run, TRAIN, FEW, VALIDATION)
+    assert temperature == expected
+    np.testing.assert_allclose(average(VALIDATION.inputs), predicted[expected], rtol=1e-4)
 
 
-@pytest.mark.parametrize(("asked", "taken"), [(None, TEMPERATURES[-1]), (0.7, 0.7)])
-def test_without_validation_the_temperature_is_that_of_the_config_or_the_coldest(asked, taken):
+@pytest.mark.parametrize(("asked", "taken"), [(None, 0.5), (0.7, 0.7)])
+def test_without_validation_the_temperature_is_that_of_the_config_or_a_half(sampled, asked, taken):
     few = FEW.model_copy(update={"temperature": asked, "samples": 1, "thin": 1})
-    assert tempered(trained(SVDConfig(embedding_dim=2)), TRAIN, few)[0] == taken
+    assert tempered(sampled[0], TRAIN, few)[0] == taken
 
 
 def test_a_closed_form_has_no_posterior():

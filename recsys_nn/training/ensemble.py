@@ -15,7 +15,7 @@ class PosteriorConfig(BaseModel):
         thin: epochs from one to the next, over which its weights are averaged.
         burn_in: epochs before the first.
         temperature: T. 1 is the posterior of the model as it stands; predictions are often better from a colder one.
-            None: 1 or 0.2, whichever is better on validation; 0.2 where there is none.
+            None: 0.5, or 1 or 0.25 where validation speaks for it (see ``ensembling.py``).
         penalties: learned from the tables of vectors during the burn-in, a strength for each dimension, or those of the
             training.
         step_size: h of :class:`Langevin`.
