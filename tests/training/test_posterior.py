@@ -1,5 +1,7 @@
 """Samples of the posterior, against Bayesian linear regression, whose posterior is a Gaussian in closed form."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -35,7 +37,9 @@ def sampled(run, temperature=1.0, **options):
     return posterior_weights(run, TRAIN, PosteriorConfig(**settings), [temperature])[temperature]
 
 
-def test_the_samples_are_those_of_bayesian_linear_regression(run):
+@pytest.mark.parametrize("engine", ["auto", "compiled"])
+def test_the_samples_are_those_of_bayesian_linear_regression(run, engine):
+    run = replace(run, config=run.config.model_copy(update={"engine": engine}))
     variance = float(run.history["loss"].iloc[-1])  # of the noise, as the chain takes it: the loss of the best epoch
     found = sampled(run, samples=1500, burn_in=50, step_size=1.0, friction=0.7)
     samples = np.array([kernel[:, 0] for (kernel,) in found])
