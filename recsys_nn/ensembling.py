@@ -81,8 +81,9 @@ def tempered(
         temperature: AveragedModel.of(run.model, weights)
         for temperature, weights in posterior_weights(run, train, config, temperatures, progress=progress).items()
     }
-    if validation is None or USUAL not in averages:  # nothing to choose, or interrupted
-        return next(iter(averages.items()))
+    if validation is None or len(averages) < len(temperatures) or len(averages) == 1:  # interrupted, or no choice
+        best = USUAL if USUAL in averages else next(iter(averages))
+        return best, averages[best]
     best = chosen({temperature: _squared_errors(average, validation) for temperature, average in averages.items()})
     return best, averages[best]
 
@@ -98,5 +99,9 @@ def chosen(errors: Mapping[float, npt.NDArray[np.float64]]) -> float:
 
 def _squared_errors(model: keras.Model, part: TrainingPart) -> npt.NDArray[np.float64]:
     """Of each example of a part."""
-    errors = [model(inputs, training=False) - targets for inputs, targets in evaluation_dataset(part)]
+    import tensorflow as tf
+
+    errors = [
+        model(inputs, training=False) - tf.reshape(targets, (-1,)) for inputs, targets in evaluation_dataset(part)
+    ]
     return np.square(np.concatenate(errors), dtype=np.float64)

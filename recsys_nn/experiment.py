@@ -191,7 +191,8 @@ def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, r
     if alone < rmse_of_average:
         warnings.warn(
             f"ensemble: on validation the average (RMSE {rmse_of_average:.4f}) is worse than the network alone "
-            f"({alone:.4f}): try more samples, a lower temperature, or more penalty (model.l2, model.bias_l2)",
+            f"({alone:.4f}): try more samples, a longer burn_in, or penalties where there are none "
+            "(model.bias_l2: null)",
             stacklevel=3,
         )
 

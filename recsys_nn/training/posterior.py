@@ -9,7 +9,7 @@ The posterior of the weights θ given n ratings is exp(-U(θ)), where the object
 The chain is run by :class:`Langevin` within the compiled epoch. Its steps are made with the whole training part, up to
 a million examples; beyond, the step size is such that the batches' own noise is at most a tenth of the chain's.
 
-In the burn-in, at T = 1, the penalties are learned (``penalties.py``). A sample is the mean of the weights over
+In the burn-in the penalties are learned, at T = 1 (``penalties.py``). A sample is the mean of the weights over
 ``thin`` epochs: near each other, the weights differ by noise that would need many samples to average out.
 """
 
@@ -37,7 +37,9 @@ from recsys_nn.training.run import TrainingRun
 
 STEP_EXAMPLES = 2**20
 SHORTER, ATTEMPTS = 0.7, 8
-"""A chain that diverges is begun anew with steps so much shorter, so many times."""
+"""A chain that diverges is begun anew with steps so much shorter; there are at most so many chains."""
+WARM, LEAST_BURN_IN = 20, 30
+"""Epochs after which the weights are no longer those of the mode, and the burn-in that is worth learning in."""
 
 Weights = list[npt.NDArray[np.float32]]
 
@@ -105,10 +107,10 @@ class _Chain(keras.callbacks.Callback):
 
     def _plan(self, temperatures: Sequence[float]) -> None:
         burn_in, thin = self._config.burn_in, self._config.thin
-        learns = self._config.penalties == "learned" and burn_in > 0
+        learns = self._config.penalties == "learned" and burn_in >= LEAST_BURN_IN
         settling = burn_in - burn_in // 6
-        self._learning = range(burn_in // 3, settling, 2) if learns else range(0)
-        self._weighed = {burn_in // 6, burn_in // 2, settling}
+        self._learning = range(max(burn_in // 3, WARM), settling, 2) if learns else range(0)
+        self._weighed = {burn_in // 6, burn_in // 2, settling} - {0}
         self._heats = {0: 1.0 if learns else temperatures[0], settling: temperatures[0]}
         self._sampled: dict[int, float] = {}
         end = burn_in
@@ -135,7 +137,7 @@ class _Chain(keras.callbacks.Callback):
         batch_size = min(n, STEP_EXAMPLES)
         step_size, kept = config.step_size, 1 - config.friction
         if batch_size < n:  # the slope of a batch has the variance n M / batch_size, in units of which a step is h
-            coldest = min(self._heats.values())
+            coldest = min((heat for heat in self._heats.values() if heat), default=1.0)
             step_size = min(step_size, sqrt(0.1 * (1 - kept**2) * coldest * batch_size / n))
         self._dynamics = Langevin(
             self._masses(),
@@ -145,6 +147,7 @@ class _Chain(keras.callbacks.Callback):
             seed=self._settings.seed,
         )
         model = self._objective.model
+        self._dynamics.build(model.trainable_variables)
         model.compile(optimizer=self._dynamics, loss=self._objective.loss(), jit_compile=False)
         settings = self._settings.model_copy(
             update={"epochs": ATTEMPTS * self._end, "batch_size": batch_size, "shuffle": batch_size < n}
@@ -196,8 +199,9 @@ class _Chain(keras.callbacks.Callback):
 
     def _keep(self, temperature: float, loss: float) -> None:
         """The mean of the weights since the last sample is one."""
+        mean = [total / np.float32(self._summed) for total in self._sums]
         samples = self.samples.setdefault(temperature, [])
-        samples.append([total / np.float32(self._summed) for total in self._sums])
+        samples.append(mean)
         self._sums, self._summed = [np.zeros_like(total) for total in self._sums], 0
         self._console.print(
             f"sample {len(samples)}/{self._config.samples}  temperature {temperature:g}  loss {loss:.4f}",

@@ -60,6 +60,16 @@ def test_the_same_seed_gives_the_same_samples(run):
     np.testing.assert_array_equal(sampled(run, samples=3), sampled(run, samples=3))
 
 
+def test_keras_s_own_loop_makes_the_same_steps(run):
+    by_keras = replace(run, config=run.config.model_copy(update={"engine": "keras"}))
+    np.testing.assert_allclose(sampled(by_keras, samples=3, burn_in=30), sampled(run, samples=3, burn_in=30), rtol=1e-4)
+
+
+def test_a_short_burn_in_learns_no_penalties(run):
+    """They would be learned from the mode, where vectors are shrunk."""
+    np.testing.assert_array_equal(sampled(run, burn_in=10, penalties="learned"), sampled(run, burn_in=10))
+
+
 def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next(run):
     each, means = sampled(run, samples=6), sampled(run, samples=2, thin=3)
     np.testing.assert_allclose(np.array(means)[:, 0], np.array(each)[:, 0].reshape(2, 3, 2, 1).mean(axis=1), rtol=1e-5)
