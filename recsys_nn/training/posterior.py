@@ -22,7 +22,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 
 from recsys_nn.data.tensors import TrainingPart
@@ -34,14 +33,13 @@ from recsys_nn.training.langevin import Langevin
 from recsys_nn.training.objective import Objective, objective_of
 from recsys_nn.training.penalties import LearnedPenalties
 from recsys_nn.training.run import TrainingRun
+from recsys_nn.training.slopes import Arrays
 
 STEP_EXAMPLES = 2**20
 SHORTER, ATTEMPTS = 0.7, 8
 """A chain that diverges is begun anew with steps so much shorter; there are at most so many chains."""
 WARM, LEAST_BURN_IN = 20, 30
 """Epochs after which the weights are no longer those of the mode, and the burn-in that is worth learning in."""
-
-Weights = list[npt.NDArray[np.float32]]
 
 
 def posterior_weights(
@@ -51,7 +49,7 @@ def posterior_weights(
     temperatures: Sequence[float],
     *,
     progress: bool = False,
-) -> dict[float, list[Weights]]:
+) -> dict[float, list[Arrays]]:
     """``config.samples`` values of the trainable variables of ``run.model`` for each temperature, along one chain.
 
     The chain starts from the weights that the model has. The variance σ² of the noise is the squared error of the run's
@@ -90,7 +88,7 @@ class _Chain(keras.callbacks.Callback):
         console: Console,
     ) -> None:
         super().__init__()
-        self.samples: dict[float, list[Weights]] = {}
+        self.samples: dict[float, list[Arrays]] = {}
         self._variables: Sequence[Any] = run.model.trainable_variables
         self._objective: Objective = objective_of(run.model, run.config)
         self._train, self._config, self._settings = train, config, run.config
@@ -159,7 +157,7 @@ class _Chain(keras.callbacks.Callback):
             if not self.samples:
                 raise
 
-    def _masses(self) -> Weights:
+    def _masses(self) -> Arrays:
         return self._curvature.masses(self._penalties.precisions, seed=self._settings.seed)
 
     def _too_high(self, loss: float) -> bool:
