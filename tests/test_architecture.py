@@ -48,7 +48,12 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "blending": ["run_data", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
+    "selection": [
+        *("config", "run_data", "experiment", "strict_yaml", "validation"),
+        *("data", "models", "training", "prediction", "evaluation", "errors"),
+    ],
     "cli": [
+        "selection",
         "config",
         "experiment",
         "comparing",
