@@ -21,6 +21,7 @@ from recsys_nn.cli.options import (
     Overrides,
     Overwrite,
     RunFolder,
+    Told,
     out,
     read_test_ratings,
     with_layout,
@@ -185,7 +186,7 @@ def main() -> None:
     except RecsysError as error:
         _fail(error, 2)
     except SystemExit as exit_:
-        if exit_.code == 130:  # Typer ends with it on Ctrl-C, without a word
+        if exit_.code == 130 and not isinstance(exit_, Told):  # Typer ends with it on Ctrl-C, without a word
             _fail("interrupted; nothing was written", 130)
         raise
 

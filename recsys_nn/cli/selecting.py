@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys_nn.cli.options import ConfigFile, Overrides, Overwrite, out
+from recsys_nn.cli.options import ConfigFile, Overrides, Overwrite, Told, out
 
 if TYPE_CHECKING:
     from recsys_nn.selection.cross_validation import CrossValidation
@@ -73,7 +73,7 @@ def tune(
     except KeyboardInterrupt:
         place = os.path.relpath(output or f"{resolved.output}{SUFFIX}")
         out.print(f"Interrupted: the trials are kept in {place}; the same command goes on.", highlight=False)
-        raise typer.Exit(130) from None
+        raise Told(130) from None
     _print_search(result)
 
 
