@@ -178,9 +178,7 @@ def test_a_search_that_cannot_be_is_refused_before_a_trial(search, message):
 
 def test_without_a_validation_part_there_is_nothing_to_score_by():
     data = {**DATA, "split": {"validation": 0}}
-    with pytest.raises(
-        ConfigError, match="search: there is no validation part to judge trials on; hold one out"
-    ):
+    with pytest.raises(ConfigError, match="search: there is no validation part to judge trials on; hold one out"):
         tune(searching(GRID, data=data))
 
 
