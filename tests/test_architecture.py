@@ -44,6 +44,7 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "blending": ["experiment", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
+    "estimator": ["experiment", "validation", "data", "models", "training", "prediction", "errors"],
     "cli": [
         "config",
         "experiment",
