@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,20 +18,22 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from recsys_nn.config import RunConfig
 from recsys_nn.data.features import SIDES, FeaturesConfig
 from recsys_nn.data.ids import plain_repr, row_number
-from recsys_nn.data.ratings import Duplicates, Ratings
+from recsys_nn.data.ratings import COLUMNS, Duplicates, Ratings
 from recsys_nn.data.readers import Table
-from recsys_nn.data.splits import Split, random_split
-from recsys_nn.errors import ConfigError, DataError, did_you_mean
-from recsys_nn.experiment import fit_encoder, train_on_split
-from recsys_nn.models import ModelConfig, SVDConfig, build_model
+from recsys_nn.data.splits import Split
+from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.experiment import run_on_split
+from recsys_nn.models import ModelConfig, SVDConfig
 from recsys_nn.prediction.manifest import files_in
 from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.run_data import load_split
 from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.validation import validated
 
-Config = TypeVar("Config", bound=BaseModel)
 _DEFAULTS: dict[str, BaseModel] = {"model": SVDConfig(), "training": TrainConfig()}
 """The parameters that are configs, with parameters of their own, and what None stands for."""
 _UNNAMED = ("user", "item", "timestamp")
@@ -54,9 +56,11 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
     Args:
         model: a config of any registered kind; None is ``SVDConfig()``.
-        training: the Trainer's settings; None is ``TrainConfig()``. Its ``validation`` is the fraction of the rows that
-            is held out at random for early stopping, and its ``seed`` is ``random_state`` unless given. Where there are
-            too few rows to hold one out, all its epochs are done, with a warning.
+        training: the Trainer's settings; None is ``TrainConfig()``. Its ``validation`` is the fraction of the ratings
+            that is held out at random for early stopping and intervals, and its ``seed`` is ``random_state`` unless
+            given. Where there are too few to hold one out, all epochs are done, with a warning.
+        ensemble: samples of the posterior whose predictions are averaged; a single network where left out.
+        refit: whether the model is then trained anew on all ratings, for as many epochs as validation found best.
         features: which columns of X and of the features of users and items the model sees, as in ``Encoder.fit``.
         user_features: a DataFrame with a column ``user`` and a row a user.
         item_features: a DataFrame with a column ``item`` and a row an item.
@@ -72,7 +76,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
     Attributes:
         predictor_: the :class:`Predictor`, for sources, intervals, probabilities and run folders.
-        run_: the :class:`TrainingRun`, with its history.
+        run_: the :class:`TrainingRun`, with its history; its network is that of ``predictor_``.
         n_iter_: the epochs that its weights come from.
         n_features_in_: columns of X.
         feature_names_in_: their names, where all are strings.
@@ -83,6 +87,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         model: ModelConfig | None = None,
         training: TrainConfig | None = None,
         *,
+        ensemble: PosteriorConfig | None = None,
+        refit: bool = False,
         features: FeaturesConfig | Mapping[str, Any] | None = None,
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
@@ -96,6 +102,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
     ) -> None:
         self.model = model
         self.training = training
+        self.ensemble = ensemble
+        self.refit = refit
         self.features = features
         self.user_features = user_features
         self.item_features = item_features
@@ -115,17 +123,12 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             ConfigError: for a wrong value in ``model`` or ``training``, with its dotted path.
             ValueError: for shapes that do not fit, in scikit-learn's words.
         """
-        ratings = self._ratings(X, y)
-        seed = self._seed()
-        model, training = self._checked("model", ModelConfig), self._checked("training", TrainConfig)
-        if "seed" not in training.model_fields_set:
-            training = training.model_copy(update={"seed": seed})
-        split, training = _held_out(ratings, training, seed)
-        encoder = fit_encoder(split, self.features)
-        network = build_model(model, encoder, seed=seed)
-        self.run_ = train_on_split(network, encoder, split, training, progress=self.progress)
-        self.predictor_ = Predictor(network, encoder, config=model)
-        self.n_iter_ = self.run_.best_epoch
+        config = self._run_config()
+        ratings = self._ratings(X, y, config.data.features)
+        result = run_on_split(*_split(config, ratings), progress=self.progress)
+        self.predictor_ = result.predictor
+        self.run_ = replace(result.run, model=result.predictor.model)
+        self.n_iter_ = result.run.best_epoch
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.float32]:
@@ -137,7 +140,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             ValueError: for other columns than in ``fit``.
         """
         check_is_fitted(self)
-        return self.predictor_.predict(self._table(X, reset=False))["prediction"].to_numpy()
+        table = self._table(X, self.predictor_.encoder.context_columns, reset=False)
+        return self.predictor_.predict(table)["prediction"].to_numpy()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters and, where ``deep``, those of the configs: ``model__embedding_dim`` and so on."""
@@ -149,7 +153,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Sets parameters by name, first those of the estimator, then those of its configs.
+        """Sets parameters by their names, first those of the estimator, then those of its configs.
 
         Raises:
             ValueError: for an unknown name, with the nearest known one.
@@ -159,10 +163,10 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         for name in nested:
             section, _, field = name.partition("__")
             config = self._config(section)
-            if field not in _names(config):
+            if field not in (known := _names(config)):
                 raise ValueError(
-                    f"Invalid parameter {name!r} for estimator {self}: {type(config).__name__} has no {field!r}"
-                    f"{did_you_mean(field, _names(config))}"
+                    f"Invalid parameter {name!r} for estimator {self}: {section} is a {type(config).__name__}"
+                    f"{did_you_mean(field, known)}"
                 )
             setattr(self, section, config.model_copy(update={field: params[name]}))
         return self
@@ -171,63 +175,64 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         value = getattr(self, section)
         return _DEFAULTS[section] if value is None else value
 
-    def _checked(self, section: str, base: type[Config]) -> Config:
-        """The config with its values validated, which neither setting a parameter nor copying a config does."""
-        config = self._config(section)
-        if not isinstance(config, base):
-            raise ConfigError(f"{section}={config!r} is a {type(config).__name__}, not a {base.__name__}")
-        return validated(type(config), {name: getattr(config, name) for name in config.model_fields_set}, (section,))
+    def _run_config(self) -> RunConfig:
+        """The run that the parameters describe, validated, which setting them does not do."""
+        training = _given(self._config("training"))
+        held_out = validated(TrainConfig, training, ("training",)).validation
+        values = {
+            "seed": self._seed(),
+            "data": {"features": self.features or {}, "split": {"validation": held_out, "test": 0.0}},
+            "model": _given(self._config("model")),
+            "training": {name: value for name, value in training.items() if name != "validation"},
+            "ensemble": self.ensemble,
+            "refit": self.refit,
+        }
+        return validated(RunConfig, values)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _ratings(self, X: Any, y: Any) -> Ratings:
+    def _ratings(self, X: Any, y: Any, features: FeaturesConfig) -> Ratings:
         ratings = column_or_1d(y, warn=True)
-        table = self._table(X, reset=True)
+        drift = [] if features.drift is None else [features.drift.column]
+        context = [*(feature.column for feature in features.rating), *drift]
+        table = self._table(X, context, reset=True)
         check_consistent_length(table, ratings)
         return Ratings(
             table.assign(rating=ratings),
             scale=self.scale,
-            duplicates=self.duplicates,
             user_features=self.user_features,
             item_features=self.item_features,
-            rating_features=self._rating_features(),
+            rating_features=[name for name in table.columns if name not in COLUMNS],
+            duplicates=self.duplicates,
         )
 
-    def _table(self, X: Any, *, reset: bool) -> pd.DataFrame:
-        """The columns user, item, perhaps timestamp and features of the ratings.
+    def _table(self, X: Any, context: Iterable[str], *, reset: bool) -> pd.DataFrame:
+        """The columns user, item and, where there are such, timestamp, and those of ``context`` beside them.
 
-        With ``reset`` the names and number of X's columns are learnt; without, they have to be those that were.
+        With ``reset`` the names and the number of X's columns are learnt; without, they have to be those that were.
         """
         if isinstance(X, pd.DataFrame):
             frame = validate_data(self, X, skip_check_array=True, reset=reset)
         else:
-            X = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else X
+            array = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else X  # "7" and 7 stay what they are
             least = {"ensure_min_samples": 2, "ensure_min_features": 2} if reset else {}
-            array = validate_data(self, X, dtype=None, reset=reset, **least)
-            frame = pd.DataFrame(array).infer_objects()
+            frame = pd.DataFrame(validate_data(self, array, dtype=None, reset=reset, **least)).infer_objects()
+        frame = frame.set_axis(self._column_names(), axis=1).reset_index(drop=True)
+        found = Table(frame, "X", row_number, text=False)
         columns = {"user": self.user, "item": self.item, "timestamp": self.timestamp}
-        found = Table(frame.set_axis(self._column_names(), axis=1).reset_index(drop=True), "X", row_number, text=False)
-        table = found.renamed(columns, required=("user", "item"))
+        table = found.renamed(columns, required=SIDES)
         if not isinstance(X, pd.DataFrame):
-            for side in SIDES:
-                table[side] = _integers_of_floats(table[side], side)
-        return table.assign(**found.features(self._rating_features()))
+            table = table.assign(**{side: _integers_of_floats(table[side], side) for side in SIDES})
+        return table.assign(**found.features([name for name in dict.fromkeys(context) if name != "timestamp"]))
 
     def _column_names(self) -> list[str]:
         if hasattr(self, "feature_names_in_"):
             return list(self.feature_names_in_)
         n = self.n_features_in_
         return list(_UNNAMED[:n]) if n <= len(_UNNAMED) else [str(position) for position in range(n)]
-
-    def _rating_features(self) -> list[str]:
-        """The columns of X that are features of the ratings, beside their timestamp."""
-        config = FeaturesConfig.of(self.features)
-        columns = [feature.column for feature in config.rating]
-        columns += [] if config.drift is None else [config.drift.column]
-        return [name for name in dict.fromkeys(columns) if name != "timestamp"]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -255,20 +260,25 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
 
 def _names(config: Any) -> list[str]:
-    """The parameters of a config, whose kind is its class's; none of what is not a config."""
+    """The parameters of a config; its kind is its class's, and what is no config has none."""
     return [name for name in type(config).model_fields if name != "kind"] if isinstance(config, BaseModel) else []
 
 
-def _held_out(ratings: Ratings, training: TrainConfig, seed: int) -> tuple[Split, TrainConfig]:
-    """The training and validation parts, and how to train on them."""
-    if training.validation > 0 and not 0 < round(training.validation * len(ratings)) < len(ratings):
-        warnings.warn(
-            f"training.validation: {training.validation:g} of {len(ratings)} ratings is no validation part, so "
-            f"training goes on for all {training.epochs} epochs",
-            stacklevel=3,
-        )
-        return Split(ratings), training.until(training.epochs)
-    return random_split(ratings, validation=training.validation, test=0.0, seed=seed), training
+def _given(config: Any) -> Any:
+    """A config as a mapping of what was given, to be validated; what is no config is left for validation to refuse."""
+    if not isinstance(config, BaseModel):
+        return config
+    return {name: value for name, value in config if name in config.model_fields_set or name == "kind"}
+
+
+def _split(config: RunConfig, ratings: Ratings) -> tuple[RunConfig, Split]:
+    """The training and validation parts, and the config to train with."""
+    try:
+        return config, load_split(config.data, config.seed, ratings)
+    except DataError as error:
+        epochs = config.training.epochs
+        warnings.warn(f"{error}; all {epochs} epochs are done without validation", stacklevel=3)
+        return config.model_copy(update={"training": config.training.until(epochs), "refit": False}), Split(ratings)
 
 
 def _integers_of_floats(ids: pd.Series, side: str) -> pd.Series:
