@@ -25,7 +25,6 @@ from recsys_nn.data.ratings import COLUMNS, Duplicates, Ratings
 from recsys_nn.data.readers import Table
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import DataError, did_you_mean
-from recsys_nn.experiment import run_on_split
 from recsys_nn.models import ModelConfig, SVDConfig
 from recsys_nn.prediction.manifest import files_in
 from recsys_nn.prediction.predictor import Predictor
@@ -123,6 +122,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             ConfigError: for a wrong value in ``model`` or ``training``, with its dotted path.
             ValueError: for shapes that do not fit, in scikit-learn's words.
         """
+        from recsys_nn.experiment import run_on_split
+
         config = self._run_config()
         ratings = self._ratings(X, y, config.data.features)
         result = run_on_split(*_split(config, ratings), progress=self.progress)
@@ -165,8 +166,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             config = self._config(section)
             if field not in (known := _names(config)):
                 raise ValueError(
-                    f"Invalid parameter {name!r} for estimator {self}: {section} is a {type(config).__name__}"
-                    f"{did_you_mean(field, known)}"
+                    f"Invalid parameter {name!r} for estimator {type(self).__name__}: {section} is of type "
+                    f"{type(config).__name__}{did_you_mean(field, known)}"
                 )
             setattr(self, section, config.model_copy(update={field: params[name]}))
         return self
@@ -284,10 +285,11 @@ def _split(config: RunConfig, ratings: Ratings) -> tuple[RunConfig, Split]:
 def _integers_of_floats(ids: pd.Series, side: str) -> pd.Series:
     if not pd.api.types.is_float_dtype(ids.dtype):
         return ids
-    bad = ((ids % 1 != 0) | (np.spacing(ids.abs()) > 1)).to_numpy()  # beyond 2^53, several integers are one float
+    bad = ((ids % 1 != 0) | (np.spacing(ids.abs()) > 1)).to_numpy()
     if bad.any():
         row = int(bad.argmax())
         raise DataError(
-            f"row {row}: the {side} id {plain_repr(ids.iloc[row])} is not a whole number; ids are integers or strings"
+            f"row {row}: the {side} id {plain_repr(ids.iloc[row])} is no whole number that {ids.dtype} holds exactly; "
+            "ids are integers or strings"
         )
     return ids.astype("int64")
