@@ -16,7 +16,7 @@ from recsys_nn.data.readers import TableFormat
 from recsys_nn.data.splits import Split, leave_last_out_split, random_split, stratified_split, temporal_split
 from recsys_nn.errors import ConfigError
 from recsys_nn.models import ModelConfig, SVDConfig, model_kind, model_kinds
-from recsys_nn.strict_yaml import read_yaml, with_override
+from recsys_nn.strict_yaml import read_yaml, with_override, with_value
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.validation import validated
@@ -197,8 +197,21 @@ class RunConfig(_Section):
 
     def to_yaml(self) -> str:
         """The whole resolved config, defaults included, as YAML that reads back equal."""
-        values = self.model_dump(mode="json", exclude={"training": {"validation"}})
-        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self._values(), sort_keys=False, allow_unicode=True)
+
+    def with_values(self, values: Mapping[str, Any]) -> RunConfig:
+        """The config with other values at dotted keys, as in ``{"model.embedding_dim": 8, "training.epochs": 5}``.
+
+        Raises:
+            ConfigError: for each wrong key or value, its dotted path and the nearest valid name.
+        """
+        changed = self._values()
+        for key, value in values.items():
+            changed = with_value(changed, key, value)
+        return validated(RunConfig, changed)
+
+    def _values(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude={"training": {"validation"}})
 
 
 def load_config(source: str | Path | Mapping[str, Any], *, overrides: Sequence[str] = ()) -> RunConfig:

@@ -33,7 +33,7 @@ from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.validation import validated
 
-_DEFAULTS: dict[str, BaseModel] = {"model": SVDConfig(), "training": TrainConfig()}
+_DEFAULTS: dict[str, BaseModel | None] = {"model": SVDConfig(), "training": TrainConfig(), "ensemble": None}
 """The parameters that are configs, with parameters of their own, and what None stands for."""
 _UNNAMED = ("user", "item", "timestamp")
 """The columns of an array of at most three."""
@@ -159,7 +159,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         Raises:
             ValueError: for an unknown name, with the nearest known one.
         """
-        nested = {name for name in params if "__" in name and name.partition("__")[0] in _DEFAULTS}
+        nested = [name for name in params if "__" in name and name.partition("__")[0] in _DEFAULTS]
         super().set_params(**{name: value for name, value in params.items() if name not in nested})
         for name in nested:
             section, _, field = name.partition("__")
@@ -185,7 +185,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             "data": {"features": self.features or {}, "split": {"validation": held_out, "test": 0.0}},
             "model": _given(self._config("model")),
             "training": {name: value for name, value in training.items() if name != "validation"},
-            "ensemble": self.ensemble,
+            "ensemble": _given(self._config("ensemble")),
             "refit": self.refit,
         }
         return validated(RunConfig, values)

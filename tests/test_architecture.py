@@ -52,7 +52,12 @@ MAY_IMPORT = {
         *("config", "run_data", "experiment", "validation"),
         *("data", "models", "training", "prediction", "errors"),
     ],
+    "selection": [
+        *("config", "run_data", "experiment", "strict_yaml", "validation"),
+        *("data", "models", "training", "prediction", "evaluation", "errors"),
+    ],
     "cli": [
+        "selection",
         "config",
         "experiment",
         "comparing",
