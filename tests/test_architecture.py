@@ -128,9 +128,10 @@ def test_importing_the_package_loads_neither_tensorflow_nor_pandas():
     assert printed.strip() == "[]"
 
 
-def test_configs_are_read_without_tensorflow():
+def test_configs_are_read_and_functions_looked_up_without_tensorflow():
     script = (
         "import sys, recsys_nn as rn; rn.load_config({'data': {'source': 'synthetic'}, 'model': {'kind': 'neumf'}});"
+        "rn.run_experiment, rn.cross_validate, rn.tune, rn.compare, rn.RatingRegressor;"
         "print('tensorflow' in sys.modules)"
     )
     printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout

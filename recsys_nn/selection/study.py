@@ -20,7 +20,7 @@ from recsys_nn.selection.trial import STUDY, Outcome, Trial, opened_storage
 
 BUDGET = {"trials", "timeout", "workers"}
 """What may change between the parts of a search."""
-PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3)
+PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10)
 _FILE, _ABOUT, _OUTCOME = "search.db", "about", "outcome"
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "diverged": TrialState.COMPLETE}
 
