@@ -54,6 +54,9 @@ if TYPE_CHECKING:
         register_model,
     )
     from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.selection.bias_variance import bias_variance
+    from recsys_nn.selection.curve import Curve
+    from recsys_nn.selection.curves import epoch_curve, learning_curve, sensitivity, validation_curve
     from recsys_nn.training.config import TrainConfig
     from recsys_nn.training.ensemble import PosteriorConfig
     from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseSGD
@@ -107,6 +110,9 @@ _HOMES = {
         "register_model",
     ),
     "prediction.predictor": ("Predictor",),
+    "selection.bias_variance": ("bias_variance",),
+    "selection.curve": ("Curve",),
+    "selection.curves": ("epoch_curve", "learning_curve", "sensitivity", "validation_curve"),
     "training.config": ("TrainConfig",),
     "training.ensemble": ("PosteriorConfig",),
     "training.rowwise": ("LazyAdam", "RowwiseAdagrad", "RowwiseSGD"),

@@ -48,6 +48,10 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "blending": ["run_data", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
+    "selection": [
+        *("config", "strict_yaml", "validation", "run_data", "ensembling", "experiment"),
+        *("data", "models", "training", "prediction", "evaluation", "errors"),
+    ],
     "cli": [
         "config",
         "experiment",
