@@ -57,8 +57,12 @@ def bias_variance(
     unbiased all (m_k varies by variance_k / D itself, and bias² can come out below 0 where there is none); f_k and
     Var[r_k] are known exactly, rounding and clipping included. The error is measured too, on test ratings drawn anew
     for every training set and value: the mean over d of e_d = mean_k (r_dk - g_dk)², with the standard error
-    sd(e_d) / √D. Its difference from the sum is the luck of these ratings; ``z`` is this difference by its own standard
-    error, the one over d of e_d - mean_k ((g_dk - f_k)² + noise_k).
+    sd(e_d) / √D. From the sum it differs by the luck of these ratings, the mean over d and k of
+
+        l_dk = (r_dk - g_dk)² - (f_k - g_dk)² - noise_k
+
+    which are independent and of mean 0, given what was predicted; ``z`` is that difference by its own, smaller standard
+    error √(Σ l²) / (D n), and so standard normal.
 
     All values meet the same training sets. Where the config names a validation part and patience, early stopping is
     part of what is judged, and so is an ensemble or a refit. For a look at complexity alone set
@@ -119,10 +123,10 @@ def decomposition(predicted: Floats, ratings: Floats, expected: Floats, noise: F
     variance = predicted.var(axis=0, ddof=1)
     bias_squared = (predicted.mean(axis=0) - expected) ** 2 - variance / resamples
     terms = {"bias_squared": bias_squared.mean(), "variance": variance.mean(), "noise": noise.mean()}
-    measured = ((ratings - predicted) ** 2).mean(axis=1)  # (D,)
-    luck = measured - ((predicted - expected) ** 2 + noise).mean(axis=1)
-    total = sum(terms.values())
-    of_luck = luck.std(ddof=1) / np.sqrt(resamples)
+    squared = (ratings - predicted) ** 2
+    luck = squared - (predicted - expected) ** 2 - noise
+    of_luck = np.sqrt(np.square(luck).sum()) / luck.size
+    measured, total = squared.mean(axis=1), sum(terms.values())
     found = {
         **terms,
         "sum": total,
@@ -185,5 +189,4 @@ def _drawn(config: RunConfig, key: str, table: pd.DataFrame, resamples: int) -> 
             label="measured error ± its standard error",
         )
         axes.set_ylim(bottom=0)
-        axes.legend()
     return figure

@@ -82,7 +82,6 @@ def epoch_curve(
         for name, told, style in (("kept", "kept by early stopping", "--"), ("stopped", "where it stops", ":")):
             if (epoch := marks[name]) is not None:
                 axes.axvline(epoch, color=GREY, linestyle=style, label=f"{told} (epoch {epoch})")
-        axes.legend()
     return Curve(table, marks, figure)
 
 
@@ -143,7 +142,6 @@ def validation_curve(
         for name, place, marker in zip(marks, (best, simplest), ("*", "D"), strict=True):
             where, told = (scale.positions[place], errors.iloc[place]), f"{name} ({label(names[place])})"
             axes.plot(*where, marker, markersize=13, fillstyle="none", color="black", linestyle="none", label=told)
-        axes.legend()
     return Curve(table, marks, figure)
 
 
@@ -193,7 +191,6 @@ def learning_curve(
     sizes = table.groupby("fraction")["ratings"].mean().round().astype(int)
     with new_figure(f"{config.model.kind}: error by training size", "training ratings", RMSE) as (figure, axes):
         draw_lines(axes, Scale(sizes.tolist()), table, "fraction", WITH_BASELINE)
-        axes.legend()
     return Curve(table, {}, figure)
 
 

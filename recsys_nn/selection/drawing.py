@@ -32,21 +32,25 @@ _MOST_MARKERS = 20
 
 @contextmanager
 def new_figure(title: str, xlabel: str, ylabel: str) -> Iterator[tuple[Figure, Axes]]:
-    """An empty figure with its axes; closed at the end, or a notebook that is given it would show it twice."""
+    """An empty figure with its axes. At the end what has a label gets a legend below, and the figure is closed: a
+    notebook that is given it would show it twice.
+    """
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 4.4), layout="constrained")
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     try:
         yield figure, axes
+        if axes.get_legend_handles_labels()[0]:
+            figure.legend(loc="outside lower center", ncols=3, fontsize="small")
     finally:
         plt.close(figure)
 
 
 class Scale:
-    """Where values stand on an axis: numbers that rise or fall throughout in proportion, or in that of their logarithms
-    where their steps are then more alike; all else side by side. Numbers that fall run from left to right too, so
-    that the last value is always at the right.
+    """Where values stand on an axis: numbers that rise or fall throughout in proportion, or in that of their
+    logarithms, as their steps are then more alike; all else, and numbers of very unlike steps, side by side. Numbers
+    that fall run from left to right too, so that the last value is always at the right.
 
     Args:
         values: in their order.
@@ -55,14 +59,11 @@ class Scale:
     def __init__(self, values: Sequence[Any]) -> None:
         self._values = list(values)
         numbers = all(isinstance(value, Real) and not isinstance(value, bool) for value in self._values)
-        steps = np.diff(np.asarray(self._values, dtype=float)) if numbers else np.zeros(0)
-        self._falls = bool(len(steps)) and bool((steps < 0).all())
-        self._numeric = numbers and (self._falls or bool((steps > 0).all()))
-        self._logarithmic = (
-            self._numeric
-            and min(self._values) > 0
-            and _spread(np.log(self._values)) < _spread(np.asarray(self._values, dtype=float))
-        )
+        linear = _unlikeness(self._values) if numbers else np.inf
+        logarithmic = _unlikeness(np.log(self._values)) if numbers and min(self._values) > 0 else np.inf
+        self._numeric = min(linear, logarithmic) < 1
+        self._logarithmic = self._numeric and logarithmic < linear
+        self._falls = self._numeric and self._values[-1] < self._values[0]
 
     @property
     def positions(self) -> Floats:
@@ -75,7 +76,7 @@ class Scale:
 
         if self._logarithmic:
             axes.set_xscale("log")
-        if self._falls and self._numeric:
+        if self._falls:
             axes.invert_xaxis()
         if not self._numeric or len(self._values) <= _MOST_TICKS:
             axes.xaxis.set_minor_locator(NullLocator())
@@ -162,7 +163,9 @@ def draw_heat_map(axes: Axes, values: pd.DataFrame, *, missing: str, unit: str) 
         axes.text(column, row, written, ha="center", va="center", color=color, fontsize=9)
 
 
-def _spread(values: Floats) -> float:
-    """How unlike the steps of the values are: their standard deviation over their mean."""
-    steps = np.abs(np.diff(values))
-    return float(steps.std() / steps.mean()) if len(steps) else 0.0
+def _unlikeness(values: Any) -> float:
+    """How unlike the steps of numbers are: their standard deviation over their mean; infinite where they turn round."""
+    steps = np.diff(np.asarray(values, dtype=float))
+    if not ((steps > 0).all() or (steps < 0).all()):
+        return np.inf
+    return float(steps.std() / abs(steps.mean())) if len(steps) else 0.0
