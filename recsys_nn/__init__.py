@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     )
     from recsys_nn.prediction.predictor import Predictor
     from recsys_nn.selection.bias_variance import bias_variance
+    from recsys_nn.selection.cross_validation import CrossValidation, cross_validate, refit
     from recsys_nn.selection.curve import Curve
     from recsys_nn.selection.curves import epoch_curve, learning_curve, sensitivity, validation_curve
     from recsys_nn.training.config import TrainConfig
@@ -111,6 +112,7 @@ _HOMES = {
     ),
     "prediction.predictor": ("Predictor",),
     "selection.bias_variance": ("bias_variance",),
+    "selection.cross_validation": ("CrossValidation", "cross_validate", "refit"),
     "selection.curve": ("Curve",),
     "selection.curves": ("epoch_curve", "learning_curve", "sensitivity", "validation_curve"),
     "training.config": ("TrainConfig",),

@@ -49,10 +49,11 @@ MAY_IMPORT = {
     ],
     "blending": ["run_data", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
     "selection": [
-        *("config", "strict_yaml", "validation", "run_data", "ensembling", "experiment"),
+        *("config", "run_data", "experiment", "strict_yaml", "validation"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "cli": [
+        "selection",
         "config",
         "experiment",
         "comparing",
