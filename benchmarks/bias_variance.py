@@ -58,8 +58,8 @@ def verdict(table: pd.DataFrame) -> str:
     return (
         f"Within one standard error of the measured error on {(apart <= 1).sum()} of {len(table)} rows, at most "
         f"{apart.max():.2f} of them away; z has the root mean square {np.sqrt((z**2).mean()):.2f} and is at most "
-        f"{z.abs().max():.2f}. The sum falls until {table[key].iloc[lowest]} ({falls.sum()} of {len(falls)} steps), then "
-        f"rises ({rises.sum()} of {len(rises)} steps)."
+        f"{z.abs().max():.2f}. The sum falls until {table[key].iloc[lowest]} ({falls.sum()} of {len(falls)} steps), "
+        f"then rises ({rises.sum()} of {len(rises)} steps)."
     )
 
 
@@ -71,9 +71,9 @@ def main() -> None:
     report = [
         "# Bias, variance and noise",
         f"`python benchmarks/bias_variance.py --resamples {arguments.resamples}`. svd without penalties and early "
-        "stopping on 6,300 training ratings (not rounded, scale 1 to 5) of four true factors, noise drawn anew for each "
-        f"of {arguments.resamples} training sets; 2,700 test pairs. z is the difference of measured error and sum by the "
-        "standard error that the test ratings' noise alone gives it.",
+        "stopping on 6,300 training ratings (not rounded, scale 1 to 5) of four true factors, noise drawn anew for "
+        f"each of {arguments.resamples} training sets; 2,700 test pairs. z is the difference of measured error and sum "
+        "by the standard error that the test ratings' noise alone gives it.",
         "Vectors of length 32 are more parameters (10,560) than there are ratings: past that point errors fall again "
         "(Belkin, Hsu, Ma & Mandal 2019).",
     ]

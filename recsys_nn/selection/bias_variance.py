@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from rich.console import Console
 
 from recsys_nn.config import RunConfig, as_run_config
 from recsys_nn.data.ratings import Ratings
@@ -21,7 +20,7 @@ from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.run_data import load_split
 from recsys_nn.selection.curve import Curve
 from recsys_nn.selection.drawing import Scale, draw_layers, new_figure
-from recsys_nn.selection.points import AnyConfig, named, seeded
+from recsys_nn.selection.points import AnyConfig, in_order, named, seeded
 
 Floats = npt.NDArray[np.float64]
 EPOCHS = "training.epochs"
@@ -35,6 +34,7 @@ def bias_variance(
     values: Sequence[Any] | Mapping[str, Any],
     resamples: int = 20,
     overrides: Sequence[str] = (),
+    workers: int = 1,
     progress: bool = True,
 ) -> Curve:
     """The expected squared error of a model on generated ratings as a sum, by a setting of its complexity::
@@ -76,6 +76,7 @@ def bias_variance(
         values: to try, from the simplest to the most complex; a mapping gives them names.
         resamples: D.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
+        workers: the processes that training sets are worked on in.
         progress: whether to print a line a training set.
 
     Returns:
@@ -90,17 +91,17 @@ def bias_variance(
     config = as_run_config(config, overrides=overrides).model_copy(update={"output": None})
     values, split = named(values), load_split(config.data, config.seed, data)
     truth = _checked_truth(key, resamples, split)
-    train_at = _after_epochs if key == EPOCHS else _after_training
-    predict = partial(train_at, [config.with_values({key: value}) for value in values.values()])
     pairs = split.test.frame["user"], split.test.frame["item"]
     expected, noise = truth.expected(*pairs), truth.variance(*pairs)
     for_training, for_test = np.random.default_rng((config.seed, resamples)).spawn(2)
-    console, predicted = Console(quiet=not progress), np.empty((len(values), resamples, len(expected)))
-    for number, rng in enumerate(for_training.spawn(resamples)):
-        drawn = Split(*(part.redrawn(rng) if len(part) else part for part in (split.train, split.validation)))
-        for row, values_of_pairs in enumerate(predict(drawn, split.test, config.seed + number)):
-            predicted[row, number] = values_of_pairs
-        console.print(f"training set {number + 1} of {resamples}", highlight=False)
+    configs = [config.with_values({key: value}) for value in values.values()]
+    sets = (
+        _TrainingSet(number, [seeded(one, config.seed + number) for one in configs], split, rng)
+        for number, rng in enumerate(for_training.spawn(resamples))
+    )
+    predict = _after_epochs if key == EPOCHS else _after_training
+    found = in_order(predict, sets, told=_ended, workers=workers, progress=progress)
+    predicted = np.stack(found, axis=1)  # (values, D, n)
     rows = []
     for name, of_value in zip(values, predicted, strict=True):
         ratings = np.stack([truth.draw(*pairs, for_test) for _ in range(resamples)])
@@ -149,23 +150,45 @@ def _checked_truth(key: str, resamples: int, split: Split) -> Truth:
     return split.train.truth
 
 
-def _after_training(configs: Sequence[RunConfig], split: Split, test: Ratings, seed: int) -> Iterator[Floats]:
-    """What each config predicts of the test part."""
-    for config in configs:
-        result = run_on_split(seeded(config, seed), split)
+class _TrainingSet(NamedTuple):
+    """A number from 0, the configs to train on it, the parts whose ratings are drawn anew, and what from."""
+
+    number: int
+    configs: list[RunConfig]
+    split: Split
+    rng: np.random.Generator
+
+    def drawn(self) -> Split:
+        train, validation = (
+            part.redrawn(self.rng) if len(part) else part for part in (self.split.train, self.split.validation)
+        )
+        return Split(train, validation)
+
+
+def _after_training(given: _TrainingSet) -> Floats:
+    """What each config predicts of the test part: (values, n)."""
+    drawn, predicted = given.drawn(), []
+    for config in given.configs:
+        result = run_on_split(config, drawn)
         if result.run.stop_reason == "interrupted":
             raise KeyboardInterrupt
-        yield _predictions(result.predictor, test)
+        predicted.append(_predictions(result.predictor, given.split.test))
+    return np.stack(predicted)
 
 
-def _after_epochs(configs: Sequence[RunConfig], split: Split, test: Ratings, seed: int) -> Iterator[Floats]:
-    """The same of one training, for the epochs of the configs."""
+def _after_epochs(given: _TrainingSet) -> Floats:
+    """The same of one training, at the epochs of the configs."""
     from recsys_nn.selection.epochs import followed
 
-    epochs = [config.training.epochs for config in configs]
-    look = partial(_predictions, test=test)
-    seen = followed(seeded(configs[-1], seed), Split(split.train), max(epochs), look).seen
-    return (seen[epoch - 1] for epoch in epochs)
+    epochs = [config.training.epochs for config in given.configs]
+    look = partial(_predictions, test=given.split.test)
+    longest = given.configs[int(np.argmax(epochs))]
+    seen = followed(longest, Split(given.drawn().train), max(epochs), look).seen
+    return np.stack([seen[epoch - 1] for epoch in epochs])
+
+
+def _ended(given: _TrainingSet, predicted: Floats) -> str:
+    return f"training set {given.number + 1}: {len(predicted)} predictions of {predicted.shape[1]:,} pairs"
 
 
 def _predictions(predictor: Predictor, test: Ratings) -> Floats:

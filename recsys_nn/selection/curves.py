@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median_low
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,10 @@ from recsys_nn.experiment import rmse_of
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.selection.curve import Curve
 from recsys_nn.selection.drawing import GREY, Scale, draw_heat_map, draw_lines, label, new_figure
-from recsys_nn.selection.points import AnyConfig, Point, alone, measured, named, points
+from recsys_nn.selection.points import AnyConfig, Point, alone, in_order, measured, named, points
+
+if TYPE_CHECKING:
+    from recsys_nn.selection.epochs import Followed
 
 RMSE = "RMSE (rating units)"
 ERRORS = {"training": "training_rmse", "validation": "validation_rmse"}
@@ -29,6 +32,7 @@ def epoch_curve(
     *,
     seeds: int = 1,
     overrides: Sequence[str] = (),
+    workers: int = 1,
     progress: bool = True,
 ) -> Curve:
     """Training and validation RMSE after each epoch, trained on past the point where early stopping would have ended.
@@ -43,6 +47,7 @@ def epoch_curve(
         data: ratings in memory, split as the config says, or a split of them; the config then names no source.
         seeds: how many runs, with the config's own seed and those that follow it.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
+        workers: the processes that runs are made in.
         progress: whether to print a line a run.
 
     Returns:
@@ -54,35 +59,39 @@ def epoch_curve(
         ConfigError: where there is no validation part, or the model has no epochs.
         RecsysError: as :func:`run_experiment` does.
     """
-    from recsys_nn.selection.epochs import followed
-
-    config, rows, kept, stopped = alone(config, overrides), [], [], []
-    for point in points(config, data, [({}, {})], seeds):
-
-        def look(predictor: Predictor, split: Split = point.split) -> dict[str, float]:
-            return {
-                "training_rmse": rmse_of(predictor, split.train),
-                "validation_rmse": rmse_of(predictor, split.validation),
-            }
-
-        found = followed(point.config, point.split, config.training.epochs, look)
-        kept += [found.kept]
-        stopped += [] if found.stopped is None else [found.stopped]
-        rows += [
-            {**point.at, "epoch": epoch, **seen, "kept": epoch == found.kept, "stopped": epoch == found.stopped}
-            for epoch, seen in enumerate(found.seen, 1)
-        ]
-    table = pd.DataFrame(rows)
+    config = alone(config, overrides)
+    runs = list(points(config, data, [({}, {})], seeds))
+    found = in_order(_followed, runs, told=_ended, workers=workers, progress=progress)
+    stopped = [one.stopped for one in found if one.stopped is not None]
     marks = {
-        "kept": median_low(epoch for epoch in kept if epoch is not None),
+        "kept": median_low(one.kept for one in found if one.kept is not None),
         "stopped": median_low(stopped) if stopped else None,
     }
+    table = pd.DataFrame(
+        {**run.at, "epoch": epoch, **errors, "kept": epoch == one.kept, "stopped": epoch == one.stopped}
+        for run, one in zip(runs, found, strict=True)
+        for epoch, errors in enumerate(one.seen, 1)
+    )
     with new_figure(f"{config.model.kind}: error by epoch", "epoch", RMSE) as (figure, axes):
         draw_lines(axes, Scale(range(1, config.training.epochs + 1)), table, "epoch", ERRORS)
         for name, told, style in (("kept", "kept by early stopping", "--"), ("stopped", "where it stops", ":")):
             if (epoch := marks[name]) is not None:
                 axes.axvline(epoch, color=GREY, linestyle=style, label=f"{told} (epoch {epoch})")
     return Curve(table, marks, figure)
+
+
+def _followed(point: Point) -> Followed[dict[str, float]]:
+    from recsys_nn.selection.epochs import followed
+
+    def errors(predictor: Predictor) -> dict[str, float]:
+        parts = {"training_rmse": point.split.train, "validation_rmse": point.split.validation}
+        return {name: rmse_of(predictor, part) for name, part in parts.items()}
+
+    return followed(point.config, point.split, point.config.training.epochs, errors)
+
+
+def _ended(point: Point, found: Followed[dict[str, float]]) -> str:
+    return f"{point}: epoch {found.kept} is kept, {found.seen[(found.kept or 1) - 1]['validation_rmse']:.4f}"
 
 
 def validation_curve(
@@ -93,6 +102,7 @@ def validation_curve(
     values: Sequence[Any] | Mapping[str, Any],
     seeds: int = 3,
     overrides: Sequence[str] = (),
+    workers: int = 1,
     progress: bool = True,
 ) -> Curve:
     """Training and validation RMSE by one setting, such as one of complexity::
@@ -112,6 +122,7 @@ def validation_curve(
         seeds: how many runs a value, with the config's own seed and those that follow it: of the split, where it is
             drawn at random, the initial weights and the training order. Bands go from the least error to the greatest.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
+        workers: the processes that runs are made in.
         progress: whether to print a line a run.
 
     Returns:
@@ -126,7 +137,7 @@ def validation_curve(
     """
     config, values = alone(config, overrides), named(values)
     changes = [({key: name}, {key: value}) for name, value in values.items()]
-    table = measured(points(config, data, changes, seeds), progress=progress)
+    table = measured(points(config, data, changes, seeds), workers=workers, progress=progress)
     means = table.groupby(key, sort=False)[["validation_rmse", "standard_error"]].agg(_mean_of_all)
     errors = means["validation_rmse"]
     if errors.isna().all():
@@ -152,6 +163,7 @@ def learning_curve(
     fractions: Sequence[float] = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0),
     seeds: int = 3,
     overrides: Sequence[str] = (),
+    workers: int = 1,
     progress: bool = True,
 ) -> Curve:
     """Training and validation RMSE by the number of training ratings, beside that of the baseline of biases.
@@ -166,6 +178,7 @@ def learning_curve(
         seeds: how many runs a fraction, with the config's own seed and those that follow it. Bands go from the least
             error to the greatest.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
+        workers: the processes that runs are made in.
         progress: whether to print a line a run.
 
     Returns:
@@ -178,7 +191,7 @@ def learning_curve(
     if not fractions or not all(low < high for low, high in zip((0.0, *fractions), (*fractions, 1.1), strict=True)):
         raise ConfigError(f"fractions={tuple(fractions)} are not ascending numbers above 0 and up to 1")
     config = alone(config, overrides)
-    runs = (
+    runs = (  # as they are asked for, or many parts would be in memory at once
         Point(
             {"fraction": fraction, "ratings": len(part), "seed": point.config.seed},
             point.config,
@@ -187,7 +200,7 @@ def learning_curve(
         for point in points(config, data, [({}, {})], seeds)
         for fraction, part in nested(point.split.train, fractions, seed=point.config.seed).items()
     )
-    table = measured(runs, progress=progress)
+    table = measured(runs, workers=workers, progress=progress)
     sizes = table.groupby("fraction")["ratings"].mean().round().astype(int)
     with new_figure(f"{config.model.kind}: error by training size", "training ratings", RMSE) as (figure, axes):
         draw_lines(axes, Scale(sizes.tolist()), table, "fraction", WITH_BASELINE)
@@ -208,6 +221,7 @@ def sensitivity(
     batch_sizes: Sequence[int] = (64, 256, 1024),
     seeds: int = 1,
     overrides: Sequence[str] = (),
+    workers: int = 1,
     progress: bool = True,
 ) -> Curve:
     """Validation RMSE by learning rate and batch size, as a heat map with the figures in its cells.
@@ -221,6 +235,7 @@ def sensitivity(
         batch_sizes: to try.
         seeds: how many runs a cell, with the config's own seed and those that follow it; a cell shows their mean.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
+        workers: the processes that runs are made in.
         progress: whether to print a line a run.
 
     Returns:
@@ -237,7 +252,7 @@ def sensitivity(
         for rate in named(learning_rates)
         for size in named(batch_sizes)
     ]
-    table = measured(points(config, data, changes, seeds), progress=progress)
+    table = measured(points(config, data, changes, seeds), workers=workers, progress=progress)
     errors = table.groupby(["learning_rate", "batch_size"], sort=False)["validation_rmse"].agg(_mean_of_all)
     best = None if errors.isna().all() else changes[int(errors.argmin())][0]
     title = f"{config.model.kind}: validation RMSE by learning rate and batch size"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,11 +22,14 @@ from recsys_nn.experiment import rmse_of, run_on_split
 from recsys_nn.models import ModelConfig
 from recsys_nn.run_data import load_split
 from recsys_nn.selection.drawing import label
+from recsys_nn.selection.workers import results
 
+Job = TypeVar("Job")
+Found = TypeVar("Found")
 AnyConfig = RunConfig | ModelConfig | str | Path | Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Point:
     """One run of a curve.
 
@@ -37,7 +41,10 @@ class Point:
 
     at: Mapping[str, Any]
     config: RunConfig
-    split: Split = field(repr=False)
+    split: Split
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {label(value)}" for name, value in self.at.items())
 
 
 def points(
@@ -99,7 +106,41 @@ def judged_split(config: RunConfig, seed: int, data: Split | Ratings | None) -> 
     return Split(split.train, split.validation)
 
 
-def measured(points: Iterable[Point], *, progress: bool) -> pd.DataFrame:
+def in_order(
+    work: Callable[[Job], Found],
+    jobs: Iterable[Job],
+    *,
+    told: Callable[[Job, Found], str],
+    workers: int,
+    progress: bool,
+) -> list[Found]:
+    """What ``work`` finds at each of the jobs, in their order, with a line for each that is done.
+
+    Args:
+        work: a function of a module, which several processes can be sent.
+        jobs: what it is called with.
+        told: the line.
+        workers: the processes that it is called in.
+        progress: whether to print the lines.
+    """
+    console, begun, found = Console(quiet=not progress), {}, {}
+
+    def numbered() -> Iterator[Callable[[], tuple[int, Found]]]:
+        for number, job in enumerate(jobs):
+            begun[number] = job
+            yield partial(_numbered, work, job, number)
+
+    for number, one in results(numbered(), workers=workers):
+        found[number] = one
+        console.print(told(begun.pop(number), one), highlight=False, soft_wrap=True, markup=False)
+    return [found[number] for number in sorted(found)]
+
+
+def _numbered(work: Callable[[Job], Found], job: Job, number: int) -> tuple[int, Found]:
+    return number, work(job)
+
+
+def measured(points: Iterable[Point], *, workers: int, progress: bool) -> pd.DataFrame:
     """A row a run: where it stands, training_rmse, validation_rmse, standard_error, bias_rmse, best_epoch, epochs,
     seconds, diverged.
 
@@ -107,12 +148,12 @@ def measured(points: Iterable[Point], *, progress: bool) -> pd.DataFrame:
     the validation error, of n ratings r with predictions p: sd((r - p)²) / (2 RMSE √n). ``bias_rmse`` is the validation
     error of the baseline of biases. A run whose loss was no longer a number has no errors, and ``diverged``.
     """
-    console, rows = Console(quiet=not progress), []
-    for point in points:
-        rows.append({**point.at, **_errors(point)})
-        where = ", ".join(f"{name} {value}" for name, value in point.at.items())
-        console.print(f"{where}: {_told(rows[-1])}", highlight=False, soft_wrap=True, markup=False)
+    rows: list[dict[str, Any]] = in_order(_row, points, told=_told, workers=workers, progress=progress)
     return pd.DataFrame(rows)
+
+
+def _row(point: Point) -> dict[str, Any]:
+    return {**point.at, **_errors(point)}
 
 
 def _errors(point: Point) -> dict[str, Any]:
@@ -139,10 +180,10 @@ def _errors(point: Point) -> dict[str, Any]:
     }
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _told(point: Point, row: dict[str, Any]) -> str:
     if row["diverged"]:
-        return "diverged"
+        return f"{point}: diverged"
     return (
-        f"training RMSE {row['training_rmse']:.4f}, validation RMSE {row['validation_rmse']:.4f}, "
+        f"{point}: training RMSE {row['training_rmse']:.4f}, validation RMSE {row['validation_rmse']:.4f}, "
         f"best epoch {row['best_epoch']} of {row['epochs']}, {row['seconds']:.1f} s"
     )
