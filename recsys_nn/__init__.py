@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from recsys_nn.selection.cross_validation import CrossValidation, cross_validate, refit
     from recsys_nn.selection.curve import Curve
     from recsys_nn.selection.curves import epoch_curve, learning_curve, sensitivity, validation_curve
+    from recsys_nn.selection.search import SearchResult, tune
     from recsys_nn.training.config import TrainConfig
     from recsys_nn.training.ensemble import PosteriorConfig
     from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseSGD
@@ -115,6 +116,7 @@ _HOMES = {
     "selection.cross_validation": ("CrossValidation", "cross_validate", "refit"),
     "selection.curve": ("Curve",),
     "selection.curves": ("epoch_curve", "learning_curve", "sensitivity", "validation_curve"),
+    "selection.search": ("SearchResult", "tune"),
     "training.config": ("TrainConfig",),
     "training.ensemble": ("PosteriorConfig",),
     "training.rowwise": ("LazyAdam", "RowwiseAdagrad", "RowwiseSGD"),

@@ -5,7 +5,17 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from recsys_nn import ConfigError, Encoder, NeuMFConfig, RunConfig, SVDConfig, TrainConfig, load_config, load_ratings
+from recsys_nn import (
+    ConfigError,
+    Encoder,
+    MLPConfig,
+    NeuMFConfig,
+    RunConfig,
+    SVDConfig,
+    TrainConfig,
+    load_config,
+    load_ratings,
+)
 from recsys_nn.config import FilesSplitConfig, config_schema
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -197,6 +207,10 @@ class TestWithValues:
     def test_a_section_as_a_whole(self):
         assert self.CONFIG.with_values({"model": SVDConfig(embedding_dim=2)}).model == SVDConfig(embedding_dim=2)
         assert self.CONFIG.with_values({"model": {"kind": "bias"}}).model.kind == "bias"
+
+    def test_another_kind_keeps_what_was_set_and_has_defaults_else(self):
+        config = RunConfig(model=SVDConfig(embedding_dim=5))
+        assert config.with_values({"model.kind": "mlp"}).model == MLPConfig(embedding_dim=5)
 
     def test_a_wrong_key_is_refused_with_the_nearest(self):
         with pytest.raises(ConfigError, match="model.embeding_dim: there is no such key; did you mean 'embedding_dim'"):

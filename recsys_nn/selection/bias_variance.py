@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.config import RunConfig, as_run_config
+from recsys_nn.config import RunConfig
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.data.truth import Truth
@@ -20,7 +20,7 @@ from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.run_data import load_split
 from recsys_nn.selection.curve import Curve
 from recsys_nn.selection.drawing import Scale, draw_layers, new_figure
-from recsys_nn.selection.points import AnyConfig, in_order, named, seeded
+from recsys_nn.selection.points import AnyConfig, in_order, named, seeded, unwritten
 
 Floats = npt.NDArray[np.float64]
 EPOCHS = "training.epochs"
@@ -88,7 +88,7 @@ def bias_variance(
         DataError: where the ratings were not generated, or there is no test part.
         RecsysError: as :func:`run_experiment` does.
     """
-    config = as_run_config(config, overrides=overrides).model_copy(update={"output": None})
+    config = unwritten(config, overrides)
     values, split = named(values), load_split(config.data, config.seed, data)
     truth = _checked_truth(key, resamples, split)
     pairs = split.test.frame["user"], split.test.frame["item"]

@@ -26,7 +26,7 @@ LINES: dict[str, dict[str, Any]] = {
     "validation": {"color": VERMILLION, "linestyle": "--", "marker": "s"},
     "bias baseline": {"color": GREY, "linestyle": ":", "marker": "^"},
 }
-_MOST_TICKS = 12  # of values that each have a tick
+_MOST_TICKS = 12
 _MOST_MARKERS = 20
 
 
@@ -78,11 +78,13 @@ class Scale:
             axes.set_xscale("log")
         if self._falls:
             axes.invert_xaxis()
-        if not self._numeric or len(self._values) <= _MOST_TICKS:
-            axes.xaxis.set_minor_locator(NullLocator())
-            axes.set_xticks(self.positions, [label(value) for value in self._values])
-        elif all(float(value).is_integer() for value in self._values):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        every = -(-len(self._values) // _MOST_TICKS)
+        if self._numeric and not self._logarithmic and every > 1:
+            whole = all(float(value).is_integer() for value in self._values)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=whole, steps=[1, 2, 5, 10]))
+            return
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(self.positions[::every], [label(value) for value in self._values[::every]])
 
 
 def label(value: Any) -> str:

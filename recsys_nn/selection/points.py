@@ -77,7 +77,12 @@ def points(
 
 def alone(config: AnyConfig, overrides: Sequence[str] = ()) -> RunConfig:
     """A config in any form as that of a run whose validation error is all that is asked for: no folder, no refit."""
-    return as_run_config(config, overrides=overrides).model_copy(update={"output": None, "refit": False})
+    return unwritten(config, overrides).model_copy(update={"refit": False})
+
+
+def unwritten(config: AnyConfig, overrides: Sequence[str] = ()) -> RunConfig:
+    """A config in any form as that of one run among others, which leaves no folder and looks for nothing itself."""
+    return as_run_config(config, overrides=overrides).model_copy(update={"output": None, "search": None})
 
 
 def named(values: Sequence[Any] | Mapping[str, Any]) -> dict[Any, Any]:

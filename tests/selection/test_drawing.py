@@ -52,6 +52,15 @@ class TestScale:
         assert axes.xaxis_inverted()
         assert ticks(axes) == ["0.1", "0.01", "0.001"]
 
+    def test_of_many_values_some_have_a_tick(self, axes):
+        Scale([2**power for power in range(20)]).apply(axes)
+        assert ticks(axes) == ["1", "4", "16", "64", "256", "1024", "4096", "16384", "65536", "262144"]
+
+    def test_of_many_epochs_round_ones_have_a_tick(self, axes):
+        axes.plot(range(1, 61), range(1, 61))
+        Scale(range(1, 61)).apply(axes)
+        assert set(axes.get_xticks()) >= {10, 20, 30, 40, 50, 60}
+
 
 def test_labels():
     assert [label(value) for value in (16200, 3e-4, [64, 32], "svd", None)] == [

@@ -59,9 +59,10 @@ class TestPoints:
             next(points(CONFIG, SPLIT, [({}, {})], 0))
 
 
-def test_nothing_is_written_and_refitted_for_a_curve():
-    config = alone(CONFIG.model_copy(update={"output": "run", "refit": True}))
-    assert (config.output, config.refit) == (None, False)
+def test_nothing_is_written_refitted_or_searched_for_a_curve():
+    searching = {"search": {"space": {"model.embedding_dim": [2, 4]}}, "output": "run", "refit": True}
+    config = alone({"model": {"kind": "svd"}, **searching})
+    assert (config.output, config.refit, config.search) == (None, False, None)
     assert alone(GlobalMeanConfig()).model == GlobalMeanConfig()
 
 
