@@ -3,8 +3,8 @@
     python benchmarks/bias_variance.py [--resamples 30] [--output benchmarks/results]
 
 The latent-factor model without penalties and without early stopping, on generated ratings of four true factors: by the
-length of its vectors after 40 epochs, and by the number of epochs with vectors of length 8. Writes bias_variance.md and
-bias_variance.png.
+length of its vectors after 40 epochs, and by the number of epochs with vectors of length 8. Writes bias_variance.md
+and a picture of each.
 """
 
 from __future__ import annotations
@@ -80,9 +80,11 @@ def main() -> None:
     for key, values in (("model.embedding_dim", DIMS), ("training.epochs", EPOCHS)):
         began = time.perf_counter()
         curve = rn.bias_variance(CONFIG, key=key, values=values, resamples=arguments.resamples, progress=False)
-        report += ["\n".join(rows(curve.table)), verdict(curve.table)]
-        curve.figure.savefig(arguments.output / f"bias_variance_{key.split('.')[1]}.png", dpi=90)
-        print(f"{report[-2]}\n\n{report[-1]}\n{time.perf_counter() - began:.0f} s\n", flush=True)
+        picture = f"bias_variance_{key.split('.')[1]}.png"
+        curve.figure.savefig(arguments.output / picture, dpi=90)
+        told = ["\n".join(rows(curve.table)), verdict(curve.table)]
+        report += [*told, f"![{key}]({picture})"]
+        print("\n\n".join(told), f"{time.perf_counter() - began:.0f} s", sep="\n", flush=True)
     (arguments.output / "bias_variance.md").write_text("\n\n".join(report) + "\n", encoding="utf-8")
 
 
