@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from recsys_nn.data.tensors import Tensors
     from recsys_nn.ensembling import sample_posterior
     from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
+    from recsys_nn.estimator import RatingRegressor
     from recsys_nn.evaluation.comparison import Comparison
     from recsys_nn.evaluation.evaluate import Evaluation, evaluate
     from recsys_nn.experiment import ExperimentResult, run_experiment
@@ -88,6 +89,7 @@ _HOMES = {
     "data.tensors": ("Tensors",),
     "ensembling": ("sample_posterior",),
     "errors": ("ArtifactError", "ConfigError", "DataError", "RecsysError", "TrainingError"),
+    "estimator": ("RatingRegressor",),
     "evaluation.comparison": ("Comparison",),
     "evaluation.evaluate": ("Evaluation", "evaluate"),
     "experiment": ("ExperimentResult", "run_experiment"),

@@ -49,6 +49,10 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "blending": ["run_data", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
+    "estimator": [
+        *("config", "run_data", "experiment", "validation"),
+        *("data", "models", "training", "prediction", "errors"),
+    ],
     "selection": [
         *("config", "search_space", "run_data", "experiment", "strict_yaml", "validation"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
