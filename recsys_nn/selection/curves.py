@@ -188,7 +188,7 @@ def learning_curve(
         ConfigError: where fractions are not ascending within (0, 1], or there is no validation part.
         RecsysError: as :func:`run_experiment` does.
     """
-    if not fractions or not all(low < high for low, high in zip((0.0, *fractions), (*fractions, 1.1), strict=True)):
+    if list(fractions) != sorted({*fractions}) or not 0 < min(fractions, default=0) <= max(fractions) <= 1:
         raise ConfigError(f"fractions={tuple(fractions)} are not ascending numbers above 0 and up to 1")
     config = alone(config, overrides)
     runs = (  # as they are asked for, or many parts would be in memory at once

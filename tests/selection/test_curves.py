@@ -143,7 +143,7 @@ class TestLearningCurve:
         assert set(drawn) == {"training", "validation", "bias baseline"}
         np.testing.assert_allclose(drawn["bias baseline"][:, 0], [180, 360])
 
-    @pytest.mark.parametrize("fractions", [(), (0.0, 1.0), (0.5, 0.2), (0.5, 1.5)])
+    @pytest.mark.parametrize("fractions", [(), (0.0, 1.0), (0.5, 0.2), (0.5, 0.5), (0.5, 1.05)])
     def test_fractions_ascend(self, fractions):
         with pytest.raises(ConfigError, match="are not ascending numbers above 0 and up to 1"):
             learning_curve(CLOSED, fractions=fractions, progress=False)
