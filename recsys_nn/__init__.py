@@ -55,7 +55,10 @@ if TYPE_CHECKING:
         register_model,
     )
     from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.selection.bias_variance import bias_variance
     from recsys_nn.selection.cross_validation import CrossValidation, cross_validate, refit
+    from recsys_nn.selection.curve import Curve
+    from recsys_nn.selection.curves import epoch_curve, learning_curve, sensitivity, validation_curve
     from recsys_nn.selection.search import SearchResult, tune
     from recsys_nn.training.config import TrainConfig
     from recsys_nn.training.ensemble import PosteriorConfig
@@ -111,7 +114,10 @@ _HOMES = {
         "register_model",
     ),
     "prediction.predictor": ("Predictor",),
+    "selection.bias_variance": ("bias_variance",),
     "selection.cross_validation": ("CrossValidation", "cross_validate", "refit"),
+    "selection.curve": ("Curve",),
+    "selection.curves": ("epoch_curve", "learning_curve", "sensitivity", "validation_curve"),
     "selection.search": ("SearchResult", "tune"),
     "training.config": ("TrainConfig",),
     "training.ensemble": ("PosteriorConfig",),
