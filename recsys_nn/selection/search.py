@@ -162,7 +162,7 @@ def _searched(
 def _jobs(study: Study, search: SearchConfig, split: Split) -> Iterator[Callable[[], Outcome]]:
     began = time.monotonic()
     for trial in study.trials():
-        yield partial(trial.carried_out, split, search.folds, progress=False)
+        yield partial(trial.carried_out, split, search.folds)
         if search.timeout is not None and time.monotonic() - began >= search.timeout:
             return
 

@@ -103,7 +103,11 @@ class Study:
                 }
             )
         columns = ["trial", "state", "rmse", "best_epoch", "epochs", "seconds", "message", *self._search.space]
-        return pd.DataFrame(rows, columns=columns)
+        table = pd.DataFrame(rows, columns=columns)
+        for key in self._search.space:
+            values = pd.Series([row[key] for row in rows], dtype=object)
+            table[key] = values.infer_objects() if values.map(_is_number).all() else values  # None stays None
+        return table
 
     def _begin(self, about: Mapping[str, Any]) -> None:
         if self._search.method == "grid":
@@ -185,6 +189,10 @@ def check_space(config: RunConfig) -> SearchConfig:
     if config.search.method == "grid":
         _ = config.search.grid
     return config.search
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _distribution(values: Range | tuple[Any, ...]) -> BaseDistribution:
