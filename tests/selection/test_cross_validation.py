@@ -31,7 +31,7 @@ RUN = {
     "seed": 3,
     "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 1200}},
     "model": {"kind": "svd", "embedding_dim": 3},
-    "training": {"epochs": 12, "patience": 2, "batch_size": 100, "learning_rate": 0.02},
+    "training": {"epochs": 12, "patience": 2, "batch_size": 200, "learning_rate": 0.02, "engine": "keras"},
 }
 IN_MEMORY = RUN | {"data": {}}
 
@@ -128,7 +128,8 @@ def test_ratings_become_likes_in_the_folds_too():
 
 @pytest.mark.parametrize("kind", sorted(set(model_kinds()) - {"svd"}))
 def test_every_kind_is_cross_validated_and_refitted(kind):
-    run = {**IN_MEMORY, "model": {"kind": kind}, "training": {"epochs": 2, "batch_size": 400}}
+    training = {"epochs": 1, "batch_size": 600, "engine": "keras"}
+    run = {**IN_MEMORY, "model": {"kind": kind}, "training": training}
     result = cross_validate(run, RATINGS, folds=2, progress=False)
     encoder = Encoder.fit(RATINGS)
     assert 0 < result.metrics["rmse"] < 4
