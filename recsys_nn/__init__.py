@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         register_model,
     )
     from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.selection.cross_validation import CrossValidation, cross_validate, refit
     from recsys_nn.training.config import TrainConfig
     from recsys_nn.training.ensemble import PosteriorConfig
     from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseSGD
@@ -107,6 +108,7 @@ _HOMES = {
         "register_model",
     ),
     "prediction.predictor": ("Predictor",),
+    "selection.cross_validation": ("CrossValidation", "cross_validate", "refit"),
     "training.config": ("TrainConfig",),
     "training.ensemble": ("PosteriorConfig",),
     "training.rowwise": ("LazyAdam", "RowwiseAdagrad", "RowwiseSGD"),

@@ -17,7 +17,6 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.evaluation.evaluate import check_scale
 from recsys_nn.evaluation.metrics import rmse
-from recsys_nn.experiment import as_json, described
 from recsys_nn.finished_run import FinishedRun, common_part, kept_predictions, unseen
 from recsys_nn.opening import all_of, opened_by_name, sorts
 from recsys_nn.prediction.blend import BlendedPredictor, write_blend
@@ -25,6 +24,7 @@ from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import HELD_OUT, PREDICTIONS, STDS, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place
+from recsys_nn.run_data import as_json, described
 
 FOLDS = 5
 

@@ -14,11 +14,12 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split, random_split
 from recsys_nn.errors import ConfigError, DataError, did_you_mean
 from recsys_nn.evaluation.comparison import Comparison, compare_predictors
-from recsys_nn.experiment import fit_encoder, load_split, train_on_split
+from recsys_nn.experiment import train_on_split
 from recsys_nn.finished_run import FinishedRun, common_part, unseen
 from recsys_nn.models import ModelConfig, build_model
 from recsys_nn.opening import Model, all_of, opened_by_name, sorts
 from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.run_data import fit_encoder, load_split
 from recsys_nn.training.config import TrainConfig
 
 

@@ -90,7 +90,8 @@ class DataConfig(_Section):
     """Where the ratings come from and how they are split.
 
     Args:
-        source: a named data set or a file; left out where the split names files of one's own.
+        source: a named data set or a file; left out where the split names files of one's own, and for ratings in
+            memory.
         options: of a named data set, such as the size of ``synthetic``.
         format: how a file of one's own is laid out; ``format.features`` are further columns to keep.
         scale: (lowest, highest) possible rating, for a file of one's own.
@@ -122,8 +123,6 @@ class DataConfig(_Section):
     def _has_no_setting_without_effect(self) -> DataConfig:
         of_files = isinstance(self.split, FilesSplitConfig)
         named = self.source in dataset_names()
-        if self.source is None and not of_files:
-            raise ConfigError("data.source: say which ratings to read: a file, or one of `recsys-nn datasets`")
         if of_files and self.source is not None and not named:
             raise ConfigError("data.source: the split names files of its own; leave the source out, or name a data set")
         if self.options and (of_files or not named):
@@ -132,7 +131,7 @@ class DataConfig(_Section):
             for name in ("format", "scale", "duplicates", "user_features", "item_features"):
                 if getattr(self, name) != DataConfig.model_fields[name].default:
                     raise ConfigError(f"data.{name}: that of the data set {self.source!r} is known; leave it out")
-        else:
+        elif self.source is not None or of_files:
             for side in ("user", "item"):
                 if getattr(self.features, side) and getattr(self, f"{side}_features") is None:
                     raise ConfigError(
@@ -164,7 +163,7 @@ class RunConfig(_Section):
 
     seed: int = Field(0, ge=0, lt=2**31)
     output: str | None = None
-    data: DataConfig
+    data: DataConfig = DataConfig()
     model: SerializeAsAny[ModelConfig] = SVDConfig()
     training: TrainConfig = TrainConfig()
     ensemble: PosteriorConfig | None = None
@@ -212,6 +211,21 @@ def load_config(source: str | Path | Mapping[str, Any], *, overrides: Sequence[s
     for override in overrides:
         values = with_override(values, override)
     return validated(RunConfig, values)
+
+
+def as_run_config(
+    source: RunConfig | ModelConfig | str | Path | Mapping[str, Any], *, overrides: Sequence[str] = ()
+) -> RunConfig:
+    """A config in any form: of a run, or of a model, with defaults for all else; else as :func:`load_config`.
+
+    Raises:
+        ConfigError: as there, and for overrides of what is already a config.
+    """
+    if not isinstance(source, RunConfig | ModelConfig):
+        return load_config(source, overrides=overrides)
+    if overrides:
+        raise ConfigError("overrides are for a file or a mapping; change a RunConfig with model_copy")
+    return source if isinstance(source, RunConfig) else RunConfig(model=source)
 
 
 def config_schema() -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import signal
 import threading
 import time
@@ -11,37 +9,58 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig, load_config
-from recsys_nn.data.datasets import get_dataset
+from recsys_nn.config import RunConfig, as_run_config
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import FeaturesConfig
-from recsys_nn.data.ids import id_type
-from recsys_nn.data.loading import is_dataset, load_ratings
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.readers import read_features, read_ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.ensembling import tempered
 from recsys_nn.errors import ConfigError
-from recsys_nn.evaluation.evaluate import Evaluation, check_scale, evaluate
+from recsys_nn.evaluation.evaluate import Evaluation, evaluate
 from recsys_nn.evaluation.metrics import rmse
-from recsys_nn.models import build_model
+from recsys_nn.models import ModelConfig, build_model
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import HELD_OUT, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
+from recsys_nn.run_data import as_json, fit_encoder, load_split, provenance
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import keras
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What validation has found out about how to train, on which a refit rests.
+
+    Attributes:
+        run: the training whose best epoch is taken; its network may be gone.
+        chosen: of an ensemble, its ``temperature``.
+        held_out: what was predicted of the held-out ratings (``prediction/held_out.py``); None where there are none.
+        means: in words, what they were held out by.
+        seconds: that all of it took.
+    """
+
+    run: TrainingRun
+    chosen: dict[str, float]
+    held_out: pd.DataFrame | None = field(repr=False)
+    means: str
+    seconds: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The RMSE of the held-out ratings, ``validation_rmse``, and what was chosen."""
+        if self.held_out is None:
+            return dict(self.chosen)
+        return {**self.chosen, "validation_rmse": rmse(self.held_out["rating"], self.held_out["prediction"])}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +76,7 @@ class ExperimentResult:
         metrics: flat: the test part's ``rmse``, ``mae``, ``r2``, ``lift`` and baselines, the validation part's
             ``validation_rmse``, an ensemble's ``temperature``, and ``best_epoch``, ``seconds``.
         path: the run folder, where one was asked for.
+        findings: what validation has found.
     """
 
     config: RunConfig
@@ -66,10 +86,12 @@ class ExperimentResult:
     evaluation: Evaluation | None
     metrics: dict[str, float] = field(repr=False)
     path: Path | None
+    findings: Findings = field(repr=False)
 
 
 def run_experiment(
-    config: RunConfig | str | Path | Mapping[str, Any],
+    config: RunConfig | ModelConfig | str | Path | Mapping[str, Any],
+    data: Split | Ratings | None = None,
     *,
     overrides: Sequence[str] = (),
     overwrite: bool = False,
@@ -77,8 +99,11 @@ def run_experiment(
 ) -> ExperimentResult:
     """Carries out one run.
 
+    What Ctrl-C cuts short keeps its best epoch so far, and is neither averaged nor refitted.
+
     Args:
-        config: a RunConfig, a mapping, or the path of a YAML file.
+        config: a RunConfig, a mapping, the path of a YAML file, or a model's config with defaults for all else.
+        data: ratings in memory, split as the config says, or a split of them; the config then names no source.
         overrides: ``"training.epochs=5"`` and the like, for a mapping or a file.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
@@ -86,95 +111,124 @@ def run_experiment(
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
     """
-    if not isinstance(config, RunConfig):
-        config = load_config(config, overrides=overrides)
-    elif overrides:
-        raise ConfigError("overrides are for a file or a mapping; change a RunConfig with model_copy")
+    config = as_run_config(config, overrides=overrides)
     if config.output is not None:
         check_place(config.output, overwrite=overwrite)
-    split, began = load_split(config.data, config.seed), time.perf_counter()
-    if config.refit and not len(split.validation):
+    split = load_split(config.data, config.seed, data)
+    return run_on_split(config, split, overwrite=overwrite, progress=progress)
+
+
+def run_on_split(
+    config: RunConfig, split: Split, *, callbacks: Sequence[Any] = (), overwrite: bool = False, progress: bool = False
+) -> ExperimentResult:
+    """The run of a config on given parts, of which an empty test part is not judged on.
+
+    Args:
+        config: of its data section only the features are looked at.
+        split: the parts.
+        callbacks: Keras callbacks of the first training, beside those that the config names.
+        overwrite: whether a run that already stands in ``output`` is replaced.
+        progress: whether to print a line an epoch.
+
+    Raises:
+        RecsysError: what is wrong and where; nothing is written then.
+    """
+    validation, began = split.validation, time.perf_counter()
+    if config.refit and not len(validation):
         raise ConfigError("refit: there is no validation part to join to the training part; leave it out")
-    run, predictor, chosen = _trained(config, split, progress=progress)
-    metrics, validation = dict(chosen), split.validation
-    documents: dict[str, str | bytes] = {}
-    if len(validation):
-        held_out = predict_held_out(predictor, validation)
-        predictor.calibration = Calibration.of(held_out, predictor.encoder.scale)
-        metrics["validation_rmse"] = rmse(held_out["rating"], held_out["prediction"])
-        documents[HELD_OUT] = held_out.to_parquet(index=False)
-        if config.ensemble is not None:
-            _check_ensemble(run, predictor, validation, metrics["validation_rmse"])
+    encoder = fit_encoder(split, config.data.features)
+    model = build_model(config.model, encoder, seed=config.seed)
+    run = train_on_split(model, encoder, split, config.training, callbacks=callbacks, progress=progress)
+    if run.stop_reason in ("interrupted", "callback"):
+        config = config.model_copy(update={"ensemble": None, "refit": False})
+    run, predictor, chosen = _averaged(config, run, encoder, split, progress=progress)
+    held_out = predict_held_out(predictor, validation) if len(validation) else None
+    means = f"a validation part of {len(validation):,} ratings"
+    findings = Findings(run, chosen, held_out, means, time.perf_counter() - began)
+    if config.ensemble is not None and held_out is not None:
+        _check_ensemble(run, predictor, validation, findings.metrics["validation_rmse"])
     if config.refit:
-        split, calibration = split.without_validation(), predictor.calibration
-        run, predictor, _ = _trained(config, split, progress=progress, validated=run, chosen=chosen)
-        predictor.calibration = calibration
-    evaluation = evaluate(predictor, split.test) if len(split.test) else None
-    metrics |= {} if evaluation is None else evaluation.metrics
-    metrics |= {"best_epoch": float(run.best_epoch), "seconds": time.perf_counter() - began}
-    path = None
-    if config.output is not None:
-        documents |= {
-            "config.yaml": config.to_yaml(),
-            "history.csv": run.history.to_csv(index=False),
-            "metrics.json": as_json(metrics),
-            "data.json": as_json(_provenance(config.data, split, refitted=validation if config.refit else None)),
-        }
-        with _undisturbed():
-            path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
-    return ExperimentResult(config, split, run, predictor, evaluation, metrics, path)
+        return refit_on_split(
+            config,
+            split.without_validation(),
+            findings,
+            refitted=validation,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    return _concluded(config, split, run, predictor, findings, overwrite=overwrite)
 
 
-def load_split(data: DataConfig, seed: int) -> Split:
-    """The training, validation and test parts that a config's data section describes."""
-    if isinstance(data.split, FilesSplitConfig):
-        return _split_of_files(data, data.split, seed)
-    assert data.source is not None
-    if is_dataset(data.source):
-        ratings = load_ratings(data.source, **data.options)
-    else:
-        ratings = _with_features(data, _read(data, data.source))
-    return data.split.apply(_targets(data, ratings), seed)
+def refit_on_split(
+    config: RunConfig,
+    split: Split,
+    findings: Findings,
+    *,
+    refitted: Ratings | None = None,
+    documents: Mapping[str, str | bytes] = MappingProxyType({}),
+    overwrite: bool = False,
+    progress: bool = False,
+) -> ExperimentResult:
+    """The run of a config on all rows of ``split.train``, for as many epochs as validation has found best.
 
+    Nothing is left to judge it by, so the learning rates, the noise and the temperature of the posterior and the
+    intervals are those of the validation too, and the history is that of its training.
 
-def fit_encoder(split: Split, features: FeaturesConfig | Mapping[str, Any] | None = None) -> Encoder:
-    """The encoder of the training part, on whose scale the other parts have to be."""
-    for part in (split.validation, split.test):
-        check_scale(part, split.train.scale)
-    return Encoder.fit(split.train, features=features)
+    Args:
+        config: of the run.
+        split: without a validation part.
+        findings: of the validation.
+        refitted: the validation part, where the training part has been joined by one.
+        documents: further files of the run folder.
+        overwrite: whether a run that already stands in ``output`` is replaced.
+        progress: whether to print a line an epoch.
+
+    Raises:
+        KeyboardInterrupt: by Ctrl-C, since nothing has judged a network of fewer epochs.
+    """
+    encoder, began = fit_encoder(split, config.data.features), time.perf_counter()
+    model = build_model(config.model, encoder, seed=config.seed)
+    training = config.training.until(findings.run.best_epoch)
+    again = train_on_split(model, encoder, split, training, progress=progress)
+    if again.stop_reason == "interrupted":
+        raise KeyboardInterrupt
+    run = replace(findings.run, model=model, seconds=findings.run.seconds + again.seconds)
+    run, predictor, _ = _averaged(config, run, encoder, split, findings.chosen, progress=progress)
+    findings = replace(findings, seconds=findings.seconds + time.perf_counter() - began)
+    record = {"refit": {"epochs": run.best_epoch, "chosen_by": findings.means}}
+    parts = {} if refitted is None else {"refitted": refitted}
+    return _concluded(
+        config, split, run, predictor, findings, parts=parts, record=record, documents=documents, overwrite=overwrite
+    )
 
 
 def train_on_split(
-    model: keras.Model, encoder: Encoder, split: Split, training: TrainConfig, *, progress: bool
+    model: keras.Model,
+    encoder: Encoder,
+    split: Split,
+    training: TrainConfig,
+    *,
+    callbacks: Sequence[Any] = (),
+    progress: bool,
 ) -> TrainingRun:
     """Trains ``model`` in place; the split has the last word on what is held out, the Trainer adds nothing to it."""
     validation = encoder.encode(split.validation) if len(split.validation) else None
-    training = training.model_copy(update={"validation": 0.0})
-    return Trainer(training, progress=progress).fit(model, encoder.encode(split.train), validation)
+    trainer = Trainer(training.model_copy(update={"validation": 0.0}), callbacks=callbacks, progress=progress)
+    return trainer.fit(model, encoder.encode(split.train), validation)
 
 
-def _trained(
+def _averaged(
     config: RunConfig,
+    run: TrainingRun,
+    encoder: Encoder,
     split: Split,
+    chosen: Mapping[str, float] = MappingProxyType({}),
     *,
     progress: bool,
-    validated: TrainingRun | None = None,
-    chosen: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[TrainingRun, Predictor, dict[str, float]]:
-    """The training on a split, the predictor of its network or of the average over samples of its posterior, and what
-    of the ensemble was ``chosen`` on validation.
-
-    After a ``validated`` training this is one for as many epochs as were best there, whose findings stay: the history
-    and, for the posterior, the variance of the noise and what was chosen.
-    """
-    encoder = fit_encoder(split, config.data.features)
-    model = build_model(config.model, encoder, seed=config.seed)
-    training = config.training if validated is None else config.training.until(validated.best_epoch)
-    run = train_on_split(model, encoder, split, training, progress=progress)
-    if validated is not None:
-        if run.stop_reason == "interrupted":  # nothing has judged a network of fewer epochs
-            raise KeyboardInterrupt
-        run = replace(validated, model=model, seconds=validated.seconds + run.seconds)
+    """The predictor of a trained network or, where the config has an ensemble, of the average over samples of its
+    posterior, with what of that was ``chosen`` before or now on the validation part."""
+    model = run.model
     if config.ensemble is not None:
         ensemble = config.ensemble.model_copy(update=chosen)
         validation = encoder.encode(split.validation) if len(split.validation) else None
@@ -183,6 +237,40 @@ def _trained(
         chosen = {"temperature": temperature}
         run = replace(run, seconds=run.seconds + time.perf_counter() - began)
     return run, Predictor(model, encoder, config=config.model), dict(chosen)
+
+
+def _concluded(
+    config: RunConfig,
+    split: Split,
+    run: TrainingRun,
+    predictor: Predictor,
+    findings: Findings,
+    *,
+    parts: Mapping[str, Ratings] = MappingProxyType({}),
+    record: Mapping[str, Any] = MappingProxyType({}),
+    documents: Mapping[str, str | bytes] = MappingProxyType({}),
+    overwrite: bool,
+) -> ExperimentResult:
+    """Calibrated by what validation has found, judged on the test part, and saved."""
+    if findings.held_out is not None:
+        predictor.calibration = Calibration.of(findings.held_out, predictor.encoder.scale)
+        documents = {**documents, HELD_OUT: findings.held_out.to_parquet(index=False)}
+    evaluation = evaluate(predictor, split.test) if len(split.test) else None
+    metrics = findings.metrics | ({} if evaluation is None else evaluation.metrics)
+    metrics |= {"best_epoch": float(run.best_epoch), "seconds": findings.seconds}
+    path = None
+    if config.output is not None:
+        parts = {"train": split.train, "validation": split.validation, "test": split.test, **parts}
+        documents = {
+            **documents,
+            "config.yaml": config.to_yaml(),
+            "history.csv": run.history.to_csv(index=False),
+            "metrics.json": as_json(metrics),
+            "data.json": as_json({**provenance(config.data.source, parts), **record}),
+        }
+        with _undisturbed():
+            path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
+    return ExperimentResult(config, split, run, predictor, evaluation, metrics, path, findings)
 
 
 def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, rmse_of_average: float) -> None:
@@ -197,61 +285,9 @@ def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, r
         )
 
 
-def _read(data: DataConfig, file: str) -> Ratings:
-    return read_ratings(file, data.format, scale=data.scale, duplicates=data.duplicates)
-
-
-def _with_features(data: DataConfig, ratings: Ratings) -> Ratings:
-    """With the features in files of one's own, whose ids are read as those of the ratings."""
-    files: dict[str, str | None] = {"user": data.user_features, "item": data.item_features}
-    tables = {
-        f"{side}_features": read_features(file, side, id_type(ratings.frame[side]))
-        for side, file in files.items()
-        if file is not None
-    }
-    return ratings.with_features(**tables)
-
-
-def _targets(data: DataConfig, ratings: Ratings) -> Ratings:
-    return ratings if data.liked is None else ratings.liked(data.liked)
-
-
-def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Split:
-    of_format = get_dataset(data.source).read if data.source else partial(_read, data)
-
-    def read(file: str) -> Ratings:
-        return _targets(data, of_format(file))
-
-    train, test = _with_features(data, read(files.train)), read(files.test) if files.test else None
-    if isinstance(files.validation, str):
-        return Split(train, read(files.validation), test)
-    return Split(train, test=test).with_validation(files.validation, seed=seed)
-
-
 def rmse_of(predictor: Predictor, ratings: Ratings) -> float:
     """The RMSE of a predictor, where nothing else of an :func:`evaluate` is asked for."""
     return rmse(ratings.frame["rating"], predictor.predict(ratings)["prediction"])
-
-
-def _provenance(data: DataConfig, split: Split, *, refitted: Ratings | None) -> dict[str, Any]:
-    """What data.json says: of the parts, and of the validation part that a refit has joined to the training part."""
-    parts = {name: getattr(split, name) for name in ("train", "validation", "test")}
-    parts |= {} if refitted is None else {"refitted": refitted}
-    return {
-        "source": data.source,
-        "parts": {name: described(part) for name, part in parts.items()},
-    }
-
-
-def described(part: Ratings) -> dict[str, Any]:
-    """What data.json says of a part."""
-    return {"ratings": len(part), "users": part.n_users, "items": part.n_items, "sha256": fingerprint(part)}
-
-
-def as_json(values: Mapping[str, Any]) -> str:
-    """JSON, in which a figure that is not a number (R² of one rating) is null."""
-    finite = {name: None if value != value else value for name, value in values.items()}
-    return json.dumps(finite, indent=2, allow_nan=False) + "\n"
 
 
 @contextmanager
@@ -265,9 +301,3 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def fingerprint(ratings: Ratings) -> str:
-    """SHA-256 over 64-bit hashes of the rows (ids, ratings, timestamps and features of ratings) in their order."""
-    hashes = pd.util.hash_pandas_object(ratings.frame, index=False).to_numpy()
-    return hashlib.sha256(hashes.astype("<u8").tobytes()).hexdigest()

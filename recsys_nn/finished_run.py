@@ -19,11 +19,11 @@ from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import DataError, RecsysError
-from recsys_nn.experiment import fingerprint, load_split
 from recsys_nn.prediction.blend import member_folder
 from recsys_nn.prediction.held_out import HELD_OUT, RATING, read_held_out
 from recsys_nn.prediction.manifest import listed_files
 from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.run_data import fingerprint, load_split
 
 PartName = Literal["train", "validation", "test"]
 _INSTEAD = "give ratings that none of the runs was trained on (--ratings)"
@@ -114,11 +114,11 @@ def common_part(runs: Mapping[str, FinishedRun], part: PartName) -> Ratings:
     for name in others:
         if runs[name].fingerprints[part] != runs[first].fingerprints[part]:
             raise DataError(f"the {part} part of {name} is not that of {first}: {_INSTEAD}")
+    if not runs[first].parts[part]["ratings"]:
+        raise DataError(f"there is no {part} part, it has no ratings: {_INSTEAD}")
     ratings: Ratings = getattr(runs[first].split(), part)
     if fingerprint(ratings) != runs[first].fingerprints[part]:
         raise DataError(f"the {part} part that {first} describes has changed since: {_INSTEAD}")
-    if not len(ratings):
-        raise DataError(f"there is no {part} part, it has no ratings: {_INSTEAD}")
     return ratings
 
 

@@ -36,15 +36,24 @@ MAY_IMPORT = {
     "validation": ["errors"],
     "config": ["strict_yaml", "validation", "data", "models", "training", "errors"],
     "ensembling": ["data.tensors", "models", "training", "errors"],
-    "experiment": ["ensembling", "config", "data", "models", "training", "prediction", "evaluation", "errors"],
-    "finished_run": ["config", "experiment", "data", "prediction", "errors"],
-    "opening": ["config", "finished_run", "models", "prediction", "errors"],
-    "comparing": [
-        *("config", "experiment", "finished_run", "opening"),
+    "run_data": ["config", "data", "evaluation", "errors"],
+    "experiment": [
+        *("run_data", "ensembling", "config"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
-    "blending": ["experiment", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
+    "finished_run": ["config", "run_data", "data", "prediction", "errors"],
+    "opening": ["config", "finished_run", "models", "prediction", "errors"],
+    "comparing": [
+        *("config", "run_data", "experiment", "finished_run", "opening"),
+        *("data", "models", "training", "prediction", "evaluation", "errors"),
+    ],
+    "blending": ["run_data", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
+    "selection": [
+        *("config", "run_data", "experiment", "strict_yaml", "validation"),
+        *("data", "models", "training", "prediction", "evaluation", "errors"),
+    ],
     "cli": [
+        "selection",
         "config",
         "experiment",
         "comparing",

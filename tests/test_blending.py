@@ -9,8 +9,8 @@ from scipy.optimize import lsq_linear
 import recsys_nn as rn
 from recsys_nn import ArtifactError, ConfigError, DataError, Encoder, Predictor, Ratings, run_experiment
 from recsys_nn.blending import stacked
-from recsys_nn.experiment import load_split
 from recsys_nn.finished_run import FinishedRun, common_part
+from recsys_nn.run_data import load_split
 
 # The weights
 

@@ -12,12 +12,12 @@ from scipy.optimize import lsq_linear
 import recsys_nn as rn
 from recsys_nn import ArtifactError, DataError, Encoder, Predictor, Ratings, run_experiment
 from recsys_nn.evaluation.metrics import rmse
-from recsys_nn.experiment import fingerprint, load_split
 from recsys_nn.finished_run import FinishedRun, unseen
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import PREDICTIONS, STDS
 from recsys_nn.prediction.manifest import verified_manifest, write_manifest
 from recsys_nn.prediction.run_folder import write_run_folder
+from recsys_nn.run_data import fingerprint, load_split
 
 KEPT = "validation.parquet"
 

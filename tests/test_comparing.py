@@ -4,7 +4,8 @@ import pytest
 
 import recsys_nn as rn
 from recsys_nn import ConfigError, DataError, Trainer
-from recsys_nn.experiment import fit_encoder, train_on_split
+from recsys_nn.experiment import train_on_split
+from recsys_nn.run_data import fit_encoder
 
 RATINGS = rn.load_ratings("synthetic", n_users=50, n_items=40, n_ratings=1000)
 SPLIT = rn.random_split(RATINGS, seed=7)
@@ -156,4 +157,4 @@ def test_an_interrupted_training_ends_the_comparison():
 
 def _with(callback):
     init = Trainer.__init__
-    return lambda self, config, **options: init(self, config, callbacks=[callback], **options)
+    return lambda self, config, **options: init(self, config, **options | {"callbacks": [callback]})

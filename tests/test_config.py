@@ -68,7 +68,6 @@ def test_overrides_change_values_at_any_depth():
         (["training.schedule={kind: cosine, epoch: 5}"], "^training.schedule.epoch: .*did you mean 'epochs'"),
         (["training.schedule={epochs: 5}"], "^training.schedule.kind: is missing"),
         (["data.format.colour=1"], "^data.format.colour: there is no such key"),
-        (["data.source=null"], "^data.source: say which ratings to read"),
         (["data.source=a.csv", "data.user_features=u.csv"], "^data.user_features: name in data.features.user which"),
         (["data.split.test=1.5"], "^data.split.test: .*less than 1, not 1.5"),
         (["model.embedding_dim=-1", "training.batch_size=0"], "(?s)model.embedding_dim.*training.batch_size"),

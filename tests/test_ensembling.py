@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -136,6 +137,18 @@ def test_a_refit_trains_on_the_validation_part_too_for_as_many_epochs_as_were_be
 def test_what_validation_found_stays_known_of_a_refit(first, refitted):
     assert (refitted.run.best_epoch, refitted.run.stop_reason) == (first.run.best_epoch, first.run.stop_reason)
     np.testing.assert_array_equal(refitted.run.history["val_loss"], first.run.history["val_loss"])
+
+
+def test_the_run_folder_of_a_refit_says_so(first, tmp_path):
+    refitted = run_experiment({**RUN, "ensemble": None, "refit": True, "output": str(tmp_path / "run")}, progress=False)
+    record = json.loads((refitted.path / "data.json").read_text())
+    held_out = len(first.split.validation)
+    assert record["refit"] == {
+        "epochs": refitted.run.best_epoch,
+        "chosen_by": f"a validation part of {held_out} ratings",
+    }
+    assert record["parts"]["refitted"]["ratings"] == held_out
+    assert record["parts"]["validation"]["ratings"] == 0
 
 
 def test_an_interrupted_refit_ends_the_run(monkeypatch):

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,13 +12,17 @@ from recsys_nn import (
     ConfigError,
     DataError,
     Encoder,
+    GlobalMeanConfig,
     Predictor,
     Ratings,
+    RunConfig,
     evaluate,
     load_config,
+    load_ratings,
     run_experiment,
 )
-from recsys_nn.experiment import fingerprint, load_split
+from recsys_nn.experiment import run_on_split
+from recsys_nn.run_data import fingerprint, load_split
 
 ROOT = Path(__file__).parents[1]
 TINY = (("train", "ab", 1), ("validation", "a", 1), ("test", "b", 1))
@@ -84,6 +89,56 @@ def test_an_output_that_is_taken_costs_no_training(result, monkeypatch):
     monkeypatch.setattr("recsys_nn.experiment.load_split", lambda *_: pytest.fail("the data were read"))
     with pytest.raises(ArtifactError, match="already holds a run"):
         run_experiment(result.config, progress=False)
+
+
+def test_ratings_in_memory_are_split_as_the_config_says(result):
+    ratings = load_ratings("synthetic", **SMALL["data"]["options"])
+    given = {**SMALL, "data": {"split": {"validation": 0.1, "test": 0.1}}}
+    assert run_experiment(given, ratings, progress=False).metrics["rmse"] == result.metrics["rmse"]
+    assert run_experiment(given, result.split, progress=False).metrics["rmse"] == result.metrics["rmse"]
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "error", "message"),
+    [
+        ({}, None, ConfigError, "data.source: say which ratings to read"),
+        ({"source": "synthetic"}, "ratings", ConfigError, "data.source: the ratings are given in memory; leave 'synth"),
+        ({"source": "synthetic"}, "split", ConfigError, "data.source: the ratings are given in memory"),
+        (
+            {"split": {"kind": "files", "train": "a.csv"}},
+            "ratings",
+            ConfigError,
+            "ratings in memory are not split",
+        ),
+        ({}, "frame", DataError, "ratings in memory are Ratings or a Split, not a DataFrame"),
+    ],
+)
+def test_ratings_come_from_one_place(result, data, given, error, message):
+    train = result.split.train
+    of_sort = {None: None, "ratings": train, "split": result.split, "frame": train.frame}
+    with pytest.raises(error, match=message):
+        run_experiment({**SMALL, "data": data}, of_sort[given], progress=False)
+
+
+def test_the_config_of_a_model_is_a_run_with_defaults_for_all_else(result):
+    defaults = run_experiment(GlobalMeanConfig(), result.split, progress=False)
+    assert defaults.config == RunConfig(model=GlobalMeanConfig())
+    assert defaults.metrics["rmse"] == pytest.approx(result.evaluation.baselines["global"], rel=1e-6)
+
+
+class StopAfterTwo(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch == 1
+
+
+def test_a_training_that_is_cut_short_is_neither_averaged_nor_refitted(result, tmp_path):
+    asked = load_config({**SMALL, "output": str(tmp_path / "run"), "refit": True, "ensemble": {"samples": 2}})
+    cut = run_on_split(asked, result.split, callbacks=[StopAfterTwo()])
+    assert cut.run.stop_reason == "callback"
+    assert len(cut.run.history) == 2
+    assert cut.split is result.split
+    kept = load_config(cut.path / "config.yaml")
+    assert (kept.refit, kept.ensemble) == (False, None)
 
 
 def test_overrides_of_a_resolved_config_are_refused(result):

@@ -6,8 +6,8 @@ import pytest
 
 import recsys_nn as rn
 from recsys_nn import DataError, Ratings, run_experiment
-from recsys_nn.experiment import load_split
 from recsys_nn.finished_run import FinishedRun, common_part, unseen
+from recsys_nn.run_data import load_split
 
 
 @pytest.fixture(scope="module")

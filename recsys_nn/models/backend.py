@@ -9,19 +9,18 @@ from contextlib import contextmanager
 
 from recsys_nn.errors import ConfigError
 
-_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_LOG_LEVEL, _ERRORS = "TF_CPP_MIN_LOG_LEVEL", "2"
 
 
 def import_keras() -> None:
-    """Imports Keras on TensorFlow, without TensorFlow's greetings unless ``TF_CPP_MIN_LOG_LEVEL`` is set.
+    """Imports Keras on TensorFlow, without TensorFlow's greetings unless ``TF_CPP_MIN_LOG_LEVEL`` asks for them.
 
     Raises:
         ConfigError: where Keras is set to another backend.
     """
-    if _LOG_LEVEL in os.environ:
+    if os.environ.setdefault(_LOG_LEVEL, _ERRORS) != _ERRORS:  # processes begun by this one find ours
         _import()
         return
-    os.environ[_LOG_LEVEL] = "2"
     with _quiet_unless_it_fails():
         _import()
 

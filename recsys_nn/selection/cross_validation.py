@@ -1,0 +1,241 @@
+"""Cross-validation, and the training on all rows that it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from statistics import median_low
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.console import Console
+
+from recsys_nn.config import RandomSplitConfig, RunConfig, as_run_config
+from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.splits import Split, kfold
+from recsys_nn.evaluation.metrics import mae, rmse
+from recsys_nn.experiment import ExperimentResult, Findings, refit_on_split, run_on_split
+from recsys_nn.models import ModelConfig
+from recsys_nn.prediction.run_folder import check_place
+from recsys_nn.run_data import load_split
+from recsys_nn.selection.workers import results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TABLE = "cross_validation.csv"
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A training on all folds but one, judged on that one.
+
+    Attributes:
+        number: from 1.
+        training: the number of ratings that it was trained on.
+        findings: what the held-out fold has shown; the network is gone.
+    """
+
+    number: int
+    training: int
+    findings: Findings = field(repr=False)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its row of :attr:`CrossValidation.table`."""
+        run, held_out = self.findings.run, self.findings.held_out
+        assert held_out is not None
+        judged = held_out["rating"], held_out["prediction"]
+        return {
+            "fold": self.number,
+            "training": self.training,
+            "validation": len(held_out),
+            "rmse": rmse(*judged),
+            "mae": mae(*judged),
+            "best_epoch": run.best_epoch,
+            "epochs": len(run.history),
+            "stop_reason": run.stop_reason,
+            "seconds": self.findings.seconds,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What a model's folds have shown.
+
+    Attributes:
+        config: of the run.
+        split: what was cut into folds, as its training part, and the test part, on which nothing was judged.
+        folds: in their order.
+    """
+
+    config: RunConfig
+    split: Split = field(repr=False)
+    folds: tuple[Fold, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a fold: fold, training and validation (numbers of ratings), rmse, mae, best_epoch, epochs, stop_reason,
+        seconds."""
+        return pd.DataFrame([fold.row for fold in self.folds])
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs a refit is trained for: the median of the folds' best epochs, the lower of the middle two."""
+        return self._median.findings.run.best_epoch
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The means of ``rmse`` and ``mae`` over the folds, their standard deviations (``_std``), and ``epochs``."""
+        errors = self.table[["rmse", "mae"]]
+        figures = pd.concat([errors.mean(), errors.std(ddof=1).add_suffix("_std")])
+        return {**dict(zip(figures.index, figures.tolist(), strict=True)), "epochs": float(self.epochs)}
+
+    @property
+    def findings(self) -> Findings:
+        """What a refit rests on: the training of the fold whose best epoch is the median, the median temperature of an
+        ensemble, and what each fold was predicted without it."""
+        all_of = [fold.findings for fold in self.folds]
+        temperatures = [found.chosen["temperature"] for found in all_of if found.chosen]
+        return Findings(
+            run=self._median.findings.run,
+            chosen={"temperature": median_low(temperatures)} if temperatures else {},
+            held_out=pd.concat([found.held_out for found in all_of], ignore_index=True),
+            means=f"{len(self.folds)} folds",
+            seconds=sum(found.seconds for found in all_of),
+        )
+
+    @property
+    def _median(self) -> Fold:
+        best = [fold.findings.run.best_epoch for fold in self.folds]
+        return self.folds[best.index(median_low(best))]
+
+    def plot(self) -> Figure:
+        """The validation loss of each fold by epoch, their best epochs and the median of these."""
+        from matplotlib import pyplot as plt
+        from matplotlib.ticker import MaxNLocator
+
+        figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+        for fold in self.folds:
+            run = fold.findings.run
+            epochs, losses = run.history["epoch"], run.history["val_loss"]
+            (line,) = axes.plot(epochs, losses, linewidth=1, label=f"fold {fold.number}")
+            axes.plot(run.best_epoch, losses[run.best_epoch - 1], "o", color=line.get_color())
+        axes.axvline(self.epochs, color="0.4", linestyle="--", label=f"epochs of a refit ({self.epochs})")
+        error = self.metrics
+        axes.set(
+            xlabel="epoch",
+            ylabel=f"validation loss ({self._median.findings.run.loss})",
+            title=f"{len(self.folds)} folds: RMSE {error['rmse']:.4f} ± {error['rmse_std']:.4f}",
+        )
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+        plt.close(figure)
+        return figure
+
+    def _repr_html_(self) -> str:
+        error = self.metrics
+        caption = f"RMSE {error['rmse']:.4f} ± {error['rmse_std']:.4f}; {self.epochs} epochs for a refit"
+        return self.table.style.format(precision=4).hide(axis="index").set_caption(caption).to_html()
+
+
+def cross_validate(
+    config: RunConfig | ModelConfig | str | Path | Mapping[str, Any],
+    data: Ratings | Split | None = None,
+    *,
+    folds: int = 5,
+    overrides: Sequence[str] = (),
+    workers: int = 1,
+    progress: bool = True,
+) -> CrossValidation:
+    """Trains a model once for each of ``folds`` parts of the ratings, on all other parts, and judges it on that one.
+
+    The ratings are cut at random. The fold that is left out also stops its training early, as a validation part does::
+
+        result = rn.cross_validate(rn.SVDConfig(), ratings, folds=5)
+        result.metrics                # mean and spread of RMSE and MAE, the epochs to train for
+        predictor = rn.refit(result).predictor   # trained on all ratings
+
+    Args:
+        config: a RunConfig, a mapping, the path of a YAML file, or a model's config with defaults for all else.
+        data: ratings in memory, all of which are cut into folds; or a split, whose test part is left alone and whose
+            other parts are. Without them, those that the config names, in the same way.
+        folds: their number.
+        overrides: ``"training.epochs=5"`` and the like, for a mapping or a file.
+        workers: the processes that folds are trained in.
+        progress: whether to print a line a fold, and where there is one worker a line an epoch.
+
+    Raises:
+        DataError: where there are fewer ratings than folds.
+        RecsysError: as :func:`run_experiment` does.
+    """
+    config = as_run_config(config, overrides=overrides)
+    of_data = config.data
+    if isinstance(data, Ratings):
+        of_data = of_data.model_copy(update={"split": RandomSplitConfig(validation=0.0, test=0.0)})
+    split = load_split(of_data, config.seed, data).without_validation()
+    return cross_validated(config, split, folds=folds, workers=workers, progress=progress)
+
+
+def cross_validated(
+    config: RunConfig, split: Split, *, folds: int, workers: int = 1, progress: bool = False
+) -> CrossValidation:
+    """The cross-validation of a config on the training part of a split."""
+    console = Console(quiet=not progress)
+    jobs = (
+        partial(_fold, config, part, number, progress=progress and workers == 1)
+        for number, part in enumerate(kfold(split.train, folds, seed=config.seed), 1)
+    )
+    done: list[Fold] = []
+    for fold in results(jobs, workers=workers):
+        done.append(fold)
+        row = fold.row
+        console.print(
+            f"fold {fold.number} of {folds}: RMSE {row['rmse']:.4f}, best epoch {row['best_epoch']} of "
+            f"{row['epochs']}, {row['seconds']:.1f} s",
+            highlight=False,
+        )
+    return CrossValidation(config, split, tuple(sorted(done, key=lambda fold: fold.number)))
+
+
+def refit(
+    result: CrossValidation, *, output: str | Path | None = None, overwrite: bool = False, progress: bool = True
+) -> ExperimentResult:
+    """Trains the model of a cross-validation on all rows, for the number of epochs that the folds have found.
+
+    Nothing is held out for validation, and the run folder says so. Intervals are calibrated on what each fold was
+    predicted without it. Where there is a test part, it is judged on.
+
+    Args:
+        result: of the cross-validation.
+        output: the run folder to write; the config's own by default.
+        overwrite: whether a run that already stands there is replaced.
+        progress: whether to print a line an epoch.
+
+    Raises:
+        RecsysError: as :func:`run_experiment` does.
+    """
+    place = result.config.output if output is None else str(output)
+    if place is not None:
+        check_place(place, overwrite=overwrite)
+    return refit_on_split(
+        result.config.model_copy(update={"output": place, "refit": True}),
+        result.split,
+        result.findings,
+        documents={TABLE: result.table.to_csv(index=False)},
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def _fold(config: RunConfig, part: Split, number: int, *, progress: bool) -> Fold:
+    """Trained in any process: what comes back has no network."""
+    alone = config.model_copy(update={"output": None, "refit": False})
+    split = Split(part.train, validation=part.test)
+    findings = run_on_split(alone, split, progress=progress).findings
+    if findings.run.stop_reason == "interrupted":
+        raise KeyboardInterrupt
+    return Fold(number, len(split.train), replace(findings, run=replace(findings.run, model=None)))

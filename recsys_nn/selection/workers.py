@@ -1,0 +1,78 @@
+"""Where the runs of a selection are carried out: in this process, or in several beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from itertools import islice
+from typing import TypeVar
+
+from recsys_nn.errors import ConfigError, TrainingError
+from recsys_nn.models.backend import import_keras
+from recsys_nn.models.base import ModelKind, model_kinds, register_model
+
+Result = TypeVar("Result")
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def results(jobs: Iterable[Callable[[], Result]], *, workers: int) -> Iterator[Result]:
+    """What the jobs return, as they come to an end.
+
+    A job is taken from ``jobs`` when there is a process for it, after the results before have been looked at. One
+    worker is this process; several are processes with their share of the CPUs. They know the kinds of models that are
+    registered here, also those of a notebook, and they end with this process, however that ends. How many threads compute
+    a sum can change its last digits: figures are the same bit for bit where ``workers`` and the machine are.
+
+    Args:
+        jobs: what several processes carry out has to be picklable, as has what it returns.
+        workers: the number of processes.
+
+    Raises:
+        ConfigError: where that is less than 1.
+        TrainingError: where a process is lost.
+    """
+    if workers < 1:
+        raise ConfigError(f"workers={workers} is not a number of processes")
+    return (job() for job in jobs) if workers == 1 else _in_processes(iter(jobs), workers)
+
+
+def _in_processes(jobs: Iterator[Callable[[], Result]], workers: int) -> Iterator[Result]:
+    from loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
+
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    executor = ProcessPoolExecutor(
+        workers,
+        initializer=_begin,
+        initargs=(os.getpid(), tuple(model_kinds().values())),
+        env=dict.fromkeys(_THREADS, threads) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+    )
+    try:
+        running: set[Future[Result]] = {executor.submit(job) for job in islice(jobs, workers)}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+            running |= {executor.submit(job) for job in islice(jobs, len(done))}
+    except TerminatedWorkerError as error:
+        raise TrainingError(f"one of {workers} workers was killed, perhaps for want of memory: try fewer") from error
+    finally:
+        executor.shutdown(wait=True, kill_workers=True)
+
+
+def _begin(parent: int, kinds: Sequence[ModelKind]) -> None:
+    """Ctrl-C is the parent's to answer, and nobody waits for results after its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    import_keras()
+    for kind in kinds:
+        register_model(kind.config)(kind.build)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
