@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.levels import Levels
 from recsys_nn.data.ratings import Ratings
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The numbers of the training part that the rules rest on.
+    """The numbers of a training part.
 
     Attributes:
         n_ratings, n_users, n_items: its size.
         per_user, per_item: ratings of the median user and of the median item.
-        levels: the distinct ratings, ascending, and how often each occurs; None where there are more than 100.
-        scale: (lowest, highest) possible rating.
-        n_dated: ratings of users who rated at five different times or more.
+        levels: how often each distinct rating occurs, in their order; None where there are more than 100.
+        dated: whether the ratings have times.
     """
 
     n_ratings: int
@@ -28,35 +25,31 @@ class Facts:
     per_user: float
     per_item: float
     levels: dict[float, int] | None
-    scale: tuple[float, float]
-    n_dated: int
+    dated: bool
 
     @classmethod
-    def of(cls, train: Ratings, encoder: Encoder) -> Facts:
-        """Of a training part and the encoder that was fitted on it."""
-        counts = {side: rows[rows > 0] for side, rows in encoder.counts.items()}
+    def of(cls, train: Ratings) -> Facts:
+        frame = train.frame
+        users, items = (frame[side].value_counts(sort=False) for side in ("user", "item"))
+        found = Levels()
+        found.add(frame["rating"].to_numpy())
         levels = None
-        if encoder.levels is not None and encoder.level_counts is not None:
-            levels = dict(zip(encoder.levels, encoder.level_counts, strict=True))
+        if found.values is not None and found.counts is not None:
+            levels = dict(zip(found.values, found.counts, strict=True))
         return cls(
-            n_ratings=len(train),
-            n_users=len(counts["user"]),
-            n_items=len(counts["item"]),
-            per_user=float(np.median(counts["user"])),
-            per_item=float(np.median(counts["item"])),
+            n_ratings=len(frame),
+            n_users=len(users),
+            n_items=len(items),
+            per_user=float(users.median()),
+            per_item=float(items.median()),
             levels=levels,
-            scale=encoder.scale,
-            n_dated=_dated(train),
+            dated=train.has_timestamps,
         )
 
     @property
     def rarest(self) -> tuple[float, int] | None:
-        """The rating that occurs least often of few, and how often."""
-        return min(self.levels.items(), key=lambda level: level[1]) if self.levels else None
+        """The rating that occurs least often, where there are few, and how often it does."""
+        return None if self.levels is None else min(self.levels.items(), key=lambda level: level[1])
 
-
-def _dated(train: Ratings, *, times: int = 5) -> int:
-    if not train.has_timestamps:
-        return 0
-    by_user = train.frame.groupby("user")["timestamp"].agg(["nunique", "size"])
-    return int(by_user["size"][by_user["nunique"] >= times].sum())
+    def __str__(self) -> str:
+        return f"{self.n_ratings:,} ratings of {self.n_items:,} items by {self.n_users:,} users"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -36,11 +37,17 @@ class Suggestion:
 
     Attributes:
         title: what it was suggested for.
-        choices: in the order of the YAML; those of a section stand together.
+        choices: by section, in the order of a config's.
     """
 
     title: str
     choices: tuple[Choice, ...]
+
+    @classmethod
+    def of(cls, title: str, choices: Iterable[Choice]) -> Suggestion:
+        """Of choices in any order."""
+        sections = list(RunConfig.model_fields)
+        return cls(title, tuple(sorted(choices, key=lambda choice: sections.index(choice.key.split(".")[0]))))
 
     @cached_property
     def config(self) -> RunConfig:

@@ -25,6 +25,7 @@ from recsys_nn.cli.options import (
     read_test_ratings,
     with_layout,
 )
+from recsys_nn.cli.suggesting import suggest
 from recsys_nn.errors import RecsysError, TrainingError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ config_app = typer.Typer(help="Look at configs.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(compare)
 app.command()(blend)
+app.command()(suggest)
 
 
 def _print_version(asked: bool) -> None:

@@ -123,9 +123,7 @@ def _batches(train: TrainingPart, config: TrainConfig) -> Iterator[Tensors]:
     """The batches of one epoch after the other."""
     epoch = 0
     while True:
-        for block in train.blocks(
-            batch_size=config.batch_size, seed=config.seed, epoch=epoch, shuffle=config.shuffle
-        ):
+        for block in train.blocks(batch_size=config.batch_size, seed=config.seed, epoch=epoch, shuffle=config.shuffle):
             for first in range(0, len(block.order), config.batch_size):
                 yield block.tensors.take(block.order[first : first + config.batch_size].astype(np.int64))
         epoch += 1
