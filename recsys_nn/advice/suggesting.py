@@ -11,7 +11,7 @@ from recsys_nn.advice import rules
 from recsys_nn.advice.facts import Facts
 from recsys_nn.advice.suggestion import Choice, Suggestion
 from recsys_nn.advice.trial import Trial
-from recsys_nn.config import DataConfig, FilesSplitConfig
+from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig
 from recsys_nn.data.datasets import dataset_names
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
@@ -82,13 +82,14 @@ def suggest(
         choices += rules.drift_rule(facts)
     if not issubclass(config, BaselineConfig):
         choices += rules.training_rules(config, facts, most=len(split.train) + len(split.validation))
-        trial = Trial(Suggestion.of("", choices).config, split)
+        trial = Trial(_so_far(choices), split)
         console.print("learning rate: a range test")
         rate = trial.rate()
         choices.append(rate)
         console.print(f"learning rate: {rate.value:g}; number of epochs")
         choices += trial.epochs(rate.value)
-    choices += rules.refit_rules(config, facts)
+    drifts = _so_far(choices).data.features.drift is not None
+    choices += rules.refit_rules(config, facts, drifts=drifts)
     return Suggestion.of(f"Suggested by recsys-nn suggest {data.source or ''}".rstrip() + f": {ratings}.", choices)
 
 
@@ -111,12 +112,16 @@ def _of_data(data: DataConfig, ratings: Ratings) -> Iterator[Choice]:
         yield rules.split_rule(len(ratings))
 
 
+def _so_far(choices: list[Choice]) -> RunConfig:
+    return Suggestion.of("", choices).config
+
+
 def _plain(value: Any) -> Any:
     return value.model_dump(mode="json", exclude_defaults=True) if isinstance(value, BaseModel) else value
 
 
 def _parts(choices: list[Choice], ratings: Ratings) -> Split:
-    config = Suggestion.of("", choices).config
+    config = _so_far(choices)
     if isinstance(config.data.split, FilesSplitConfig):
         raise ConfigError("data.split: a suggestion is for one table; name the file to train on as the source")
     split = config.data.split.apply(ratings, config.seed)
