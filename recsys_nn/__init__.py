@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from recsys_nn.prediction.predictor import Predictor
     from recsys_nn.selection.cross_validation import CrossValidation, cross_validate, refit
+    from recsys_nn.selection.search import SearchResult, tune
     from recsys_nn.training.config import TrainConfig
     from recsys_nn.training.ensemble import PosteriorConfig
     from recsys_nn.training.range_test import RangeTest, range_test
@@ -114,6 +115,7 @@ _HOMES = {
     ),
     "prediction.predictor": ("Predictor",),
     "selection.cross_validation": ("CrossValidation", "cross_validate", "refit"),
+    "selection.search": ("SearchResult", "tune"),
     "training.config": ("TrainConfig",),
     "training.ensemble": ("PosteriorConfig",),
     "training.range_test": ("RangeTest", "range_test"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from recsys_nn.data.datasets import dataset_names
 from recsys_nn.data.features import FeaturesConfig
@@ -16,19 +16,16 @@ from recsys_nn.data.readers import TableFormat
 from recsys_nn.data.splits import Split, leave_last_out_split, random_split, stratified_split, temporal_split
 from recsys_nn.errors import ConfigError
 from recsys_nn.models import ModelConfig, SVDConfig, model_kind, model_kinds
-from recsys_nn.strict_yaml import read_yaml, with_override
+from recsys_nn.search_space import SearchConfig
+from recsys_nn.strict_yaml import read_yaml, with_override, with_value
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
-from recsys_nn.validation import validated
+from recsys_nn.validation import Section, validated
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class RandomSplitConfig(_Section):
+class RandomSplitConfig(Section):
     """Ratings drawn at random; ``test`` of all, ``validation`` of the rest."""
 
     kind: Literal["random"] = "random"
@@ -57,7 +54,7 @@ class TemporalSplitConfig(RandomSplitConfig):
         return temporal_split(ratings, validation=self.validation, test=self.test)
 
 
-class LeaveLastOutSplitConfig(_Section):
+class LeaveLastOutSplitConfig(Section):
     """Each user's last ``n`` ratings held out."""
 
     kind: Literal["leave_last_out"] = "leave_last_out"
@@ -68,7 +65,7 @@ class LeaveLastOutSplitConfig(_Section):
         return leave_last_out_split(ratings, validation=self.validation, n=self.n)
 
 
-class FilesSplitConfig(_Section):
+class FilesSplitConfig(Section):
     """Given files, in the format of ``source`` where that names a data set (and in its folder).
 
     ``validation`` is a file or the fraction of the training file that is held out at random.
@@ -86,7 +83,7 @@ SplitConfig = Annotated[
 ]
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Where the ratings come from and how they are split.
 
     Args:
@@ -147,7 +144,7 @@ class DataConfig(_Section):
         return self
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """One run: data, model, training. A YAML file is one RunConfig.
 
     Args:
@@ -159,6 +156,7 @@ class RunConfig(_Section):
         ensemble: samples of the posterior whose predictions are averaged; a single network where left out.
         refit: whether, once validation has given the number of epochs, its figures and the intervals, the model is
             trained anew on the training and validation parts together, for so many epochs.
+        search: the values that `recsys-nn tune` tries; a single run does without them.
     """
 
     seed: int = Field(0, ge=0, lt=2**31)
@@ -168,6 +166,7 @@ class RunConfig(_Section):
     training: TrainConfig = TrainConfig()
     ensemble: PosteriorConfig | None = None
     refit: bool = False
+    search: SearchConfig | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -197,8 +196,25 @@ class RunConfig(_Section):
 
     def to_yaml(self) -> str:
         """The whole resolved config, defaults included, as YAML that reads back equal."""
-        values = self.model_dump(mode="json", exclude={"training": {"validation"}})
-        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self._values(), sort_keys=False, allow_unicode=True)
+
+    def with_values(self, values: Mapping[str, Any]) -> RunConfig:
+        """The config with other values at dotted keys, as in ``{"model.embedding_dim": 8, "training.epochs": 5}``.
+
+        A model of another kind (``"model.kind"``) keeps what was set of the one before, and else has its defaults.
+
+        Raises:
+            ConfigError: for each wrong key or value, its dotted path and the nearest valid name.
+        """
+        changed = self._values()
+        if "model.kind" in values:
+            changed["model"] = self.model.model_dump(mode="json", exclude_unset=True)
+        for key, value in values.items():
+            changed = with_value(changed, key, value)
+        return validated(RunConfig, changed)
+
+    def _values(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude={"training": {"validation"}})
 
 
 def load_config(source: str | Path | Mapping[str, Any], *, overrides: Sequence[str] = ()) -> RunConfig:

@@ -66,6 +66,11 @@ def with_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
         value = text
     if value == "":
         value = text  # such as the separator |, with which YAML begins a block
+    return with_value(values, path, value)
+
+
+def with_value(values: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """``values`` with that at a dotted path in the place of what was there."""
     return _set(values, path.split("."), value)
 
 

@@ -1,15 +1,21 @@
-"""Pydantic's findings as ConfigErrors: the dotted path, what is wrong, and the nearest valid name."""
+"""Sections of configs; pydantic's findings as ConfigErrors: dotted path, what is wrong, the nearest valid name."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recsys_nn.errors import ConfigError, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """What the sections of a config share: they are frozen and refuse unknown keys and what is no number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def validated(config: type[Model], values: Any, path: tuple[str, ...] = ()) -> Model:

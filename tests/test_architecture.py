@@ -34,7 +34,8 @@ MAY_IMPORT = {
     "evaluation": ["prediction", "data", "errors"],
     "strict_yaml": ["errors"],
     "validation": ["errors"],
-    "config": ["strict_yaml", "validation", "data", "models", "training", "errors"],
+    "search_space": ["validation", "errors"],
+    "config": ["search_space", "strict_yaml", "validation", "data", "models", "training", "errors"],
     "ensembling": ["data.tensors", "models", "training", "errors"],
     "run_data": ["config", "data", "evaluation", "errors"],
     "experiment": [
@@ -49,7 +50,7 @@ MAY_IMPORT = {
     ],
     "blending": ["run_data", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
     "selection": [
-        *("config", "run_data", "experiment", "strict_yaml", "validation"),
+        *("config", "search_space", "run_data", "experiment", "strict_yaml", "validation"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "advice": ["config", "run_data", "data", "models", "training", "errors"],

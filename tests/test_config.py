@@ -5,7 +5,17 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from recsys_nn import ConfigError, Encoder, NeuMFConfig, RunConfig, SVDConfig, TrainConfig, load_config, load_ratings
+from recsys_nn import (
+    ConfigError,
+    Encoder,
+    MLPConfig,
+    NeuMFConfig,
+    RunConfig,
+    SVDConfig,
+    TrainConfig,
+    load_config,
+    load_ratings,
+)
 from recsys_nn.config import FilesSplitConfig, config_schema
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -184,3 +194,24 @@ def test_the_schema_accepts_every_shipped_config(file):
 def test_the_schema_accepts_short_forms(changes):
     load_config({**MINIMAL, **changes})
     assert list(Draft202012Validator(config_schema()).iter_errors({**MINIMAL, **changes})) == []
+
+
+class TestWithValues:
+    CONFIG = load_config({"data": {"split": {"kind": "stratified"}}, "model": {"kind": "mlp", "depth": 3}})
+
+    def test_dotted_keys_are_changed_and_all_else_stays(self):
+        changed = self.CONFIG.with_values({"model.widths": [8, 4], "training.epochs": 5})
+        assert (changed.model.widths, changed.training.epochs) == ((8, 4), 5)
+        assert changed.with_values({"model.widths": None, "training.epochs": 100}) == self.CONFIG
+
+    def test_a_section_as_a_whole(self):
+        assert self.CONFIG.with_values({"model": SVDConfig(embedding_dim=2)}).model == SVDConfig(embedding_dim=2)
+        assert self.CONFIG.with_values({"model": {"kind": "bias"}}).model.kind == "bias"
+
+    def test_another_kind_keeps_what_was_set_and_has_defaults_else(self):
+        config = RunConfig(model=SVDConfig(embedding_dim=5))
+        assert config.with_values({"model.kind": "mlp"}).model == MLPConfig(embedding_dim=5)
+
+    def test_a_wrong_key_is_refused_with_the_nearest(self):
+        with pytest.raises(ConfigError, match="model.embeding_dim: there is no such key; did you mean 'embedding_dim'"):
+            self.CONFIG.with_values({"model.embeding_dim": 8})

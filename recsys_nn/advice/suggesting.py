@@ -82,12 +82,7 @@ def suggest(
         choices += rules.drift_rule(facts)
     if not issubclass(config, BaselineConfig):
         choices += rules.training_rules(config, facts, most=len(split.train) + len(split.validation))
-        trial = Trial(_so_far(choices), split)
-        console.print("learning rate: a range test")
-        rate = trial.rate()
-        choices.append(rate)
-        console.print(f"learning rate: {rate.value:g}; number of epochs")
-        choices += trial.epochs(rate.value)
+        choices += Trial(_so_far(choices), split).choices(console)
     drifts = _so_far(choices).data.features.drift is not None
     choices += rules.refit_rules(config, facts, drifts=drifts)
     return Suggestion.of(f"Suggested by recsys-nn suggest {data.source or ''}".rstrip() + f": {ratings}.", choices)

@@ -21,10 +21,12 @@ from recsys_nn.cli.options import (
     Overrides,
     Overwrite,
     RunFolder,
+    Told,
     out,
     read_test_ratings,
     with_layout,
 )
+from recsys_nn.cli.selecting import cross_validate, tune
 from recsys_nn.cli.suggesting import suggest
 from recsys_nn.errors import RecsysError, TrainingError
 
@@ -42,6 +44,8 @@ config_app = typer.Typer(help="Look at configs.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(compare)
 app.command()(blend)
+app.command()(cross_validate)
+app.command()(tune)
 app.command()(suggest)
 
 
@@ -184,7 +188,7 @@ def main() -> None:
     except RecsysError as error:
         _fail(error, 2)
     except SystemExit as exit_:
-        if exit_.code == 130:  # Typer ends with it on Ctrl-C, without a word
+        if exit_.code == 130 and not isinstance(exit_, Told):  # Typer ends with it on Ctrl-C, without a word
             _fail("interrupted; nothing was written", 130)
         raise
 

@@ -33,6 +33,10 @@ Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Wheth
 READING = {"separator": Separator, "encoding": Encoding, "header": Header}
 
 
+class Told(SystemExit):
+    """An end of which the user has been told what is to be known."""
+
+
 def with_layout(*columns: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A command whose keyword ``layout``, a TableFormat, comes from options that stand in its place: these columns by
     name or by position, and how text is read."""

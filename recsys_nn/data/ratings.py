@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from numbers import Real
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +14,11 @@ import pandas as pd
 from recsys_nn.data.feature_values import plain_values
 from recsys_nn.data.ids import Where, canonical_ids, id_type, plain_repr, row_number
 from recsys_nn.data.timestamps import as_timestamps
+from recsys_nn.data.truth import Truth
 from recsys_nn.errors import DataError, did_you_mean
 
 Duplicates = Literal["error", "last", "mean"]
 COLUMNS = ("user", "item", "rating", "timestamp")
-
-
-class Truth(Protocol):
-    """Where data were generated: the expected rating of any pair, which no predictor can better in RMSE."""
-
-    def expected(self, users: pd.Series, items: pd.Series) -> npt.NDArray[np.float64]: ...
 
 
 class Ratings:
@@ -41,7 +36,7 @@ class Ratings:
         duplicates: what to do when a pair stands in the table more than once: ``"error"``, keep the ``"last"``
             (the latest by timestamp where there is one, else the last in the table), or its ``"mean"``
             (with the latest timestamp and rating features).
-        truth: for generated data, the expected rating of any pair.
+        truth: for generated data, what any pair's rating is drawn from.
         where: names a row of ``frame`` in error messages; readers give file and line.
 
     Raises:
@@ -155,6 +150,14 @@ class Ratings:
         ratings = copy.copy(self)
         ratings._frame = self._frame.assign(rating=(self._frame["rating"] >= threshold).astype("float64"))
         ratings._scale, ratings._truth = (0.0, 1.0), None
+        return ratings
+
+    def redrawn(self, rng: np.random.Generator) -> Ratings:
+        """The same pairs of generated data, rated anew: other noise around the same truth."""
+        if self._truth is None:
+            raise DataError("only generated ratings, whose truth is known, can be drawn anew")
+        ratings = copy.copy(self)
+        ratings._frame = self._frame.assign(rating=self._truth.draw(self._frame["user"], self._frame["item"], rng))
         return ratings
 
     def __len__(self) -> int:

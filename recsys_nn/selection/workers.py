@@ -24,8 +24,8 @@ def results(jobs: Iterable[Callable[[], Result]], *, workers: int) -> Iterator[R
 
     A job is taken from ``jobs`` when there is a process for it, after the results before have been looked at. One
     worker is this process; several are processes with their share of the CPUs. They know the kinds of models that are
-    registered here, also those of a notebook, and they end with this process, however that ends. How many threads compute
-    a sum can change its last digits: figures are the same bit for bit where ``workers`` and the machine are.
+    registered here, also those of a notebook, and they end with this process, however that ends. How many threads
+    compute a sum can change its last digits: figures are the same bit for bit where ``workers`` and the machine are.
 
     Args:
         jobs: what several processes carry out has to be picklable, as has what it returns.

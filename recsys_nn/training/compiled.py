@@ -49,6 +49,8 @@ class CompiledLoop:
             self._step = tf.function(step, autograph=False, reduce_retracing=True, experimental_attributes=apart)
         self._steps = tf.function(self._loop, autograph=False, jit_compile=xla or None, reduce_retracing=not xla)
         self._collected = tf.function(lambda: _collect(model), autograph=False, jit_compile=xla or None)
+        for function in (self._steps, self._collected):  # TensorFlow takes those of all trainings for one, traced often
+            function._omit_frequent_tracing_warning = True
         self._held: tuple[Tensors | None, Any] = (None, None)
 
     def prepare(self, part: TrainingPart) -> None:

@@ -3,43 +3,55 @@ import pandas as pd
 import pytest
 
 from recsys_nn import RangeTest, Ratings, TrainConfig, load_ratings
-from recsys_nn.advice.trial import epochs_rule, rate_rule, sampled
+from recsys_nn.advice.trial import epochs_rule, one_digit, rate_rule, sampled
 from recsys_nn.training.run import TrainingRun
 
 
-def run_of(best: int) -> TrainingRun:
-    """20 epochs, of which this one has the least validation loss."""
-    epochs = np.arange(1, 21)
-    history = pd.DataFrame({"epoch": epochs, "val_loss": 1 + np.abs(epochs - best) / 10})
-    return TrainingRun(None, history, best, "epochs", 1.0, TrainConfig(), "compiled", "mse")
-
-
-def by_key(choices) -> dict:
-    return {choice.key: choice.value for choice in choices}
+def run_of(best: int, *, least: float = 1.0) -> TrainingRun:
+    """A training of up to 20 epochs with a patience of 5, of which this epoch has the least validation loss."""
+    epochs = np.arange(1, min(best + 5, 20) + 1)
+    history = pd.DataFrame({"epoch": epochs, "val_loss": least + np.abs(epochs - best) / 10})
+    reason = "patience" if best + 5 <= 20 else "epochs"
+    return TrainingRun(None, history, best, reason, 1.0, TrainConfig(), "compiled", "mse")
 
 
 @pytest.mark.parametrize(("best", "epochs"), [(6, 20), (15, 20), (16, 100), (20, 100)])
 def test_twenty_epochs_unless_the_error_may_fall_further(best, epochs):
-    assert by_key(epochs_rule(run_of(best), 64)) == {"training.epochs": epochs, "training.patience": 5}
+    assert epochs_rule({0.01: run_of(best)}, 64).value == epochs
 
 
 def test_the_reason_tells_what_the_trial_has_found():
-    enough, more = (next(epochs_rule(run_of(best), 64)).reason for best in (6, 18))
-    assert "validation loss went from 1.5 to 1 in epoch 6 and rose from there" in enough
-    assert "from 2.7 to 1 in epoch 18, and may fall further" in more
+    enough, more = (epochs_rule({0.01: run_of(best)}, 64).reason for best in (6, 18))
+    assert "validation loss went from 1.5 to 1 in epoch 6 and rose from there: 20 are enough" in enough
+    assert "from 2.7 to 1 in epoch 18 of 20, and may fall further: 100 at most" in more
 
 
-@pytest.mark.parametrize(("steps", "epochs", "patience"), [(1, 1000, 20), (3, 334, 7), (9, 112, 5)])
-def test_epochs_of_few_steps_are_counted_in_steps(steps, epochs, patience):
-    assert by_key(epochs_rule(None, steps)) == {"training.epochs": epochs, "training.patience": patience}
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 1000), (3, 334), (9, 112), (10, 100)])
+def test_epochs_of_few_steps_are_counted_in_steps(steps, epochs):
+    assert epochs_rule({}, steps).value == epochs
 
 
-def test_the_rate_comes_with_what_it_rests_on():
-    rates = np.geomspace(0.001, 1, 31)
-    found = rate_rule(RangeTest(rates, np.abs(np.log10(rates) + 1)), on="a table")
-    assert (found.key, found.value) == ("training.learning_rate", 0.03)  # a quarter of 0.1 is 0.025
-    assert "A range test on a table: with rates that rise from 0.001 over 31 steps" in found.reason
-    assert "up to 0.1; a quarter of that" in found.reason
+RATES = np.geomspace(0.001, 1, 31)
+FOUND = RangeTest(RATES, np.abs(np.log10(RATES) + 1))  # least at 0.1
+
+
+def test_without_trainings_the_rate_is_a_quarter_of_the_limit():
+    found = rate_rule(FOUND, {}, n=1200)
+    assert (found.key, found.value) == ("training.learning_rate", 0.03)
+    assert "A range test on 1,200 ratings: with rates that rise from 0.001 over 31 steps" in found.reason
+    assert found.reason.endswith("up to 0.1; a quarter of that.")
+
+
+def test_of_trainings_the_best_one_has_the_rate():
+    runs = {0.01: run_of(3, least=1.0), 0.02: run_of(5, least=0.9), 0.04: run_of(18, least=0.95)}
+    found = rate_rule(FOUND, runs, n=1200)
+    assert found.value == 0.02
+    assert "1 at 0.01, 0.9 at 0.02, 0.95 at 0.04" in found.reason
+    assert epochs_rule(runs, 64).value == 20
+
+
+def test_rates_are_rounded_to_one_digit():
+    assert one_digit(0.0126, 0.0251, 0.5) == (0.01, 0.03, 0.5)
 
 
 def test_a_small_table_is_tried_out_whole():

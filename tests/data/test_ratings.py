@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from recsys_nn.data.datasets.synthetic import generate
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 
@@ -433,3 +434,26 @@ def test_a_part_has_the_scale_of_the_whole_and_may_repeat_a_pair():
 def test_a_part_is_checked_as_a_table_is(changed, message):
     with pytest.raises(DataError, match=message):
         Ratings.part(table(**changed), scale=(1.0, 9.0), where=lambda row: f"part 7, row {row}")
+
+
+class TestRedrawn:
+    def test_the_pairs_stay_and_the_noise_is_new(self):
+        ratings = generate(n_users=20, n_items=15, n_ratings=200)
+        again = ratings.redrawn(np.random.default_rng(1))
+        pd.testing.assert_frame_equal(again.frame.drop(columns="rating"), ratings.frame.drop(columns="rating"))
+        noise, other_noise = (
+            each.frame["rating"] - ratings.truth.expected(each.frame["user"], each.frame["item"])
+            for each in (ratings, again)
+        )
+        assert abs(np.corrcoef(noise, other_noise)[0, 1]) < 0.2
+        assert again.truth is ratings.truth
+        assert again.scale == ratings.scale
+
+    def test_the_same_generator_draws_the_same(self):
+        ratings = generate(n_users=20, n_items=15, n_ratings=200)
+        once, twice = (ratings.redrawn(np.random.default_rng(1)).frame for _ in range(2))
+        pd.testing.assert_frame_equal(once, twice)
+
+    def test_ratings_without_a_truth_are_refused(self):
+        with pytest.raises(DataError, match="only generated ratings, whose truth is known, can be drawn anew"):
+            Ratings(table()).redrawn(np.random.default_rng(1))

@@ -136,7 +136,7 @@ def generate(
         {
             "user": truth.user_ids.take(users),
             "item": truth.item_ids.take(items),
-            "rating": truth.draw(users, items, for_noise),
+            "rating": truth.draw_rows(users, items, for_noise),
         }
     )
     if times is not None:

@@ -14,9 +14,10 @@ uncorrelated over random pairs, and nu is exactly the share of the interaction's
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -128,8 +129,36 @@ class LatentTruth:
         """The two parts of the interaction, s sqrt(1 - nu) L and s sqrt(nu) N, in rating units: (n,) each."""
         return self._interaction(*self._pairs(users, items))
 
-    def draw(self, user_rows: Positions, item_rows: Positions, rng: np.random.Generator) -> Floats:
-        """Random ratings of pairs of positions: (n,) float64."""
+    def variance(self, users: Any, items: Any) -> Floats:
+        """Var[r_ui] of pairs of ids, the squared error of ``expected``, rounding and clipping included: (n,) float64.
+
+        With y = r - lowest, W = highest - lowest, and E y as in :meth:`expected`, it is E y^2 - (E y)^2, where
+
+            rounded:      E y^2 = step^2 sum_j (2 j - 1) P(t + e > c_j), j = 1, 2, ...
+            not rounded:  E y^2 = integral of 2 y P(t + e > lowest + y) dy from 0 to W
+
+        Args:
+            users, items: as of :meth:`expected`.
+
+        Raises:
+            DataError: for an id that was not generated.
+        """
+        return self._in_blocks(*self._pairs(users, items), self._variance_of_utility)
+
+    def draw(self, users: Any, items: Any, rng: np.random.Generator) -> Floats:
+        """Ratings of pairs of ids with new noise, as ``generate`` drew its own: (n,) float64.
+
+        Args:
+            users, items: as of :meth:`expected`.
+            rng: what the noise is drawn from.
+
+        Raises:
+            DataError: for an id that was not generated.
+        """
+        return self.draw_rows(*self._pairs(users, items), rng)
+
+    def draw_rows(self, user_rows: Positions, item_rows: Positions, rng: np.random.Generator) -> Floats:
+        """The same for pairs of positions: (n,) float64."""
 
         def noisy(utility: Floats) -> Floats:
             return self._on_scale(utility + self.noise * rng.standard_normal(len(utility)))
@@ -192,16 +221,38 @@ class LatentTruth:
             return lowest + self.noise * (
                 _ramp((utility - lowest) / self.noise) - _ramp((utility - highest) / self.noise)
             )
-        thresholds = np.arange(lowest + self.step / 2, highest, self.step)
-        above = np.zeros_like(utility)
-        for threshold in thresholds:
-            above += ndtr((utility - threshold) / self.noise)
-        return lowest + self.step * above
+        return lowest + self.step * sum(self._exceeding(utility, self.step))
+
+    def _variance_of_utility(self, utility: Floats) -> Floats:
+        if self.noise == 0:
+            return np.zeros_like(utility)
+        lowest, highest = self.scale
+        first = self._expected_of_utility(utility) - lowest
+        if self.step is not None:
+            odd = range(1, 2 * round((highest - lowest) / self.step), 2)
+            second = self.step**2 * sum(map(mul, odd, self._exceeding(utility, self.step)))
+        else:
+            # P(t + e > lowest + y) = Phi(z) with z = (t - lowest - y) / sigma, so y = t - lowest - sigma z.
+            above, below = (utility - lowest) / self.noise, (utility - highest) / self.noise
+            linear = (utility - lowest) * (_ramp(above) - _ramp(below))
+            second = 2 * self.noise * (linear - self.noise * (_moment(above) - _moment(below)))
+        return np.maximum(second - first**2, 0.0)
+
+    def _exceeding(self, utility: Floats, step: float) -> Iterator[Floats]:
+        """P(t + e > c_j) for one threshold c_j after the other."""
+        lowest, highest = self.scale
+        for threshold in np.arange(lowest + step / 2, highest, step):
+            yield ndtr((utility - threshold) / self.noise)
 
 
 def _ramp(z: Floats) -> Floats:
     """G(z) = z Phi(z) + Phi'(z): the integral of the normal distribution function up to z."""
     return z * ndtr(z) + np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+
+
+def _moment(z: Floats) -> Floats:
+    """((z^2 - 1) Phi(z) + z Phi'(z)) / 2: the integral of x Phi(x) up to z."""
+    return (z * _ramp(z) - ndtr(z)) / 2
 
 
 def _positions(ids: Any, known: pd.Index, name: str) -> Positions:

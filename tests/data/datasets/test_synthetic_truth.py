@@ -47,7 +47,7 @@ class TestExpectedByHand:
         assert generated(**CONSTANT, noise=0, mean=mean).expected(["u0"], ["i0"]) == [rounded]
 
 
-@pytest.mark.parametrize(
+SETTINGS = pytest.mark.parametrize(
     "options",
     [
         {},
@@ -58,14 +58,50 @@ class TestExpectedByHand:
     ],
     ids=str,
 )
+
+
+@SETTINGS
 def test_expected_is_the_mean_of_many_draws(options: dict[str, Any]) -> None:
     truth = generated(n_users=4, n_items=5, mean=0.9, **options)
     users, items = (axis.ravel() for axis in np.indices((4, 5)))
     rng = np.random.default_rng(0)
-    draws = np.stack([truth.draw(users, items, rng) for _ in range(4000)])  # (4000, 20)
+    draws = np.stack([truth.draw_rows(users, items, rng) for _ in range(4000)])  # (4000, 20)
     deviations = draws.mean(axis=0) - truth.expected(truth.user_ids.take(users), truth.item_ids.take(items))
     standard_errors = draws.std(axis=0) / np.sqrt(4000)
     assert (np.abs(deviations) <= 4 * standard_errors + 1e-9).all()
+
+
+@SETTINGS
+def test_variance_is_that_of_many_draws(options: dict[str, Any]) -> None:
+    truth = generated(n_users=4, n_items=5, mean=0.9, **options)
+    users, items = np.repeat(truth.user_ids, 5), np.tile(truth.item_ids, 4)
+    rng = np.random.default_rng(0)
+    errors = np.stack([truth.draw(users, items, rng) for _ in range(4000)]) - truth.expected(users, items)
+    squared = errors**2  # (4000, 20)
+    deviations = squared.mean(axis=0) - truth.variance(users, items)
+    standard_errors = squared.std(axis=0) / np.sqrt(4000)
+    assert (np.abs(deviations) <= 4 * standard_errors + 1e-9).all()
+
+
+class TestVarianceByHand:
+    """As above: a standard deviation of one star."""
+
+    def variance(self, **options: Any) -> float:
+        return float(generated(**CONSTANT, **options).variance(["u0"], ["i0"])[0])
+
+    def test_far_from_the_ends_it_is_that_of_the_noise(self) -> None:
+        assert self.variance(mean=0.5, noise=0.05, step=None) == pytest.approx(0.04)  # (0.05 * 4)^2
+
+    def test_rounded_to_two_levels(self) -> None:
+        # At the upper one with P = Phi(0.5) = 0.691462 (the threshold is half a star below); the variance is P (1 - P).
+        assert self.variance(mean=1, noise=1, scale=(0, 1)) == pytest.approx(0.691462 * 0.308538, abs=1e-6)
+
+    def test_at_the_end_not_rounded(self) -> None:
+        # y = min(e, 0): E y = -1 / sqrt(2 pi), E y^2 = 1 / 2; that the rating cannot fall below 1 takes off some 1e-5.
+        assert self.variance(mean=1, noise=0.25, step=None) == pytest.approx(1 / 2 - 1 / (2 * np.pi), abs=1e-4)
+
+    def test_without_noise_there_is_none(self) -> None:
+        assert self.variance(noise=0) == 0
 
 
 @pytest.mark.parametrize("nonlinear", ["none", *FORMS])
