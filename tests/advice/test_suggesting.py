@@ -33,7 +33,9 @@ def test_a_suggestion_is_complete(suggestion, ratings, tmp_path):
 def test_rate_and_epochs_are_tried_out(suggestion):
     assert 0.001 <= suggestion.config.training.learning_rate <= 0.05
     assert suggestion.config.training.epochs in (20, 100)
-    assert "In a trial of 20 epochs" in suggestion.reasons.set_index("key").loc["training.epochs", "reason"]
+    assert (
+        "In a trial validation loss went from" in suggestion.reasons.set_index("key").loc["training.epochs", "reason"]
+    )
 
 
 def test_the_same_seed_gives_the_same_whatever_the_test_part_holds(suggestion, ratings):

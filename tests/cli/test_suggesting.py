@@ -23,7 +23,7 @@ def test_the_yaml_of_a_file_is_trained_as_it_is(run, films):
     code, printed, err = run("suggest", "films.csv", *LAYOUT, "--kind", "svd")
     assert code == 0
     assert printed.startswith("# Suggested by recsys-nn suggest films.csv: Ratings(1,500 ratings, 60 users, 40 items")
-    assert "learning rate: a range test" in err
+    assert "range test of the learning rate on 960 ratings" in err
     with open("films.yaml", "w", encoding="utf-8") as file:
         file.write(printed)
     config = load_config("films.yaml")
