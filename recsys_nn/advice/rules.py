@@ -48,8 +48,8 @@ def split_rule(n_ratings: int) -> Choice:
         "data.split",
         {"kind": "random", "validation": validation, "test": test},
         f"Of {n_ratings:,} ratings {test:.0%} are kept for one honest figure at the end (test: 0, where you have a "
-        f"test file for recsys-nn evaluate); {validation:.0%} of the others, {validation * left:,.0f}, judge when to "
-        "stop. If it is the future that you predict, kind: temporal holds the latest out.",
+        f"test file for recsys-nn evaluate), and {validation:.0%} of the others, {validation * left:,.0f}, are for "
+        "validation. Where the future is to be predicted, hold the latest ratings out (kind: temporal).",
     )
 
 

@@ -66,7 +66,7 @@ def suggest(
         raise DataError(f"suggest takes Ratings (load_ratings makes them), not a {type(ratings).__name__}")
     if kind is not None:
         model_kind(kind)
-    console = Console(stderr=True, quiet=not progress, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, quiet=not progress, markup=False, highlight=False, soft_wrap=True)
     data = data or DataConfig()
     choices = [Choice("seed", seed, "Of the split, the first weights and the order: the same seed, the same run.")]
     if output is not None:
@@ -76,6 +76,8 @@ def suggest(
     facts = Facts.of(split.train)
     chosen = rules.kind_rule(facts, kind)
     console.print(f"{facts} to train on: {chosen.value}")
+    if "features" not in data.model_fields_set and (known := _known_beside(ratings)):
+        console.print(f"left out: {', '.join(known)}; data.features names what of it a model shall see")
     config = model_kind(chosen.value).config
     choices += [chosen, *rules.model_rules(config, facts)]
     if "features" not in data.model_fields_set and "features" in config.model_fields:
@@ -105,6 +107,18 @@ def _of_data(data: DataConfig, ratings: Ratings) -> Iterator[Choice]:
         yield Choice("data.split", data.split.model_dump(mode="json"), "As given.")
     else:
         yield rules.split_rule(len(ratings))
+
+
+def _known_beside(ratings: Ratings) -> list[str]:
+    """The features of users and of items that come with the ratings."""
+    tables = {"user": ratings.user_features, "item": ratings.item_features}
+    return [
+        f"{name} of {side}s"
+        for side, table in tables.items()
+        if table is not None
+        for name in table.columns
+        if name != side
+    ]
 
 
 def _so_far(choices: list[Choice]) -> RunConfig:

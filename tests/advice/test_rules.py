@@ -42,7 +42,7 @@ def test_parts_are_as_small_as_can_judge(n, validation, test):
 
 def test_the_split_says_how_many_ratings_judge():
     assert "10% are kept" in rules.split_rule(100_000).reason
-    assert "5% of the others, 4,500, judge when to stop" in rules.split_rule(100_000).reason
+    assert "5% of the others, 4,500, are for validation" in rules.split_rule(100_000).reason
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_progress_goes_to_the_error_output(ratings, capsys):
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "ratings of 40 items by 60 users to train on: bias" in printed.err
+    assert "left out: group of users, age of users, genres of items, year of items; data.features names" in printed.err
 
 
 @pytest.mark.parametrize(
