@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from recsys_nn.data.tensors import Tensors
     from recsys_nn.ensembling import sample_posterior
     from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
+    from recsys_nn.estimator import RatingRegressor
     from recsys_nn.evaluation.comparison import Comparison
     from recsys_nn.evaluation.evaluate import Evaluation, evaluate
     from recsys_nn.experiment import ExperimentResult, run_experiment
@@ -56,7 +57,10 @@ if TYPE_CHECKING:
         register_model,
     )
     from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.selection.bias_variance import bias_variance
     from recsys_nn.selection.cross_validation import CrossValidation, cross_validate, refit
+    from recsys_nn.selection.curve import Curve
+    from recsys_nn.selection.curves import epoch_curve, learning_curve, sensitivity, validation_curve
     from recsys_nn.selection.search import SearchResult, tune
     from recsys_nn.training.config import TrainConfig
     from recsys_nn.training.ensemble import PosteriorConfig
@@ -90,6 +94,7 @@ _HOMES = {
     "data.tensors": ("Tensors",),
     "ensembling": ("sample_posterior",),
     "errors": ("ArtifactError", "ConfigError", "DataError", "RecsysError", "TrainingError"),
+    "estimator": ("RatingRegressor",),
     "evaluation.comparison": ("Comparison",),
     "evaluation.evaluate": ("Evaluation", "evaluate"),
     "experiment": ("ExperimentResult", "run_experiment"),
@@ -114,7 +119,10 @@ _HOMES = {
         "register_model",
     ),
     "prediction.predictor": ("Predictor",),
+    "selection.bias_variance": ("bias_variance",),
     "selection.cross_validation": ("CrossValidation", "cross_validate", "refit"),
+    "selection.curve": ("Curve",),
+    "selection.curves": ("epoch_curve", "learning_curve", "sensitivity", "validation_curve"),
     "selection.search": ("SearchResult", "tune"),
     "training.config": ("TrainConfig",),
     "training.ensemble": ("PosteriorConfig",),

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import ConfigError
 from recsys_nn.training.ensemble import PosteriorConfig
-from recsys_nn.training.feeding import evaluation_dataset
 from recsys_nn.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -100,6 +99,8 @@ def chosen(errors: Mapping[float, npt.NDArray[np.float64]]) -> float:
 def _squared_errors(model: keras.Model, part: TrainingPart) -> npt.NDArray[np.float64]:
     """Of each example of a part."""
     import tensorflow as tf
+
+    from recsys_nn.training.feeding import evaluation_dataset
 
     errors = [
         model(inputs, training=False) - tf.reshape(targets, (-1,)) for inputs, targets in evaluation_dataset(part)

@@ -29,3 +29,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "real_data" in getattr(item, "fixturenames", ()):
             item.add_marker("real_data")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The list of scikit-learn's own checks of RatingRegressor: how each ended and, where it is excused, why."""
+    lines = [
+        f"{outcome:8} {report.nodeid.partition('-')[2].removesuffix(']')} {reason_of(report)}".rstrip()
+        for outcome in ("passed", "xfailed", "xpassed", "skipped", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        if "::test_scikit_learns_own_checks[" in report.nodeid and report.when == "call"
+    ]
+    if lines:
+        terminalreporter.section("scikit-learn's checks of RatingRegressor")
+        terminalreporter.write_line("\n".join(lines))
+
+
+def reason_of(report: pytest.TestReport) -> str:
+    """Why a test was skipped or expected to fail."""
+    if hasattr(report, "wasxfail"):
+        return report.wasxfail
+    return report.longrepr[2] if report.skipped else ""

@@ -49,6 +49,10 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "blending": ["run_data", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
+    "estimator": [
+        *("config", "run_data", "experiment", "validation"),
+        *("data", "models", "training", "prediction", "errors"),
+    ],
     "selection": [
         *("config", "search_space", "run_data", "experiment", "strict_yaml", "validation"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
@@ -128,9 +132,10 @@ def test_importing_the_package_loads_neither_tensorflow_nor_pandas():
     assert printed.strip() == "[]"
 
 
-def test_configs_are_read_without_tensorflow():
+def test_configs_are_read_and_functions_looked_up_without_tensorflow():
     script = (
         "import sys, recsys_nn as rn; rn.load_config({'data': {'source': 'synthetic'}, 'model': {'kind': 'neumf'}});"
+        "rn.run_experiment, rn.cross_validate, rn.tune, rn.compare, rn.RatingRegressor;"
         "print('tensorflow' in sys.modules)"
     )
     printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout

@@ -72,7 +72,8 @@ def tune(
         result = search(resolved, output=output, overwrite=overwrite)
     except KeyboardInterrupt:
         place = os.path.relpath(output or f"{resolved.output}{SUFFIX}")
-        out.print(f"Interrupted: the trials are kept in {place}; the same command goes on.", highlight=False)
+        told = f"Interrupted: the trials are kept in {place}; the same command goes on."
+        out.print(told, highlight=False, soft_wrap=True)
         raise Told(130) from None
     _print_search(result)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from recsys_nn.experiment import ExperimentResult, Findings, refit_on_split, run
 from recsys_nn.models import ModelConfig
 from recsys_nn.prediction.run_folder import check_place
 from recsys_nn.run_data import load_split
+from recsys_nn.selection.drawing import COLOURS, GREY, new_figure
 from recsys_nn.selection.workers import results
 
 if TYPE_CHECKING:
@@ -114,26 +116,19 @@ class CrossValidation:
 
     def plot(self) -> Figure:
         """The validation loss of each fold by epoch, their best epochs and the median of these."""
-        from matplotlib import pyplot as plt
         from matplotlib.ticker import MaxNLocator
 
-        figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-        for fold in self.folds:
-            run = fold.findings.run
-            epochs, losses = run.history["epoch"], run.history["val_loss"]
-            (line,) = axes.plot(epochs, losses, linewidth=1, label=f"fold {fold.number}")
-            axes.plot(run.best_epoch, losses[run.best_epoch - 1], "o", color=line.get_color())
-        axes.axvline(self.epochs, color="0.4", linestyle="--", label=f"epochs of a refit ({self.epochs})")
-        error = self.metrics
-        axes.set(
-            xlabel="epoch",
-            ylabel=f"validation loss ({self._median.findings.run.loss})",
-            title=f"{len(self.folds)} folds: RMSE {error['rmse']:.4f} ± {error['rmse_std']:.4f}",
-        )
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.legend()
-        plt.close(figure)
+        error, loss = self.metrics, self._median.findings.run.loss
+        title = f"{len(self.folds)} folds: RMSE {error['rmse']:.4f} ± {error['rmse_std']:.4f}"
+        with new_figure(title, "epoch", f"validation loss ({loss})") as (figure, axes):
+            for fold, colour in zip(self.folds, cycle(COLOURS)):
+                run = fold.findings.run
+                epochs, losses = run.history["epoch"], run.history["val_loss"]
+                axes.plot(epochs, losses, linewidth=1, color=colour, label=f"fold {fold.number}")
+                axes.plot(run.best_epoch, losses[run.best_epoch - 1], "o", color=colour)
+            axes.axvline(self.epochs, color=GREY, linestyle="--", label=f"epochs of a refit ({self.epochs})")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(alpha=0.3)
         return figure
 
     def _repr_html_(self) -> str:
@@ -166,7 +161,7 @@ def cross_validate(
         folds: their number.
         overrides: ``"training.epochs=5"`` and the like, for a mapping or a file.
         workers: the processes that folds are trained in.
-        progress: whether to print a line a fold, and where there is one worker a line an epoch.
+        progress: whether to print a line a fold.
 
     Raises:
         DataError: where there are fewer ratings than folds.
@@ -186,7 +181,7 @@ def cross_validated(
     """The cross-validation of a config on the training part of a split."""
     console = Console(quiet=not progress)
     jobs = (
-        partial(_fold, config, part, number, progress=progress and workers == 1)
+        partial(_fold, config, part, number)
         for number, part in enumerate(kfold(split.train, folds, seed=config.seed), 1)
     )
     done: list[Fold] = []
@@ -231,11 +226,11 @@ def refit(
     )
 
 
-def _fold(config: RunConfig, part: Split, number: int, *, progress: bool) -> Fold:
+def _fold(config: RunConfig, part: Split, number: int) -> Fold:
     """Trained in any process: what comes back has no network."""
     alone = config.model_copy(update={"output": None, "refit": False})
     split = Split(part.train, validation=part.test)
-    findings = run_on_split(alone, split, progress=progress).findings
+    findings = run_on_split(alone, split).findings
     if findings.run.stop_reason == "interrupted":
         raise KeyboardInterrupt
     return Fold(number, len(split.train), replace(findings, run=replace(findings.run, model=None)))

@@ -23,6 +23,7 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
 from recsys_nn.experiment import run_on_split
+from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.run_data import fingerprint, load_split
@@ -117,6 +118,7 @@ def tune(
         ArtifactError: where the folder holds something else, or another process is at work in it.
         TrainingError: where no trial comes to its end.
     """
+    import_keras()
     from recsys_nn.selection.study import check_space
 
     config = as_run_config(config, overrides=overrides)
@@ -160,7 +162,7 @@ def _searched(
 def _jobs(study: Study, search: SearchConfig, split: Split) -> Iterator[Callable[[], Outcome]]:
     began = time.monotonic()
     for trial in study.trials():
-        yield partial(trial.carried_out, split, search.folds, progress=False)
+        yield partial(trial.carried_out, split, search.folds)
         if search.timeout is not None and time.monotonic() - began >= search.timeout:
             return
 

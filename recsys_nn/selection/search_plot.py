@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from recsys_nn.selection.drawing import BLUE, GREY, VERMILLION
 from recsys_nn.selection.search_progress import short
 
 if TYPE_CHECKING:
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
 ABOUT = ["trial", "state", "rmse", "best_epoch", "epochs", "seconds", "message"]
 """The columns of a table of trials beside its keys."""
-_COMPLETE, _PRUNED, _BEST = "#0072B2", "#999999", "#D55E00"
-"""From the palette of Okabe and Ito, which the colour-blind can tell apart."""
-_COLUMNS, _DECADE = 3, 20.0
+_COLUMNS, _DECADE, _FEW = 3, 20.0, 6
 
 
 def plotted(trials: pd.DataFrame) -> Figure:
@@ -40,10 +39,10 @@ def plotted(trials: pd.DataFrame) -> Figure:
     _points(panels[0], ended, ended["trial"])
     complete = ended[ended["state"] == "complete"].sort_values("trial")
     best = complete["rmse"].cummin()
-    panels[0].step(complete["trial"], best, where="post", color=_BEST, label="best so far")
+    panels[0].step(complete["trial"], best, where="post", color=VERMILLION, label="best so far")
     panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set(xlabel="trial")
-    panels[0].legend()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
     for panel, key in zip(panels[1:], keys, strict=False):
         _by_value(panel, ended, key)
     for panel in panels[1 + len(keys) :]:
@@ -58,28 +57,29 @@ def plotted(trials: pd.DataFrame) -> Figure:
 
 
 def _points(panel: Axes, ended: pd.DataFrame, x: pd.Series) -> None:
-    for state, marker, colour in (("pruned", "x", _PRUNED), ("complete", "o", _COMPLETE)):
+    for state, marker, colour in (("pruned", "x", GREY), ("complete", "o", BLUE)):
         chosen = ended["state"] == state
         if chosen.any():
             errors = ended.loc[chosen, "rmse"]
             panel.scatter(x[chosen], errors, marker=marker, color=colour, s=28, label=state, zorder=3)
     complete = ended["state"] == "complete"
     best = complete & (ended["rmse"] == ended.loc[complete, "rmse"].min())
-    panel.scatter(x[best], ended.loc[best, "rmse"], marker="*", color=_BEST, s=160, label="best", zorder=4)
+    panel.scatter(x[best], ended.loc[best, "rmse"], marker="*", color=VERMILLION, s=160, label="best", zorder=4)
 
 
 def _by_value(panel: Axes, ended: pd.DataFrame, key: str) -> None:
+    """Numbers in proportion, or in that of their logarithms; a few choices side by side."""
     values = ended[key]
-    numbers = pd.to_numeric(values, errors="coerce")
-    if values.map(lambda value: isinstance(value, str | bool) or value is None).any() or numbers.isna().any():
-        levels = sorted(values.astype(str).unique())
-        places = values.astype(str).map(levels.index)
-        panel.set_xticks(range(len(levels)), levels, rotation=20 if max(map(len, levels)) > 6 else 0)
-        panel.set_xlim(-0.5, len(levels) - 0.5)
-    else:
-        places = numbers.astype(float)
+    if values.dtype.kind in "if" and values.nunique() > _FEW:
+        places = values.astype(float)
         if places.min() > 0 and places.max() / places.min() >= _DECADE:
             panel.set_xscale("log")
+    else:
+        levels = sorted(values.unique(), key=lambda value: (str(type(value)), value))
+        names = [str(level) for level in levels]
+        places = values.map(levels.index)
+        panel.set_xticks(range(len(levels)), names, rotation=20 if max(map(len, names), default=0) > 6 else 0)
+        panel.set_xlim(-0.5, len(levels) - 0.5)
     _points(panel, ended, places)
     panel.set(xlabel=short(key))
 

@@ -20,7 +20,7 @@ from recsys_nn.selection.trial import STUDY, Outcome, Trial, opened_storage
 
 BUDGET = {"trials", "timeout", "workers"}
 """What may change between the parts of a search."""
-PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3)
+PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10)
 _FILE, _ABOUT, _OUTCOME = "search.db", "about", "outcome"
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "diverged": TrialState.COMPLETE}
 
@@ -103,7 +103,11 @@ class Study:
                 }
             )
         columns = ["trial", "state", "rmse", "best_epoch", "epochs", "seconds", "message", *self._search.space]
-        return pd.DataFrame(rows, columns=columns)
+        table = pd.DataFrame(rows, columns=columns)
+        for key in self._search.space:
+            values = pd.Series([row[key] for row in rows], dtype=object)
+            table[key] = values.infer_objects() if values.map(_is_number).all() else values  # None stays None
+        return table
 
     def _begin(self, about: Mapping[str, Any]) -> None:
         if self._search.method == "grid":
@@ -185,6 +189,10 @@ def check_space(config: RunConfig) -> SearchConfig:
     if config.search.method == "grid":
         _ = config.search.grid
     return config.search
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _distribution(values: Range | tuple[Any, ...]) -> BaseDistribution:

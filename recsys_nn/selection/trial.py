@@ -61,27 +61,27 @@ class Trial:
     config: RunConfig
     pruner: optuna.pruners.BasePruner | None
 
-    def carried_out(self, split: Split, folds: int | None, *, progress: bool) -> Outcome:
+    def carried_out(self, split: Split, folds: int | None) -> Outcome:
         """The run on a split, or the runs on ``folds`` folds of its training part, and how that ended."""
         try:
-            return self._scored(split, folds, progress=progress)
+            return self._scored(split, folds)
         except TrainingError as error:
             return Outcome(self.number, "diverged", float("inf"), message=str(error))
         except RecsysError as error:
             return Outcome(self.number, "failed", float("nan"), message=str(error))
 
-    def _scored(self, split: Split, folds: int | None, *, progress: bool) -> Outcome:
+    def _scored(self, split: Split, folds: int | None) -> Outcome:
         storage = opened_storage(self.storage)
         try:
             judge = _Judge(self, storage)
             if folds is None:
-                return self._outcome([self._run(self.config, split, [judge], progress=progress)], pruned=judge.pruned)
+                return self._outcome([self._run(self.config, split, [judge])], pruned=judge.pruned)
             done: list[ExperimentResult] = []
             for number, part in enumerate(kfold(split.train, folds, seed=self.config.seed), 1):
                 place = self.config.output and str(Path(self.config.output) / f"fold-{number}")
                 config = self.config.model_copy(update={"output": place})
                 callbacks = [] if done else [judge]
-                done.append(self._run(config, Split(part.train, part.test), callbacks, progress=progress))
+                done.append(self._run(config, Split(part.train, part.test), callbacks))
                 judge.judge(self.config.training.epochs + number, _mean_score(done))
                 if judge.pruned:
                     break
@@ -89,10 +89,8 @@ class Trial:
         finally:
             storage.remove_session()
 
-    def _run(
-        self, config: RunConfig, split: Split, callbacks: list[keras.callbacks.Callback], *, progress: bool
-    ) -> ExperimentResult:
-        result = run_on_split(config, split, callbacks=callbacks, progress=progress)
+    def _run(self, config: RunConfig, split: Split, callbacks: list[keras.callbacks.Callback]) -> ExperimentResult:
+        result = run_on_split(config, split, callbacks=callbacks)
         if result.run.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return result

@@ -149,8 +149,8 @@ def test_an_ensemble_takes_the_temperature_and_the_noise_that_the_folds_found():
 
 
 def test_the_plot_has_a_line_a_fold_and_the_median(validated):
-    axes = validated.plot().axes[0]
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    figure = validated.plot()
+    axes, labels = figure.axes[0], [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["fold 1", "fold 2", "fold 3", f"epochs of a refit ({validated.epochs})"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "validation loss (mse)")
     assert "3 folds" in axes.get_title()

@@ -221,7 +221,7 @@ class LatentTruth:
             return lowest + self.noise * (
                 _ramp((utility - lowest) / self.noise) - _ramp((utility - highest) / self.noise)
             )
-        return lowest + self.step * sum(self._exceeding(utility, self.step))
+        return lowest + self.step * sum(self._exceeding(utility, self.step), start=np.zeros_like(utility))
 
     def _variance_of_utility(self, utility: Floats) -> Floats:
         if self.noise == 0:

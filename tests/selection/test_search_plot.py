@@ -1,0 +1,46 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_nn.selection.search_plot import plotted
+
+TRIALS = pd.DataFrame(
+    {
+        "trial": range(8),
+        "state": ["complete"] * 6 + ["pruned", "diverged"],
+        "rmse": [0.95, 0.93, 0.94, 0.92, 0.96, 0.925, 0.99, np.nan],
+        **dict.fromkeys(["best_epoch", "epochs", "seconds"], 1),
+        "message": "",
+        "training.learning_rate": np.geomspace(1e-4, 1e-1, 8),
+        "model.embedding_dim": [8, 16] * 4,
+        "model.widths": pd.Series([None, "[64, 32]"] * 4, dtype=object),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def panels():
+    return plotted(TRIALS).axes
+
+
+def test_there_is_a_panel_for_the_order_and_one_for_each_key(panels):
+    assert [panel.get_xlabel() for panel in panels if panel.get_visible()] == [
+        *("trial", "learning_rate", "embedding_dim", "widths")
+    ]
+
+
+def test_the_best_so_far_falls_over_the_trials_that_came_to_their_end(panels):
+    np.testing.assert_allclose(panels[0].lines[0].get_ydata(), [0.95, 0.93, 0.93, 0.92, 0.92, 0.92])
+
+
+def test_the_best_trial_is_marked_in_every_panel(panels):
+    stars = [panel.collections[-1].get_offsets().tolist() for panel in panels[:4]]
+    assert stars[0] == [[3, 0.92]]
+    assert stars[1][0] == pytest.approx([TRIALS["training.learning_rate"][3], 0.92])
+    assert stars[2:] == [[[1, 0.92]], [[1, 0.92]]]
+
+
+def test_numbers_over_decades_stand_on_a_logarithmic_axis_and_choices_side_by_side(panels):
+    assert [panel.get_xscale() for panel in panels[:4]] == ["linear", "log", "linear", "linear"]
+    assert [text.get_text() for text in panels[2].get_xticklabels()] == ["8", "16"]
+    assert [text.get_text() for text in panels[3].get_xticklabels()] == ["None", "[64, 32]"]
