@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recsys_nn.advice.suggesting import suggest
+    from recsys_nn.advice.suggestion import Suggestion
     from recsys_nn.blending import Blend, blend
     from recsys_nn.comparing import compare
     from recsys_nn.config import RunConfig, load_config
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from recsys_nn.selection.search import SearchResult, tune
     from recsys_nn.training.config import TrainConfig
     from recsys_nn.training.ensemble import PosteriorConfig
+    from recsys_nn.training.range_test import RangeTest, range_test
     from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseSGD
     from recsys_nn.training.run import TrainingRun
     from recsys_nn.training.trainer import Trainer
@@ -69,6 +72,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "advice.suggesting": ("suggest",),
+    "advice.suggestion": ("Suggestion",),
     "blending": ("Blend", "blend"),
     "comparing": ("compare",),
     "config": ("RunConfig", "load_config"),
@@ -121,6 +126,7 @@ _HOMES = {
     "selection.search": ("SearchResult", "tune"),
     "training.config": ("TrainConfig",),
     "training.ensemble": ("PosteriorConfig",),
+    "training.range_test": ("RangeTest", "range_test"),
     "training.rowwise": ("LazyAdam", "RowwiseAdagrad", "RowwiseSGD"),
     "training.run": ("TrainingRun",),
     "training.trainer": ("Trainer",),

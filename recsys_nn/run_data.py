@@ -15,7 +15,7 @@ from recsys_nn.data.datasets import get_dataset
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ids import id_type
-from recsys_nn.data.loading import is_dataset, load_ratings
+from recsys_nn.data.loading import is_dataset
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import read_features, read_ratings
 from recsys_nn.data.splits import Split
@@ -47,13 +47,23 @@ def load_split(data: DataConfig, seed: int, given: Split | Ratings | None = None
         raise DataError(f"ratings in memory are Ratings or a Split, not a {type(given).__name__}")
     if isinstance(data.split, FilesSplitConfig):
         return _split_of_files(data, data.split, seed)
+    return data.split.apply(load_whole(data), seed)
+
+
+def load_whole(data: DataConfig) -> Ratings:
+    """All ratings that a config's data section names, as a model sees them, before they are split.
+
+    Raises:
+        ConfigError: where there is no source.
+        DataError: where the ratings cannot be used.
+    """
     if data.source is None:
         raise ConfigError("data.source: say which ratings to read: a file, or one of `recsys-nn datasets`")
     if is_dataset(data.source):
-        ratings = load_ratings(data.source, **data.options)
+        ratings = get_dataset(data.source).load(**data.options)
     else:
         ratings = _with_features(data, _read(data, data.source))
-    return data.split.apply(_targets(data, ratings), seed)
+    return _targets(data, ratings)
 
 
 def fit_encoder(split: Split, features: FeaturesConfig | Mapping[str, Any] | None = None) -> Encoder:

@@ -57,7 +57,11 @@ MAY_IMPORT = {
         *("config", "search_space", "run_data", "experiment", "strict_yaml", "validation"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
+    "advice": ["config", "run_data", "data", "models", "training", "errors"],
     "cli": [
+        "advice",
+        "run_data",
+        "strict_yaml",
         "selection",
         "config",
         "experiment",

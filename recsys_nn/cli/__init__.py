@@ -27,6 +27,7 @@ from recsys_nn.cli.options import (
     with_layout,
 )
 from recsys_nn.cli.selecting import cross_validate, tune
+from recsys_nn.cli.suggesting import suggest
 from recsys_nn.errors import RecsysError, TrainingError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ app.command()(compare)
 app.command()(blend)
 app.command()(cross_validate)
 app.command()(tune)
+app.command()(suggest)
 
 
 def _print_version(asked: bool) -> None:

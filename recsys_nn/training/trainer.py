@@ -63,13 +63,7 @@ class Trainer:
             train, validation = train.split(config.validation, seed=config.seed)
         validation = validation if validation is not None and len(validation) else None
         began = time.perf_counter()
-        if not model.built:
-            model(train.take(np.array([0])).inputs)
-        for layer in model.layers:
-            if hasattr(layer, "before_training"):
-                if not isinstance(train, Tensors):
-                    raise DataError(f"the layer {layer.name!r} learns from Tensors in memory alone, not from streams")
-                layer.before_training(train.inputs, train.targets)
+        prepare(model, train)
         objective = objective_of(model, config)
         for name, part in (("training", train), ("validation", validation)):
             if part is not None:
@@ -165,6 +159,21 @@ class Trainer:
         seconds = time.perf_counter() - began
         history = pd.DataFrame([{**row, "seconds": seconds}])
         return TrainingRun(model, history, 1, "closed form", seconds, self.config, "closed form", objective.loss_name)
+
+
+def prepare(model: keras.Model, train: TrainingPart) -> None:
+    """Builds a model, and lets its layers learn what they learn from the training part before the first step.
+
+    Raises:
+        DataError: where a layer would learn from a stream.
+    """
+    if not model.built:
+        model(train.take(np.array([0])).inputs)
+    for layer in model.layers:
+        if hasattr(layer, "before_training"):
+            if not isinstance(train, Tensors):
+                raise DataError(f"the layer {layer.name!r} learns from Tensors in memory alone, not from streams")
+            layer.before_training(train.inputs, train.targets)
 
 
 def _console() -> Any:

@@ -1,0 +1,129 @@
+"""The learning-rate range test: one short training whose rate rises, and at which rate its loss no longer falls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_nn.data.tensors import Tensors, TrainingPart
+from recsys_nn.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+Floats = npt.NDArray[np.float64]
+WINDOW = 11
+"""Steps over which losses are averaged: those of single batches differ by more than a step changes them."""
+SHARE = 0.25
+"""Of the limit, what is taken for a rate."""
+EXPLODED = 10.0
+"""A loss that has grown so many times beyond the first has nothing more to say."""
+
+
+@dataclass(frozen=True, eq=False)
+class RangeTest:
+    """The losses of a training whose rate rises from step to step (see :func:`range_test`).
+
+    Attributes:
+        rates: of the steps, (steps,).
+        losses: of their batches, penalties included, before each step, (steps,).
+    """
+
+    rates: Floats = field(repr=False)
+    losses: Floats = field(repr=False)
+
+    @property
+    def smoothed(self) -> Floats:
+        """The mean of each loss and its five neighbours on either side, (steps,)."""
+        beside = WINDOW // 2
+        return np.convolve(np.pad(self.losses, beside, mode="edge"), np.full(WINDOW, 1 / WINDOW), mode="valid")
+
+    @property
+    def limit(self) -> float:
+        """The rate at which the smoothed loss is least: beyond it, steps undo what those before have gained.
+
+        Gradient descent on a quadratic loss of curvature λ gains up to η = 2/λ.
+        """
+        return float(self.rates[self.smoothed.argmin()])
+
+    @property
+    def rate(self) -> float:
+        """A quarter of the limit (on a quadratic loss, half of 1/λ, the fastest), to one digit."""
+        return float(f"{SHARE * self.limit:.0e}")
+
+    def plot(self) -> Figure:
+        """The losses by rate, with the limit and the rate that is a quarter of it."""
+        from matplotlib import pyplot as plt
+
+        figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+        axes.semilogx(self.rates, self.losses, ".", color="0.6", markersize=4, label="of each batch")
+        axes.semilogx(self.rates, self.smoothed, label=f"mean of {WINDOW}")
+        axes.axvline(self.limit, color="0.5", linestyle=":", label=f"limit ({self.limit:.2g})")
+        axes.axvline(self.rate, color="0.5", linestyle="--", label=f"rate ({self.rate:g})")
+        axes.set(xlabel="learning rate", ylabel="training loss", title="Learning-rate range test")
+        axes.set_ylim(top=2 * self.losses[0] - min(0.0, self.smoothed.min()))
+        axes.grid(alpha=0.3)
+        axes.legend()
+        plt.close(figure)  # a notebook shows the returned figure; left open it would show it twice
+        return figure
+
+
+def range_test(
+    model: keras.Model,
+    train: TrainingPart,
+    config: TrainConfig | None = None,
+    *,
+    lowest: float = 1e-4,
+    highest: float = 1.0,
+    steps: int = 100,
+) -> RangeTest:
+    """One short training, in whose step t of T the learning rate is
+
+        η_t = η_lowest (η_highest / η_lowest)^(t / (T - 1)),    t = 0, ..., T - 1
+
+    (Smith 2017, "Cyclical learning rates for training neural networks", section 3.3, there with a linear rise). It
+    ends early where the loss explodes. The model gets its weights back.
+
+    Args:
+        model: any keras.Model, this package's or not.
+        train: what it shall be trained on.
+        config: how, but for the rate: optimizer, loss, batch size, order and seed.
+        lowest: the rate of the first step.
+        highest: the rate of the last.
+        steps: T.
+    """
+    from recsys_nn.training.compiling import compile_model
+    from recsys_nn.training.objective import objective_of
+    from recsys_nn.training.trainer import prepare
+
+    config = config or TrainConfig()
+    prepare(model, train)
+    objective = objective_of(model, config)
+    compile_model(objective, config.model_copy(update={"schedule": None}), steps=steps)
+    trained: Any = objective.model
+    before, rates, losses = trained.get_weights(), np.geomspace(lowest, highest, steps), []
+    for rate, batch in zip(rates, _batches(train, config), strict=False):
+        trained.optimizer.learning_rate = rate
+        trained.reset_metrics()
+        losses.append(float(trained.train_on_batch(batch.inputs, batch.targets, return_dict=True)["loss"]))
+        if not isfinite(losses[-1]) or abs(losses[-1]) > EXPLODED * abs(losses[0]):
+            break
+    trained.set_weights(before)
+    finite = [loss for loss in losses if isfinite(loss)]
+    return RangeTest(rates[: len(finite)], np.array(finite))
+
+
+def _batches(train: TrainingPart, config: TrainConfig) -> Iterator[Tensors]:
+    """The batches of one epoch after the other."""
+    epoch = 0
+    while True:
+        for block in train.blocks(batch_size=config.batch_size, seed=config.seed, epoch=epoch, shuffle=config.shuffle):
+            for first in range(0, len(block.order), config.batch_size):
+                yield block.tensors.take(block.order[first : first + config.batch_size].astype(np.int64))
+        epoch += 1

@@ -1,0 +1,87 @@
+import keras
+import numpy as np
+import pytest
+
+from recsys_nn import Encoder, RangeTest, SVDConfig, Tensors, TrainConfig, build_model, load_ratings, range_test
+
+SLOPE = 2.0
+CURVATURE = 2 * SLOPE**2  # of the loss (SLOPE w)²
+SGD = TrainConfig(optimizer="sgd", batch_size=1)
+
+
+def parabola() -> tuple[keras.Model, Tensors]:
+    """A model whose loss is (SLOPE w)², with w = 1."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    return model, Tensors(np.array([[SLOPE]]), np.array([0.0]))
+
+
+def test_losses_are_those_of_gradient_descent_with_a_rising_rate():
+    model, data = parabola()
+    found = range_test(model, data, SGD, lowest=0.01, highest=0.1, steps=5)
+    np.testing.assert_allclose(found.rates, [0.01, 0.01 * 10**0.25, 0.01 * 10**0.5, 0.01 * 10**0.75, 0.1])
+    weights = np.cumprod([1.0, *(1 - CURVATURE * found.rates[:-1])])
+    np.testing.assert_allclose(found.losses, (SLOPE * weights) ** 2, rtol=1e-5)
+
+
+def test_the_limit_is_where_gradient_descent_on_a_parabola_stops_gaining():
+    model, data = parabola()
+    found = range_test(model, data, SGD, lowest=0.01, highest=1.0, steps=101)
+    step = 100 ** (1 / 100)
+    assert 2 / CURVATURE / step**6 < found.limit < 2 / CURVATURE * step  # the window reaches five steps ahead
+
+
+def test_the_rate_is_a_quarter_of_the_limit_to_one_digit():
+    rates = np.geomspace(0.01, 1, 41)
+    losses = np.abs(np.log(rates / rates[25]))
+    found = RangeTest(rates, losses)
+    assert found.limit == pytest.approx(0.178, abs=0.001)
+    assert found.rate == 0.04
+
+
+def test_noise_of_single_batches_is_smoothed_away():
+    rates = np.geomspace(1e-4, 1, 100)
+    losses = np.abs(np.arange(100) - 70) / 70
+    noisy = losses.copy()
+    noisy[3] = -0.5  # one lucky batch
+    assert RangeTest(rates, noisy).limit == pytest.approx(RangeTest(rates, losses).limit)
+
+
+def test_it_ends_where_the_loss_explodes():
+    model, data = parabola()
+    found = range_test(model, data, SGD, lowest=1.0, highest=10.0, steps=50)
+    assert len(found.losses) == len(found.rates) == 2  # (1 - 8)² = 49 times the first
+    assert found.losses[1] == pytest.approx(49 * found.losses[0])
+
+
+def test_infinite_losses_are_left_out():
+    model, data = parabola()
+    found = range_test(model, data, SGD, lowest=1e30, highest=1e31, steps=50)
+    assert np.isfinite(found.losses).all()
+    assert found.limit == pytest.approx(1e30)
+
+
+def test_the_model_keeps_its_weights_and_the_test_can_be_repeated():
+    ratings = load_ratings("synthetic", n_users=40, n_items=30, n_ratings=600)
+    encoder = Encoder.fit(ratings)
+    model, data, settings = build_model(SVDConfig(), encoder, seed=3), encoder.encode(ratings), TrainConfig(seed=5)
+    before = model.get_weights()
+    first, second = (range_test(model, data, settings, steps=20) for _ in range(2))
+    np.testing.assert_array_equal(first.losses, second.losses)
+    for kept, weights in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(kept, weights)
+
+
+def test_batches_follow_one_another_through_the_epochs():
+    model, _ = parabola()
+    data = Tensors(np.array([[1.0], [2.0], [3.0]]), np.zeros(3))
+    settings = TrainConfig(optimizer="sgd", batch_size=2, shuffle=False)
+    found = range_test(model, data, settings, lowest=1e-9, highest=1e-8, steps=4)  # rates that move nothing
+    np.testing.assert_allclose(found.losses, [2.5, 9.0, 2.5, 9.0], rtol=1e-5)
+
+
+def test_the_plot_names_limit_and_rate():
+    model, data = parabola()
+    found = range_test(model, data, SGD, lowest=0.01, highest=1.0, steps=60)
+    labels = [text.get_text() for text in found.plot().axes[0].get_legend().get_texts()]
+    assert any(f"rate ({found.rate:g})" in label for label in labels)
+    assert any("limit" in label for label in labels)
