@@ -81,7 +81,7 @@ class SearchConfig(Section):
         timeout: seconds after which no trial begins.
         folds: of a cross-validation that scores each trial; by default the validation part does.
         workers: the processes that trials are carried out in.
-        prune: whether a trial ends at an epoch, from the eleventh on, after which the least validation RMSE so far is
+        prune: whether a trial ends at an epoch, from the tenth on, after which the least validation RMSE so far is
             above the median of earlier trials' there.
     """
 

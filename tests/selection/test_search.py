@@ -131,14 +131,14 @@ def test_ratings_in_memory(grid):
 
 
 def test_bad_trials_are_ended_early_and_kept_as_runs(tmp_path):
-    """After five good trials, one that learns next to nothing is worse than their median at the eleventh epoch."""
+    """After five good trials, one that learns next to nothing is worse than their median at the tenth epoch."""
     rates = [0.02, 0.021, 0.022, 0.023, 0.024, 1e-6]
     search = {"method": "grid", "space": {"training.learning_rate": rates}}
     training = {**RUN["training"], "epochs": 15, "patience": None}
     result = tune(searching(search, training=training), output=tmp_path / "s", progress=False)
     last = result.trials.iloc[-1]
     assert (last["state"], result.trials["state"].tolist()[:-1]) == ("pruned", ["complete"] * 5)
-    assert last["epochs"] == 11
+    assert last["epochs"] == 10
     assert FinishedRun.load(tmp_path / "s" / "trials" / "0005").predictor.encoder.n_ratings == 972
 
 

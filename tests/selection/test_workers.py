@@ -62,7 +62,7 @@ def test_processes_know_the_kinds_of_a_script_and_share_the_cpus():
 
 
 def test_processes_end_with_the_one_that_began_them():
-    process = script("""
+    process = script(r"""
         def job():
             os.write(1, f"{os.getpid()}\n".encode())
             time.sleep(600)
