@@ -31,7 +31,8 @@ def run_commands(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
             # Run whole by .ci/run; here it must exist.
             subprocess.run(["make", "--dry-run", *command[1:]], cwd=ROOT, check=True, capture_output=True)
         elif command[:2] == ["python", "-m"]:
-            assert (ROOT / command[2].replace(".", "/") / "__main__.py").is_file()
+            module = ROOT / command[2].replace(".", "/")
+            assert (module / "__main__.py").is_file() or module.with_suffix(".py").is_file()
         elif command[0] == "python":
             assert command[1].startswith("benchmarks/")
             assert (ROOT / command[1]).is_file()
