@@ -21,7 +21,7 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.ensembling import tempered
 from recsys_nn.errors import ConfigError
-from recsys_nn.evaluation.evaluate import Evaluation, evaluate
+from recsys_nn.evaluation.evaluate import Evaluation, evaluate, rmse_of
 from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.models import ModelConfig, build_model
 from recsys_nn.prediction.calibration import Calibration
@@ -283,11 +283,6 @@ def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, r
             "(model.bias_l2: null)",
             stacklevel=3,
         )
-
-
-def rmse_of(predictor: Predictor, ratings: Ratings) -> float:
-    """The RMSE of a predictor, where nothing else of an :func:`evaluate` is asked for."""
-    return rmse(ratings.frame["rating"], predictor.predict(ratings)["prediction"])
 
 
 @contextmanager

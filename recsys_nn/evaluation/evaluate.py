@@ -150,6 +150,11 @@ def _of_probabilities(table: pd.DataFrame, actual: npt.NDArray[np.float64]) -> d
     return found
 
 
+def rmse_of(predictor: Predictor, ratings: Ratings) -> float:
+    """The RMSE of a predictor, where nothing else of an :func:`evaluate` is asked for."""
+    return rmse(ratings.frame["rating"], predictor.predict(ratings)["prediction"])
+
+
 def check_scale(ratings: Ratings, scale: tuple[float, float]) -> None:
     """A DataError where ratings lie outside the scale that a model was trained for, and so can predict."""
     values = ratings.frame["rating"]

@@ -12,7 +12,7 @@ import pandas as pd
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ConfigError, TrainingError
-from recsys_nn.experiment import rmse_of
+from recsys_nn.evaluation.evaluate import rmse_of
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.selection.curve import Curve
 from recsys_nn.selection.drawing import GREY, Scale, draw_heat_map, draw_lines, label, new_figure
