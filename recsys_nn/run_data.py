@@ -121,8 +121,21 @@ def described(part: Ratings) -> dict[str, Any]:
 
 def fingerprint(ratings: Ratings) -> str:
     """SHA-256 over 64-bit hashes of the rows (ids, ratings, timestamps and features of ratings) in their order."""
-    hashes = pd.util.hash_pandas_object(ratings.frame, index=False).to_numpy()
+    return _of_frame(ratings.frame)
+
+
+def _of_frame(frame: pd.DataFrame) -> str:
+    hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     return hashlib.sha256(hashes.astype("<u8").tobytes()).hexdigest()
+
+
+def fingerprints(split: Split) -> dict[str, str]:
+    """Of the parts of a split and of the features of users and items, by what they are of."""
+    parts = {"training": split.train, "validation": split.validation, "test": split.test}
+    tables = {"users": split.train.user_features, "items": split.train.item_features}
+    return {f"{name} part": fingerprint(part) for name, part in parts.items()} | {
+        f"table of features of {side}": _of_frame(table) for side, table in tables.items() if table is not None
+    }
 
 
 def as_json(values: Mapping[str, Any]) -> str:

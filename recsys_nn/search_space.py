@@ -9,10 +9,10 @@ from math import log10
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from recsys_nn.errors import ConfigError
-from recsys_nn.validation import Section
+from recsys_nn.validation import Section, validated
 
 USUAL_TRIALS = 20
 
@@ -24,7 +24,7 @@ class Range(Section):
         low: the least.
         high: the greatest.
         log: whether equal factors are equally likely, not equal differences.
-        step: the distance of neighbours.
+        step: the distance of neighbours, which divides that of the ends.
     """
 
     low: int | float
@@ -35,12 +35,19 @@ class Range(Section):
     @model_validator(mode="after")
     def _holds_numbers(self) -> Range:
         if self.low >= self.high:
-            raise ConfigError(f"search.space: a range from {self.low} to {self.high} holds no numbers")
+            raise ValueError(f"a range from {self.low} to {self.high} holds no numbers")
         if self.log and self.low <= 0:
-            raise ConfigError(f"search.space: a logarithmic range cannot begin at {self.low}")
+            raise ValueError(f"a logarithmic range cannot begin at {self.low}")
         if self.log and self.step is not None:
-            raise ConfigError("search.space: the numbers of a logarithmic range have no step")
+            raise ValueError("the numbers of a logarithmic range have no step")
+        if self.step is not None and not self._reached(self.high):
+            raise ValueError(f"steps of {self.step} from {self.low} do not end at {self.high}")
         return self
+
+    def _reached(self, value: float) -> bool:
+        """Whether whole steps lead to it."""
+        steps = (value - self.low) / (self.step or 1)
+        return abs(steps - round(steps)) < 1e-6
 
     @property
     def whole(self) -> bool:
@@ -53,7 +60,9 @@ class Range(Section):
         return self.low, self.high
 
     def __contains__(self, value: Any) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or self._reached(value)
 
     def grid(self, key: str) -> list[int | float]:
         """Its numbers, where they can be counted."""
@@ -62,7 +71,7 @@ class Range(Section):
             tried = np.geomspace(self.low, self.high, 4) if self.log else np.linspace(self.low, self.high, 4)
             as_list = ", ".join(f"{value:.{max(0, 2 - round(log10(abs(value) or 1)))}f}" for value in tried)
             raise ConfigError(f"search.space.{key}: a grid needs a list of values, such as [{as_list}], or a step")
-        return list(np.arange(self.low, self.high + step / 2, step).tolist())
+        return [self.low + step * place for place in range(round((self.high - self.low) / step) + 1)]
 
 
 Choices = Annotated[tuple[Any, ...], Field(min_length=1)]
@@ -93,6 +102,11 @@ class SearchConfig(Section):
     workers: int = Field(1, ge=1)
     prune: bool = True
 
+    @field_validator("space", mode="before")
+    @classmethod
+    def _ranges_and_choices(cls, space: Any) -> Any:
+        return {key: _values(key, each) for key, each in space.items()} if isinstance(space, Mapping) else space
+
     @property
     def most_trials(self) -> int | None:
         """The number of trials that are at most carried out; None where time alone bounds them."""
@@ -118,6 +132,17 @@ class SearchConfig(Section):
         """
         values = {key: each.grid(key) if isinstance(each, Range) else each for key, each in self.space.items()}
         return [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
+
+
+def _values(key: str, given: Any) -> Any:
+    if isinstance(given, Mapping):
+        try:
+            return validated(Range, given, ("search", "space", key))
+        except ValueError as error:
+            raise ConfigError(f"search.space.{key}: {error}") from None
+    if isinstance(given, Range | list | tuple):
+        return given
+    raise ConfigError(f"search.space.{key}: {given!r} is neither a list of choices nor a range {{low: ..., high: ...}}")
 
 
 def label(value: Any) -> bool | int | float | str | None:

@@ -18,6 +18,7 @@ from recsys_nn.data.splits import Split
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.models import model_kind
 from recsys_nn.models.baseline import BaselineConfig
+from recsys_nn.run_data import fit_encoder
 
 OF_DATA = {
     "source": "Where the ratings are.",
@@ -71,6 +72,9 @@ def suggest(
     choices = [Choice("seed", seed, "Of the split, the first weights and the order: the same seed, the same run.")]
     if output is not None:
         choices.append(Choice("output", output, "The run folder that is written."))
+    low, high = ratings.scale
+    if low == high:
+        raise DataError(f"all ratings are {low:g}: there is nothing to be learned from them")
     choices += _of_data(data, ratings)
     split = _parts(choices, ratings)
     facts = Facts.of(split.train)
@@ -136,4 +140,5 @@ def _parts(choices: list[Choice], ratings: Ratings) -> Split:
     split = config.data.split.apply(ratings, config.seed)
     if not len(split.validation):
         raise ConfigError("data.split.validation: it is what a suggestion is judged by; let it be above 0")
+    fit_encoder(split, config.data.features)  # which refuses what nothing can be learned from
     return split

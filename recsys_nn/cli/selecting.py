@@ -40,14 +40,15 @@ def cross_validate(
     resolved = load_config(config, overrides=overrides or [])
     if output is not None:
         resolved = resolved.model_copy(update={"output": str(output)})
-    if refit and resolved.output is not None:
+    if refit:
+        if resolved.output is None:
+            raise ConfigError("output: say where the run of --refit is kept (--output DIR)")
         check_place(resolved.output, overwrite=overwrite)
     result = validate(resolved, folds=folds, workers=workers)
     _print_folds(result)
     if refit:
         _print_figures(train_on_all(result, overwrite=overwrite).metrics)
-        if resolved.output is not None:
-            out.print(f"Run folder: {os.path.relpath(resolved.output)}", highlight=False, soft_wrap=True)
+        out.print(f"Run folder: {os.path.relpath(resolved.output or '')}", highlight=False, soft_wrap=True)
 
 
 def tune(

@@ -95,7 +95,8 @@ def named(values: Sequence[Any] | Mapping[str, Any]) -> dict[Any, Any]:
         raise ConfigError("values: there are none to try")
     if isinstance(values, Mapping):
         return dict(values)
-    return {value if isinstance(value, int | float | str) else label(value): value for value in values}
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    return {value if isinstance(value, int | float | str) else label(value): value for value in plain}
 
 
 def seeded(config: RunConfig, seed: int) -> RunConfig:

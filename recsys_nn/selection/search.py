@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from recsys_nn.experiment import run_on_split
 from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.run_data import fingerprint, load_split
+from recsys_nn.run_data import fingerprints, load_split
 from recsys_nn.search_space import SearchConfig
 from recsys_nn.selection.cross_validation import cross_validated, refit
 from recsys_nn.selection.search_progress import SearchProgress
@@ -139,7 +138,7 @@ def _searched(
 ) -> SearchResult:
     from recsys_nn.selection.study import Study
 
-    study = Study(config, fingerprint(split.without_validation().train), folder)
+    study = Study(config, fingerprints(split), folder)
     try:
         with SearchProgress(search, study, enabled=progress) as shown:
             unjudged = Split(split.train, split.validation)
@@ -151,20 +150,18 @@ def _searched(
         study.close()
     if best is None:
         raise TrainingError(f"no trial came to its end: {_reasons(trials)}")
-    winner = best.model_copy(update={"refit": True, "output": str(folder / WINNER)})
+    best = best.model_copy(update={"refit": True})
+    winner = best.model_copy(update={"output": str(folder / WINNER)})
     predictor, metrics = _winner(winner, search, split, folder, progress=progress)
-    result = SearchResult(config, trials, winner, predictor, metrics, folder if kept else None)
+    result = SearchResult(config, trials, best, predictor, metrics, folder if kept else None)
     if kept:
         _write(folder, result)
     return result
 
 
 def _jobs(study: Study, search: SearchConfig, split: Split) -> Iterator[Callable[[], Outcome]]:
-    began = time.monotonic()
     for trial in study.trials():
         yield partial(trial.carried_out, split, search.folds)
-        if search.timeout is not None and time.monotonic() - began >= search.timeout:
-            return
 
 
 def _winner(

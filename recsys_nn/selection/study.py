@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from recsys_nn.selection.trial import STUDY, Outcome, Trial, opened_storage
 BUDGET = {"trials", "timeout", "workers"}
 """What may change between the parts of a search."""
 PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10)
-_FILE, _ABOUT, _OUTCOME = "search.db", "about", "outcome"
+MOST_LOSSES = 3
+_FILE, _ABOUT, _OUTCOME, _LOSSES = "search.db", "about", "outcome", "losses"
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "diverged": TrialState.COMPLETE}
 
 
@@ -33,14 +35,14 @@ class Study:
 
     Args:
         config: of the search.
-        data: the fingerprint of the ratings that trials are trained and judged on.
+        data: the fingerprints of the ratings and features that trials are trained and judged on.
         folder: of the search.
 
     Raises:
         ArtifactError: where the folder holds another search.
     """
 
-    def __init__(self, config: RunConfig, data: str, folder: Path) -> None:
+    def __init__(self, config: RunConfig, data: Mapping[str, str], folder: Path) -> None:
         assert config.search is not None
         self._config, self._search, self._folder = config, config.search, folder
         self._url = f"sqlite:///{(folder / _FILE).resolve()}"
@@ -63,10 +65,24 @@ class Study:
         self._storage.engine.dispose()
 
     def trials(self) -> Iterator[Trial]:
-        """The trials to come, each drawn when it is asked for, until all of the budget or the grid are begun."""
-        most = self._search.most_trials
-        while most is None or len(self._counted()) < most:
-            yield self._drawn()
+        """The trials to come, each drawn when it is asked for, until all of the budget or the grid are begun.
+
+        Values that a config refuses together are told as a failed trial.
+        """
+        most, began = self._search.most_trials, time.monotonic()
+        while (most is None or len(self._counted()) < most) and not self._exhausted():
+            if self._search.timeout is not None and time.monotonic() - began >= self._search.timeout:
+                return
+            drawn = self._drawn()
+            try:
+                config = self._config_of(drawn.params)
+            except ConfigError as error:
+                self.tell(Outcome(drawn.number, "failed", np.nan, message=str(error)))
+                continue
+            place = str(self._folder / "trials" / f"{drawn.number:04d}")
+            config = config.model_copy(update={"output": place, "refit": False})
+            pruner = PRUNER if self._search.prune else None
+            yield Trial(drawn.number, self._id(drawn.number), self._url, config, pruner)
 
     def tell(self, outcome: Outcome) -> None:
         """Records how a trial ended."""
@@ -112,9 +128,9 @@ class Study:
     def _begin(self, about: Mapping[str, Any]) -> None:
         if self._search.method == "grid":
             for point in self._search.grid:
-                self._study.enqueue_trial({key: label(value) for key, value in point.items()})
+                self._study.enqueue_trial({key: label(value) for key, value in point.items()}, skip_if_exists=True)
         elif own := {key: label(value) for key, value in self._own_values() if value in self._search.space[key]}:
-            self._study.enqueue_trial(own)
+            self._study.enqueue_trial(own, skip_if_exists=True)
         self._study.set_user_attr(_ABOUT, about)
 
     def _own_values(self) -> Iterator[tuple[str, Any]]:
@@ -127,12 +143,18 @@ class Study:
                 yield key, value
 
     def _begin_again_what_was_lost(self) -> None:
-        """No process is at work on this study, so that a trial that still runs was lost, and is to be tried again."""
+        """No process is at work on this study, so that a trial that still runs was lost, and is to be tried again; but
+        not for ever, since it may be what the process was lost by."""
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if _OUTCOME in trial.user_attrs:
                 self._end(_from_attribute(trial.user_attrs[_OUTCOME]))
+                continue
+            losses = trial.user_attrs.get(_LOSSES, 0) + 1
+            if losses == MOST_LOSSES:
+                told = f"lost {losses} times with the process that was at work on it"
+                self.tell(Outcome(trial.number, "failed", np.nan, message=told))
             else:
-                self._study.enqueue_trial(trial.params)
+                self._study.enqueue_trial(trial.params, user_attrs={_LOSSES: losses})
                 self._study.tell(trial.number, state=TrialState.FAIL)
 
     def _counted(self) -> list[FrozenTrial]:
@@ -141,17 +163,18 @@ class Study:
         ended = [trial for trial in trials if _OUTCOME in trial.user_attrs]
         return ended + [trial for trial in trials if trial.state == TrialState.RUNNING]
 
-    def _drawn(self) -> Trial:
+    def _exhausted(self) -> bool:
+        """Whether all of a grid is begun."""
+        return self._search.method == "grid" and not self._study.get_trials(False, states=(TrialState.WAITING,))
+
+    def _drawn(self) -> optuna.Trial:
         seed = int(np.random.SeedSequence([self._config.seed, len(self._counted())]).generate_state(1)[0])
         self._study.sampler = (
             optuna.samplers.TPESampler(seed=seed)
             if self._search.method == "tpe"
             else optuna.samplers.RandomSampler(seed=seed)
         )
-        trial = self._study.ask({key: _distribution(values) for key, values in self._search.space.items()})
-        place = str(self._folder / "trials" / f"{trial.number:04d}")
-        config = self._config_of(trial.params).model_copy(update={"output": place, "refit": False})
-        return Trial(trial.number, self._id(trial.number), self._url, config, PRUNER if self._search.prune else None)
+        return self._study.ask({key: _distribution(values) for key, values in self._search.space.items()})
 
     def _id(self, number: int) -> int:
         study = self._storage.get_study_id_from_name(STUDY)
@@ -203,10 +226,10 @@ def _distribution(values: Range | tuple[Any, ...]) -> BaseDistribution:
     return FloatDistribution(values.low, values.high, log=values.log, step=values.step)
 
 
-def _about(config: RunConfig, data: str) -> dict[str, Any]:
+def _about(config: RunConfig, data: Mapping[str, str]) -> dict[str, Any]:
     """What makes trials comparable: the config without its place and budget, and the ratings."""
     values = config.model_dump(mode="json", exclude={"output": True, "refit": True, "search": BUDGET})
-    return {**values, "ratings": data}
+    return {**values, **data}
 
 
 def _as_attribute(outcome: Outcome) -> dict[str, Any]:

@@ -62,13 +62,18 @@ class Trial:
     pruner: optuna.pruners.BasePruner | None
 
     def carried_out(self, split: Split, folds: int | None) -> Outcome:
-        """The run on a split, or the runs on ``folds`` folds of its training part, and how that ended."""
+        """The run on a split, or the runs on ``folds`` folds of its training part, and how that ended.
+
+        It is pruned on the split, or in the first fold. Whatever goes wrong in it is told, and the search goes on.
+        """
         try:
             return self._scored(split, folds)
         except TrainingError as error:
             return Outcome(self.number, "diverged", float("inf"), message=str(error))
         except RecsysError as error:
             return Outcome(self.number, "failed", float("nan"), message=str(error))
+        except Exception as error:  # whatever Keras and TensorFlow raise
+            return Outcome(self.number, "failed", float("nan"), message=f"{type(error).__name__}: {error}")
 
     def _scored(self, split: Split, folds: int | None) -> Outcome:
         storage = opened_storage(self.storage)
@@ -80,9 +85,7 @@ class Trial:
             for number, part in enumerate(kfold(split.train, folds, seed=self.config.seed), 1):
                 place = self.config.output and str(Path(self.config.output) / f"fold-{number}")
                 config = self.config.model_copy(update={"output": place})
-                callbacks = [] if done else [judge]
-                done.append(self._run(config, Split(part.train, part.test), callbacks))
-                judge.judge(self.config.training.epochs + number, _mean_score(done))
+                done.append(self._run(config, Split(part.train, part.test), [] if done else [judge]))
                 if judge.pruned:
                     break
             return self._outcome(done, pruned=judge.pruned)
@@ -107,7 +110,10 @@ class Trial:
 
 
 class _Judge(keras.callbacks.Callback):
-    """Tells the study of each epoch and ends a training that the pruner finds bad."""
+    """Tells the study of the validation RMSE of each epoch and ends a training that the pruner finds bad.
+
+    What reports none (``binary`` heads, metrics of one's own) comes to its end: other errors would not compare.
+    """
 
     def __init__(self, trial: Trial, storage: optuna.storages.RDBStorage) -> None:
         super().__init__()
@@ -116,24 +122,18 @@ class _Judge(keras.callbacks.Callback):
         self._study = optuna.load_study(study_name=STUDY, storage=storage)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.judge(epoch + 1, validation_error(logs or {}))
-        if self.pruned:
-            self.model.stop_training = True
-
-    def judge(self, step: int, error: float) -> None:
-        self._storage.set_trial_intermediate_value(self._trial.id, step, error)
+        if "val_rmse" not in (logs := logs or {}):
+            return
+        self._storage.set_trial_intermediate_value(self._trial.id, epoch + 1, float(logs["val_rmse"]))
         if self._trial.pruner is not None:
             self.pruned = self._trial.pruner.prune(self._study, self._storage.get_trial(self._trial.id))
+        if self.pruned:
+            self.model.stop_training = True
 
 
 def opened_storage(url: str) -> optuna.storages.RDBStorage:
     """A storage in which processes wait for each other's writing."""
     return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-
-
-def validation_error(logs: Mapping[str, Any]) -> float:
-    """What trials are compared by at an epoch: the validation RMSE, or the loss of what reports none."""
-    return float(logs["val_rmse"] if "val_rmse" in logs else logs["val_loss"])
 
 
 def _mean_score(done: list[ExperimentResult]) -> float:

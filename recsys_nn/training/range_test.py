@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.data.tensors import Tensors, TrainingPart
+from recsys_nn.errors import TrainingError
 from recsys_nn.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ WINDOW = 11
 """Steps over which losses are averaged: those of single batches differ by more than a step changes them."""
 SHARE = 0.25
 """Of the limit, what is taken for a rate."""
-EXPLODED = 10.0
-"""A loss that has grown so many times beyond the first has nothing more to say."""
+EXPLODED, LEAST_LOSS = 10.0, 1e-6
+"""A loss that has grown so many times beyond the first, or this, has nothing more to say."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,9 @@ def range_test(
         lowest: the rate of the first step.
         highest: the rate of the last.
         steps: T.
+
+    Raises:
+        TrainingError: where the loss of the first batch is no number.
     """
     from recsys_nn.training.compiling import compile_model
     from recsys_nn.training.objective import objective_of
@@ -108,14 +112,18 @@ def range_test(
     compile_model(objective, config.model_copy(update={"schedule": None}), steps=steps)
     trained: Any = objective.model
     before, rates, losses = trained.get_weights(), np.geomspace(lowest, highest, steps), []
-    for rate, batch in zip(rates, _batches(train, config), strict=False):
-        trained.optimizer.learning_rate = rate
-        trained.reset_metrics()
-        losses.append(float(trained.train_on_batch(batch.inputs, batch.targets, return_dict=True)["loss"]))
-        if not isfinite(losses[-1]) or abs(losses[-1]) > EXPLODED * abs(losses[0]):
-            break
-    trained.set_weights(before)
+    try:
+        for rate, batch in zip(rates, _batches(train, config), strict=False):
+            trained.optimizer.learning_rate = rate
+            trained.reset_metrics()
+            losses.append(float(trained.train_on_batch(batch.inputs, batch.targets, return_dict=True)["loss"]))
+            if not isfinite(losses[-1]) or abs(losses[-1]) > EXPLODED * max(abs(losses[0]), LEAST_LOSS):
+                break
+    finally:
+        trained.set_weights(before)
     finite = [loss for loss in losses if isfinite(loss)]
+    if not finite:
+        raise TrainingError(f"the loss is {losses[0]} before the first step: no rate can be found")
     return RangeTest(rates[: len(finite)], np.array(finite))
 
 

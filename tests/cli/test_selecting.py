@@ -51,6 +51,11 @@ def test_an_output_without_a_refit_is_refused(run, write):
     )
 
 
+def test_a_refit_without_a_place_is_refused_before_the_folds(run, write):
+    code, out, err = run("cross-validate", write(output=None), "--refit")
+    assert (code, out, err) == (2, "", "recsys-nn: output: say where the run of --refit is kept (--output DIR)\n")
+
+
 def test_a_search_tells_its_trials_the_best_and_the_test_part(run, write, tmp_path):
     code, out, err = run("tune", write(search=SEARCH))
     assert (code, err) == (0, "")

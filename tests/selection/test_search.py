@@ -6,6 +6,7 @@ import sys
 import time
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 import yaml
@@ -24,6 +25,8 @@ from recsys_nn import (
     tune,
 )
 from recsys_nn.finished_run import FinishedRun
+from recsys_nn.search_space import Range, SearchConfig
+from recsys_nn.selection.study import MOST_LOSSES, Study
 
 DATA = {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 1200}}
 RUN = {
@@ -32,7 +35,7 @@ RUN = {
     "model": {"kind": "svd", "embedding_dim": 3, "l2": 1e-3},
     "training": {"epochs": 6, "patience": 2, "batch_size": 400, "learning_rate": 0.02, "engine": "keras"},
 }
-GRID = {"method": "grid", "space": {"model.embedding_dim": [1, 2], "model.l2": [1e-4, 1e-2]}}
+GRID = {"method": "grid", "space": {"model.embedding_dim": [1, 2]}}
 RANDOM = {
     "method": "random",
     "trials": 2,
@@ -49,12 +52,17 @@ def grid(tmp_path_factory):
     return tune(searching(GRID), output=tmp_path_factory.mktemp("searches") / "grid", progress=False)
 
 
-def test_a_grid_is_every_combination_each_an_ordinary_run(grid):
-    points = [(1, 1e-4), (1, 1e-2), (2, 1e-4), (2, 1e-2)]
-    assert list(zip(grid.trials["model.embedding_dim"], grid.trials["model.l2"], strict=True)) == points
+def test_a_grid_is_every_combination():
+    search = SearchConfig(space={"a": [1, 2], "b": [[3], None]}, method="grid")
+    assert search.grid == [{"a": 1, "b": [3]}, {"a": 1, "b": None}, {"a": 2, "b": [3]}, {"a": 2, "b": None}]
+    assert (search.most_trials, search.model_copy(update={"trials": 3}).most_trials) == (4, 3)
+
+
+def test_each_trial_is_an_ordinary_run(grid):
+    assert grid.trials["model.embedding_dim"].tolist() == [1, 2]
     split = random_split(load_ratings("synthetic", **DATA["options"]), seed=3)
-    for row, (dim, l2) in zip(grid.trials.to_dict("records"), points, strict=True):
-        model = {"kind": "svd", "embedding_dim": dim, "l2": l2}
+    for row in grid.trials.to_dict("records"):
+        model = {**RUN["model"], "embedding_dim": row["model.embedding_dim"]}
         alone = run_experiment({**RUN, "model": model}, progress=False)
         assert row["rmse"] == alone.metrics["validation_rmse"]
         assert (row["state"], row["best_epoch"]) == ("complete", alone.run.best_epoch)
@@ -66,7 +74,7 @@ def test_a_grid_is_every_combination_each_an_ordinary_run(grid):
 
 def test_the_winner_is_refitted_on_all_training_rows_and_judged_once(grid):
     best = grid.trials.sort_values("rmse").iloc[0]
-    model = {**RUN["model"], "embedding_dim": int(best["model.embedding_dim"]), "l2": float(best["model.l2"])}
+    model = {**RUN["model"], "embedding_dim": int(best["model.embedding_dim"])}
     alone = run_experiment({**RUN, "model": model, "refit": True}, progress=False)
     assert grid.score == best["rmse"] == alone.metrics["validation_rmse"]
     assert grid.metrics["rmse"] == alone.metrics["rmse"]
@@ -108,11 +116,6 @@ def test_the_values_of_the_config_are_tried_first(tmp_path):
     assert (first["training.learning_rate"], first["model.embedding_dim"]) == (0.02, 3)
 
 
-def test_processes_score_as_this_one_does(grid, tmp_path):
-    result = tune(searching({**GRID, "workers": 2}), output=tmp_path / "search", progress=False)
-    np.testing.assert_allclose(result.trials["rmse"], grid.trials["rmse"], rtol=1e-4)
-
-
 def test_folds_score_by_their_mean(tmp_path):
     search = {"method": "grid", "space": {"model.embedding_dim": [2]}, "folds": 2}
     result = tune(searching(search), output=tmp_path / "search", progress=False)
@@ -125,21 +128,30 @@ def test_folds_score_by_their_mean(tmp_path):
 
 
 def test_ratings_in_memory(grid):
-    first = {"method": "grid", "space": {"model.embedding_dim": [1], "model.l2": [1e-4]}}
+    first = {"method": "grid", "space": {"model.embedding_dim": [1]}}
     result = tune(searching(first, data={}), load_ratings("synthetic", **DATA["options"]), progress=False)
     assert result.score == grid.trials["rmse"][0]
 
 
-def test_bad_trials_are_ended_early_and_kept_as_runs(tmp_path):
-    """After five good trials, one that learns next to nothing is worse than their median at the tenth epoch."""
-    rates = [0.02, 0.021, 0.022, 0.023, 0.024, 1e-6]
-    search = {"method": "grid", "space": {"training.learning_rate": rates}}
-    training = {**RUN["training"], "epochs": 15, "patience": None}
-    result = tune(searching(search, training=training), output=tmp_path / "s", progress=False)
-    last = result.trials.iloc[-1]
-    assert (last["state"], result.trials["state"].tolist()[:-1]) == ("pruned", ["complete"] * 5)
-    assert last["epochs"] == 10
-    assert FinishedRun.load(tmp_path / "s" / "trials" / "0005").predictor.encoder.n_ratings == 972
+@pytest.fixture
+def quick_to_judge(monkeypatch):
+    """Trials are pruned after one other, from their second epoch on."""
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=2)
+    monkeypatch.setattr("recsys_nn.selection.study.PRUNER", pruner)
+
+
+def test_bad_trials_are_ended_early_and_kept_as_runs(tmp_path, quick_to_judge):
+    search = {"method": "grid", "space": {"training.learning_rate": [0.02, 1e-6]}}
+    result = tune(searching(search), output=tmp_path / "search", progress=False)
+    assert result.trials["state"].tolist() == ["complete", "pruned"]
+    assert result.trials["epochs"].tolist()[1] == 2
+    pruned = FinishedRun.load(tmp_path / "search" / "trials" / "0001")
+    assert pruned.predictor.encoder.n_ratings == 972
+
+
+def test_pruning_can_be_left_out(quick_to_judge):
+    search = {"method": "grid", "space": {"training.learning_rate": [0.02, 1e-6]}, "prune": False}
+    assert tune(searching(search), progress=False).trials["state"].tolist() == ["complete", "complete"]
 
 
 def test_trials_that_diverge_or_cannot_be_carried_out_are_told_and_the_search_goes_on(tmp_path):
@@ -162,8 +174,17 @@ def test_trials_that_diverge_or_cannot_be_carried_out_are_told_and_the_search_go
         ({"space": {}}, "search.space: "),
         ({"space": {"model.embeding_dim": [1]}}, "search.space: model.embeding_dim: .*did you mean 'embedding_dim'"),
         ({"space": {"model.embedding_dim": [2, -1]}}, "search.space: model.embedding_dim: .*not -1"),
-        ({"space": {"model.l2": {"low": 1, "high": 0}}}, "a range from 1.* to 0.* holds no numbers"),
-        ({"space": {"model.l2": {"low": 0, "high": 1, "log": True}}}, "a logarithmic range cannot begin at 0"),
+        (
+            {"space": {"model.l2": {"low": 1, "high": 0}}},
+            "search.space.model.l2: .*a range from 1.* to 0.* holds no nu",
+        ),
+        (
+            {"space": {"model.l2": {"low": 0, "high": 1, "log": True}}},
+            "model.l2: .*a logarithmic range cannot begin at",
+        ),
+        ({"space": {"model.l2": {"low": 1, "high": 9, "step": 5}}}, "steps of 5 from 1 do not end at 9"),
+        ({"space": {"model.l2": {"low": 1, "hihg": 2}}}, "search.space.model.l2.hihg: .*; did you mean 'high'"),
+        ({"space": {"model.l2": 0.1}}, "search.space.model.l2: 0.1 is neither a list of choices nor a range"),
         ({"space": {"model.l2": {"low": -1, "high": 1}}}, "search.space: model.l2: "),
         ({"space": {"data.source": ["a.csv"]}}, "search.space.data.source: trials differ in model, training"),
         ({"space": {"model.l2": {"low": 0.0, "high": 1.0}}, "method": "grid"}, "search.space.model.l2: a grid needs"),
@@ -174,6 +195,88 @@ def test_trials_that_diverge_or_cannot_be_carried_out_are_told_and_the_search_go
 def test_a_search_that_cannot_be_is_refused_before_a_trial(search, message):
     with pytest.raises(ConfigError, match=message):
         tune(searching(search))
+
+
+def test_values_that_are_refused_together_are_a_failed_trial():
+    search = {"method": "grid", "space": {"model.kind": ["svd", "mlp"], "model.depth": [1]}}
+    training = {**RUN["training"], "epochs": 1}
+    result = tune(searching(search, model={"kind": "mlp"}, training=training), progress=False)
+    assert result.trials["state"].tolist() == ["failed", "complete"]
+    assert "model.depth: there is no such key" in result.trials["message"][0]
+
+
+def test_an_error_of_keras_is_a_failed_trial():
+    optimizers = [{"name": "adam", "beta_1": "x"}, "adam"]
+    search = {"method": "grid", "space": {"training.optimizer": optimizers}}
+    result = tune(searching(search, training={**RUN["training"], "epochs": 1}), progress=False)
+    assert result.trials["state"].tolist() == ["failed", "complete"]
+    assert "Error: " in result.trials["message"][0]
+
+
+def test_what_reports_no_rmse_is_not_pruned_by_the_errors_of_others(quick_to_judge):
+    """A log loss, .6 and more, is not worse than a root mean squared error of .5."""
+    search = {"method": "grid", "space": {"model.head": ["regression", "binary"]}}
+    result = tune(searching(search, data={**DATA, "liked": 4}), progress=False)
+    assert result.trials["state"].tolist() == ["complete", "complete"]
+
+
+def test_a_trial_that_is_lost_again_and_again_is_given_up(tmp_path):
+    config = load_config(searching({"method": "grid", "space": {"model.embedding_dim": [1]}}))
+    for number in range(MOST_LOSSES):
+        study = Study(config, {}, tmp_path)
+        assert [trial.number for trial in study.trials()] == [number]
+        study.close()
+    study = Study(config, {}, tmp_path)
+    assert list(study.trials()) == []
+    assert study.table["state"].tolist() == ["lost"] * (MOST_LOSSES - 1) + ["failed"]
+    assert "lost 3 times with the process" in study.table["message"].iloc[-1]
+
+
+def test_a_grid_that_was_being_written_down_is_written_whole(tmp_path, monkeypatch):
+    config = load_config(searching({"method": "grid", "space": {"model.embedding_dim": [2, 3, 4]}}))
+    written = optuna.Study.enqueue_trial
+
+    def until_the_second(study, params, **options):
+        if params["model.embedding_dim"] == 4:
+            raise KeyboardInterrupt
+        written(study, params, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(optuna.Study, "enqueue_trial", until_the_second)
+        Study(config, {}, tmp_path)
+    study = Study(config, {}, tmp_path)
+    assert [trial.config.model.embedding_dim for trial in study.trials()] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        ({"low": 1, "high": 3}, [1, 2, 3]),
+        ({"low": 1, "high": 11, "step": 5}, [1, 6, 11]),
+        ({"low": 0.0, "high": 0.3, "step": 0.1}, pytest.approx([0, 0.1, 0.2, 0.3])),
+    ],
+)
+def test_the_grid_of_a_range_goes_from_end_to_end(given, values):
+    assert Range(**given).grid("key") == values
+
+
+def test_a_range_holds_what_its_steps_reach():
+    assert [number in Range(low=4, high=28, step=4) for number in (4, 8, 10, 28, 32, True)] == [
+        *(True, True, False, True, False, False)
+    ]
+
+
+def test_another_validation_part_or_table_of_features_is_another_search(tmp_path):
+    config = load_config(searching(GRID))
+    Study(config, {"validation part": "a", "table of features of users": "x"}, tmp_path).close()
+    with pytest.raises(ArtifactError, match="holds a search with another validation part"):
+        Study(config, {"validation part": "b", "table of features of users": "x"}, tmp_path)
+    with pytest.raises(ArtifactError, match="holds a search with another table of features of users"):
+        Study(config, {"validation part": "a", "table of features of users": "y"}, tmp_path)
+
+
+def test_the_best_config_has_the_output_of_its_own_run(grid):
+    assert (grid.config.output, grid.best.output) == (None, None)
 
 
 def test_without_a_validation_part_there_is_nothing_to_score_by():
@@ -194,8 +297,9 @@ def test_a_folder_of_something_else_is_left_alone(grid, tmp_path):
         tune(searching(GRID), output=grid.path)
 
 
-def test_a_search_that_was_killed_loses_only_the_trials_at_work(tmp_path):
-    config = searching({**RANDOM, "trials": 4, "workers": 2}, output=str(tmp_path / "killed"))
+def test_a_search_in_processes_that_was_killed_loses_only_the_trials_at_work(grid, tmp_path):
+    space = {"model.embedding_dim": [1, 2, 3, 4]}
+    config = searching({"method": "grid", "space": space, "workers": 2}, output=str(tmp_path / "killed"))
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-c", "from recsys_nn.cli import main; main()", "tune", str(tmp_path / "run.yaml")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -210,4 +314,6 @@ def test_a_search_that_was_killed_loses_only_the_trials_at_work(tmp_path):
     assert states["complete"] == 4
     assert states.get("lost", 0) <= 2
     assert kept
+    scores = result.trials[result.trials["state"] == "complete"].set_index("model.embedding_dim")["rmse"]
+    np.testing.assert_allclose(scores[[1, 2]], grid.trials["rmse"], rtol=1e-4)
     assert (folder / "winner" / "manifest.json").is_file()
