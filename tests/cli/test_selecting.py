@@ -12,7 +12,7 @@ RUN = {
     "seed": 3,
     "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 1200}},
     "model": {"kind": "svd", "embedding_dim": 3},
-    "training": {"epochs": 4, "batch_size": 200, "learning_rate": 0.02},
+    "training": {"epochs": 4, "batch_size": 400, "learning_rate": 0.02},
 }
 SEARCH = {"method": "grid", "space": {"model.embedding_dim": [1, 2], "model.l2": [1e-3]}}
 

@@ -30,7 +30,7 @@ RUN = {
     "seed": 3,
     "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 1200}},
     "model": {"kind": "svd", "embedding_dim": 3},
-    "training": {"epochs": 12, "patience": 2, "batch_size": 200, "learning_rate": 0.02, "engine": "keras"},
+    "training": {"epochs": 12, "patience": 2, "batch_size": 200, "learning_rate": 0.02},
 }
 IN_MEMORY = RUN | {"data": {}}
 
@@ -128,7 +128,7 @@ def test_ratings_become_likes_in_the_folds_too():
 @pytest.mark.parametrize("kind", ["bias", "neumf", "svdpp", "autorec"])
 def test_kinds_of_every_sort_are_cross_validated_and_refitted(kind):
     """In closed form, with a tower, with sets of the training part, with an autoencoder's inputs."""
-    training = {"epochs": 1, "batch_size": 600, "engine": "keras"}
+    training = {"epochs": 1, "batch_size": 600}
     run = {**IN_MEMORY, "model": {"kind": kind}, "training": training}
     result = cross_validate(run, RATINGS, folds=2, progress=False)
     encoder = Encoder.fit(RATINGS)

@@ -33,7 +33,7 @@ RUN = {
     "seed": 3,
     "data": DATA,
     "model": {"kind": "svd", "embedding_dim": 3, "l2": 1e-3},
-    "training": {"epochs": 6, "patience": 2, "batch_size": 400, "learning_rate": 0.02, "engine": "keras"},
+    "training": {"epochs": 6, "patience": 2, "batch_size": 400, "learning_rate": 0.02},
 }
 GRID = {"method": "grid", "space": {"model.embedding_dim": [1, 2]}}
 RANDOM = {
@@ -309,7 +309,7 @@ def test_a_search_in_processes_that_was_killed_loses_only_the_trials_at_work(gri
     time.sleep(1.5)  # the workers see that they are alone
     folder = tmp_path / "killed-search"
     kept = {path.name for path in (folder / "trials").iterdir() if (path / "manifest.json").is_file()}
-    result = tune(tmp_path / "run.yaml", progress=False)
+    result = tune(tmp_path / "run.yaml", overrides=["search.workers=1"], progress=False)
     states = result.trials["state"].value_counts()
     assert states["complete"] == 4
     assert states.get("lost", 0) <= 2
