@@ -89,6 +89,8 @@ def suggest(
     if not issubclass(config, BaselineConfig):
         choices += rules.training_rules(config, facts, most=len(split.train) + len(split.validation))
         choices += Trial(_so_far(choices), split).choices(console)
+    else:
+        fit_encoder(split, data.features)  # which refuses what nothing can be learned from, as a trial does
     drifts = _so_far(choices).data.features.drift is not None
     choices += rules.refit_rules(config, facts, drifts=drifts)
     return Suggestion.of(f"Suggested by recsys-nn suggest {data.source or ''}".rstrip() + f": {ratings}.", choices)
@@ -140,5 +142,4 @@ def _parts(choices: list[Choice], ratings: Ratings) -> Split:
     split = config.data.split.apply(ratings, config.seed)
     if not len(split.validation):
         raise ConfigError("data.split.validation: it is what a suggestion is judged by; let it be above 0")
-    fit_encoder(split, config.data.features)  # which refuses what nothing can be learned from
     return split

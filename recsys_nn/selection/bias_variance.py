@@ -20,7 +20,8 @@ from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.run_data import load_split
 from recsys_nn.selection.curve import Curve
 from recsys_nn.selection.drawing import Scale, draw_layers, new_figure
-from recsys_nn.selection.points import AnyConfig, in_order, named, seeded, unwritten
+from recsys_nn.selection.points import AnyConfig, named, seeded, unwritten
+from recsys_nn.selection.workers import in_order
 
 Floats = npt.NDArray[np.float64]
 EPOCHS = "training.epochs"

@@ -11,7 +11,6 @@ from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from rich.console import Console
 
 from recsys_nn.config import RandomSplitConfig, RunConfig, as_run_config
 from recsys_nn.data.ratings import Ratings
@@ -22,7 +21,7 @@ from recsys_nn.models import ModelConfig
 from recsys_nn.prediction.run_folder import check_place
 from recsys_nn.run_data import load_split
 from recsys_nn.selection.drawing import COLOURS, GREY, new_figure
-from recsys_nn.selection.workers import results
+from recsys_nn.selection.workers import in_order
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -179,21 +178,9 @@ def cross_validated(
     config: RunConfig, split: Split, *, folds: int, workers: int = 1, progress: bool = False
 ) -> CrossValidation:
     """The cross-validation of a config on the training part of a split."""
-    console = Console(quiet=not progress)
-    jobs = (
-        partial(_fold, config, part, number)
-        for number, part in enumerate(kfold(split.train, folds, seed=config.seed), 1)
-    )
-    done: list[Fold] = []
-    for fold in results(jobs, workers=workers):
-        done.append(fold)
-        row = fold.row
-        console.print(
-            f"fold {fold.number} of {folds}: RMSE {row['rmse']:.4f}, best epoch {row['best_epoch']} of "
-            f"{row['epochs']}, {row['seconds']:.1f} s",
-            highlight=False,
-        )
-    return CrossValidation(config, split, tuple(sorted(done, key=lambda fold: fold.number)))
+    parts = enumerate(kfold(split.train, folds, seed=config.seed), 1)
+    done = in_order(partial(_fold, config), parts, told=partial(_told, folds), workers=workers, progress=progress)
+    return CrossValidation(config, split, tuple(done))
 
 
 def refit(
@@ -226,11 +213,20 @@ def refit(
     )
 
 
-def _fold(config: RunConfig, part: Split, number: int) -> Fold:
+def _fold(config: RunConfig, numbered: tuple[int, Split]) -> Fold:
     """Trained in any process: what comes back has no network."""
+    number, part = numbered
     alone = config.model_copy(update={"output": None, "refit": False})
     split = Split(part.train, validation=part.test)
     findings = run_on_split(alone, split).findings
     if findings.run.stop_reason == "interrupted":
         raise KeyboardInterrupt
     return Fold(number, len(split.train), replace(findings, run=replace(findings.run, model=None)))
+
+
+def _told(folds: int, _: tuple[int, Split], fold: Fold) -> str:
+    row = fold.row
+    return (
+        f"fold {fold.number} of {folds}: RMSE {row['rmse']:.4f}, best epoch {row['best_epoch']} of {row['epochs']}, "
+        f"{row['seconds']:.1f} s"
+    )

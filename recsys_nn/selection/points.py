@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
 from recsys_nn.config import RunConfig, as_run_config
 from recsys_nn.data.ratings import Ratings
@@ -22,10 +20,8 @@ from recsys_nn.experiment import run_on_split
 from recsys_nn.models import ModelConfig
 from recsys_nn.run_data import load_split
 from recsys_nn.selection.drawing import label
-from recsys_nn.selection.workers import results
+from recsys_nn.selection.workers import in_order
 
-Job = TypeVar("Job")
-Found = TypeVar("Found")
 AnyConfig = RunConfig | ModelConfig | str | Path | Mapping[str, Any]
 
 
@@ -110,40 +106,6 @@ def judged_split(config: RunConfig, seed: int, data: Split | Ratings | None) -> 
     if not len(split.validation):
         raise ConfigError("data.split.validation: there is no validation part, whose error a curve is drawn of")
     return Split(split.train, split.validation)
-
-
-def in_order(
-    work: Callable[[Job], Found],
-    jobs: Iterable[Job],
-    *,
-    told: Callable[[Job, Found], str],
-    workers: int,
-    progress: bool,
-) -> list[Found]:
-    """What ``work`` finds at each of the jobs, in their order, with a line for each that is done.
-
-    Args:
-        work: a function of a module, which several processes can be sent.
-        jobs: what it is called with.
-        told: the line.
-        workers: the processes that it is called in.
-        progress: whether to print the lines.
-    """
-    console, begun, found = Console(quiet=not progress), {}, {}
-
-    def numbered() -> Iterator[Callable[[], tuple[int, Found]]]:
-        for number, job in enumerate(jobs):
-            begun[number] = job
-            yield partial(_numbered, work, job, number)
-
-    for number, one in results(numbered(), workers=workers):
-        found[number] = one
-        console.print(told(begun.pop(number), one), highlight=False, soft_wrap=True, markup=False)
-    return [found[number] for number in sorted(found)]
-
-
-def _numbered(work: Callable[[Job], Found], job: Job, number: int) -> tuple[int, Found]:
-    return number, work(job)
 
 
 def measured(points: Iterable[Point], *, workers: int, progress: bool) -> pd.DataFrame:

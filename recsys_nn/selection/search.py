@@ -34,8 +34,6 @@ from recsys_nn.selection.workers import results
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from recsys_nn.selection.study import Study
-    from recsys_nn.selection.trial import Outcome
 
 SUFFIX, WINNER, BEST, PLOT, TRIALS, _LOCK = "-search", "winner", "best.yaml", "search.png", "trials.csv", ".lock"
 
@@ -142,7 +140,8 @@ def _searched(
     try:
         with SearchProgress(search, study, enabled=progress) as shown:
             unjudged = Split(split.train, split.validation)
-            for outcome in results(_jobs(study, search, unjudged), workers=search.workers):
+            jobs = (partial(trial.carried_out, unjudged, search.folds) for trial in study.trials())
+            for outcome in results(jobs, workers=search.workers):
                 study.tell(outcome)
                 shown.update(outcome)
         trials, best = study.table, study.best
@@ -157,11 +156,6 @@ def _searched(
     if kept:
         _write(folder, result)
     return result
-
-
-def _jobs(study: Study, search: SearchConfig, split: Split) -> Iterator[Callable[[], Outcome]]:
-    for trial in study.trials():
-        yield partial(trial.carried_out, split, search.folds)
 
 
 def _winner(

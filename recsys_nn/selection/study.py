@@ -96,7 +96,8 @@ class Study:
     @property
     def best(self) -> RunConfig | None:
         """The config of the best trial that came to its end; None where there is none."""
-        done = self.table[self.table["state"] == "complete"].sort_values("rmse", kind="stable")
+        table = self.table
+        done = table[table["state"] == "complete"].sort_values("rmse", kind="stable")
         return self._config_of(self._study.trials[int(done["trial"].iloc[0])].params) if len(done) else None
 
     @property

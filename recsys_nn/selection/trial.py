@@ -26,7 +26,7 @@ class Outcome:
     Attributes:
         number: of the trial.
         state: ``"complete"``; ``"pruned"``, ended early since it was worse than others; ``"diverged"``, with a loss
-            that is no number; ``"failed"``, where a config cannot be carried out.
+            that is no number; ``"failed"``, where a config cannot be carried out, for whatever reason.
         score: RMSE of the held-out ratings, of folds the mean over them; infinite where it diverged.
         best_epoch: of the training, of folds of the first.
         epochs: that were carried out, over all folds.

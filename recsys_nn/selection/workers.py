@@ -8,14 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
 from itertools import islice
 from typing import TypeVar
+
+from rich.console import Console
 
 from recsys_nn.errors import ConfigError, TrainingError
 from recsys_nn.models.backend import import_keras
 from recsys_nn.models.base import ModelKind, model_kinds, register_model
 
 Result = TypeVar("Result")
+Job = TypeVar("Job")
+Found = TypeVar("Found")
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -38,6 +43,40 @@ def results(jobs: Iterable[Callable[[], Result]], *, workers: int) -> Iterator[R
     if workers < 1:
         raise ConfigError(f"workers={workers} is not a number of processes")
     return (job() for job in jobs) if workers == 1 else _in_processes(iter(jobs), workers)
+
+
+def in_order(
+    work: Callable[[Job], Found],
+    jobs: Iterable[Job],
+    *,
+    told: Callable[[Job, Found], str],
+    workers: int,
+    progress: bool,
+) -> list[Found]:
+    """What ``work`` finds at each of the jobs, in their order, with a line for each that is done.
+
+    Args:
+        work: a function of a module, which several processes can be sent.
+        jobs: what it is called with.
+        told: the line.
+        workers: the processes that it is called in.
+        progress: whether to print the lines.
+    """
+    console, begun, found = Console(quiet=not progress), {}, {}
+
+    def numbered() -> Iterator[Callable[[], tuple[int, Found]]]:
+        for number, job in enumerate(jobs):
+            begun[number] = job
+            yield partial(_numbered, work, job, number)
+
+    for number, one in results(numbered(), workers=workers):
+        found[number] = one
+        console.print(told(begun.pop(number), one), highlight=False, soft_wrap=True, markup=False)
+    return [found[number] for number in sorted(found)]
+
+
+def _numbered(work: Callable[[Job], Found], job: Job, number: int) -> tuple[int, Found]:
+    return number, work(job)
 
 
 def _in_processes(jobs: Iterator[Callable[[], Result]], workers: int) -> Iterator[Result]:

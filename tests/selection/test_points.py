@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from recsys_nn import ConfigError, GlobalMeanConfig, Ratings, RunConfig, Split, SVDConfig, load_ratings
-from recsys_nn.selection.points import Point, alone, in_order, measured, named, points
+from recsys_nn.selection.points import Point, alone, measured, named, points
+from recsys_nn.selection.workers import in_order
 
 TRAIN = Ratings(pd.DataFrame({"user": list("aabb"), "item": list("xyxy"), "rating": [1.0, 2, 4, 5]}), scale=(1, 5))
 VALIDATION = Ratings(pd.DataFrame({"user": list("ab"), "item": list("zz"), "rating": [2.0, 5]}), scale=(1, 5))
