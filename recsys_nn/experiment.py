@@ -23,12 +23,13 @@ from recsys_nn.ensembling import tempered
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import Evaluation, evaluate, rmse_of
 from recsys_nn.evaluation.metrics import rmse
+from recsys_nn.finished_run import FinishedRun
 from recsys_nn.models import ModelConfig, build_model
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.held_out import HELD_OUT, predict_held_out
+from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
-from recsys_nn.run_data import as_json, fit_encoder, load_split, provenance
+from recsys_nn.run_data import as_json, described, fit_encoder, load_split, provenance, related
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.trainer import Trainer
@@ -77,6 +78,7 @@ class ExperimentResult:
             ``validation_rmse``, an ensemble's ``temperature``, and ``best_epoch``, ``seconds``.
         path: the run folder, where one was asked for.
         findings: what validation has found.
+        finished: the run as its folder records it, also where there is none.
     """
 
     config: RunConfig
@@ -87,6 +89,7 @@ class ExperimentResult:
     metrics: dict[str, float] = field(repr=False)
     path: Path | None
     findings: Findings = field(repr=False)
+    finished: FinishedRun = field(repr=False)
 
 
 def run_experiment(
@@ -152,11 +155,12 @@ def run_on_split(
             config,
             split.without_validation(),
             findings,
-            refitted=validation,
+            refitted=described(validation) | related(validation, split.train),
             overwrite=overwrite,
             progress=progress,
         )
-    return _concluded(config, split, run, predictor, findings, overwrite=overwrite)
+    data = provenance(config.data.source, split)
+    return _concluded(config, split, run, predictor, findings, data, overwrite=overwrite)
 
 
 def refit_on_split(
@@ -164,7 +168,7 @@ def refit_on_split(
     split: Split,
     findings: Findings,
     *,
-    refitted: Ratings | None = None,
+    refitted: Mapping[str, Any] | None = None,
     documents: Mapping[str, str | bytes] = MappingProxyType({}),
     overwrite: bool = False,
     progress: bool = False,
@@ -178,7 +182,7 @@ def refit_on_split(
         config: of the run.
         split: without a validation part.
         findings: of the validation.
-        refitted: the validation part, where the training part has been joined by one.
+        refitted: what is recorded of the validation part, where the training part has been joined by one.
         documents: further files of the run folder.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
@@ -195,11 +199,11 @@ def refit_on_split(
     run = replace(findings.run, model=model, seconds=findings.run.seconds + again.seconds)
     run, predictor, _ = _averaged(config, run, encoder, split, findings.chosen, progress=progress)
     findings = replace(findings, seconds=findings.seconds + time.perf_counter() - began)
-    record = {"refit": {"epochs": run.best_epoch, "chosen_by": findings.means}}
-    parts = {} if refitted is None else {"refitted": refitted}
-    return _concluded(
-        config, split, run, predictor, findings, parts=parts, record=record, documents=documents, overwrite=overwrite
-    )
+    data = provenance(config.data.source, split)
+    data["refit"] = {"epochs": run.best_epoch, "chosen_by": findings.means}
+    if refitted is not None:
+        data["parts"]["refitted"] = refitted
+    return _concluded(config, split, run, predictor, findings, data, documents=documents, overwrite=overwrite)
 
 
 def train_on_split(
@@ -245,32 +249,35 @@ def _concluded(
     run: TrainingRun,
     predictor: Predictor,
     findings: Findings,
+    data: Mapping[str, Any],
     *,
-    parts: Mapping[str, Ratings] = MappingProxyType({}),
-    record: Mapping[str, Any] = MappingProxyType({}),
     documents: Mapping[str, str | bytes] = MappingProxyType({}),
     overwrite: bool,
 ) -> ExperimentResult:
-    """Calibrated by what validation has found, judged on the test part, and saved."""
+    """Calibrated by what validation has found, judged on the test part, and saved with what is known of its data."""
     if findings.held_out is not None:
         predictor.calibration = Calibration.of(findings.held_out, predictor.encoder.scale)
         documents = {**documents, HELD_OUT: findings.held_out.to_parquet(index=False)}
     evaluation = evaluate(predictor, split.test) if len(split.test) else None
-    metrics = findings.metrics | ({} if evaluation is None else evaluation.metrics)
+    metrics = findings.metrics
+    if evaluation is not None:
+        metrics |= evaluation.metrics
+        documents = {**documents, JUDGED: evaluation.table.to_parquet(index=False)}
     metrics |= {"best_epoch": float(run.best_epoch), "seconds": findings.seconds}
+    documents = {
+        **documents,
+        "config.yaml": config.to_yaml(),
+        "history.csv": run.history.to_csv(index=False),
+        "training.json": as_json(run.record),
+        "metrics.json": as_json(metrics),
+        "data.json": as_json(data),
+    }
     path = None
     if config.output is not None:
-        parts = {"train": split.train, "validation": split.validation, "test": split.test, **parts}
-        documents = {
-            **documents,
-            "config.yaml": config.to_yaml(),
-            "history.csv": run.history.to_csv(index=False),
-            "metrics.json": as_json(metrics),
-            "data.json": as_json({**provenance(config.data.source, parts), **record}),
-        }
         with _undisturbed():
             path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
-    return ExperimentResult(config, split, run, predictor, evaluation, metrics, path, findings)
+    finished = FinishedRun(predictor, path, documents)
+    return ExperimentResult(config, split, run, predictor, evaluation, metrics, path, findings, finished)
 
 
 def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, rmse_of_average: float) -> None:

@@ -39,10 +39,10 @@ MAY_IMPORT = {
     "ensembling": ["data.tensors", "models", "training", "errors"],
     "run_data": ["config", "data", "evaluation", "errors"],
     "experiment": [
-        *("run_data", "ensembling", "config"),
+        *("run_data", "finished_run", "ensembling", "config"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
-    "finished_run": ["config", "run_data", "data", "prediction", "errors"],
+    "finished_run": ["config", "run_data", "strict_yaml", "data", "training", "prediction", "errors"],
     "opening": ["config", "finished_run", "models", "prediction", "errors"],
     "comparing": [
         *("config", "run_data", "experiment", "finished_run", "opening"),
