@@ -76,7 +76,7 @@ def test_a_finished_run_tells_what_the_experiment_knew(result, kept_in):
     assert finished.config == result.config
     assert finished.metrics == result.metrics
     pd.testing.assert_frame_equal(finished.judged, result.evaluation.table)
-    pd.testing.assert_frame_equal(finished.held_out, result.findings.held_out)
+    pd.testing.assert_frame_equal(finished.held_out, result.findings.held_out, check_like=True)
     assert finished.training.record == result.run.record
     pd.testing.assert_frame_equal(finished.training.history, result.run.history)
     assert finished.training.config == result.config.training

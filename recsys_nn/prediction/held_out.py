@@ -69,13 +69,14 @@ def predict_held_out(predictor: Predictor, ratings: Ratings) -> pd.DataFrame:
     """
     encoder, frame = predictor.encoder, ratings.frame
     found = predict_ratings(predictor, ratings, encoder.encode_pairs(frame["user"], frame["item"], context=frame))
+    masked_columns: dict[str, Any] = {}
     for end, masked in MASKS.items():
         if masked:
             asked = frame.assign(**{side: encoder.vocabularies[side].unknown_id for side in masked})
             inputs = encoder.encode_pairs(asked["user"], asked["item"], context=asked)
-            found[f"prediction{end}"] = predictor.predict_rows(inputs)
-            found[f"std{end}"] = predictor.predict_row_std(inputs)
-    return found
+            masked_columns[f"prediction{end}"] = predictor.predict_rows(inputs)
+            masked_columns[f"std{end}"] = predictor.predict_row_std(inputs)
+    return found.assign(**masked_columns)
 
 
 def read_predicted(content: bytes, columns: list[str], name: str) -> pd.DataFrame:
