@@ -22,6 +22,7 @@ from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.validation import Section, validated
 
+YAML_SUFFIXES = (".yaml", ".yml")
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 

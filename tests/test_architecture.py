@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "ensembling": ["data.tensors", "models", "training", "errors"],
     "run_data": ["config", "data", "evaluation", "errors"],
     "experiment": [
-        *("run_data", "finished_run", "ensembling", "config"),
+        *("run_data", "finished_run", "advice", "ensembling", "config"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "finished_run": ["config", "run_data", "strict_yaml", "data", "training", "prediction", "errors"],
@@ -57,7 +57,10 @@ MAY_IMPORT = {
         *("config", "search_space", "run_data", "experiment", "strict_yaml", "validation"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
-    "advice": ["config", "run_data", "data", "models", "training", "errors"],
+    "advice": [
+        *("config", "run_data", "finished_run"),
+        *("data", "models", "training", "prediction", "evaluation", "errors"),
+    ],
     "cli": [
         "advice",
         "run_data",
