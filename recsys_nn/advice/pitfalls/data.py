@@ -33,7 +33,7 @@ def leakage(case: Case) -> Iterator[Finding]:
 
 
 def time_order_broken(case: Case) -> Iterator[Finding]:
-    """A split that seems to be by time, of all ratings or of each user's, and is not quite, or is the wrong way round."""
+    """A split that seems to be by time, of all ratings or of each user's, and is not quite, or the wrong way round."""
     for name, part in case.held_out_parts.items():
         order = part.get("order")
         if not order or order["after"] == 0 or order["users_in_order"] == 1:

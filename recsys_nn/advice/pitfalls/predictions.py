@@ -72,6 +72,6 @@ def unknown_ids(case: Case) -> Iterator[Finding]:
             "features.",
             f"Of {total:,} {what} {unknown / total:.1%}: {asked['item']:,} have an unknown user, {asked['user']:,} an "
             f"unknown item, {asked['global']:,} both.",
-            "See that ids are written as in training; train on ratings of these ids, give them features (data.features), "
-            "or tell the predictor what they rated (predictor.with_history).",
+            "See that ids are written as in training; train on ratings of these ids, give them features, or "
+            "tell the predictor what they rated (predictor.with_history).",
         )
