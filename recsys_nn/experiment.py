@@ -29,6 +29,7 @@ from recsys_nn.prediction.held_out import HELD_OUT, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
 from recsys_nn.run_data import as_json, fit_encoder, load_split, provenance
+from recsys_nn.tracking.tracked import tracked
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.trainer import Trainer
@@ -133,6 +134,16 @@ def run_on_split(
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
     """
+    with tracked(config, split) as tracking:
+        callbacks = [*callbacks, *tracking.callbacks]
+        result = _carried_out(config, split, callbacks=callbacks, overwrite=overwrite, progress=progress)
+        tracking.conclude(result.run, result.metrics, result.path)
+    return result
+
+
+def _carried_out(
+    config: RunConfig, split: Split, *, callbacks: Sequence[Any], overwrite: bool, progress: bool
+) -> ExperimentResult:
     validation, began = split.validation, time.perf_counter()
     if config.refit and not len(validation):
         raise ConfigError("refit: there is no validation part to join to the training part; leave it out")
