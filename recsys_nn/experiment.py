@@ -14,7 +14,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from rich.console import Console
 
+from recsys_nn.advice.doctor import diagnose
 from recsys_nn.config import RunConfig, as_run_config
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
@@ -30,6 +32,7 @@ from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
 from recsys_nn.run_data import as_json, described, fit_encoder, load_split, provenance, related
+from recsys_nn.tracking.tracked import tracked
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.trainer import Trainer
@@ -109,7 +112,7 @@ def run_experiment(
         data: ratings in memory, split as the config says, or a split of them; the config then names no source.
         overrides: ``"training.epochs=5"`` and the like, for a mapping or a file.
         overwrite: whether a run that already stands in ``output`` is replaced.
-        progress: whether to print a line an epoch.
+        progress: whether to print a line an epoch, and one where the doctor (:func:`diagnose`) finds something wrong.
 
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
@@ -118,7 +121,10 @@ def run_experiment(
     if config.output is not None:
         check_place(config.output, overwrite=overwrite)
     split = load_split(config.data, config.seed, data)
-    return run_on_split(config, split, overwrite=overwrite, progress=progress)
+    result = run_on_split(config, split, overwrite=overwrite, progress=progress)
+    if progress and (found := diagnose(result)):
+        Console().print(f"The doctor has found {found.summary}", soft_wrap=True, highlight=False, markup=False)
+    return result
 
 
 def run_on_split(
@@ -136,6 +142,16 @@ def run_on_split(
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
     """
+    with tracked(config, split) as tracking:
+        callbacks = [*callbacks, *tracking.callbacks]
+        result = _carried_out(config, split, callbacks=callbacks, overwrite=overwrite, progress=progress)
+        tracking.conclude(result.run, result.metrics, result.path)
+    return result
+
+
+def _carried_out(
+    config: RunConfig, split: Split, *, callbacks: Sequence[Any], overwrite: bool, progress: bool
+) -> ExperimentResult:
     validation, began = split.validation, time.perf_counter()
     if config.refit and not len(validation):
         raise ConfigError("refit: there is no validation part to join to the training part; leave it out")

@@ -35,11 +35,16 @@ MAY_IMPORT = {
     "strict_yaml": ["errors"],
     "validation": ["errors"],
     "search_space": ["validation", "errors"],
-    "config": ["search_space", "strict_yaml", "validation", "data", "models", "training", "errors"],
+    "tracking_config": ["validation", "errors"],
+    "config": [
+        *("search_space", "tracking_config", "strict_yaml", "validation"),
+        *("data", "models", "training", "errors"),
+    ],
     "ensembling": ["data.tensors", "models", "training", "errors"],
     "run_data": ["config", "data", "evaluation", "errors"],
+    "tracking": ["config", "tracking_config", "run_data", "data", "models", "training", "errors"],
     "experiment": [
-        *("run_data", "finished_run", "advice", "ensembling", "config"),
+        *("run_data", "finished_run", "advice", "tracking", "ensembling", "config"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "finished_run": ["config", "run_data", "strict_yaml", "data", "training", "prediction", "errors"],
@@ -54,7 +59,7 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "errors"),
     ],
     "selection": [
-        *("config", "search_space", "run_data", "experiment", "strict_yaml", "validation"),
+        *("config", "search_space", "run_data", "tracking", "experiment", "strict_yaml", "validation"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "advice": [
