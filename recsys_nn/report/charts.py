@@ -155,6 +155,7 @@ def bias_chart(table: pd.DataFrame) -> Chart:
     with chart.drawn(xlabel="mean prediction", ylabel="mean rating") as axes:
         axes.axline((rows["predicted"].mean(),) * 2, slope=1, color="0.35", linestyle=":", linewidth=1)
         axes.errorbar(rows["predicted"], rows["rated"], rows["error"].fillna(0), fmt="o", color=BLUE, markersize=4)
+        axes.locator_params(axis="x", nbins=4)
     return chart
 
 

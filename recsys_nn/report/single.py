@@ -91,10 +91,9 @@ def facts(run: FinishedRun) -> dict[str, str]:
     if source := run.data.get("source"):
         found["Source"] = str(source)
     if (training := run.training) is not None:
-        found["Training"] = (
-            f"best epoch {training.best_epoch:,} of {len(training.history):,}, ended by {training.stop_reason}, "
-            f"{training.engine}"
-        )
+        epochs = f"best epoch {training.best_epoch:,} of {len(training.history):,}, ended by {training.stop_reason}"
+        closed = training.stop_reason == "closed form"
+        found["Training"] = "in closed form" if closed else f"{epochs}, {training.engine}"
     if refit := run.data.get("refit"):
         found["Refit"] = f"on all ratings for {refit['epochs']} epochs, chosen by {refit['chosen_by']}"
     if (members := getattr(run.predictor.model, "n_members", None)) is not None:
