@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recsys_nn.advice.doctor import diagnose
+    from recsys_nn.advice.finding import Diagnosis, Finding
     from recsys_nn.advice.suggesting import suggest
     from recsys_nn.advice.suggestion import Suggestion
     from recsys_nn.blending import Blend, blend
@@ -72,6 +74,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "advice.doctor": ("diagnose",),
+    "advice.finding": ("Diagnosis", "Finding"),
     "advice.suggesting": ("suggest",),
     "advice.suggestion": ("Suggestion",),
     "blending": ("Blend", "blend"),

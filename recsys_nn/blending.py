@@ -200,7 +200,8 @@ def _parts(runs: Mapping[str, FinishedRun], validation: Ratings | None) -> dict[
     if validation is None:
         return common
     seen = described(validation)
-    return {name: part for name, part in common.items() if part != seen} | {"validation": seen}
+    kept = {name: part for name, part in common.items() if part["sha256"] != seen["sha256"]}
+    return kept | {"validation": seen}
 
 
 def _seconds(runs: Mapping[str, FinishedRun]) -> dict[str, float]:

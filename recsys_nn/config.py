@@ -18,10 +18,12 @@ from recsys_nn.errors import ConfigError
 from recsys_nn.models import ModelConfig, SVDConfig, model_kind, model_kinds
 from recsys_nn.search_space import SearchConfig
 from recsys_nn.strict_yaml import read_yaml, with_override, with_value
+from recsys_nn.tracking_config import TrackingConfig
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.validation import Section, validated
 
+YAML_SUFFIXES = (".yaml", ".yml")
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -157,6 +159,7 @@ class RunConfig(Section):
         refit: whether, once validation has given the number of epochs, its figures and the intervals, the model is
             trained anew on the training and validation parts together, for so many epochs.
         search: the values that `recsys-nn tune` tries; a single run does without them.
+        tracking: where the run is logged as it goes; nowhere where left out.
     """
 
     seed: int = Field(0, ge=0, lt=2**31)
@@ -167,6 +170,7 @@ class RunConfig(Section):
     ensemble: PosteriorConfig | None = None
     refit: bool = False
     search: SearchConfig | None = None
+    tracking: TrackingConfig | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -196,7 +200,7 @@ class RunConfig(Section):
 
     def to_yaml(self) -> str:
         """The whole resolved config, defaults included, as YAML that reads back equal."""
-        return yaml.safe_dump(self._values(), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.values(), sort_keys=False, allow_unicode=True)
 
     def with_values(self, values: Mapping[str, Any]) -> RunConfig:
         """The config with other values at dotted keys, as in ``{"model.embedding_dim": 8, "training.epochs": 5}``.
@@ -206,14 +210,24 @@ class RunConfig(Section):
         Raises:
             ConfigError: for each wrong key or value, its dotted path and the nearest valid name.
         """
-        changed = self._values()
+        changed = self.values()
         if "model.kind" in values:
             changed["model"] = self.model.model_dump(mode="json", exclude_unset=True)
         for key, value in values.items():
             changed = with_value(changed, key, value)
         return validated(RunConfig, changed)
 
-    def _values(self) -> dict[str, Any]:
+    def below(self, folder: str | Path, place: str) -> RunConfig:
+        """The config of a run that is part of a larger whole: written to ``place`` in its folder, tracked under both
+        names."""
+        changes: dict[str, Any] = {"output": str(Path(folder) / place)}
+        if self.tracking is not None:
+            name = f"{self.tracking.name or Path(folder).name}/{place}"
+            changes["tracking"] = self.tracking.model_copy(update={"name": name})
+        return self.model_copy(update=changes)
+
+    def values(self) -> dict[str, Any]:
+        """The whole resolved config, defaults included, as nested plain values."""
         return self.model_dump(mode="json", exclude={"training": {"validation"}})
 
 
@@ -256,7 +270,7 @@ def config_schema() -> dict[str, Any]:
         if split is not RandomSplitConfig:  # which a split without a kind is
             definition = schema["$defs"][split.__name__]
             definition["required"] = sorted({*definition.get("required", []), "kind"})
-    for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig", "DriftConfig"):
+    for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig", "DriftConfig", "MlflowConfig"):
         schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": "string"}]}
     schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds]}
     return schema

@@ -4,8 +4,11 @@ Every one names the value that was wrong, where it was, and what would be right.
 them into one line and exit code 2; anything else that escapes is a defect of the package.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class RecsysError(Exception):
@@ -21,7 +24,17 @@ class ConfigError(RecsysError, ValueError):
 
 
 class TrainingError(RecsysError, RuntimeError):
-    """A training that cannot go on: the loss is no longer a number."""
+    """A training that cannot go on: the loss is no longer a number.
+
+    Attributes:
+        run: the TrainingRun up to there, for ``rn.diagnose``; None where the training had not begun.
+    """
+
+    run: Any = None
+
+    def __reduce__(self) -> tuple[type[TrainingError], tuple[Any, ...]]:
+        """From another process it comes without its run, whose network stays there."""
+        return type(self), self.args
 
 
 class ArtifactError(RecsysError, OSError):

@@ -14,7 +14,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from rich.console import Console
 
+from recsys_nn.advice.doctor import diagnose
 from recsys_nn.config import RunConfig, as_run_config
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
@@ -23,12 +25,14 @@ from recsys_nn.ensembling import tempered
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import Evaluation, evaluate, rmse_of
 from recsys_nn.evaluation.metrics import rmse
+from recsys_nn.finished_run import FinishedRun
 from recsys_nn.models import ModelConfig, build_model
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.held_out import HELD_OUT, predict_held_out
+from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import check_place, write_run_folder
-from recsys_nn.run_data import as_json, fit_encoder, load_split, provenance
+from recsys_nn.run_data import as_json, described, fit_encoder, load_split, provenance, related
+from recsys_nn.tracking.tracked import tracked
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.trainer import Trainer
@@ -77,6 +81,7 @@ class ExperimentResult:
             ``validation_rmse``, an ensemble's ``temperature``, and ``best_epoch``, ``seconds``.
         path: the run folder, where one was asked for.
         findings: what validation has found.
+        finished: the run as its folder records it, also where there is none.
     """
 
     config: RunConfig
@@ -87,6 +92,7 @@ class ExperimentResult:
     metrics: dict[str, float] = field(repr=False)
     path: Path | None
     findings: Findings = field(repr=False)
+    finished: FinishedRun = field(repr=False)
 
 
 def run_experiment(
@@ -106,7 +112,7 @@ def run_experiment(
         data: ratings in memory, split as the config says, or a split of them; the config then names no source.
         overrides: ``"training.epochs=5"`` and the like, for a mapping or a file.
         overwrite: whether a run that already stands in ``output`` is replaced.
-        progress: whether to print a line an epoch.
+        progress: whether to print a line an epoch, and one where the doctor (:func:`diagnose`) finds something wrong.
 
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
@@ -115,7 +121,10 @@ def run_experiment(
     if config.output is not None:
         check_place(config.output, overwrite=overwrite)
     split = load_split(config.data, config.seed, data)
-    return run_on_split(config, split, overwrite=overwrite, progress=progress)
+    result = run_on_split(config, split, overwrite=overwrite, progress=progress)
+    if progress and (found := diagnose(result)):
+        Console().print(f"The doctor has found {found.summary}", soft_wrap=True, highlight=False, markup=False)
+    return result
 
 
 def run_on_split(
@@ -133,6 +142,16 @@ def run_on_split(
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
     """
+    with tracked(config, split) as tracking:
+        callbacks = [*callbacks, *tracking.callbacks]
+        result = _carried_out(config, split, callbacks=callbacks, overwrite=overwrite, progress=progress)
+        tracking.conclude(result.run, result.metrics, result.path)
+    return result
+
+
+def _carried_out(
+    config: RunConfig, split: Split, *, callbacks: Sequence[Any], overwrite: bool, progress: bool
+) -> ExperimentResult:
     validation, began = split.validation, time.perf_counter()
     if config.refit and not len(validation):
         raise ConfigError("refit: there is no validation part to join to the training part; leave it out")
@@ -152,11 +171,12 @@ def run_on_split(
             config,
             split.without_validation(),
             findings,
-            refitted=validation,
+            refitted=described(validation) | related(validation, split.train),
             overwrite=overwrite,
             progress=progress,
         )
-    return _concluded(config, split, run, predictor, findings, overwrite=overwrite)
+    data = provenance(config.data.source, split)
+    return _concluded(config, split, run, predictor, findings, data, overwrite=overwrite)
 
 
 def refit_on_split(
@@ -164,7 +184,7 @@ def refit_on_split(
     split: Split,
     findings: Findings,
     *,
-    refitted: Ratings | None = None,
+    refitted: Mapping[str, Any] | None = None,
     documents: Mapping[str, str | bytes] = MappingProxyType({}),
     overwrite: bool = False,
     progress: bool = False,
@@ -178,7 +198,7 @@ def refit_on_split(
         config: of the run.
         split: without a validation part.
         findings: of the validation.
-        refitted: the validation part, where the training part has been joined by one.
+        refitted: what is recorded of the validation part, where the training part has been joined by one.
         documents: further files of the run folder.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
@@ -195,11 +215,11 @@ def refit_on_split(
     run = replace(findings.run, model=model, seconds=findings.run.seconds + again.seconds)
     run, predictor, _ = _averaged(config, run, encoder, split, findings.chosen, progress=progress)
     findings = replace(findings, seconds=findings.seconds + time.perf_counter() - began)
-    record = {"refit": {"epochs": run.best_epoch, "chosen_by": findings.means}}
-    parts = {} if refitted is None else {"refitted": refitted}
-    return _concluded(
-        config, split, run, predictor, findings, parts=parts, record=record, documents=documents, overwrite=overwrite
-    )
+    data = provenance(config.data.source, split)
+    data["refit"] = {"epochs": run.best_epoch, "chosen_by": findings.means}
+    if refitted is not None:
+        data["parts"]["refitted"] = refitted
+    return _concluded(config, split, run, predictor, findings, data, documents=documents, overwrite=overwrite)
 
 
 def train_on_split(
@@ -245,32 +265,35 @@ def _concluded(
     run: TrainingRun,
     predictor: Predictor,
     findings: Findings,
+    data: Mapping[str, Any],
     *,
-    parts: Mapping[str, Ratings] = MappingProxyType({}),
-    record: Mapping[str, Any] = MappingProxyType({}),
     documents: Mapping[str, str | bytes] = MappingProxyType({}),
     overwrite: bool,
 ) -> ExperimentResult:
-    """Calibrated by what validation has found, judged on the test part, and saved."""
+    """Calibrated by what validation has found, judged on the test part, and saved with what is known of its data."""
     if findings.held_out is not None:
         predictor.calibration = Calibration.of(findings.held_out, predictor.encoder.scale)
         documents = {**documents, HELD_OUT: findings.held_out.to_parquet(index=False)}
     evaluation = evaluate(predictor, split.test) if len(split.test) else None
-    metrics = findings.metrics | ({} if evaluation is None else evaluation.metrics)
+    metrics = findings.metrics
+    if evaluation is not None:
+        metrics |= evaluation.metrics
+        documents = {**documents, JUDGED: evaluation.table.to_parquet(index=False)}
     metrics |= {"best_epoch": float(run.best_epoch), "seconds": findings.seconds}
+    documents = {
+        **documents,
+        "config.yaml": config.to_yaml(),
+        "history.csv": run.history.to_csv(index=False),
+        "training.json": as_json(run.record),
+        "metrics.json": as_json(metrics),
+        "data.json": as_json(data),
+    }
     path = None
     if config.output is not None:
-        parts = {"train": split.train, "validation": split.validation, "test": split.test, **parts}
-        documents = {
-            **documents,
-            "config.yaml": config.to_yaml(),
-            "history.csv": run.history.to_csv(index=False),
-            "metrics.json": as_json(metrics),
-            "data.json": as_json({**provenance(config.data.source, parts), **record}),
-        }
         with _undisturbed():
             path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
-    return ExperimentResult(config, split, run, predictor, evaluation, metrics, path, findings)
+    finished = FinishedRun(predictor, path, documents)
+    return ExperimentResult(config, split, run, predictor, evaluation, metrics, path, findings, finished)
 
 
 def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, rmse_of_average: float) -> None:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
-from recsys_nn.config import load_config
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.config import RunConfig, load_config
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.relation import shared_pairs
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import DataError, RecsysError
 from recsys_nn.prediction.blend import member_folder
-from recsys_nn.prediction.held_out import HELD_OUT, RATING, read_held_out
+from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIONS, RATING, STDS, read_predicted
 from recsys_nn.prediction.manifest import listed_files
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.run_data import fingerprint, load_split
+from recsys_nn.strict_yaml import parse_yaml
+from recsys_nn.training.run import TrainingRun
 
 PartName = Literal["train", "validation", "test"]
 _INSTEAD = "give ratings that none of the runs was trained on (--ratings)"
@@ -31,29 +33,60 @@ _INSTEAD = "give ratings that none of the runs was trained on (--ratings)"
 
 @dataclass(frozen=True, eq=False)
 class FinishedRun:
-    """A predictor and, where it was read from one, its run folder."""
+    """A predictor and what its experiment has left beside it.
+
+    Attributes:
+        predictor: of the run.
+        folder: the run folder, where it has one.
+        documents: the files of that folder by name, where they are at hand; else they are read from it.
+    """
 
     predictor: Predictor
     folder: Path | None = None
+    documents: Mapping[str, str | bytes] | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, folder: Path) -> FinishedRun:
         """The run in ``folder``, or an ArtifactError that says why it cannot be used."""
         return cls(Predictor.load(folder), folder)
 
+    @cached_property
+    def config(self) -> RunConfig | None:
+        """What it was trained by; None where that is not recorded."""
+        text = self._document("config.yaml")
+        return None if text is None else load_config(parse_yaml(text.decode(), "config.yaml"))
+
+    @cached_property
+    def training(self) -> TrainingRun | None:
+        """The training that validation has judged; None where that is not recorded."""
+        history, config = self._document("history.csv"), self.config
+        if history is None or config is None:
+            return None
+        table = pd.read_csv(io.BytesIO(history))
+        return TrainingRun.recorded(self.predictor.model, table, config.training, self._values("training.json"))
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """Its figures, as ``ExperimentResult.metrics``; one that is no number is NaN."""
+        return {name: math.nan if value is None else value for name, value in self._values("metrics.json").items()}
+
     @property
     def seconds(self) -> float:
         """Of its training; NaN where that is not recorded."""
-        metrics = self._document("metrics.json")
-        return float(metrics.get("seconds", math.nan))
+        return float(self.metrics.get("seconds", math.nan))
 
     @cached_property
+    def data(self) -> dict[str, Any]:
+        """What is recorded of its data (``run_data.provenance``, and of a refit its epochs)."""
+        return self._values("data.json")
+
+    @property
     def parts(self) -> dict[str, dict[str, Any]]:
         """What is recorded of its ``train``, ``validation`` and ``test`` parts (``described``), of those that are.
 
         And of the ``refitted`` ratings, where there are such: a validation part that then joined the training part.
         """
-        return self._document("data.json").get("parts", {})
+        return self.data.get("parts", {})
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -67,9 +100,12 @@ class FinishedRun:
         Raises:
             ArtifactError: where the file cannot be used.
         """
-        if self.folder is None or HELD_OUT not in listed_files(self.folder):
-            return None
-        return read_held_out(self.folder / HELD_OUT)
+        return self._table(HELD_OUT, [*PREDICTED, *PREDICTIONS[1:], *STDS[1:]])
+
+    @cached_property
+    def judged(self) -> pd.DataFrame | None:
+        """The same of its test part."""
+        return self._table(JUDGED, PREDICTED)
 
     def as_trained(self, ratings: Ratings) -> Ratings:
         """Ratings on the run's own scale: where it was trained on what is liked, these become so, unless they are."""
@@ -94,11 +130,22 @@ class FinishedRun:
             folder = member_folder(folder, 1)
         return None if folder is None else folder / "config.yaml"
 
-    def _document(self, name: str) -> dict:
-        """What the experiment left beside the model (the manifest's check has found it whole)."""
-        if self.folder is None or not (self.folder / name).is_file():
-            return {}
-        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+    def _values(self, name: str) -> dict[str, Any]:
+        text = self._document(name)
+        return {} if text is None else json.loads(text)
+
+    def _table(self, name: str, columns: list[str]) -> pd.DataFrame | None:
+        content = self._document(name)
+        return None if content is None else read_predicted(content, columns, f"{self.folder or ''}/{name}")
+
+    def _document(self, name: str) -> bytes | None:
+        """A file that the experiment left beside the model (the manifest's check has found it whole)."""
+        if self.documents is not None:
+            content = self.documents.get(name)
+            return content.encode() if isinstance(content, str) else content
+        if self.folder is None or name not in listed_files(self.folder):
+            return None
+        return (self.folder / name).read_bytes()
 
 
 def common_part(runs: Mapping[str, FinishedRun], part: PartName) -> Ratings:
@@ -170,13 +217,7 @@ def _n_seen(ratings: Ratings, name: str, run: FinishedRun) -> int:
         why = str(error)
     else:
         if fingerprint(train) == run.fingerprints["train"]:
-            return _n_shared_pairs(ratings, train, run.predictor.encoder)
+            return shared_pairs(ratings, train)
         why = "the data that its config describes have changed since"
     warnings.warn(f"{name}: whether it was trained on some of these ratings cannot be told: {why}", stacklevel=2)
     return 0
-
-
-def _n_shared_pairs(ratings: Ratings, train: Ratings, encoder: Encoder) -> int:
-    asked, known = (encoder.encode_pairs(part.frame["user"], part.frame["item"]) for part in (ratings, train))
-    keys, trained = (rows["user"].astype(np.int64) * encoder.items.n_rows + rows["item"] for rows in (asked, known))
-    return int(np.isin(keys, trained).sum())

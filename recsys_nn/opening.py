@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from recsys_nn.config import RunConfig, load_config
+from recsys_nn.config import YAML_SUFFIXES, RunConfig, load_config
 from recsys_nn.errors import ConfigError
 from recsys_nn.finished_run import FinishedRun
 from recsys_nn.models import ModelConfig
@@ -14,7 +14,6 @@ from recsys_nn.prediction.predictor import Predictor
 
 Model = ModelConfig | RunConfig | Predictor | str | Path
 Sort = TypeVar("Sort", ModelConfig, RunConfig, FinishedRun)
-YAML_SUFFIXES = (".yaml", ".yml")
 
 
 def opened_by_name(models: Mapping[str, Model] | Sequence[Model]) -> dict[str, ModelConfig | RunConfig | FinishedRun]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from recsys_nn.data.ids import id_type
 from recsys_nn.data.loading import is_dataset
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import read_features, read_ratings
+from recsys_nn.data.relation import Order, shared_pairs
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.evaluation.evaluate import check_scale
@@ -109,14 +111,25 @@ def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Spl
     return Split(train, test=test).with_validation(files.validation, seed=seed)
 
 
-def provenance(source: str | None, parts: Mapping[str, Ratings]) -> dict[str, Any]:
+def provenance(source: str | None, split: Split) -> dict[str, Any]:
     """What data.json says: where the ratings came from, and of each part."""
-    return {"source": source, "parts": {name: described(part) for name, part in parts.items()}}
+    held_out = {"validation": split.validation, "test": split.test}
+    parts = {name: described(part) | related(part, split.train) for name, part in held_out.items()}
+    return {"source": source, "merged": split.train.n_merged, "parts": {"train": described(split.train), **parts}}
 
 
 def described(part: Ratings) -> dict[str, Any]:
-    """What data.json says of a part."""
-    return {"ratings": len(part), "users": part.n_users, "items": part.n_items, "sha256": fingerprint(part)}
+    """What data.json says of a part: its size, its ratings, its fingerprint."""
+    sizes = {"ratings": len(part), "users": part.n_users, "items": part.n_items}
+    ratings = part.frame["rating"]
+    figures = {name: float(getattr(ratings, name)()) for name in ("mean", "std", "min", "max")} if len(part) > 1 else {}
+    return {**sizes, **figures, "sha256": fingerprint(part)}
+
+
+def related(part: Ratings, train: Ratings) -> dict[str, Any]:
+    """What data.json says of how a held-out part lies to the training part (``data/relation.py``)."""
+    order = Order.of(part, train)
+    return {"pairs_in_training": shared_pairs(part, train)} | ({} if order is None else {"order": asdict(order)})
 
 
 def fingerprint(ratings: Ratings) -> str:

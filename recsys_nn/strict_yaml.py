@@ -39,17 +39,24 @@ _StrictLoader.add_implicit_resolver(
 def read_yaml(file: Path) -> dict[str, Any]:
     """The mapping in a YAML file, or a ConfigError with the line that is wrong."""
     try:
-        values = yaml.load(file.read_text(encoding="utf-8"), Loader=_StrictLoader)
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{file} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from None
+    return parse_yaml(text, str(file))
+
+
+def parse_yaml(text: str, name: str) -> dict[str, Any]:
+    """The mapping in a text of this name, or a ConfigError with the line that is wrong."""
+    try:
+        values = yaml.load(text, Loader=_StrictLoader)
     except ConfigError as error:
-        raise ConfigError(f"{file}, {error}") from None
+        raise ConfigError(f"{name}, {error}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{name} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{file} does not hold a mapping of sections (seed, output, data, model, training)")
+        raise ConfigError(f"{name} does not hold a mapping of sections (seed, output, data, model, training)")
     return values
 
 

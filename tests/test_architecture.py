@@ -35,14 +35,19 @@ MAY_IMPORT = {
     "strict_yaml": ["errors"],
     "validation": ["errors"],
     "search_space": ["validation", "errors"],
-    "config": ["search_space", "strict_yaml", "validation", "data", "models", "training", "errors"],
+    "tracking_config": ["validation", "errors"],
+    "config": [
+        *("search_space", "tracking_config", "strict_yaml", "validation"),
+        *("data", "models", "training", "errors"),
+    ],
     "ensembling": ["data.tensors", "models", "training", "errors"],
     "run_data": ["config", "data", "evaluation", "errors"],
+    "tracking": ["config", "tracking_config", "run_data", "data", "models", "training", "errors"],
     "experiment": [
-        *("run_data", "ensembling", "config"),
+        *("run_data", "finished_run", "advice", "tracking", "ensembling", "config"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
-    "finished_run": ["config", "run_data", "data", "prediction", "errors"],
+    "finished_run": ["config", "run_data", "strict_yaml", "data", "training", "prediction", "errors"],
     "opening": ["config", "finished_run", "models", "prediction", "errors"],
     "comparing": [
         *("config", "run_data", "experiment", "finished_run", "opening"),
@@ -54,10 +59,13 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "errors"),
     ],
     "selection": [
-        *("config", "search_space", "run_data", "experiment", "strict_yaml", "validation"),
+        *("config", "search_space", "run_data", "tracking", "experiment", "strict_yaml", "validation"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
-    "advice": ["config", "run_data", "data", "models", "training", "errors"],
+    "advice": [
+        *("config", "run_data", "finished_run"),
+        *("data", "models", "training", "prediction", "evaluation", "errors"),
+    ],
     "cli": [
         "advice",
         "run_data",

@@ -97,6 +97,9 @@ def test_overrides_change_values_at_any_depth():
         (["data.source=a.csv", "data.options={seed: 1}"], "^data.options: they are a named data set's"),
         (["data.source=a.csv", "data.split={kind: files, train: b.csv}"], "^data.source: the split names files"),
         (["data.split={kind: files, train: u1.base}", "data.options={seed: 1}"], "^data.options: they are"),
+        (["tracking.tensorbord=logs"], "^tracking.tensorbord: there is no such key; did you mean 'tensorboard'"),
+        (["tracking.mlflow={experimnt: a}"], "(?s)^tracking.mlflow.experiment: is missing.*experimnt: .*'experiment'"),
+        (["tracking={name: a}"], "^tracking: say where: tensorboard, mlflow or both"),
         (["epochs"], "'epochs' is not of the form dotted.path=value"),
         (["seed={"], "'seed={': the value is not YAML"),
     ],
@@ -189,11 +192,23 @@ def test_the_schema_accepts_every_shipped_config(file):
         {"data": {"source": "synthetic", "features": {"drift": {"column": "timestamp", "every": 8}}}},
         {"training": {"optimizer": "sgd", "callbacks": ["reduce_lr_on_plateau"]}},
         {"model": {"kind": "svd", "head": "ordinal"}},
+        {"tracking": {"tensorboard": "runs/logs", "mlflow": "films"}},
     ],
 )
 def test_the_schema_accepts_short_forms(changes):
     load_config({**MINIMAL, **changes})
     assert list(Draft202012Validator(config_schema()).iter_errors({**MINIMAL, **changes})) == []
+
+
+def test_parts_of_a_larger_whole_have_places_and_names_below_it():
+    config = load_config({**MINIMAL, "tracking": {"tensorboard": "runs/logs"}})
+    trial = config.below("runs/best", "trials/0003")
+    fold = trial.below("runs/best/trials/0003", "fold-1")
+    assert [(run.output, run.tracking.name) for run in (trial, fold)] == [
+        ("runs/best/trials/0003", "best/trials/0003"),
+        ("runs/best/trials/0003/fold-1", "best/trials/0003/fold-1"),
+    ]
+    assert load_config(MINIMAL).below("runs/best", "winner") == load_config({**MINIMAL, "output": "runs/best/winner"})
 
 
 class TestWithValues:

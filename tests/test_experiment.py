@@ -22,6 +22,7 @@ from recsys_nn import (
     run_experiment,
 )
 from recsys_nn.experiment import run_on_split
+from recsys_nn.finished_run import FinishedRun
 from recsys_nn.run_data import fingerprint, load_split
 
 ROOT = Path(__file__).parents[1]
@@ -61,10 +62,25 @@ def test_the_run_folder_says_where_the_model_came_from(result):
         "ratings": 810,
         "users": result.split.train.n_users,
         "items": result.split.train.n_items,
+        "mean": pytest.approx(result.split.train.frame["rating"].mean()),
+        "std": pytest.approx(result.split.train.frame["rating"].std()),
+        "min": 1.0,
+        "max": 5.0,
         "sha256": fingerprint(result.split.train),
     }
-    history = pd.read_csv(result.path / "history.csv")
-    np.testing.assert_allclose(history["val_loss"], result.run.history["val_loss"])
+
+
+@pytest.mark.parametrize("kept_in", ["memory", "folder"])
+def test_a_finished_run_tells_what_the_experiment_knew(result, kept_in):
+    finished = result.finished if kept_in == "memory" else FinishedRun.load(result.path)
+    assert finished.config == result.config
+    assert finished.metrics == result.metrics
+    pd.testing.assert_frame_equal(finished.judged, result.evaluation.table)
+    pd.testing.assert_frame_equal(finished.held_out, result.findings.held_out, check_like=True)
+    assert finished.training.record == result.run.record
+    pd.testing.assert_frame_equal(finished.training.history, result.run.history)
+    assert finished.training.config == result.config.training
+    assert (finished.training.n_train, finished.training.n_validation) == (810, 90)
 
 
 def test_the_saved_run_predicts_the_same(result):

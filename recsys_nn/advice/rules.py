@@ -39,6 +39,11 @@ def power_of_two(number: float) -> int:
     return 2 ** max(0, round(log2(number)))
 
 
+def usual_batch(n: int) -> int:
+    """Examples a step, of n."""
+    return min(MOST_BATCH, max(LEAST_BATCH, power_of_two(n / STEPS)))
+
+
 def split_rule(n_ratings: int) -> Choice:
     """Shares as small as can judge."""
     test = 0.1 if 0.1 * n_ratings >= LEAST_HELD_OUT else 0.2
@@ -164,7 +169,7 @@ def training_rules(config: type[ModelConfig], facts: Facts, *, most: int) -> Ite
 def batch_rule(facts: Facts) -> Choice:
     """A power of two, larger for large and for imbalanced tables."""
     n, rarest = facts.n_ratings, facts.rarest
-    size = min(MOST_BATCH, max(LEAST_BATCH, power_of_two(n / STEPS)))
+    size = usual_batch(n)
     reason = f"A power of two from {LEAST_BATCH} to {MOST_BATCH:,}, for about {STEPS} steps an epoch of {n:,}: {size}"
     if rarest is not None and n > size * rarest[1]:
         size = min(MOST_BATCH, 2 ** ceil(log2(n / rarest[1])))

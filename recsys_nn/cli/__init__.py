@@ -16,6 +16,7 @@ from rich.padding import Padding
 from recsys_nn import __version__
 from recsys_nn.cli.blending import blend
 from recsys_nn.cli.comparing import compare
+from recsys_nn.cli.diagnosing import doctor
 from recsys_nn.cli.options import (
     ConfigFile,
     Overrides,
@@ -47,6 +48,7 @@ app.command()(blend)
 app.command()(cross_validate)
 app.command()(tune)
 app.command()(suggest)
+app.command()(doctor)
 
 
 def _print_version(asked: bool) -> None:

@@ -50,8 +50,8 @@ def compare(
 ) -> None:
     """Compare models on the same ratings: finished runs, or configs that are trained for it."""
     from recsys_nn.comparing import compare as judge
+    from recsys_nn.config import YAML_SUFFIXES
     from recsys_nn.data.writers import check_output, write_table
-    from recsys_nn.opening import YAML_SUFFIXES
 
     if output is not None:
         check_output(output, overwrite=overwrite)

@@ -68,14 +68,20 @@ def _name_or_position(column: str | None) -> str | int | None:
 
 def read_given_ratings(source: str | None, run: str, layout: TableFormat) -> Ratings | None:
     """The ratings that --ratings names, read for this run; without it, nothing, and no layout either."""
-    from recsys_nn.data.readers import RECOGNISED
     from recsys_nn.finished_run import FinishedRun
 
     if source is not None:
         return read_test_ratings(source, FinishedRun.load(Path(run)), layout)
-    if given := [name for name, value in layout if value != getattr(RECOGNISED, name)]:
-        raise ConfigError(f"--{given[0]}: it is for --ratings")
+    check_layout_is_unused(layout, "--ratings")
     return None
+
+
+def check_layout_is_unused(layout: TableFormat, option: str) -> None:
+    """A ConfigError where it is said how a file is laid out that this option would name."""
+    from recsys_nn.data.readers import RECOGNISED
+
+    if given := [name for name, value in layout if value != getattr(RECOGNISED, name)]:
+        raise ConfigError(f"--{given[0]}: it is for {option}")
 
 
 def read_test_ratings(source: str, run: FinishedRun, layout: TableFormat) -> Ratings:

@@ -58,6 +58,7 @@ class Ratings:
         table = _checked_table(frame, where).assign(**_kept_beside(frame, rating_features, where))
         self._scale = _checked_scale(table["rating"], scale, where)
         self._frame = _without_duplicates(table, duplicates, where)
+        self._merged = len(table) - len(self._frame)
         self._user_features = _feature_table(user_features, "user", table["user"])
         self._item_features = _feature_table(item_features, "item", table["item"])
         self._truth = truth
@@ -74,6 +75,7 @@ class Ratings:
         part = object.__new__(cls)
         part._frame = _checked_table(frame, where)
         part._scale = scale
+        part._merged = 0
         part._user_features = part._item_features = part._truth = None
         _check_within(part._frame["rating"], scale, where)
         return part
@@ -99,6 +101,11 @@ class Ratings:
     @property
     def truth(self) -> Truth | None:
         return self._truth
+
+    @property
+    def n_merged(self) -> int:
+        """Rows of the whole table that ``duplicates`` has merged into others of the same pair."""
+        return self._merged
 
     @property
     def has_timestamps(self) -> bool:

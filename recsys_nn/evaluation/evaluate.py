@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.evaluation.metrics import coverage, mae, r2, rmse, width
+from recsys_nn.prediction.calibration import Calibration
+from recsys_nn.prediction.held_out import BASELINES, predict_ratings
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.sources import training_counts
+from recsys_nn.prediction.sources import kept_counts
 
 SEGMENTS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}
 """How often the user or the item was rated in training: (least, most)."""
@@ -39,6 +42,7 @@ class Evaluation:
         oracle: RMSE of the best possible predictor, where the data are generated and it is known.
         segments: a row for each side (user, item) and how often it was rated in training: side, ratings (in
             training), n, rmse, mae, bias (the bias baseline's RMSE), and of a calibrated predictor coverage and width.
+        table: what was predicted of each rating (``prediction/held_out.py``).
     """
 
     n: int
@@ -49,6 +53,7 @@ class Evaluation:
     of_probabilities: dict[str, float]
     oracle: float | None
     segments: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame = field(repr=False)
     interval: float | None = None
     coverage: float | None = None
     width: float | None = None
@@ -107,30 +112,56 @@ def evaluate(predictor: Predictor, ratings: Ratings, *, interval: float = 0.9) -
         if name not in frame:
             raise DataError(f"the ratings have no {name!r}, which the model reads of every rating")
     rows = encoder.encode_pairs(frame["user"], frame["item"], context=frame)
-    actual = frame["rating"].to_numpy()
-    predicted = predictor.predict_rows(rows)
-    baselines = {
-        name: np.clip(biases.predict(rows["user"], rows["item"]), *encoder.scale)
-        for name, biases in encoder.baselines.items()
-    }
     expected = None if ratings.truth is None else ratings.truth.expected(frame["user"], frame["item"])
-    counts = training_counts(encoder, rows)
-    judged = pd.DataFrame({"actual": actual, "predicted": predicted, "bias": baselines["bias"]})
-    if predictor.calibration is not None:
-        judged["lower"], judged["upper"] = predictor.row_intervals(rows, predicted, interval)
+    probabilities = predictor.predict_row_probabilities(rows) if predictor.has_probabilities else None
+    actual = frame["rating"].to_numpy()
+    return judged(
+        predict_ratings(predictor, ratings, rows),
+        encoder.scale,
+        predictor.calibration,
+        interval=interval,
+        of_probabilities={} if probabilities is None else _of_probabilities(probabilities, actual),
+        oracle=None if expected is None else rmse(actual, expected),
+    )
+
+
+def judged(
+    table: pd.DataFrame,
+    scale: tuple[float, float],
+    calibration: Calibration | None = None,
+    *,
+    interval: float = 0.9,
+    of_probabilities: Mapping[str, float] = MappingProxyType({}),
+    oracle: float | None = None,
+) -> Evaluation:
+    """The same of what was predicted.
+
+    Args:
+        table: of the predictions (``prediction/held_out.py``).
+        scale: of the ratings.
+        calibration: of the predictor, where it has some.
+        interval: the share of the ratings that shall lie in their intervals.
+        of_probabilities: what only probabilities tell.
+        oracle: RMSE of the best possible predictor.
+    """
+    actual, predicted = table["rating"], table["prediction"]
+    columns = {"actual": actual, "predicted": predicted, "bias": table[BASELINES["bias"]]}
+    if calibration is not None:
+        lower, upper = calibration.bounds(predicted, table["std"], kept_counts(table), scale, interval)
+        columns |= {"lower": pd.Series(lower, table.index), "upper": pd.Series(upper, table.index)}
+    figures = pd.DataFrame(columns)
     return Evaluation(
-        n=len(ratings),
+        n=len(table),
         rmse=rmse(actual, predicted),
         mae=mae(actual, predicted),
         r2=r2(actual, predicted),
-        baselines={name: rmse(actual, values) for name, values in baselines.items()},
-        of_probabilities=_of_probabilities(predictor.predict_row_probabilities(rows), actual)
-        if predictor.has_probabilities
-        else {},
-        oracle=None if expected is None else rmse(actual, expected),
-        segments=_segments(counts, judged),
-        interval=None if predictor.calibration is None else interval,
-        **_of_intervals(judged),
+        baselines={name: rmse(actual, table[column]) for name, column in BASELINES.items()},
+        of_probabilities=dict(of_probabilities),
+        oracle=oracle,
+        segments=_segments(kept_counts(table), figures),
+        table=table,
+        interval=None if calibration is None else interval,
+        **_of_intervals(figures),
     )
 
 

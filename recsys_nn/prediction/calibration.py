@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.held_out import MASKS, predict_held_out
-from recsys_nn.prediction.sources import SOURCES, Counts, source_codes, training_counts
+from recsys_nn.prediction.sources import SOURCES, Counts, kept_counts, source_codes
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor
@@ -124,7 +124,7 @@ class Calibration(BaseModel):
     def of(cls, held_out: pd.DataFrame, scale: tuple[float, float]) -> Calibration:
         """The same from what a model predicted of them (``prediction/held_out.py``), for ratings on this scale."""
         table = pd.concat([_without(held_out, end, masked) for end, masked in MASKS.items()])
-        counts: dict[Side, Counts] = {side: table[f"{side}_ratings"].to_numpy() for side in ("user", "item")}
+        counts = kept_counts(table)
         errors, terms = (table["rating"] - table["prediction"]).abs().to_numpy(), _terms(table["std"], counts)
         importance, weights = np.sqrt(table["importance"].to_numpy()), table["weight"].to_numpy()
         variance, _ = nnls(terms * importance[:, None], np.square(errors) * importance)
@@ -135,12 +135,28 @@ class Calibration(BaseModel):
             scores={name: Scores.of(scores[inside], weights[inside]) for name, inside in groups.items()},
         )
 
-    def margins(self, predictor: Predictor, inputs: Mapping[str, npt.NDArray[Any]], level: float) -> Floats:
-        """q_g σ_ui for n encoded pairs (``Encoder.encode_pairs``), in rating units, (n,); infinite where q_g is."""
-        counts = training_counts(predictor.encoder, inputs)
+    def bounds(
+        self,
+        predicted: npt.ArrayLike,
+        std: npt.ArrayLike,
+        counts: Mapping[Side, Counts],
+        scale: tuple[float, float],
+        level: float,
+    ) -> tuple[Floats, Floats]:
+        """The ends (n,) of r̂_ui ± q_g σ_ui of n predictions, within the rating scale.
+
+        Args:
+            predicted: r̂, (n,).
+            std: s, (n,).
+            counts: n_u and n_i, (n,) each.
+            scale: of the ratings.
+            level: the share of the ratings that shall lie in their intervals.
+        """
         quantiles = np.array([self.scores[name].quantile(level) for name in SOURCES])
-        terms = _terms(predictor.predict_row_std(inputs), counts)
-        return quantiles[source_codes(counts)] * _std(np.array(self.variance), terms, predictor.encoder.scale)
+        margins = quantiles[source_codes(counts)] * _std(np.array(self.variance), _terms(std, counts), scale)
+        return np.maximum(np.asarray(predicted) - margins, scale[0]), np.minimum(
+            np.asarray(predicted) + margins, scale[1]
+        )
 
 
 def _terms(std: npt.ArrayLike, counts: Mapping[Side, Counts]) -> Floats:

@@ -104,9 +104,8 @@ class Predictor:
             )
         if not 0 < interval < 1:
             raise DataError(f"interval={interval:g} is not a share between 0 and 1, as 0.9 for nine ratings of ten")
-        margins = self.calibration.margins(self, inputs, interval)
-        lowest, highest = self.encoder.scale
-        return np.maximum(predicted - margins, lowest), np.minimum(predicted + margins, highest)
+        std, counts = self.predict_row_std(inputs), training_counts(self.encoder, inputs)
+        return self.calibration.bounds(predicted, std, counts, self.encoder.scale, interval)
 
     def calibrated(self, validation: Ratings) -> Self:
         """A predictor with intervals, calibrated on ratings that the model was not trained on.

@@ -5,8 +5,8 @@
     weights.safetensors   its weights, by place and path; of an average over members, theirs
     encoder.json, users.parquet, items.parquet, perhaps drift.parquet   the encoder
     calibration.json      what intervals need, where the predictor is calibrated
-    and what an experiment adds: config.yaml, history.csv, metrics.json, data.json, and of a validation part
-    validation.parquet, what was predicted of it by a network not trained on it (prediction/held_out.py)
+    and what an experiment adds: config.yaml, history.csv, training.json, metrics.json, data.json, test.parquet and
+    validation.parquet, what was predicted of these parts by a network not trained on them (prediction/held_out.py)
 
 That of a blend (``prediction/blend.py``) has blend.json and the folders of its members in place of a model.
 It is written beside its final place, synced and renamed into it, so that a crash leaves the old run or none.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.features import Side
@@ -20,6 +21,11 @@ Counts = npt.NDArray[np.int32]
 def training_counts(encoder: Encoder, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[Side, Counts]:
     """How often user and item of each of n encoded pairs (``Encoder.encode_pairs``) were rated in training, (n,)."""
     return {side: counts[inputs[side]] for side, counts in encoder.counts.items()}
+
+
+def kept_counts(table: pd.DataFrame) -> dict[Side, Counts]:
+    """The same from the columns of a table of predictions (``prediction/held_out.py``)."""
+    return {"user": table["user_ratings"].to_numpy(), "item": table["item_ratings"].to_numpy()}
 
 
 def source_codes(counts: Mapping[Side, Counts]) -> npt.NDArray[np.int8]:

@@ -22,6 +22,7 @@ from recsys_nn.prediction.run_folder import check_place
 from recsys_nn.run_data import load_split
 from recsys_nn.selection.drawing import COLOURS, GREY, new_figure
 from recsys_nn.selection.workers import in_order
+from recsys_nn.tracking.tracked import tracked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -203,20 +204,20 @@ def refit(
     place = result.config.output if output is None else str(output)
     if place is not None:
         check_place(place, overwrite=overwrite)
-    return refit_on_split(
-        result.config.model_copy(update={"output": place, "refit": True}),
-        result.split,
-        result.findings,
-        documents={TABLE: result.table.to_csv(index=False)},
-        overwrite=overwrite,
-        progress=progress,
-    )
+    config = result.config.model_copy(update={"output": place, "refit": True})
+    documents = {TABLE: result.table.to_csv(index=False)}
+    with tracked(config, result.split) as tracking:
+        refitted = refit_on_split(
+            config, result.split, result.findings, documents=documents, overwrite=overwrite, progress=progress
+        )
+        tracking.conclude(refitted.run, refitted.metrics, refitted.path)
+    return refitted
 
 
 def _fold(config: RunConfig, numbered: tuple[int, Split]) -> Fold:
     """Trained in any process: what comes back has no network."""
     number, part = numbered
-    alone = config.model_copy(update={"output": None, "refit": False})
+    alone = config.model_copy(update={"output": None, "tracking": None, "refit": False})
     split = Split(part.train, validation=part.test)
     findings = run_on_split(alone, split).findings
     if findings.run.stop_reason == "interrupted":

@@ -77,8 +77,10 @@ def alone(config: AnyConfig, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def unwritten(config: AnyConfig, overrides: Sequence[str] = ()) -> RunConfig:
-    """A config in any form as that of one run among others, which leaves no folder and looks for nothing itself."""
-    return as_run_config(config, overrides=overrides).model_copy(update={"output": None, "search": None})
+    """A config in any form as that of one run among others, which leaves nothing and looks for nothing itself."""
+    return as_run_config(config, overrides=overrides).model_copy(
+        update={"output": None, "search": None, "tracking": None}
+    )
 
 
 def named(values: Sequence[Any] | Mapping[str, Any]) -> dict[Any, Any]:

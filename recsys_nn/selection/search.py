@@ -30,6 +30,7 @@ from recsys_nn.search_space import SearchConfig
 from recsys_nn.selection.cross_validation import cross_validated, refit
 from recsys_nn.selection.search_progress import SearchProgress
 from recsys_nn.selection.workers import results
+from recsys_nn.tracking.tracked import trackers_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,6 +121,7 @@ def tune(
 
     config = as_run_config(config, overrides=overrides)
     search = check_space(config)
+    trackers_of(config.tracking)  # one that cannot be used is an error of the search, not of every trial
     if output is None and config.output is not None:
         output = config.output + SUFFIX
     split = load_split(config.data, config.seed, data)
@@ -150,7 +152,7 @@ def _searched(
     if best is None:
         raise TrainingError(f"no trial came to its end: {_reasons(trials)}")
     best = best.model_copy(update={"refit": True})
-    winner = best.model_copy(update={"output": str(folder / WINNER)})
+    winner = best.below(folder, WINNER)
     predictor, metrics = _winner(winner, search, split, folder, progress=progress)
     result = SearchResult(config, trials, best, predictor, metrics, folder if kept else None)
     if kept:
@@ -165,7 +167,7 @@ def _winner(
     place = folder / WINNER
     if place.is_dir():
         predictor, kept = Predictor.load(place), load_config(place / "config.yaml")
-        if kept.model_copy(update={"output": config.output}) == config:
+        if kept.model_copy(update={"output": config.output, "tracking": config.tracking}) == config:
             return predictor, json.loads((place / "metrics.json").read_text(encoding="utf-8"))
         shutil.rmtree(place)
     if progress:

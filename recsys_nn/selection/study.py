@@ -79,8 +79,7 @@ class Study:
             except ConfigError as error:
                 self.tell(Outcome(drawn.number, "failed", np.nan, message=str(error)))
                 continue
-            place = str(self._folder / "trials" / f"{drawn.number:04d}")
-            config = config.model_copy(update={"output": place, "refit": False})
+            config = config.below(self._folder, f"trials/{drawn.number:04d}").model_copy(update={"refit": False})
             pruner = PRUNER if self._search.prune else None
             yield Trial(drawn.number, self._id(drawn.number), self._url, config, pruner)
 
@@ -203,7 +202,7 @@ def check_space(config: RunConfig) -> SearchConfig:
             "training.learning_rate: {low: 0.001, high: 0.1, log: true}}}"
         )
     for key in config.search.space:
-        if key.split(".")[0] in ("data", "search", "output", "refit"):
+        if key.split(".")[0] in ("data", "search", "output", "tracking", "refit"):
             raise ConfigError(f"search.space.{key}: trials differ in model, training and ensemble, not in that")
     for sample in config.search.samples:
         try:
@@ -228,8 +227,9 @@ def _distribution(values: Range | tuple[Any, ...]) -> BaseDistribution:
 
 
 def _about(config: RunConfig, data: Mapping[str, str]) -> dict[str, Any]:
-    """What makes trials comparable: the config without its place and budget, and the ratings."""
-    values = config.model_dump(mode="json", exclude={"output": True, "refit": True, "search": BUDGET})
+    """What makes trials comparable: the config without its places and budget, and the ratings."""
+    beside: Any = {"output": True, "tracking": True, "refit": True, "search": BUDGET}
+    values = config.model_dump(mode="json", exclude=beside)
     return {**values, **data}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -83,8 +82,8 @@ class Trial:
                 return self._outcome([self._run(self.config, split, [judge])], pruned=judge.pruned)
             done: list[ExperimentResult] = []
             for number, part in enumerate(kfold(split.train, folds, seed=self.config.seed), 1):
-                place = self.config.output and str(Path(self.config.output) / f"fold-{number}")
-                config = self.config.model_copy(update={"output": place})
+                assert self.config.output is not None
+                config = self.config.below(self.config.output, f"fold-{number}")
                 done.append(self._run(config, Split(part.train, part.test), [] if done else [judge]))
                 if judge.pruned:
                     break

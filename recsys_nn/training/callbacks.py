@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from rich.console import Console
 
-from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import TrainingError
+from recsys_nn.training.inputs import InputScale
 
 Logs = dict[str, Any]
 
@@ -39,9 +39,9 @@ class EpochLog(keras.callbacks.Callback):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Ends a training whose loss is no longer a number, saying why it probably is not."""
 
-    def __init__(self, train: TrainingPart, learning_rate: float) -> None:
+    def __init__(self, inputs: Mapping[str, InputScale], learning_rate: float) -> None:
         super().__init__()
-        self._train, self._learning_rate = train, learning_rate
+        self._inputs, self._learning_rate = inputs, learning_rate
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         for name, value in (logs or {}).items():
@@ -52,11 +52,12 @@ class StopOnNonFinite(keras.callbacks.Callback):
                 )
 
     def _likely_cause(self) -> str:
-        for name, spread in _float_spreads(self._train).items():
-            if spread > 100:
+        for name, scale in self._inputs.items():
+            if not scale.standardised:
                 return (
-                    f"the likely cause is that the input {name!r} is not standardised (it reaches {spread:g}): "
-                    "give its columns mean 0 and standard deviation 1"
+                    f"the likely cause is that the input {name!r} is not standardised (its column {scale.column} has "
+                    f"mean {scale.mean:.4g} and standard deviation {scale.std:.4g}): give its columns mean 0 and "
+                    "standard deviation 1"
                 )
         return f"the likely cause is that this rate is too high: try {min(self._learning_rate / 10, 1e-3):g}"
 
@@ -79,13 +80,3 @@ class ProgressLines(keras.callbacks.Callback):
             self._best = monitored
             parts += ["best so far"]
         self._console.print("  ".join(parts), soft_wrap=True, highlight=False)
-
-
-def _float_spreads(train: TrainingPart) -> dict[str, float]:
-    """The largest magnitude of each input that is not of integers."""
-    one = train.take(np.array([0])).named_inputs
-    spreads = {name: 0.0 for name, values in one.items() if values.dtype.kind == "f"}
-    for block in train.blocks(batch_size=1) if spreads else ():
-        for name in spreads:
-            spreads[name] = max(spreads[name], float(np.abs(block.tensors.named_inputs[name]).max()))
-    return spreads

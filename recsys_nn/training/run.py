@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.inputs import InputScale
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-StopReason = Literal["epochs", "patience", "interrupted", "closed form", "callback"]
+StopReason = Literal["epochs", "patience", "interrupted", "closed form", "callback", "diverged"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +25,17 @@ class TrainingRun:
     Attributes:
         model: with the weights of its best epoch.
         history: a row an epoch: epoch (from 1), loss, metrics, val_loss, val_ metrics, seconds.
-        best_epoch: the epoch (from 1) whose weights the model has.
+        best_epoch: the epoch (from 1) whose weights the model has; 0 where it diverged.
         stop_reason: ``"epochs"`` (all were done), ``"patience"``, ``"interrupted"`` (Ctrl-C),
-            ``"closed form"`` (nothing to iterate), or ``"callback"`` (one asked to stop).
+            ``"closed form"`` (nothing to iterate), ``"callback"`` (one asked to stop), or ``"diverged"`` (the loss was
+            no longer a number, nor are then the weights; a TrainingError has such a run).
         seconds: of training, validation included.
         config: what it was trained with.
         engine: what made the steps: ``"compiled with XLA"``, ``"compiled"``, ``"keras"`` with the reason, or
             ``"closed form"``.
         loss: what was minimised.
+        n_train, n_validation: examples that it was trained on and judged by.
+        inputs: how far those of the network are from being standardised, by name (``training/inputs.py``).
     """
 
     model: keras.Model
@@ -41,6 +46,25 @@ class TrainingRun:
     config: TrainConfig = field(repr=False)
     engine: str
     loss: str
+    n_train: int
+    n_validation: int
+    inputs: Mapping[str, InputScale] = field(repr=False)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a run folder says of it beside the history and the config, as training.json."""
+        figures = ("best_epoch", "stop_reason", "seconds", "engine", "loss", "n_train", "n_validation")
+        return {name: getattr(self, name) for name in figures} | {
+            "inputs": {name: asdict(scale) for name, scale in self.inputs.items()}
+        }
+
+    @classmethod
+    def recorded(
+        cls, model: keras.Model, history: pd.DataFrame, config: TrainConfig, record: Mapping[str, Any]
+    ) -> TrainingRun:
+        """The training of a run folder, from what that says of it."""
+        inputs = {name: InputScale(**scale) for name, scale in record["inputs"].items()}
+        return cls(model=model, history=history, config=config, **{**record, "inputs": inputs})
 
     def plot_history(self) -> Figure:
         """Training and validation loss by epoch, the best epoch marked."""

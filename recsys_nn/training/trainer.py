@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.data.tensors import Tensors, TrainingPart
-from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.errors import ConfigError, DataError, TrainingError
 from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.inputs import input_scales
 from recsys_nn.training.run import StopReason, TrainingRun
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Trainer:
         Raises:
             DataError: where there is nothing to train on.
             ConfigError: before training, where ``config.monitor`` would never be logged or a setting is unknown.
-            TrainingError: where the loss becomes NaN or infinite.
+            TrainingError: where the loss becomes NaN or infinite; its ``run`` is the training up to there.
         """
         from recsys_nn.training.objective import objective_of
 
@@ -114,17 +115,37 @@ class Trainer:
                 min_delta=config.min_delta,
                 restore_best_weights=True,
             )
+        inputs = input_scales(model, train)
         log = callbacks.EpochLog(keep_weights=stopping is None)
-        hooks = [callbacks.StopOnNonFinite(train, config.learning_rate), log]
+        hooks = [log, callbacks.StopOnNonFinite(inputs, config.learning_rate)]
         if self._progress:
             hooks.append(callbacks.ProgressLines(log, config.epochs, stopping and config.monitor, _console()))
         hooks += [*named_callbacks(config.callbacks), *self._callbacks, *([stopping] if stopping else [])]
         engine, name = choose_engine(objective.model, train, validation, config, hooks)
         if self._progress and config.engine == "auto" and name.startswith("keras"):
             _console().print(f"engine: {name}", soft_wrap=True, highlight=False)
+
+        def run(best_epoch: int, reason: StopReason) -> TrainingRun:
+            return TrainingRun(
+                model=model,
+                history=pd.DataFrame(log.rows),
+                best_epoch=best_epoch,
+                stop_reason=reason,
+                seconds=time.perf_counter() - began,
+                config=config,
+                engine=name,
+                loss=objective.loss_name,
+                n_train=len(train),
+                n_validation=0 if validation is None else len(validation),
+                inputs=inputs,
+            )
+
         reason: StopReason = "epochs"
         try:
             engine.fit(hooks)
+        except TrainingError as error:
+            error.run = run(0, "diverged")
+            raise
         except KeyboardInterrupt:
             kept = log.last_weights if stopping is None else stopping.best_weights
             if kept is None:
@@ -134,10 +155,7 @@ class Trainer:
         if reason == "epochs" and len(log.rows) < config.epochs:
             patient = stopping is not None and stopping.stopped_epoch > 0
             reason = "patience" if patient else "callback"
-        best_epoch = len(log.rows) if stopping is None else stopping.best_epoch + 1
-        seconds = time.perf_counter() - began
-        history = pd.DataFrame(log.rows)
-        return TrainingRun(model, history, int(best_epoch), reason, seconds, config, name, objective.loss_name)
+        return run(len(log.rows) if stopping is None else int(stopping.best_epoch) + 1, reason)
 
     def _evaluated_once(
         self,
@@ -157,8 +175,19 @@ class Trainer:
                 logs = objective.model.evaluate(evaluation_dataset(part), return_dict=True, verbose=0)
                 row |= {f"{prefix}{name}": float(value) for name, value in logs.items()}
         seconds = time.perf_counter() - began
-        history = pd.DataFrame([{**row, "seconds": seconds}])
-        return TrainingRun(model, history, 1, "closed form", seconds, self.config, "closed form", objective.loss_name)
+        return TrainingRun(
+            model=model,
+            history=pd.DataFrame([{**row, "seconds": seconds}]),
+            best_epoch=1,
+            stop_reason="closed form",
+            seconds=seconds,
+            config=self.config,
+            engine="closed form",
+            loss=objective.loss_name,
+            n_train=len(train),
+            n_validation=0 if validation is None else len(validation),
+            inputs={},
+        )
 
 
 def prepare(model: keras.Model, train: TrainingPart) -> None:

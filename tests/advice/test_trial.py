@@ -12,7 +12,7 @@ def run_of(best: int, *, least: float = 1.0) -> TrainingRun:
     epochs = np.arange(1, min(best + 5, 20) + 1)
     history = pd.DataFrame({"epoch": epochs, "val_loss": least + np.abs(epochs - best) / 10})
     reason = "patience" if best + 5 <= 20 else "epochs"
-    return TrainingRun(None, history, best, reason, 1.0, TrainConfig(), "compiled", "mse")
+    return TrainingRun(None, history, best, reason, 1.0, TrainConfig(), "compiled", "mse", 100, 10, {})
 
 
 @pytest.mark.parametrize(("best", "epochs"), [(6, 20), (15, 20), (16, 100), (20, 100)])

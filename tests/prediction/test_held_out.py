@@ -1,12 +1,10 @@
-from pathlib import Path
-
 import keras
 import pandas as pd
 import pytest
 
 from recsys_nn import ArtifactError, Encoder, Predictor, Ratings
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.held_out import predict_held_out, read_held_out
+from recsys_nn.prediction.held_out import predict_held_out, read_predicted
 
 TRAIN = Ratings(pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [10.0, 30.0, 50.0]}), scale=(0, 99))
 HELD_OUT = Ratings(pd.DataFrame({"user": [2, 9], "item": [2, 1], "rating": [20.0, 40.0]}), scale=(0, 99))
@@ -30,6 +28,10 @@ def test_a_row_a_rating_with_its_predictions_without_its_ids(predictor):
         "item_ratings": [1, 2],
         "prediction": [22.0, 1.0],
         "std": [0.0, 0.0],
+        "global_baseline": [30.0, 30.0],
+        "user_baseline": [30 + (50 - 30) / (15 + 1), 30.0],
+        "item_baseline": [30.0, 30.0],
+        "bias_baseline": predictor.encoder.baselines["bias"].predict([2, 0], [2, 1]),
         "prediction_without_user": [2.0, 1.0],
         "std_without_user": [0.0, 0.0],
         "prediction_without_item": [20.0, 0.0],
@@ -40,14 +42,13 @@ def test_a_row_a_rating_with_its_predictions_without_its_ids(predictor):
     pd.testing.assert_frame_equal(predict_held_out(predictor, HELD_OUT), pd.DataFrame(expected), check_dtype=False)
 
 
-def test_intervals_rest_on_it_alone(predictor, tmp_path):
-    predict_held_out(predictor, HELD_OUT).to_parquet(tmp_path / "validation.parquet", index=False)
-    kept = read_held_out(tmp_path / "validation.parquet")
+def test_intervals_rest_on_it_alone(predictor):
+    table = predict_held_out(predictor, HELD_OUT)
+    kept = read_predicted(table.to_parquet(index=False), list(table.columns), "validation.parquet")
     assert Calibration.of(kept, (0, 99)) == predictor.calibrated(HELD_OUT).calibration
 
 
 @pytest.mark.parametrize("content", [b"user,item\n", HELD_OUT.frame.to_parquet()], ids=["text", "other columns"])
-def test_another_file_is_refused(tmp_path: Path, content):
-    (tmp_path / "validation.parquet").write_bytes(content)
+def test_another_file_is_refused(content):
     with pytest.raises(ArtifactError, match=r"validation\.parquet: not a table of predictions of held-out ratings"):
-        read_held_out(tmp_path / "validation.parquet")
+        read_predicted(content, ["user", "prediction"], "validation.parquet")

@@ -1,0 +1,68 @@
+"""How a held-out part lies to the training part: ratings that both have, and which came first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from recsys_nn.data.ratings import Ratings
+
+EDGE = 0.05
+"""The share of the held-out ratings at either end of their times that may be outliers."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which ratings came first.
+
+    Attributes:
+        after: share of the training ratings that are later than the earliest held-out ones (their 5% quantile): 0 of a
+            split by time, about 95% of one at random.
+        after_all: the same of the latest (their 95% quantile): about 5% of a split at random.
+        users: that have ratings in both parts, not all of one time.
+        users_in_order: share of these of whom no training rating is later than a held-out one.
+        users_reversed: share of these of whom all training ratings are later.
+    """
+
+    after: float
+    after_all: float
+    users: int
+    users_in_order: float
+    users_reversed: float
+
+    @classmethod
+    def of(cls, held_out: Ratings, train: Ratings) -> Order | None:
+        """None where one of them is empty or has no times."""
+        if not (len(held_out) and len(train) and held_out.has_timestamps and train.has_timestamps):
+            return None
+        times, earlier = held_out.frame["timestamp"], train.frame["timestamp"]
+        first, last = times.quantile([EDGE, 1 - EDGE], interpolation="nearest")
+        spans = pd.concat([_span(held_out, "held_out"), _span(train, "train")], axis=1, join="inner")
+        spans = spans[
+            spans[["first_held_out", "first_train"]].min(axis=1) < spans[["last_held_out", "last_train"]].max(axis=1)
+        ]
+        in_order = spans["last_train"] <= spans["first_held_out"]
+        reversed_ = spans["first_train"] > spans["last_held_out"]
+        return cls(
+            after=float((earlier > first).mean()),
+            after_all=float((earlier > last).mean()),
+            users=len(spans),
+            users_in_order=float(in_order.mean()) if len(spans) else 0.0,
+            users_reversed=float(reversed_.mean()) if len(spans) else 0.0,
+        )
+
+
+def shared_pairs(held_out: Ratings, train: Ratings) -> int:
+    """The held-out ratings whose user has rated the same item in the training part."""
+    both = [part.frame[["user", "item"]] for part in (train, held_out)]
+    users, items = (pd.factorize(pd.concat([part[side] for part in both]))[0] for side in ("user", "item"))
+    keys = users.astype(np.int64) * (items.max(initial=0) + 1) + items
+    return int(np.isin(keys[len(train) :], keys[: len(train)]).sum())
+
+
+def _span(part: Ratings, name: str) -> pd.DataFrame:
+    """The first and last time of each user."""
+    times = part.frame.groupby("user")["timestamp"].agg(["min", "max"])
+    return times.rename(columns={"min": f"first_{name}", "max": f"last_{name}"})

@@ -1,0 +1,50 @@
+import pandas as pd
+import pytest
+
+from recsys_nn import Ratings, leave_last_out_split, load_ratings, random_split, temporal_split
+from recsys_nn.data.relation import Order, shared_pairs
+
+
+def rated(*rows: tuple) -> Ratings:
+    """(user, item, day)."""
+    users, items, days = zip(*rows, strict=True)
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(days, unit="D")
+    return Ratings(pd.DataFrame({"user": users, "item": items, "rating": 3.0, "timestamp": times}), scale=(1, 5))
+
+
+def test_pairs_that_both_parts_have_are_counted():
+    train = rated(("ann", "a", 1), ("ann", "b", 2), ("bob", "a", 3))
+    assert shared_pairs(rated(("ann", "a", 9), ("bob", "b", 9), ("cat", "a", 9)), train) == 1
+    assert shared_pairs(train.take([]), train) == 0
+
+
+def test_the_order_by_hand():
+    train = rated(("ann", "a", 1), ("ann", "b", 5), ("bob", "a", 8), ("cat", "a", 1), ("dan", "a", 4))
+    held_out = rated(("ann", "c", 5), ("bob", "b", 3), ("cat", "c", 1), ("eve", "a", 2))
+    # The earliest held out is day 1, the latest day 5. Of the users in both, ann's are in order (1, 5 | 5), bob's
+    # reversed (8 | 3), and cat's all of one time, which says nothing.
+    assert Order.of(held_out, train) == Order(
+        after=3 / 5, after_all=1 / 5, users=2, users_in_order=1 / 2, users_reversed=1 / 2
+    )
+
+
+@pytest.fixture(scope="module")
+def dated() -> Ratings:
+    return load_ratings("synthetic", n_users=100, n_items=50, n_ratings=2000)
+
+
+def test_a_split_by_time_is_in_order_and_one_at_random_is_not(dated):
+    by_time, of_users = temporal_split(dated), leave_last_out_split(dated)
+    assert Order.of(by_time.test, by_time.train).after == 0
+    assert Order.of(of_users.test, of_users.train).users_in_order == 1
+    at_random = random_split(dated)
+    order = Order.of(at_random.test, at_random.train)
+    assert order.after == pytest.approx(0.95, abs=0.03)
+    assert order.after_all == pytest.approx(0.05, abs=0.03)
+    assert order.users_in_order < 0.5
+
+
+def test_without_times_there_is_no_order(dated):
+    timeless = Ratings(dated.frame.drop(columns="timestamp"), scale=dated.scale)
+    assert Order.of(timeless, timeless) is None
+    assert Order.of(dated.take([]), dated) is None

@@ -1,0 +1,275 @@
+import math
+import socket
+import sys
+
+import keras
+import pytest
+
+from recsys_nn import ConfigError, TrainingError, __version__, cross_validate, load_config, refit, run_experiment, tune
+from recsys_nn.experiment import run_on_split
+from recsys_nn.run_data import fingerprints, load_split
+from recsys_nn.tracking.mlflow import MlflowTracker
+from recsys_nn.tracking.tracker import flat
+
+DATA = {"source": "synthetic", "options": {"n_users": 50, "n_items": 40, "n_ratings": 1000}}
+CLOSED = {"data": DATA, "model": {"kind": "user_mean"}}
+SVD = {
+    "data": DATA,
+    "model": {"kind": "svd", "embedding_dim": 2},
+    "training": {"epochs": 3, "batch_size": 300, "learning_rate": 0.02, "schedule": {"kind": "cosine"}},
+}
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    pytest.importorskip("tensorboard", reason="needs recsys-nn[tensorboard]")
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    pytest.importorskip("mlflow", reason="needs recsys-nn[mlflow]")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield f"file:{tmp_path_factory.mktemp('store')}/mlruns"
+
+
+@pytest.fixture(scope="module")
+def split():
+    return load_split(load_config(CLOSED).data, seed=0)
+
+
+@pytest.fixture(scope="module")
+def result(logs, store, tmp_path_factory):
+    """A run that is refitted."""
+    output = tmp_path_factory.mktemp("runs") / "films"
+    tracking = {"tensorboard": str(logs), "mlflow": {"experiment": "films", "uri": store}}
+    return run_experiment({**SVD, "output": str(output), "refit": True, "tracking": tracking}, progress=False)
+
+
+def scalars(folder):
+    """By tag what TensorBoard reads in a folder: the value of each step."""
+    from tensorboard.util.tensor_util import make_ndarray
+
+    read = events(folder)
+    return {
+        tag: {event.step: make_ndarray(event.tensor_proto).item() for event in read.Tensors(tag)}
+        for tag in read.Tags()["tensors"]
+        if read.SummaryMetadata(tag).plugin_data.plugin_name == "scalars"
+    }
+
+
+def events(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    read = EventAccumulator(str(folder))
+    read.Reload()
+    return read
+
+
+def runs_of(experiment, store):
+    """The runs of an experiment, the oldest first."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store)
+    found = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    return sorted(found, key=lambda run: run.info.start_time)
+
+
+def cosine(epoch):
+    """η (1 + cos πt) / 2, t being the part of the epochs that is over."""
+    return 0.02 * (1 + math.cos(math.pi * epoch / 3)) / 2
+
+
+def approximately(history, column):
+    """A column of the history by epoch, as TensorBoard's 32 bits hold it."""
+    return pytest.approx(dict(zip(history["epoch"], history[column], strict=True)), rel=1e-6)
+
+
+class TestTensorBoard:
+    def test_the_epochs_are_those_of_the_history_with_one_tag_for_both_parts(self, result, logs):
+        train, validation = scalars(logs / "films" / "train"), scalars(logs / "films" / "validation")
+        history = result.run.history
+        for name in ("loss", "rmse", "mae"):
+            assert train.pop(f"epoch_{name}") == approximately(history, name)
+            assert validation.pop(f"epoch_{name}") == approximately(history, f"val_{name}")
+        assert train == {"epoch_learning_rate": pytest.approx({n: cosine(n) for n in (1, 2, 3)}, rel=1e-5, abs=1e-9)}
+        assert validation == {}
+
+    def test_the_final_figures_and_the_config_stand_beside_them(self, result, logs):
+        from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+        from tensorboard.util.tensor_util import make_ndarray
+
+        assert {tag: figures[0] for tag, figures in scalars(logs / "films").items()} == {
+            f"final/{name}": pytest.approx(value, rel=1e-6) for name, value in result.metrics.items()
+        }
+        read = events(logs / "films")
+        text = make_ndarray(read.Tensors("config")[0].tensor_proto).item().decode()
+        assert text == f"```yaml\n{result.config.to_yaml()}```"
+        tags = ("_hparams_/session_start_info", "_hparams_/session_end_info")
+        start, end = (HParamsPluginData.FromString(read.SummaryMetadata(tag).plugin_data.content) for tag in tags)
+        start = start.session_start_info
+        assert start.group_name == "films"
+        assert start.hparams["model.embedding_dim"].number_value == 2
+        assert start.hparams["training.schedule.kind"].string_value == "cosine"
+        assert end.session_end_info.status == 1  # STATUS_SUCCESS
+
+    def test_a_name_that_is_taken_gets_a_number(self, tmp_path, logs):
+        tracking = {"tensorboard": str(logs)}
+        for seed, (place, logged) in enumerate((("a/users", "users"), ("b/users", "users-2"))):
+            config = {**CLOSED, "seed": seed, "output": str(tmp_path / place), "tracking": tracking}
+            figures = run_experiment(config, progress=False).metrics
+            assert scalars(logs / logged)["final/rmse"] == {0: pytest.approx(figures["rmse"], rel=1e-6)}
+
+
+class TestMlflow:
+    def test_the_epochs_are_those_of_the_history(self, result, store):
+        from mlflow import MlflowClient
+
+        (run,) = runs_of("films", store)
+        assert (run.info.run_name, run.info.status) == ("films", "FINISHED")
+        history = result.run.history
+        for name in ("loss", "rmse", "mae", "val_loss", "val_rmse", "val_mae"):
+            logged = MlflowClient(store).get_metric_history(run.info.run_id, name)
+            assert {metric.step: metric.value for metric in logged} == approximately(history, name)
+        assert run.data.metrics["learning_rate"] == pytest.approx(0, abs=1e-9)
+        final = {name: value for name, value in run.data.metrics.items() if name.startswith("final/")}
+        assert final == {f"final/{name}": value for name, value in result.metrics.items()}
+
+    def test_the_parameters_are_the_config_at_dotted_keys(self, result, store):
+        (run,) = runs_of("films", store)
+        params = run.data.params
+        assert (params["model.kind"], params["model.embedding_dim"], params["refit"]) == ("svd", "2", "true")
+        assert (params["data.options.n_users"], params["training.loss"]) == ("50", "null")
+        assert set(params) == set(flat(result.config.values()))
+
+    def test_tags_say_what_was_trained_on_what(self, result, split, store):
+        (run,) = runs_of("films", store)
+        tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
+        hashes = {f"sha256 of the {name}": value for name, value in fingerprints(split).items()}
+        assert tags == {"recsys_nn": __version__, "model": "svd", "data": "synthetic", **hashes}
+
+    def test_the_run_folder_becomes_artifacts(self, result, store, tmp_path):
+        from mlflow import MlflowClient
+
+        (run,) = runs_of("films", store)
+        copy = MlflowClient(store).download_artifacts(run.info.run_id, "weights.safetensors", str(tmp_path))
+        with open(copy, "rb") as stream:
+            assert stream.read() == (result.path / "weights.safetensors").read_bytes()
+
+    def test_long_values_are_cut_to_what_mlflow_takes(self, split, store):
+        tracking = {"mlflow": {"experiment": "long", "uri": store}}
+        config = load_config({**CLOSED, "data": {"source": "a" * 7000 + ".csv"}, "tracking": tracking})
+        run_on_split(config, split)
+        (run,) = runs_of("long", store)
+        assert run.data.params["data.source"] == "a" * 6000
+
+
+class Raises(keras.callbacks.Callback):
+    """At the end of an epoch, counted from 1."""
+
+    def __init__(self, epoch, error):
+        super().__init__()
+        self.epoch, self.error = epoch, error
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 == self.epoch:
+            raise self.error(f"at the end of epoch {self.epoch}")
+
+
+class TestHowARunEnds:
+    def test_what_ctrl_c_cuts_short_is_killed_with_its_figures(self, split, store):
+        tracking = {"mlflow": {"experiment": "cut", "uri": store}}
+        config = load_config({**SVD, "tracking": tracking})
+        cut = run_on_split(config, split, callbacks=[Raises(2, KeyboardInterrupt)])
+        (run,) = runs_of("cut", store)
+        assert (run.info.run_name, run.info.status) == ("svd", "KILLED")
+        assert run.data.metrics["final/rmse"] == cut.metrics["rmse"]
+
+    @pytest.mark.parametrize(
+        ("error", "status"), [(KeyboardInterrupt, "KILLED"), (TrainingError, "FAILED"), (ValueError, "FAILED")]
+    )
+    def test_what_ends_without_figures_says_how(self, split, store, error, status):
+        experiment = f"without figures, by {error.__name__}"
+        config = load_config({**SVD, "tracking": {"mlflow": {"experiment": experiment, "uri": store}}})
+        with pytest.raises(error, match="at the end of epoch 1"):
+            run_on_split(config, split, callbacks=[Raises(1, error)])
+        (run,) = runs_of(experiment, store)
+        assert run.info.status == status
+        assert not [name for name in run.data.metrics if name.startswith("final/")]
+
+    def test_no_training_is_lost_by_a_tracker(self, split, logs, store, monkeypatch):
+        def unreachable(*_):
+            raise OSError("the server is gone")
+
+        monkeypatch.setattr(MlflowTracker, "epoch", unreachable)
+        tracking = {"tensorboard": str(logs), "mlflow": {"experiment": "lost", "uri": store}, "name": "lost"}
+        config = load_config({**CLOSED, "tracking": tracking})
+        with pytest.warns(UserWarning, match="MlflowTracker logs no more of this run: the server is gone"):
+            run_on_split(config, split)
+        assert "final/rmse" in scalars(logs / "lost")
+
+
+class TestBeforeTheTraining:
+    @pytest.fixture(autouse=True)
+    def _untrained(self, monkeypatch):
+        monkeypatch.setattr("recsys_nn.experiment.train_on_split", lambda *_, **__: pytest.fail("it was trained"))
+
+    @pytest.mark.parametrize(
+        ("extra", "module", "value"), [("tensorboard", "tensorboard", "logs"), ("mlflow", "mlflow", "films")]
+    )
+    def test_a_missing_extra_is_named(self, extra, module, value, monkeypatch):
+        monkeypatch.setitem(sys.modules, module, None)
+        message = f"tracking.{extra}: {module} is not installed; pip install 'recsys-nn\\[{extra}\\]'"
+        with pytest.raises(ConfigError, match=message):
+            run_experiment({**CLOSED, "tracking": {extra: value}}, progress=False)
+
+    def test_a_server_that_cannot_be_reached_is_told(self, store, monkeypatch):
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
+            with pytest.raises(ConfigError, match=f"tracking.mlflow: the store {uri} cannot be used: .*refused"):
+                run_experiment({**CLOSED, "tracking": {"mlflow": {"experiment": "films", "uri": uri}}}, progress=False)
+
+    def test_a_folder_that_cannot_be_made_is_told(self, logs, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(ConfigError, match="tracking.tensorboard: .*file/logs cannot be made: Not a directory"):
+            run_experiment({**CLOSED, "tracking": {"tensorboard": str(tmp_path / "file" / "logs")}}, progress=False)
+
+    def test_a_search_without_its_tracker_has_no_trials(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "mlflow", None)
+        search = {"method": "grid", "space": {"model.user_shrinkage": [1, 5]}}
+        with pytest.raises(ConfigError, match="tracking.mlflow: mlflow is not installed"):
+            tune({**CLOSED, "search": search, "tracking": {"mlflow": "films"}}, progress=False)
+
+
+class TestManyRuns:
+    def test_each_run_of_a_search_is_named_after_its_place(self, logs, store, tmp_path):
+        search = {"method": "grid", "space": {"model.user_shrinkage": [1, 5]}}
+        tracking = {"tensorboard": str(logs), "mlflow": {"experiment": "search", "uri": store}}
+        found = tune({**CLOSED, "search": search, "tracking": tracking}, output=tmp_path / "best", progress=False)
+        parts = ["trials/0000", "trials/0001", "winner"]
+        runs = runs_of("search", store)
+        assert [run.info.run_name for run in runs] == [f"best/{part}" for part in parts]
+        assert [run.info.status for run in runs] == ["FINISHED"] * 3
+        assert ["final/rmse" in run.data.metrics for run in runs] == [False, False, True]
+        for part, run in zip(parts, runs, strict=True):
+            assert scalars(logs / "best" / part)["final/validation_rmse"] == {
+                0: pytest.approx(run.data.metrics["final/validation_rmse"], rel=1e-6)
+            }
+        assert found.best.tracking == load_config({**CLOSED, "tracking": tracking}).tracking
+
+    def test_of_a_cross_validation_the_refit_is_a_run(self, store):
+        tracking = {"mlflow": {"experiment": "folds", "uri": store}, "name": "all rows"}
+        folds = cross_validate({**CLOSED, "tracking": tracking}, folds=2, progress=False)
+        refitted = refit(folds, progress=False)
+        (run,) = runs_of("folds", store)
+        assert run.info.run_name == "all rows"
+        assert run.data.metrics["final/rmse"] == refitted.metrics["rmse"]
+        assert run.data.metrics["val_rmse"] == folds.findings.run.history["val_rmse"].iloc[-1]
+
+
+def test_values_are_flat_at_dotted_keys():
+    values = {"a": {"b": {"c": 1, "d": None}, "e": [8, 4]}, "f": True, "g": "x", "h": {}}
+    assert flat(values) == {"a.b.c": 1, "a.b.d": "null", "a.e": "[8, 4]", "f": True, "g": "x"}
