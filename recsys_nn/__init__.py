@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         register_model,
     )
     from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.report.page import Report, build_report
     from recsys_nn.selection.bias_variance import bias_variance
     from recsys_nn.selection.cross_validation import CrossValidation, cross_validate, refit
     from recsys_nn.selection.curve import Curve
@@ -123,6 +124,7 @@ _HOMES = {
         "register_model",
     ),
     "prediction.predictor": ("Predictor",),
+    "report.page": ("Report", "build_report"),
     "selection.bias_variance": ("bias_variance",),
     "selection.cross_validation": ("CrossValidation", "cross_validate", "refit"),
     "selection.curve": ("Curve",),

@@ -25,7 +25,7 @@ from recsys_nn.ensembling import tempered
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import Evaluation, evaluate, rmse_of
 from recsys_nn.evaluation.metrics import rmse
-from recsys_nn.finished_run import FinishedRun
+from recsys_nn.finished_run import ITEM_FEATURES, FinishedRun
 from recsys_nn.models import ModelConfig, build_model
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, predict_held_out
@@ -288,6 +288,9 @@ def _concluded(
         "metrics.json": as_json(metrics),
         "data.json": as_json(data),
     }
+    if (items := split.train.item_features) is not None:
+        plain = [name for name in items.columns if items[name].dtype != object]
+        documents[ITEM_FEATURES] = items[plain].to_parquet(index=False)
     path = None
     if config.output is not None:
         with _undisturbed():

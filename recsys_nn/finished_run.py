@@ -21,12 +21,13 @@ from recsys_nn.data.splits import Split
 from recsys_nn.errors import DataError, RecsysError
 from recsys_nn.prediction.blend import member_folder
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIONS, RATING, STDS, read_predicted
-from recsys_nn.prediction.manifest import listed_files
+from recsys_nn.prediction.manifest import listed_files, recorded_versions, versions
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.run_data import fingerprint, load_split
 from recsys_nn.strict_yaml import parse_yaml
 from recsys_nn.training.run import TrainingRun
 
+ITEM_FEATURES = "item_features.parquet"
 PartName = Literal["train", "validation", "test"]
 _INSTEAD = "give ratings that none of the runs was trained on (--ratings)"
 
@@ -106,6 +107,17 @@ class FinishedRun:
     def judged(self) -> pd.DataFrame | None:
         """The same of its test part."""
         return self._table(JUDGED, PREDICTED)
+
+    @cached_property
+    def item_features(self) -> pd.DataFrame | None:
+        """What was known of its items beside their ids, by the column ``item``; None where nothing was."""
+        content = self._document(ITEM_FEATURES)
+        return None if content is None else pd.read_parquet(io.BytesIO(content))
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of what it was made with."""
+        return versions() if self.folder is None else recorded_versions(self.folder)
 
     def as_trained(self, ratings: Ratings) -> Ratings:
         """Ratings on the run's own scale: where it was trained on what is liked, these become so, unless they are."""

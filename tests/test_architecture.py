@@ -66,7 +66,12 @@ MAY_IMPORT = {
         *("config", "run_data", "finished_run"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
+    "report": [
+        *("advice", "selection", "tracking", "finished_run"),
+        *("data", "training", "prediction", "evaluation", "errors"),
+    ],
     "cli": [
+        "report",
         "advice",
         "run_data",
         "strict_yaml",

@@ -14,7 +14,7 @@ from recsys_nn import ArtifactError, DataError, Encoder, Predictor, Ratings, run
 from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.finished_run import FinishedRun, unseen
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.held_out import PREDICTIONS, STDS
+from recsys_nn.prediction.held_out import BASELINES, PREDICTIONS, STDS
 from recsys_nn.prediction.manifest import verified_manifest, write_manifest
 from recsys_nn.prediction.run_folder import write_run_folder
 from recsys_nn.run_data import fingerprint, load_split
@@ -32,7 +32,9 @@ def by_hand(tmp_path) -> list[Path]:
     ratings = pd.DataFrame({"user": range(5), "item": range(5), "rating": 5 + np.array([1.0, 2, 1, 1, -1])})
     folders = []
     for name, deviations in (("a", [1, 1, 0, 0, 0]), ("b", [0, 0, 2, 2, 0])):
-        predicted = dict.fromkeys(PREDICTIONS, 5 + np.array(deviations, np.float32))
+        predicted = dict.fromkeys(PREDICTIONS, 5 + np.array(deviations, np.float32)) | dict.fromkeys(
+            BASELINES.values(), 5.0
+        )
         kept = ratings.assign(user_ratings=5, item_ratings=5, **predicted, **dict.fromkeys(STDS, np.float32(0)))
         predictor = Predictor(rn.build_model(rn.SVDConfig(embedding_dim=2), encoder, seed=1), encoder)
         documents = {KEPT: kept.to_parquet(index=False)}

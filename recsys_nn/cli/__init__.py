@@ -27,6 +27,7 @@ from recsys_nn.cli.options import (
     read_test_ratings,
     with_layout,
 )
+from recsys_nn.cli.reporting import report, report_of
 from recsys_nn.cli.selecting import cross_validate, tune
 from recsys_nn.cli.suggesting import suggest
 from recsys_nn.errors import RecsysError, TrainingError
@@ -49,6 +50,7 @@ app.command()(cross_validate)
 app.command()(tune)
 app.command()(suggest)
 app.command()(doctor)
+app.command()(report)
 
 
 def _print_version(asked: bool) -> None:
@@ -95,6 +97,7 @@ def train(
         _print_evaluation(result.evaluation)
     if result.path is not None:
         out.print(f"Run folder: {os.path.relpath(result.path)}", highlight=False, soft_wrap=True)
+        report_of(result)
 
 
 @app.command()

@@ -55,7 +55,7 @@ def write_manifest(folder: Path, *, model_kind: str, sizes: dict[str, int], shap
         "sizes": sizes,
         "shapes": shapes,
         "files": {name: {"size": file.stat().st_size, "sha256": _sha256(file)} for name, file in files.items()},
-        "versions": _versions(),
+        "versions": versions(),
         "threads": _threads(),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -126,7 +126,13 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _versions() -> dict[str, str]:
+def recorded_versions(folder: Path) -> dict[str, str]:
+    """What the manifest of a run folder says it was made with; an ArtifactError where it cannot be read."""
+    return _read(folder / MANIFEST).versions
+
+
+def versions() -> dict[str, str]:
+    """Of what runs are made with here."""
     import keras
     import tensorflow as tf
 

@@ -37,9 +37,7 @@ def test_a_sound_run_has_no_finding_before_it_and_after_it(sound):
 
 def test_a_learning_rate_that_is_too_high_is_found_in_the_error_it_ends_with():
     with pytest.raises(rn.TrainingError, match="the likely cause is that this rate is too high") as raised:
-        rn.run_experiment(
-            config(**{"training.optimizer": "sgd", "training.learning_rate": 1e5}), MATRIX, progress=False
-        )
+        codes(**{"training.optimizer": "sgd", "training.learning_rate": 1e5})
     (finding,) = rn.diagnose(raised.value)
     assert (finding.code, finding.settings) == ("learning-rate-too-high", {"training.learning_rate": 1e4})
 
@@ -51,14 +49,12 @@ def test_a_learning_rate_that_is_too_low():
 def test_no_validation_part():
     split = {"data.split.validation": 0, "training.patience": None, "training.epochs": 3}
     assert rn.diagnose(config(**split), MATRIX).codes == ["no-validation"]
-    assert codes(**split) == ["no-validation"]
+    assert "no-validation" in codes(**split)
 
 
 def test_too_many_epochs_without_early_stopping():
-    found = codes(
-        **{"training.patience": None, "model.l2": 0, "model.embedding_dim": 16, "training.learning_rate": 0.03}
-    )
-    assert "no-early-stopping" in found
+    unpenalised = {"model.l2": 0, "model.embedding_dim": 16, "training.learning_rate": 0.03}
+    assert "no-early-stopping" in codes(**unpenalised, **{"training.patience": None})
 
 
 @pytest.mark.parametrize("batch_size", [1, 4096])

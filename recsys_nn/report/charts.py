@@ -1,0 +1,208 @@
+"""The charts of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+
+from recsys_nn.evaluation.evaluate import Evaluation
+from recsys_nn.evaluation.metrics import coverage
+from recsys_nn.prediction.calibration import Calibration
+from recsys_nn.prediction.sources import kept_counts
+from recsys_nn.report.svg import Chart
+from recsys_nn.selection.drawing import BLUE, COLOURS, GREY, ORANGE, SKY, VERMILLION
+from recsys_nn.training.run import TrainingRun
+
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+MOST_LEVELS = 12
+"""Distinct ratings up to which each has a box of its own."""
+BINS = 10
+
+
+def baselines_chart(errors: pd.DataFrame) -> Chart:
+    """The RMSE of the model and of the baselines: a table with the columns name, rmse, low and high, best first."""
+    told = ", ".join(f"{row.name_} {row.rmse:.4f}" for row in errors.rename(columns={"name": "name_"}).itertuples())
+    chart = Chart(
+        "baselines",
+        "Against the baselines",
+        f"RMSE, lower is better: {told}.",
+        "Lower is better. Lines are 95% intervals over users: what other users of the same kind would change.",
+    )
+    with chart.drawn(xlabel="RMSE", ylabel="", height=0.9 + 0.36 * len(errors)) as axes:
+        places = np.arange(len(errors))
+        colors = [BLUE if name == "model" else GREY for name in errors["name"]]
+        axes.hlines(places, errors["low"], errors["high"], colors=colors, linewidth=2)
+        axes.scatter(errors["rmse"], places, c=colors, s=36, zorder=3)
+        axes.set_yticks(places, errors["name"])
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.margins(y=0.15)
+        axes.locator_params(axis="x", nbins=5)
+    return chart
+
+
+def learning_curves(runs: Mapping[str, TrainingRun]) -> Chart:
+    """Training and validation loss by epoch; of several runs the validation loss, where they have it."""
+    first = next(iter(runs.values()))
+    told = "; ".join(
+        f"{name}: loss {run.history['loss'].iloc[0]:.4g} to {run.history['loss'].iloc[-1]:.4g} in {len(run.history)} "
+        f"epochs, the best is {run.best_epoch}"
+        for name, run in runs.items()
+    )
+    chart = Chart(
+        "curves",
+        "Learning curves",
+        told + ".",
+        "The loss falls while the network learns. Where validation turns up, it learns by heart; the best is kept."
+        if len(runs) == 1
+        else "The validation loss by epoch; dots are the best epochs.",
+    )
+    with chart.drawn(xlabel="epoch", ylabel=f"loss ({first.loss})") as axes:
+        if len(runs) == 1:
+            for column, label, color, style in (
+                ("loss", "training", BLUE, "-"),
+                ("val_loss", "validation", VERMILLION, "--"),
+            ):
+                if column in first.history:
+                    axes.plot(first.history["epoch"], first.history[column], style, color=color, label=label)
+            axes.axvline(first.best_epoch, color="0.3", linestyle=":", label=f"best epoch ({first.best_epoch})")
+        else:
+            for (name, run), color in zip(runs.items(), cycle(COLOURS), strict=False):
+                column = "val_loss" if "val_loss" in run.history else "loss"
+                axes.plot(run.history["epoch"], run.history[column], color=color, label=shortened(name))
+                best = run.history[run.history["epoch"] == run.best_epoch]
+                axes.plot(best["epoch"], best[column], "o", color=color)
+        axes.locator_params(axis="x", integer=True, nbins=6)
+    return chart
+
+
+def predicted_chart(table: pd.DataFrame) -> Chart:
+    """What is predicted of each rating, as boxes."""
+    rating, predicted = table["rating"].to_numpy(), table["prediction"].to_numpy()
+    levels = np.unique(rating)
+    groups = levels if len(levels) <= MOST_LEVELS else None
+    if groups is None:
+        edges = np.linspace(rating.min(), rating.max(), BINS + 1)
+        place = np.clip(np.digitize(rating, edges) - 1, 0, BINS - 1)
+        groups = (edges[:-1] + edges[1:]) / 2
+    else:
+        place = np.searchsorted(groups, rating)
+    rows = [
+        (groups[k], *np.quantile(predicted[place == k], (0.05, 0.25, 0.5, 0.75, 0.95)))
+        for k in range(len(groups))
+        if (place == k).any()
+    ]
+    at, low, first, median, third, high = np.array(rows).T
+    width = 0.6 * (np.diff(at).min() if len(at) > 1 else 1.0)
+    told = ", ".join(f"{m:.2f} where it was {r:g}" for r, m in zip(at, median, strict=True))
+    chart = Chart(
+        "predicted",
+        "Predicted against true",
+        f"Median prediction by true rating: {told}.",
+        "Boxes hold half of the predictions, lines nine tenths. On the dotted line a prediction is right: predictions "
+        "stay nearer to the middle, the more so the less the ratings say.",
+    )
+    with chart.drawn(xlabel="true rating", ylabel="prediction") as axes:
+        axes.axline((at[0], at[0]), slope=1, color="0.35", linestyle=":", linewidth=1)
+        axes.vlines(at, low, high, color=BLUE, linewidth=1.2)
+        axes.bar(at, third - first, width, bottom=first, color=SKY, edgecolor=BLUE, linewidth=1)
+        axes.hlines(median, at - width / 2, at + width / 2, color=VERMILLION, linewidth=2)
+        axes.locator_params(axis="x", nbins=6)
+    return chart
+
+
+def residuals_chart(table: pd.DataFrame) -> Chart:
+    """How far ratings are from their predictions."""
+    left = (table["rating"] - table["prediction"]).to_numpy()
+    chart = Chart(
+        "residuals",
+        "Residuals",
+        f"Rating minus prediction: mean {left.mean():.3f}, standard deviation {left.std():.3f}, nine tenths between "
+        f"{np.quantile(left, 0.05):.2f} and {np.quantile(left, 0.95):.2f}.",
+        "How often ratings lie so far above or below their prediction. A sound model errs around 0.",
+    )
+    with chart.drawn(xlabel="rating − prediction", ylabel="ratings") as axes:
+        axes.hist(left, bins=40, color=SKY, edgecolor="white", linewidth=0.4)
+        axes.axvline(0, color="0.35", linestyle=":", linewidth=1)
+        axes.axvline(left.mean(), color=VERMILLION, linewidth=1.5, label=f"mean {left.mean():+.3f}")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.locator_params(axis="y", nbins=5)
+    return chart
+
+
+def bias_chart(table: pd.DataFrame) -> Chart:
+    """Whether predictions of each size are right on average."""
+    tenths = pd.qcut(table["prediction"], BINS, duplicates="drop")
+    grouped = table.groupby(tenths, observed=True)
+    rows = pd.DataFrame(
+        {
+            "predicted": grouped["prediction"].mean(),
+            "rated": grouped["rating"].mean(),
+            "error": 1.96 * grouped["rating"].std() / np.sqrt(grouped["rating"].size()),
+        }
+    )
+    told = ", ".join(f"{row.rated:.2f} where {row.predicted:.2f} was predicted" for row in rows.itertuples())
+    chart = Chart(
+        "bias",
+        "Right on average?",
+        f"Mean rating by tenth of the predictions: {told}.",
+        "The mean rating of each tenth of the predictions, with 95% intervals. On the dotted line predictions are "
+        "right on average, high ones as well as low ones.",
+    )
+    with chart.drawn(xlabel="mean prediction", ylabel="mean rating") as axes:
+        axes.axline((rows["predicted"].mean(),) * 2, slope=1, color="0.35", linestyle=":", linewidth=1)
+        axes.errorbar(rows["predicted"], rows["rated"], rows["error"].fillna(0), fmt="o", color=BLUE, markersize=4)
+        axes.locator_params(axis="x", nbins=4)
+    return chart
+
+
+def coverage_chart(table: pd.DataFrame, calibration: Calibration, scale: tuple[float, float]) -> Chart:
+    """The share of ratings in intervals of several levels."""
+    counts = kept_counts(table)
+    found = [
+        coverage(table["rating"], *calibration.bounds(table["prediction"], table["std"], counts, scale, level))
+        for level in LEVELS
+    ]
+    told = ", ".join(f"{share:.1%} for {level:.0%}" for level, share in zip(LEVELS, found, strict=True))
+    chart = Chart(
+        "coverage",
+        "Calibration of intervals",
+        f"Share of ratings that lie in their intervals: {told}.",
+        "The share of ratings that lie in intervals which promise a share. On the dotted line promises are kept; above "
+        "it intervals are wider than need be.",
+    )
+    with chart.drawn(xlabel="promised", ylabel="found") as axes:
+        axes.axline((0.5, 0.5), slope=1, color="0.35", linestyle=":", linewidth=1)
+        axes.plot(LEVELS, found, "o-", color=BLUE, markersize=5)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    return chart
+
+
+def segments_chart(evaluation: Evaluation) -> Chart:
+    """The error by how often users and items were rated in training."""
+    rows = evaluation.segments[evaluation.segments["n"] > 0].reset_index(drop=True)
+    labels = [f"{row.side}\n{row.ratings}" for row in rows.itertuples()]
+    told = ", ".join(f"{row.side}s with {row.ratings} ratings {row.rmse:.3f}" for row in rows.itertuples())
+    chart = Chart(
+        "segments",
+        "Error by segment",
+        f"RMSE by how often they were rated in training: {told}.",
+        "By how often the user, or the item, of a rating was rated in training. The model should gain most where much "
+        "is known, and lose nothing where little is.",
+    )
+    with chart.drawn(xlabel="ratings in training", ylabel="RMSE") as axes:
+        places = np.arange(len(rows))
+        axes.bar(places - 0.2, rows["rmse"], 0.38, color=BLUE, label="model")
+        axes.bar(places + 0.2, rows["bias"], 0.38, color=ORANGE, hatch="//", edgecolor="white", label="bias baseline")
+        axes.set_xticks(places, labels, fontsize=8.5)
+        axes.grid(axis="x", visible=False)
+    return chart
+
+
+def shortened(name: str, most: int = 28) -> str:
+    """A name for a legend."""
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[1 - most // 2 :]}"

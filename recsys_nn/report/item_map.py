@@ -1,0 +1,124 @@
+"""The item map: the items' factors in two dimensions, coloured by a feature, with names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_nn.finished_run import FinishedRun
+from recsys_nn.selection.drawing import BLUE, COLOURS, GREEN, ORANGE, VERMILLION
+
+MOST_ITEMS = 1000
+NAMES = ("title", "name", "item_name", "movie_title")
+MOST_GROUPS, MOST_VALUES = 6, 40
+OTHER = "#b0b0b0"
+SHADES = (BLUE, "#56B4E9", GREEN, ORANGE, VERMILLION)
+_OF_ITEMS = re.compile(r"(^|/)item_(?!bias|set|features|context)\w+/embeddings$")
+
+
+@dataclass(frozen=True)
+class Point:
+    """An item of the map; x and y are shares of its width and height."""
+
+    x: float
+    y: float
+    name: str
+    group: str
+    color: str
+
+
+@dataclass(frozen=True)
+class ItemMap:
+    """The most rated items where their vectors put them.
+
+    Attributes:
+        points: by how often they were rated, the most first.
+        legend: the groups and their colours.
+        by: what groups are.
+        explained: share of the vectors' variance that the two dimensions hold.
+        n_items: of all items.
+    """
+
+    points: Sequence[Point]
+    legend: dict[str, str]
+    by: str
+    explained: float
+    n_items: int
+
+    @classmethod
+    def of(cls, run: FinishedRun) -> ItemMap | None:
+        """None of a model without vectors of items, of two dimensions or more."""
+        from sklearn.decomposition import PCA
+
+        vectors = item_vectors(run.predictor.model)
+        encoder = run.predictor.encoder
+        if vectors is None or vectors.shape[1] < 2 or len(vectors) != len(encoder.item_counts):
+            return None
+        rows = np.argsort(-encoder.item_counts[1:], kind="stable")[:MOST_ITEMS] + 1
+        rows = rows[encoder.item_counts[rows] > 0]
+        if len(rows) < 3:
+            return None
+        pca = PCA(2, random_state=0)
+        places = pca.fit_transform(vectors[rows])
+        span = np.quantile(np.abs(places), 0.995, axis=0)
+        shares = 0.5 + 0.48 * np.clip(places / np.where(span > 0, span, 1), -1, 1)
+        ids = encoder.items.ids.iloc[rows - 1]
+        known = run.item_features
+        table = None if known is None else known.set_index("item").reindex(ids)
+        by, groups, legend = _groups(table, encoder.item_counts[rows])
+        return cls(
+            points=[
+                Point(round(float(x), 4), round(1 - float(y), 4), name, group, legend[group])
+                for (x, y), name, group in zip(shares, _names(table, ids), groups, strict=True)
+            ],
+            legend=legend,
+            by=by,
+            explained=float(pca.explained_variance_ratio_.sum()),
+            n_items=encoder.n_items,
+        )
+
+
+def item_vectors(model: Any) -> npt.NDArray[np.float32] | None:
+    """The table of the items' vectors, (rows, dim), averaged over members; None where the model has none."""
+    member = getattr(model, "member", model)
+    for place, variable in enumerate(member.trainable_variables):
+        if _OF_ITEMS.search(variable.path) and variable.shape[-1] > 1:
+            stacked = model.stacks[place].numpy().mean(axis=0) if hasattr(model, "stacks") else variable.numpy()
+            return np.asarray(stacked, dtype=np.float32)
+    return None
+
+
+def _names(table: pd.DataFrame | None, ids: pd.Series) -> list[str]:
+    column = None if table is None else next((name for name in table if str(name).lower() in NAMES), None)
+    if table is None or column is None:
+        return [str(value) for value in ids]
+    return [str(value if pd.isna(title) else title) for title, value in zip(table[column], ids, strict=True)]
+
+
+def _groups(table: pd.DataFrame | None, counts: npt.NDArray[np.integer]) -> tuple[str, list[str], dict[str, str]]:
+    """What the items are grouped by, the group of each, and their colours: by a feature of few values, else by how
+    often they were rated."""
+    for name in () if table is None else table.columns:
+        assert table is not None
+        if not pd.api.types.is_string_dtype(table[name]) or str(name).lower() in NAMES:
+            continue
+        first = table[name].fillna("").str.split("|").str[0].replace("", "none")
+        if 2 <= first.nunique() <= MOST_VALUES and first.nunique() < len(first) / 3:
+            common = first.value_counts().index[:MOST_GROUPS]
+            legend = {str(value): color for value, color in zip(common, (*COLOURS, "#CC79A7"), strict=False)}
+            groups = [value if value in legend else "other" for value in first]
+            return str(name), groups, legend | ({"other": OTHER} if "other" in groups else {})
+    edges = np.unique(np.quantile(counts, (0.2, 0.4, 0.6, 0.8)).astype(int))
+    bounds = [int(counts.min()), *(int(edge) + 1 for edge in edges if counts.min() <= edge < counts.max())]
+    names = [
+        f"{low:,} to {high:,}" if low < high else f"{low:,}"
+        for low, high in zip(bounds, [*(bound - 1 for bound in bounds[1:]), int(counts.max())], strict=True)
+    ]
+    place = np.searchsorted(bounds, counts, side="right") - 1
+    return "ratings in training", [names[k] for k in place], dict(zip(names, SHADES, strict=False))

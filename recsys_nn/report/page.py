@@ -1,0 +1,147 @@
+"""The page: one run, or several side by side, as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from recsys_nn import __version__
+from recsys_nn.data.atomic import atomic_file
+from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.finished_run import FinishedRun
+
+GENERATOR = "recsys_nn report"
+_MARK = f'<meta name="generator" content="{GENERATOR}'
+SUFFIX = "-report.html"
+
+
+@runtime_checkable
+class Concluded(Protocol):
+    """What has a finished run, as ``rn.run_experiment`` gives it."""
+
+    @property
+    def finished(self) -> FinishedRun: ...
+
+
+Run = FinishedRun | Concluded | str | Path
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page on one run or several; a notebook shows it.
+
+    Attributes:
+        html: the whole page.
+        title: of the page.
+    """
+
+    html: str = field(repr=False)
+    title: str
+
+    def save(self, file: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes the page; a former report in its place is replaced.
+
+        Args:
+            file: to write.
+            overwrite: whether something else in its place is replaced too.
+
+        Raises:
+            ArtifactError: where something else is there, or the disk refuses.
+        """
+        place = Path(file)
+        if place.is_dir():
+            raise ArtifactError(f"{place} is a folder; name a file, such as {place}{SUFFIX}")
+        if place.exists() and not overwrite and not _is_report(place):
+            raise ArtifactError(f"{place} exists and is no report; choose another, or overwrite it (--overwrite)")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file(place) as stream:
+                stream.write(self.html.encode())
+        except OSError as error:
+            raise ArtifactError(f"{place} cannot be written: {error.strerror or error}") from error
+        return place
+
+    def _repr_html_(self) -> str:
+        """In a frame of its own, whose style does not touch the notebook's."""
+        return f'<iframe srcdoc="{escape(self.html)}" style="width:100%;height:80vh;border:0"></iframe>'
+
+
+def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
+    """The page of a run, or of several that are compared on the test part that they share.
+
+    It stands by itself: no request goes out from it. What it shows was kept by the runs; no data are read again::
+
+        rn.build_report("runs/svd").save("svd.html")
+        rn.build_report(rn.run_experiment(config))
+        rn.build_report(["runs/svd", "runs/neumf"])
+
+    Args:
+        runs: a run folder, what ``rn.run_experiment`` gave, or several of them in a list or by name.
+
+    Raises:
+        ConfigError: for what is no finished run.
+        ArtifactError: of a run folder that cannot be used.
+        DataError: where several runs have not kept predictions of the same test part.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from recsys_nn.report.several import several_runs
+    from recsys_nn.report.single import single_run
+
+    opened = _opened(runs)
+    environment = Environment(
+        loader=PackageLoader("recsys_nn.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    if len(opened) == 1:
+        ((name, run),) = opened.items()
+        template, content = "single.html.j2", single_run(name, run)
+    else:
+        template, content = "several.html.j2", several_runs(opened)
+    html = environment.get_template(template).render(**content, generator=f"{GENERATOR} {__version__}")
+    return Report(html, content["title"])
+
+
+def default_place(run: str | Path) -> Path:
+    """Beside a run folder: ``runs/svd-report.html`` of ``runs/svd``."""
+    folder = Path(run).absolute()
+    return folder.with_name(folder.name + SUFFIX)
+
+
+def _is_report(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return _MARK.encode() in stream.read(1000)
+
+
+def _opened(runs: Any) -> dict[str, FinishedRun]:
+    if isinstance(runs, Mapping):
+        found = {str(name): _finished(run) for name, run in runs.items()}
+    else:
+        listed = list(runs) if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
+        names = [_name(run) for run in listed]
+        found = {
+            name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}": _finished(run)
+            for place, (name, run) in enumerate(zip(names, listed, strict=True))
+        }
+    if not found:
+        raise ConfigError("a report is of one run or more")
+    return found
+
+
+def _name(run: Any) -> str:
+    if isinstance(run, str | Path):
+        return Path(run).resolve().name
+    finished = _finished(run)
+    return finished.folder.name if finished.folder is not None else finished.predictor.model.name
+
+
+def _finished(run: Any) -> FinishedRun:
+    if isinstance(run, str | Path):
+        return FinishedRun.load(Path(run))
+    if isinstance(run, FinishedRun):
+        return run
+    if isinstance(run, Concluded):
+        return run.finished
+    raise ConfigError(f"a {type(run).__name__} is no finished run: give run folders, or what rn.run_experiment gave")

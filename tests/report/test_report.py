@@ -1,0 +1,201 @@
+"""The page as a file: what stands on it, and what must not."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import recsys_nn as rn
+from recsys_nn.finished_run import FinishedRun
+from recsys_nn.report.item_map import ItemMap
+from recsys_nn.report.page import default_place
+from tests.report.conftest import DATA, HOSTILE, TRAINING
+
+
+@pytest.fixture(scope="session")
+def page(runs) -> str:
+    return rn.build_report(runs / "svd").html
+
+
+class Parsed(HTMLParser):
+    """Texts, tags with their attributes, and what is left open."""
+
+    VOID = {"meta", "link", "br", "circle", "path", "use", "rect"}
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_the_figures_are_those_of_the_evaluation(runs, page):
+    finished = FinishedRun.load(runs / "svd")
+    text = Parsed(page).text
+    metrics = finished.metrics
+    for name in ("rmse", "mae", "bias_rmse", "user_rmse", "item_rmse", "global_rmse"):
+        assert f"{metrics[name]:.4f}" in text, name
+    assert f"{100 * metrics['interval_coverage']:.1f}%" in text
+    assert f"judged on {metrics['n']:,.0f} ratings of the test part" in text
+    assert finished.config.to_yaml() in text
+    assert finished.parts["test"]["sha256"][:12] in text
+
+
+def test_the_page_is_whole_and_needs_nothing_else(page):
+    parsed = Parsed(page)
+    assert parsed.open == []
+    assert len(page) < 2_000_000
+    for _, attributes in parsed.tags:
+        for name in ("src", "href", "xlink:href", "action", "srcset"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    assert not re.search(r"url\((?!#)|@import", page)
+
+
+def test_every_chart_has_a_text_alternative_and_names_of_its_own(page):
+    parsed = Parsed(page)
+    charts = parsed.all("svg")
+    assert len(charts) == 8
+    assert all(chart["role"] == "img" and len(chart["aria-label"]) > 20 for chart in charts)
+    names = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+    assert len(names) == len(set(names))
+    used = {attributes["xlink:href"] for attributes in parsed.all("use")}
+    assert used <= {f"#{name}" for name in names}
+
+
+def test_headings_are_in_order(page):
+    levels = [int(tag[1]) for tag, _ in Parsed(page).tags if tag in ("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_texts_of_users_are_no_markup(runs):
+    page = rn.build_report(runs / "hostile").html
+    assert HOSTILE not in page
+    assert HOSTILE in " ".join(circle.get("data-name") or "" for circle in Parsed(page).all("circle"))
+
+
+def test_what_a_run_does_not_have_is_left_out_and_told(runs, tmp_path):
+    assert "There is no test part: the figures are of the validation part" in rn.build_report(runs / "hostile").html
+    bias = Parsed(rn.build_report(runs / "bias").html).text
+    assert "there are no learning curves" in bias
+    assert "Map of the items" not in bias
+    FinishedRun.load(runs / "svd").predictor.save(tmp_path / "bare")
+    bare = Parsed(rn.build_report(tmp_path / "bare").html).text
+    assert "This folder keeps no predictions of held-out ratings" in bare
+    assert "Map of the items" in bare
+
+
+def test_the_doctor_has_his_say(runs):
+    text = Parsed(rn.build_report(runs / "bias").html).text
+    assert "The doctor has found nothing wrong." in text
+    low = {"data": DATA, "model": {"kind": "svd"}, "training": {**TRAINING, "learning_rate": 1e-6}}
+    text = Parsed(rn.build_report(rn.run_experiment(low, progress=False)).html).text
+    assert "Learning rate too low" in text
+    assert "training.learning_rate: 1e-05" in text
+
+
+def test_the_map_puts_items_where_principal_components_do(runs):
+    """Two dimensions of two-dimensional vectors keep their distances, up to one scale a side."""
+    config = {"data": DATA, "model": {"kind": "svd", "embedding_dim": 2}, "training": TRAINING}
+    finished = rn.run_experiment(config, progress=False).finished
+    found = ItemMap.of(finished)
+    assert found.explained == pytest.approx(1)
+    counts = finished.predictor.encoder.item_counts[1:]
+    rated = np.argsort(-counts, kind="stable")[: len(found.points)]
+    weights = finished.predictor.model.weights
+    (table,) = (each for each in weights if each.path.endswith("item_factors/embeddings"))
+    vectors = table.numpy()[1:][rated]
+    centred = vectors - vectors.mean(axis=0)
+    _, spread, axes = np.linalg.svd(centred, full_matrices=False)
+    expected = np.abs(centred @ axes.T)
+    for side, places in enumerate((np.array([p.x for p in found.points]), np.array([1 - p.y for p in found.points]))):
+        inside = np.abs(places - 0.5) < 0.479
+        ratio = np.abs(places - 0.5)[inside] / expected[inside, side]
+        np.testing.assert_allclose(ratio[expected[inside, side] > 0.1 * spread[side] / 8], ratio.max(), rtol=0.05)
+    assert found.by == "genres"
+
+
+@pytest.fixture(scope="session")
+def several(runs) -> str:
+    return rn.build_report([runs / name for name in ("svd", "mlp", "bias")]).html
+
+
+class TestSeveral:
+    def test_the_figures_are_those_of_a_comparison(self, runs, several):
+        split = rn.random_split(rn.load_ratings("synthetic", **DATA["options"]), seed=0)
+        compared = rn.compare([str(runs / name) for name in ("svd", "mlp", "bias")], split.test)
+        text = Parsed(several).text
+        for row in compared.table.to_dict("records"):
+            assert f"{row['rmse']:.4f}" in text
+            assert f"{row['rmse_low']:.4f} to {row['rmse_high']:.4f}" in text
+        for row in compared.table.iloc[1:].to_dict("records"):
+            assert f"{row['difference']:+.4f}" in text
+            assert f"{row['difference_low']:+.4f} to {row['difference_high']:+.4f}" in text
+            assert (f"{row['p_value']:.2g}" if row["p_value"] >= 1e-4 else "< 0.0001") in text
+
+    def test_settings_that_are_the_same_are_not_shown(self, several):
+        text = Parsed(several).text
+        assert "model.kind" in text
+        assert "training.batch_size" not in text
+
+    def test_runs_without_a_common_test_part_are_refused(self, runs):
+        with pytest.raises(rn.DataError, match="hostile keeps no predictions of a test part"):
+            rn.build_report([runs / "svd", runs / "hostile"])
+        other = rn.run_experiment({"seed": 5, "data": DATA, "model": {"kind": "bias"}}, progress=False)
+        with pytest.raises(rn.DataError, match="the test part of other is not that of svd"):
+            rn.build_report({"svd": runs / "svd", "other": other})
+
+
+class TestSaving:
+    def test_a_report_replaces_a_report_and_nothing_else(self, runs, tmp_path):
+        report = rn.build_report(runs / "bias")
+        place = report.save(tmp_path / "new" / "page.html")
+        assert place.read_text(encoding="utf-8") == report.html
+        report.save(place)
+        other = tmp_path / "thesis.html"
+        other.write_text("mine")
+        with pytest.raises(rn.ArtifactError, match=r"thesis\.html exists and is no report"):
+            report.save(other)
+        assert other.read_text() == "mine"
+        report.save(other, overwrite=True)
+        with pytest.raises(rn.ArtifactError, match="is a folder; name a file"):
+            report.save(tmp_path)
+
+    def test_it_lies_beside_the_run_folder(self):
+        assert default_place("runs/svd") == Path("runs/svd-report.html").absolute()
+
+    def test_a_notebook_shows_it_in_a_frame(self, runs):
+        shown = rn.build_report(runs / "bias")._repr_html_()
+        assert shown.startswith('<iframe srcdoc="&lt;!doctype html&gt;')
+        assert Parsed(shown).all("iframe")[0]["srcdoc"].startswith("<!doctype html>")
+
+    @pytest.mark.parametrize("what", [3, [], pd.DataFrame()], ids=["a number", "nothing", "a table"])
+    def test_what_is_no_run_is_refused(self, what):
+        with pytest.raises(rn.ConfigError, match="report is of one run or more|is no finished run"):
+            rn.build_report(what)
