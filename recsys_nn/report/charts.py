@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import cycle
 
 import numpy as np
@@ -12,31 +12,35 @@ from recsys_nn.evaluation.evaluate import Evaluation
 from recsys_nn.evaluation.metrics import coverage
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.sources import kept_counts
+from recsys_nn.report.judging import MODEL
 from recsys_nn.report.svg import Chart
-from recsys_nn.selection.drawing import BLUE, COLOURS, GREY, ORANGE, SKY, VERMILLION
+from recsys_nn.report.writing import signed
+from recsys_nn.selection.drawing import BLUE, COLOURS, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from recsys_nn.training.run import TrainingRun
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 MOST_LEVELS = 12
 """Distinct ratings up to which each has a box of its own."""
 BINS = 10
+SMALL = 9
+"""Points of the least text."""
 
 
 def baselines_chart(errors: pd.DataFrame) -> Chart:
-    """The RMSE of the model and of the baselines: a table with the columns name, rmse, low and high, best first."""
-    told = ", ".join(f"{row.name_} {row.rmse:.4f}" for row in errors.rename(columns={"name": "name_"}).itertuples())
+    """The RMSE of the model and of the baselines (``beside_baselines``)."""
+    told = ", ".join(f"{row.model} {row.rmse:.4g}" for row in errors.itertuples())
     chart = Chart(
         "baselines",
         "Against the baselines",
         f"RMSE, lower is better: {told}.",
-        "Lower is better. Lines are 95% intervals over users: what other users of the same kind would change.",
+        "Lower is better. Lines are 95% intervals: how far the errors might move with other users of the same sort.",
     )
     with chart.drawn(xlabel="RMSE", ylabel="", height=0.9 + 0.36 * len(errors)) as axes:
         places = np.arange(len(errors))
-        colors = [BLUE if name == "model" else GREY for name in errors["name"]]
-        axes.hlines(places, errors["low"], errors["high"], colors=colors, linewidth=2)
+        colors = [BLUE if name == MODEL else GREY for name in errors["model"]]
+        axes.hlines(places, errors["rmse_low"], errors["rmse_high"], colors=colors, linewidth=2)
         axes.scatter(errors["rmse"], places, c=colors, s=36, zorder=3)
-        axes.set_yticks(places, errors["name"])
+        axes.set_yticks(places, errors["model"])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.margins(y=0.15)
@@ -56,7 +60,8 @@ def learning_curves(runs: Mapping[str, TrainingRun]) -> Chart:
         "curves",
         "Learning curves",
         told + ".",
-        "The loss falls while the network learns. Where validation turns up, it learns by heart; the best is kept."
+        f"The loss falls while the network learns; where validation turns up, it learns by heart. Epoch "
+        f"{first.best_epoch:,} of {len(first.history):,} was the best."
         if len(runs) == 1
         else "The validation loss by epoch; dots are the best epochs.",
     )
@@ -70,7 +75,7 @@ def learning_curves(runs: Mapping[str, TrainingRun]) -> Chart:
                     axes.plot(first.history["epoch"], first.history[column], style, color=color, label=label)
             axes.axvline(first.best_epoch, color="0.3", linestyle=":", label=f"best epoch ({first.best_epoch})")
         else:
-            for (name, run), color in zip(runs.items(), cycle(COLOURS), strict=False):
+            for (name, run), color in zip(runs.items(), colours(), strict=False):
                 column = "val_loss" if "val_loss" in run.history else "loss"
                 axes.plot(run.history["epoch"], run.history[column], color=color, label=shortened(name))
                 best = run.history[run.history["epoch"] == run.best_epoch]
@@ -117,17 +122,19 @@ def predicted_chart(table: pd.DataFrame) -> Chart:
 def residuals_chart(table: pd.DataFrame) -> Chart:
     """How far ratings are from their predictions."""
     left = (table["rating"] - table["prediction"]).to_numpy()
+    low, high = np.quantile(left, (0.05, 0.95))
     chart = Chart(
         "residuals",
         "Residuals",
         f"Rating minus prediction: mean {left.mean():.3f}, standard deviation {left.std():.3f}, nine tenths between "
-        f"{np.quantile(left, 0.05):.2f} and {np.quantile(left, 0.95):.2f}.",
-        "How often ratings lie so far above or below their prediction. A sound model errs around 0.",
+        f"{low:.2f} and {high:.2f}.",
+        f"Nine in ten ratings lie between {signed(low, 2)} and {signed(high, 2)} of their prediction. A sound model errs "
+        "around 0, to either side alike.",
     )
     with chart.drawn(xlabel="rating − prediction", ylabel="ratings") as axes:
         axes.hist(left, bins=40, color=SKY, edgecolor="white", linewidth=0.4)
         axes.axvline(0, color="0.35", linestyle=":", linewidth=1)
-        axes.axvline(left.mean(), color=VERMILLION, linewidth=1.5, label=f"mean {left.mean():+.3f}")
+        axes.axvline(left.mean(), color=VERMILLION, linewidth=1.5, label=f"mean {signed(left.mean(), 3)}")
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.locator_params(axis="y", nbins=5)
     return chart
@@ -171,8 +178,8 @@ def coverage_chart(table: pd.DataFrame, calibration: Calibration, scale: tuple[f
         "coverage",
         "Calibration of intervals",
         f"Share of ratings that lie in their intervals: {told}.",
-        "The share of ratings that lie in intervals which promise a share. On the dotted line promises are kept; above "
-        "it intervals are wider than need be.",
+        f"Intervals that promise to hold 90% of the ratings hold {found[LEVELS.index(0.9)]:.1%}. On the dotted line "
+        "promises are kept; above it intervals are wider than need be.",
     )
     with chart.drawn(xlabel="promised", ylabel="found") as axes:
         axes.axline((0.5, 0.5), slope=1, color="0.35", linestyle=":", linewidth=1)
@@ -186,7 +193,7 @@ def segments_chart(evaluation: Evaluation) -> Chart:
     """The error by how often users and items were rated in training."""
     rows = evaluation.segments[evaluation.segments["n"] > 0].reset_index(drop=True)
     labels = [f"{row.side}\n{row.ratings}" for row in rows.itertuples()]
-    told = ", ".join(f"{row.side}s with {row.ratings} ratings {row.rmse:.3f}" for row in rows.itertuples())
+    told = ", ".join(f"{row.side}s with {row.ratings} ratings {row.rmse:.4g}" for row in rows.itertuples())
     chart = Chart(
         "segments",
         "Error by segment",
@@ -198,9 +205,14 @@ def segments_chart(evaluation: Evaluation) -> Chart:
         places = np.arange(len(rows))
         axes.bar(places - 0.2, rows["rmse"], 0.38, color=BLUE, label="model")
         axes.bar(places + 0.2, rows["bias"], 0.38, color=ORANGE, hatch="//", edgecolor="white", label="bias baseline")
-        axes.set_xticks(places, labels, fontsize=8.5)
+        axes.set_xticks(places, labels, fontsize=SMALL)
         axes.grid(axis="x", visible=False)
     return chart
+
+
+def colours() -> Iterator[str]:
+    """Of runs side by side."""
+    return cycle((*COLOURS, PURPLE, "black"))
 
 
 def shortened(name: str, most: int = 28) -> str:

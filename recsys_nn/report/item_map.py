@@ -12,19 +12,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.finished_run import FinishedRun
-from recsys_nn.selection.drawing import BLUE, COLOURS, GREEN, ORANGE, VERMILLION
+from recsys_nn.selection.drawing import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
 MOST_ITEMS = 1000
 NAMES = ("title", "name", "item_name", "movie_title")
 MOST_GROUPS, MOST_VALUES = 6, 40
 OTHER = "#b0b0b0"
-SHADES = (BLUE, "#56B4E9", GREEN, ORANGE, VERMILLION)
+SHADES = (BLUE, SKY, GREEN, ORANGE, VERMILLION)
+MARGIN = 10
 _OF_ITEMS = re.compile(r"(^|/)item_(?!bias|set|features|context)\w+/embeddings$")
 
 
 @dataclass(frozen=True)
 class Point:
-    """An item of the map; x and y are shares of its width and height."""
+    """An item of the map, x from its left and y from its top."""
 
     x: float
     y: float
@@ -43,6 +44,7 @@ class ItemMap:
         by: what groups are.
         explained: share of the vectors' variance that the two dimensions hold.
         n_items: of all items.
+        width, height: of the map, the unit of which is the same on both sides.
     """
 
     points: Sequence[Point]
@@ -50,6 +52,8 @@ class ItemMap:
     by: str
     explained: float
     n_items: int
+    width: int = 600
+    height: int = 440
 
     @classmethod
     def of(cls, run: FinishedRun) -> ItemMap | None:
@@ -66,16 +70,18 @@ class ItemMap:
             return None
         pca = PCA(2, random_state=0)
         places = pca.fit_transform(vectors[rows])
-        span = np.quantile(np.abs(places), 0.995, axis=0)
-        shares = 0.5 + 0.48 * np.clip(places / np.where(span > 0, span, 1), -1, 1)
+        middle = np.array([cls.width, cls.height]) / 2
+        low, high = places.min(axis=0), places.max(axis=0)
+        unit = ((middle - MARGIN) / np.maximum(high - low, 1e-9)).min() * 2
+        at = middle + unit * (places - (low + high) / 2) * (1, -1)
         ids = encoder.items.ids.iloc[rows - 1]
         known = run.item_features
         table = None if known is None else known.set_index("item").reindex(ids)
         by, groups, legend = _groups(table, encoder.item_counts[rows])
         return cls(
             points=[
-                Point(round(float(x), 4), round(1 - float(y), 4), name, group, legend[group])
-                for (x, y), name, group in zip(shares, _names(table, ids), groups, strict=True)
+                Point(float(x), float(y), name, group, legend[group])
+                for (x, y), name, group in zip(at, _names(table, ids), groups, strict=True)
             ],
             legend=legend,
             by=by,
@@ -111,9 +117,10 @@ def _groups(table: pd.DataFrame | None, counts: npt.NDArray[np.integer]) -> tupl
         first = table[name].fillna("").str.split("|").str[0].replace("", "none")
         if 2 <= first.nunique() <= MOST_VALUES and first.nunique() < len(first) / 3:
             common = first.value_counts().index[:MOST_GROUPS]
-            legend = {str(value): color for value, color in zip(common, (*COLOURS, "#CC79A7"), strict=False)}
+            legend = {str(value): color for value, color in zip(common, (*COLOURS, PURPLE), strict=False)}
             groups = [value if value in legend else "other" for value in first]
-            return str(name), groups, legend | ({"other": OTHER} if "other" in groups else {})
+            by = f"{name}, the first of several" if table[name].str.contains("|", regex=False).any() else str(name)
+            return by, groups, legend | ({"other": OTHER} if "other" in groups else {})
     edges = np.unique(np.quantile(counts, (0.2, 0.4, 0.6, 0.8)).astype(int))
     bounds = [int(counts.min()), *(int(edge) + 1 for edge in edges if counts.min() <= edge < counts.max())]
     names = [

@@ -82,6 +82,7 @@ def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
 
     from recsys_nn.report.several import several_runs
     from recsys_nn.report.single import single_run
+    from recsys_nn.report.writing import fixed, signed, with_code
 
     listed = runs if isinstance(runs, Mapping | Sequence) and not isinstance(runs, str) else [runs]
     opened = opened_by_name(listed)
@@ -91,6 +92,7 @@ def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
     environment = Environment(
         loader=PackageLoader("recsys_nn.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters |= {"fixed": fixed, "signed": signed, "with_code": with_code}
     if len(finished) == 1:
         ((name, run),) = finished.items()
         template, content = "single.html.j2", single_run(name, run)

@@ -3,65 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from recsys_nn.advice.doctor import diagnose
 from recsys_nn.evaluation.evaluate import judged
-from recsys_nn.evaluation.paired import ErrorSums, bootstrap
 from recsys_nn.finished_run import FinishedRun
-from recsys_nn.prediction.held_out import BASELINES
+from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.report import charts
 from recsys_nn.report.item_map import ItemMap
+from recsys_nn.report.judging import beside_baselines, judged_part
 from recsys_nn.report.svg import Chart
-
-RESAMPLES = 1000
+from recsys_nn.report.writing import decimals
+from recsys_nn.training.run import TrainingRun
 
 
 def single_run(name: str, run: FinishedRun) -> dict[str, Any]:
     """The content of the template."""
-    part, table = judged_part(run)
+    kept, training, items = judged_part(run), iterated(run), ItemMap.of(run)
     calibration, scale = run.predictor.calibration, run.predictor.encoder.scale
-    evaluation = None if table is None else judged(table, scale, calibration)
-    errors = None if table is None else with_intervals(table)
-    training = run.training if run.training is not None and run.training.stop_reason != "closed form" else None
-    found: list[Chart] = []
-    if table is not None and evaluation is not None and errors is not None:
-        found.append(charts.baselines_chart(errors))
-    if training is not None:
-        found.append(charts.learning_curves({name: training}))
-    if table is not None and evaluation is not None:
-        found += [charts.predicted_chart(table), charts.residuals_chart(table), charts.bias_chart(table)]
-        if calibration is not None and part == "test":
-            found.append(charts.coverage_chart(table, calibration, scale))
-        found.append(charts.segments_chart(evaluation))
-    return {
+    content: dict[str, Any] = {
         "title": f"{name}: {kind_of(run)}",
         "name": name,
         "kind": kind_of(run),
-        "part": part,
-        "evaluation": evaluation,
-        "errors": None if errors is None else errors.to_dict("records"),
-        "charts": found,
-        "missing": list(_missing(run, part, training is None)),
-        "diagnosis": diagnose(run),
-        "items": ItemMap.of(run),
-        "training": training,
+        "digits": decimals(scale),
+        "notes": list(_notes(run, kept and kept[0], items)),
+        "diagnosis": None if run.config is None and kept is None else diagnose(run),
+        "evaluation": None,
+        "charts": [],
+        "items": items,
         "facts": facts(run),
-        "parts": parts(run),
+        "parts": [{"name": part, **known} for part, known in run.parts.items() if known.get("ratings")],
         "config": None if run.config is None else run.config.to_yaml(),
         "versions": run.versions,
     }
-
-
-def judged_part(run: FinishedRun) -> tuple[str | None, pd.DataFrame | None]:
-    """The part that a run is judged on, the test part where it kept what it predicted of it, and these predictions."""
-    for part, table in (("test", run.judged), ("validation", run.held_out)):
-        if table is not None and len(table):
-            return part, table
-    return None, None
+    drawn: list[Chart] = [] if training is None else [charts.learning_curves({name: training})]
+    if kept is not None:
+        part, table = kept
+        evaluation, errors = judged(table, scale, calibration), beside_baselines(table)
+        drawn = [charts.baselines_chart(errors), *drawn]
+        drawn += [charts.predicted_chart(table), charts.residuals_chart(table), charts.bias_chart(table)]
+        if calibration is not None and part == "test":
+            drawn.append(charts.coverage_chart(table, calibration, scale))
+        drawn.append(charts.segments_chart(evaluation))
+        content |= {"part": part, "evaluation": evaluation, "errors": errors.to_dict("records")}
+    return content | {"charts": drawn}
 
 
 def kind_of(run: FinishedRun) -> str:
@@ -69,58 +57,54 @@ def kind_of(run: FinishedRun) -> str:
     return "blend" if run.predictor.config is None else run.predictor.config.kind
 
 
-def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
-    """The RMSE of the model and of each baseline with its 95% interval over users, best first."""
-    columns = {"model": "prediction", **{f"{name} baseline": column for name, column in BASELINES.items()}}
-    errors = [(table[column] - table["rating"]).to_numpy(np.float64) for column in columns.values()]
-    users = pd.factorize(table["user"])[0]
-    found = pd.DataFrame({"name": list(columns), "rmse": [float(np.sqrt(np.mean(e**2))) for e in errors]})
-    found["low"] = found["high"] = found["rmse"]
-    if users.max() > 0:
-        found["low"], found["high"] = bootstrap(ErrorSums.of(users, errors), [(0, 1)], resamples=RESAMPLES, seed=0).rmse
-    return found.sort_values("rmse", kind="stable", ignore_index=True)
+def iterated(run: FinishedRun) -> TrainingRun | None:
+    """Its training, where there were epochs of it."""
+    return run.training if run.training is not None and run.training.stop_reason != "closed form" else None
 
 
 def facts(run: FinishedRun) -> dict[str, str]:
     """What there is to know of a run in a line each."""
     encoder, found = run.predictor.encoder, {}
     found["Trained on"] = (
-        f"{encoder.n_ratings:,} ratings of {encoder.n_items:,} items by {encoder.n_users:,} users, "
-        f"from {encoder.scale[0]:g} to {encoder.scale[1]:g}"
+        f"{encoder.n_ratings:,} ratings from {encoder.scale[0]:g} to {encoder.scale[1]:g}, of {encoder.n_items:,} items "
+        f"by {encoder.n_users:,} users"
     )
     if source := run.data.get("source"):
         found["Source"] = str(source)
-    if (training := run.training) is not None:
-        epochs = f"best epoch {training.best_epoch:,} of {len(training.history):,}, ended by {training.stop_reason}"
-        closed = training.stop_reason == "closed form"
-        found["Training"] = "in closed form" if closed else f"{epochs}, {training.engine}"
+    if (training := iterated(run)) is not None:
+        found["Training"] = (
+            f"best epoch {training.best_epoch:,} of {len(training.history):,}, ended by {training.stop_reason}"
+        )
+        found["Engine"] = training.engine
+    elif run.training is not None:
+        found["Training"] = "in closed form"
     if refit := run.data.get("refit"):
         found["Refit"] = f"on all ratings for {refit['epochs']} epochs, chosen by {refit['chosen_by']}"
     if (members := getattr(run.predictor.model, "n_members", None)) is not None:
         found["Average"] = f"over {members} samples of the posterior"
     if run.seconds == run.seconds:
-        found["Seconds"] = f"{run.seconds:.1f}"
+        found["Took"] = f"{run.seconds:,.1f} seconds"
     found["Parameters"] = f"{sum(int(np.prod(weight.shape)) for weight in run.predictor.model.weights):,}"
+    if run.folder is not None:
+        written = datetime.fromtimestamp((run.folder / MANIFEST).stat().st_mtime, UTC)
+        found["Written"] = f"{written:%Y-%m-%d %H:%M} UTC"
     return found
 
 
-def parts(run: FinishedRun) -> list[dict[str, Any]]:
-    """A row a part of the data."""
-    return [{"name": name, **part} for name, part in run.parts.items() if part.get("ratings")]
-
-
-def _missing(run: FinishedRun, part: str | None, closed: bool) -> Iterator[str]:
-    """Why sections are left out."""
+def _notes(run: FinishedRun, part: str | None, items: ItemMap | None) -> Iterator[str]:
+    """What the figures are of, and why sections are left out."""
     if part is None:
         yield "This folder keeps no predictions of held-out ratings, so nothing here says how good they are."
     elif part == "validation":
         yield (
-            "There is no test part: the figures are of the validation part, by which the best epoch was chosen, and so "
-            "look a little better than they are."
+            "There is no test part: the figures are of the validation part, by which the best epoch was chosen and "
+            "intervals were calibrated, and so look a little better than they are."
         )
-    if closed and run.training is not None:
-        yield "The model is solved in closed form, so there are no learning curves."
-    if part == "test" and run.predictor.calibration is None:
-        yield "There was no validation part to calibrate intervals on."
+    elif run.predictor.calibration is None:
+        yield "There was no validation part to calibrate intervals on, so there are none."
     if run.config is None:
-        yield "This folder has no config of a run."
+        yield "This folder keeps no config and no course of a training."
+    elif iterated(run) is None:
+        yield "The model is solved in closed form, so there are no learning curves."
+    if items is None:
+        yield "The model has no vectors of items, so there is no map of them."

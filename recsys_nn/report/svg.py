@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT = 4.4, 3.0
-"""Inches, of 96 pixels on a page: a chart is as wide as a phone."""
+WIDTH, HEIGHT = 3.8, 2.7
+"""Inches, of 96 pixels on a page: a chart is about as wide as a phone, so that its text has the size of the page's."""
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "recsys_nn",
@@ -71,7 +71,6 @@ class Chart:
         head, _, body = text.partition(">")
         box = re.search(r'viewBox="[^"]+"', head)
         assert box is not None
-        # The numbers are in the text; the labels of axes need not be read out as well.
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box.group()} '
             f'role="img" aria-label="{escape(self.text)}">{body}'

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 # Okabe and Ito's colours, which readers with any colour vision tell apart.
-BLUE, VERMILLION, GREEN, ORANGE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "0.45"
+BLUE, VERMILLION, GREEN, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9"
+PURPLE, GREY = "#CC79A7", "0.45"
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, SKY)
 LINES: dict[str, dict[str, Any]] = {
     "training": {"color": BLUE, "linestyle": "-", "marker": "o"},

@@ -1,17 +1,21 @@
 // Tells the name of the item that is pointed at, tapped, or reached by the arrow keys.
 (() => {
-  const map = document.getElementById("map"), ring = document.getElementById("ring"), told = document.getElementById("told");
+  const [map, ring, label, told] = ["map", "ring", "label", "told"].map((id) => document.getElementById(id));
+  const width = map.viewBox.baseVal.width;
   const items = [...map.querySelectorAll("circle[data-name]")];
   const at = items.map((item) => [item.cx.baseVal.value, item.cy.baseVal.value]);
   let shown = items.length;
+  const place = (element, values) => Object.entries(values).forEach(([name, value]) => element.setAttribute(name, value));
   const show = (k) => {
     shown = (k + items.length) % items.length;
-    told.textContent = items[shown].dataset.name + " (" + items[shown].dataset.group + ")";
-    ring.setAttribute("cx", at[shown][0]);
-    ring.setAttribute("cy", at[shown][1]);
+    const { name, group } = items[shown].dataset, [x, y] = at[shown], left = x < width / 2;
+    told.textContent = name + " (" + group + ")";
+    label.textContent = name.length > 36 ? name.slice(0, 35) + "…" : name;
+    place(ring, { cx: x, cy: y });
+    place(label, { x: left ? x + 12 : x - 12, y: y + 5, "text-anchor": left ? "start" : "end" });
   };
   const point = (event) => {
-    const box = map.getBoundingClientRect(), scale = 600 / box.width;
+    const box = map.getBoundingClientRect(), scale = width / box.width;
     const x = (event.clientX - box.left) * scale, y = (event.clientY - box.top) * scale;
     const far = at.map(([cx, cy]) => (cx - x) ** 2 + (cy - y) ** 2);
     const nearest = far.indexOf(Math.min(...far));
