@@ -128,8 +128,8 @@ def residuals_chart(table: pd.DataFrame) -> Chart:
         "Residuals",
         f"Rating minus prediction: mean {left.mean():.3f}, standard deviation {left.std():.3f}, nine tenths between "
         f"{low:.2f} and {high:.2f}.",
-        f"Nine in ten ratings lie between {signed(low, 2)} and {signed(high, 2)} of their prediction. A sound model errs "
-        "around 0, to either side alike.",
+        f"Nine in ten ratings less their prediction lie between {signed(low, 2)} and {signed(high, 2)}. A sound model "
+        "errs around 0.",
     )
     with chart.drawn(xlabel="rating − prediction", ylabel="ratings") as axes:
         axes.hist(left, bins=40, color=SKY, edgecolor="white", linewidth=0.4)

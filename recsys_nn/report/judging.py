@@ -49,7 +49,7 @@ def common_tables(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]:
 def beside_baselines(table: pd.DataFrame) -> pd.DataFrame:
     """The model and its baselines on a kept table, best first, as ``rn.compare`` tells it of models, differences being
     to the model. Of a single user there are errors only."""
-    columns = {MODEL: "prediction", **{f"{name} baseline": column for name, column in BASELINES.items()}}
+    columns: dict[str, str] = {MODEL: "prediction", **BASELINES}
     predictions = {name: table[column] for name, column in columns.items()}
     if table["user"].nunique() > 1:
         return compared(table, predictions, reference=MODEL)

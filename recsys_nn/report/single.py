@@ -66,8 +66,8 @@ def facts(run: FinishedRun) -> dict[str, str]:
     """What there is to know of a run in a line each."""
     encoder, found = run.predictor.encoder, {}
     found["Trained on"] = (
-        f"{encoder.n_ratings:,} ratings from {encoder.scale[0]:g} to {encoder.scale[1]:g}, of {encoder.n_items:,} items "
-        f"by {encoder.n_users:,} users"
+        f"{encoder.n_ratings:,} ratings from {encoder.scale[0]:g} to {encoder.scale[1]:g}, "
+        f"of {encoder.n_items:,} items by {encoder.n_users:,} users"
     )
     if source := run.data.get("source"):
         found["Source"] = str(source)

@@ -63,6 +63,7 @@ class Chart:
     def _inline(self, figure: Any) -> str:
         stream = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.get_layout_engine().execute(figure)  # labels change with the room they leave; saving lays out again
         figure.savefig(stream, format="svg", metadata=nothing)
         text = stream.getvalue()
         text = text[text.index("<svg") :]

@@ -9,6 +9,11 @@ from tests.report.browser import chromium, opened, requests
 from tests.report.conftest import HOSTILE
 
 pytestmark = pytest.mark.browser
+OUTSIDE = """[...document.querySelectorAll('figure svg text')].filter(text => {
+  const own = text.getBoundingClientRect(), box = text.closest('svg').getBoundingClientRect();
+  return own.left < box.left - 1 || own.right > box.right + 1 || own.bottom > box.bottom + 1;
+}).map(text => text.textContent)"""
+"""Texts that a chart's frame cuts."""
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +38,9 @@ def test_no_complaint_no_request_no_scrolling_sideways(session, pages, name, wid
     assert session.get_log("browser") == []
     assert requests(session) == [pages[name].absolute().as_uri()]
     assert session.execute_script("return document.documentElement.scrollWidth") == width
+    cut = "[...document.querySelectorAll('.names')].filter(table => table.offsetWidth > table.parentNode.clientWidth)"
+    assert session.execute_script(f"return {cut}.length") == 0
+    assert session.execute_script(f"return {OUTSIDE}") == []
 
 
 def test_texts_in_charts_are_large_enough_to_read_on_a_phone(session, pages):
