@@ -49,12 +49,11 @@ def common_tables(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]:
 def beside_baselines(table: pd.DataFrame) -> pd.DataFrame:
     """The model and its baselines on a kept table, best first, as ``rn.compare`` tells it of models, differences being
     to the model. Of a single user there are errors only."""
-    columns: dict[str, str] = {MODEL: "prediction", **BASELINES}
-    predictions = {name: table[column] for name, column in columns.items()}
+    predictions = {MODEL: table["prediction"], **{str(name): table[column] for name, column in BASELINES.items()}}
     if table["user"].nunique() > 1:
         return compared(table, predictions, reference=MODEL)
     rmse = [np.sqrt(np.mean((predicted - table["rating"]) ** 2)) for predicted in predictions.values()]
-    found = pd.DataFrame({"model": list(columns), "rmse": rmse})
+    found = pd.DataFrame({"model": list(predictions), "rmse": rmse})
     unknown = ("rmse_low", "rmse_high", "difference", "difference_low", "difference_high", "p_value")
     return found.assign(**dict.fromkeys(unknown, np.nan)).sort_values("rmse", kind="stable", ignore_index=True)
 
