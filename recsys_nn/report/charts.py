@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import cycle
-
 import numpy as np
 import pandas as pd
 
@@ -15,7 +12,7 @@ from recsys_nn.prediction.sources import kept_counts
 from recsys_nn.report.judging import MODEL
 from recsys_nn.report.svg import Chart
 from recsys_nn.report.writing import signed
-from recsys_nn.selection.drawing import BLUE, COLOURS, GREY, ORANGE, PURPLE, SKY, VERMILLION
+from recsys_nn.selection.drawing import BLUE, GREY, ORANGE, SKY, VERMILLION
 from recsys_nn.training.run import TrainingRun
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -48,38 +45,26 @@ def baselines_chart(errors: pd.DataFrame) -> Chart:
     return chart
 
 
-def learning_curves(runs: Mapping[str, TrainingRun]) -> Chart:
-    """Training and validation loss by epoch; of several runs the validation loss, where they have it."""
-    first = next(iter(runs.values()))
+def learning_curves(training: TrainingRun) -> Chart:
+    """Training and validation loss by epoch."""
+    history, best, n = training.history, training.best_epoch, len(training.history)
+    lines = {"training": ("loss", BLUE, "-"), "validation": ("val_loss", VERMILLION, "--")}
+    known = {name: line for name, line in lines.items() if line[0] in history}
     told = "; ".join(
-        f"{name}: loss {run.history['loss'].iloc[0]:.4g} to {run.history['loss'].iloc[-1]:.4g} in {len(run.history)} "
-        f"epochs, the best is {run.best_epoch}"
-        for name, run in runs.items()
+        f"{name} loss {history[column].iloc[0]:.4g} to {history[column].iloc[-1]:.4g}"
+        for name, (column, _, _) in known.items()
     )
     chart = Chart(
         "curves",
         "Learning curves",
-        told + ".",
-        f"The loss falls while the network learns; where validation turns up, it learns by heart. Epoch "
-        f"{first.best_epoch:,} of {len(first.history):,} was the best."
-        if len(runs) == 1
-        else "The validation loss by epoch; dots are the best epochs.",
+        f"{told}, in {n:,} epochs, of which {best:,} is the best.",
+        f"The loss falls while the network learns; where validation turns up, it learns by heart. Epoch {best:,} of "
+        f"{n:,} was the best.",
     )
-    with chart.drawn(xlabel="epoch", ylabel=f"loss ({first.loss})") as axes:
-        if len(runs) == 1:
-            for column, label, color, style in (
-                ("loss", "training", BLUE, "-"),
-                ("val_loss", "validation", VERMILLION, "--"),
-            ):
-                if column in first.history:
-                    axes.plot(first.history["epoch"], first.history[column], style, color=color, label=label)
-            axes.axvline(first.best_epoch, color="0.3", linestyle=":", label=f"best epoch ({first.best_epoch})")
-        else:
-            for (name, run), color in zip(runs.items(), colours(), strict=False):
-                column = "val_loss" if "val_loss" in run.history else "loss"
-                axes.plot(run.history["epoch"], run.history[column], color=color, label=shortened(name))
-                best = run.history[run.history["epoch"] == run.best_epoch]
-                axes.plot(best["epoch"], best[column], "o", color=color)
+    with chart.drawn(xlabel="epoch", ylabel=f"loss ({training.loss})") as axes:
+        for name, (column, color, style) in known.items():
+            axes.plot(history["epoch"], history[column], style, color=color, label=name)
+        axes.axvline(best, color="0.3", linestyle=":", label=f"best epoch ({best})")
         axes.locator_params(axis="x", integer=True, nbins=6)
     return chart
 
@@ -208,11 +193,6 @@ def segments_chart(evaluation: Evaluation) -> Chart:
         axes.set_xticks(places, labels, fontsize=SMALL)
         axes.grid(axis="x", visible=False)
     return chart
-
-
-def colours() -> Iterator[str]:
-    """Of runs side by side."""
-    return cycle((*COLOURS, PURPLE, "black"))
 
 
 def shortened(name: str, most: int = 28) -> str:

@@ -57,10 +57,10 @@ class ItemMap:
 
     @classmethod
     def of(cls, run: FinishedRun) -> ItemMap | None:
-        """None of a model without vectors of items, of two dimensions or more."""
+        """None of a model without vectors of items, of two dimensions or more, and of a blend, which has several."""
         from sklearn.decomposition import PCA
 
-        vectors = item_vectors(run.predictor.model)
+        vectors = None if run.predictor.config is None else item_vectors(run.predictor.model)
         encoder = run.predictor.encoder
         if vectors is None or vectors.shape[1] < 2 or len(vectors) != len(encoder.item_counts):
             return None

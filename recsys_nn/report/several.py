@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle, product
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,15 @@ from recsys_nn.prediction.held_out import BASELINES
 from recsys_nn.report import charts
 from recsys_nn.report.judging import common_tables, compared
 from recsys_nn.report.single import facts, iterated, kind_of
-from recsys_nn.report.svg import Chart
+from recsys_nn.report.svg import HEIGHT, Chart
 from recsys_nn.report.writing import decimals
-from recsys_nn.selection.drawing import COLOURS, GREY
+from recsys_nn.selection.drawing import COLOURS, GREY, PURPLE
 from recsys_nn.tracking.tracker import flat
+from recsys_nn.training.run import TrainingRun
+
+LOOKS = (("-", ""), ("--", "///"), (":", "..."))
+"""Lines and hatches, one after the other with all colours."""
+Look = tuple[tuple[str, str], str]
 
 
 def several_runs(runs: Mapping[str, FinishedRun]) -> dict[str, Any]:
@@ -31,10 +37,11 @@ def several_runs(runs: Mapping[str, FinishedRun]) -> dict[str, Any]:
     first = next(iter(tables.values()))
     table = compared(first, {name: kept["prediction"] for name, kept in tables.items()})
     trained = {name: training for name, run in runs.items() if (training := iterated(run)) is not None}
+    looks = dict(zip(runs, cycle(product(LOOKS, (*COLOURS, PURPLE, "black"))), strict=False))
     found = [comparison_chart(table, first)]
     if trained:
-        found.append(charts.learning_curves(trained))
-    found.append(segments_chart(runs, tables))
+        found.append(learning_curves(trained, looks))
+    found.append(segments_chart(runs, tables, looks))
     return {
         "title": f"{len(runs)} runs compared",
         "rows": table.to_dict("records"),
@@ -72,8 +79,31 @@ def comparison_chart(table: pd.DataFrame, first: pd.DataFrame) -> Chart:
     return chart
 
 
-def segments_chart(runs: Mapping[str, FinishedRun], tables: Mapping[str, pd.DataFrame]) -> Chart:
-    """The error of each run by how often users were rated in training."""
+def learning_curves(trained: Mapping[str, TrainingRun], looks: Mapping[str, Look]) -> Chart:
+    """The validation loss of each run by epoch, or the training loss of one that has no other."""
+    told = ", ".join(f"{name} epoch {run.best_epoch:,} of {len(run.history):,}" for name, run in trained.items())
+    chart = Chart(
+        "curves",
+        "Learning curves",
+        f"Best epochs: {told}.",
+        "The validation loss by epoch; dots are the best epochs.",
+    )
+    losses = " or ".join(sorted({run.loss for run in trained.values()}))
+    with chart.drawn(xlabel="epoch", ylabel=f"loss ({losses})", height=_height(trained)) as axes:
+        for name, run in trained.items():
+            (style, _), color = looks[name]
+            column = "val_loss" if "val_loss" in run.history else "loss"
+            curve = run.history.set_index("epoch")[column]
+            axes.plot(curve.index, curve, style, color=color, label=charts.shortened(name))
+            axes.plot(run.best_epoch, curve[run.best_epoch], "o", color=color)
+        axes.locator_params(axis="x", integer=True, nbins=6)
+    return chart
+
+
+def segments_chart(
+    runs: Mapping[str, FinishedRun], tables: Mapping[str, pd.DataFrame], looks: Mapping[str, Look]
+) -> Chart:
+    """The error of each run by how often users and items were rated in training."""
     rows = {}
     for name, table in tables.items():
         segments = judged(table, runs[name].predictor.encoder.scale).segments
@@ -90,11 +120,12 @@ def segments_chart(runs: Mapping[str, FinishedRun], tables: Mapping[str, pd.Data
         + ".",
         "By how often the user, or the item, of a rating was rated in training.",
     )
-    with chart.drawn(xlabel="ratings in training", ylabel="RMSE") as axes:
+    with chart.drawn(xlabel="ratings in training", ylabel="RMSE", height=_height(tables)) as axes:
         places, width = np.arange(len(found)), 0.8 / len(found.columns)
-        for k, (name, color) in enumerate(zip(tables, charts.colours(), strict=False)):
-            left = places - 0.4 + (k + 0.5) * width
-            axes.bar(left, found[name], 0.94 * width, color=color, label=charts.shortened(name))
+        for k, name in enumerate(tables):
+            (_, hatch), color = looks[name]
+            left, label = places - 0.4 + (k + 0.5) * width, charts.shortened(name)
+            axes.bar(left, found[name], 0.94 * width, color=color, hatch=hatch, edgecolor="white", lw=0, label=label)
         axes.set_xticks(places, found.index, fontsize=charts.SMALL)
         axes.grid(axis="x", visible=False)
     return chart
@@ -110,3 +141,8 @@ def differing(runs: Mapping[str, FinishedRun]) -> list[dict[str, Any]]:
 
 def _told(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _height(runs: Mapping[str, Any]) -> float:
+    """Of a chart with a legend of two columns."""
+    return HEIGHT + 0.18 * (len(runs) // 2)

@@ -39,7 +39,7 @@ def single_run(name: str, run: FinishedRun) -> dict[str, Any]:
         "config": None if run.config is None else run.config.to_yaml(),
         "versions": run.versions,
     }
-    drawn: list[Chart] = [] if training is None else [charts.learning_curves({name: training})]
+    drawn: list[Chart] = [] if training is None else [charts.learning_curves(training)]
     if kept is not None:
         part, table = kept
         evaluation, errors = judged(table, scale, calibration), beside_baselines(table)
@@ -94,7 +94,7 @@ def facts(run: FinishedRun) -> dict[str, str]:
 def _notes(run: FinishedRun, part: str | None, items: ItemMap | None) -> Iterator[str]:
     """What the figures are of, and why sections are left out."""
     if part is None:
-        yield "This folder keeps no predictions of held-out ratings, so nothing here says how good they are."
+        yield "No predictions of held-out ratings were kept, so nothing here says how good they are."
     elif part == "validation":
         yield (
             "There is no test part: the figures are of the validation part, by which the best epoch was chosen and "
@@ -103,8 +103,8 @@ def _notes(run: FinishedRun, part: str | None, items: ItemMap | None) -> Iterato
     elif run.predictor.calibration is None:
         yield "There was no validation part to calibrate intervals on, so there are none."
     if run.config is None:
-        yield "This folder keeps no config and no course of a training."
+        yield "No config and no course of a training were kept."
     elif iterated(run) is None:
         yield "The model is solved in closed form, so there are no learning curves."
     if items is None:
-        yield "The model has no vectors of items, so there is no map of them."
+        yield "The model has no one table of the items' vectors, so there is no map of them."

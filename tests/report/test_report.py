@@ -109,7 +109,7 @@ def test_what_a_run_does_not_have_is_left_out_and_told(runs, tmp_path):
     assert "Map of the items" not in bias
     FinishedRun.load(runs / "svd").predictor.save(tmp_path / "bare")
     bare = Parsed(rn.build_report(tmp_path / "bare").html).text
-    assert "This folder keeps no predictions of held-out ratings" in bare
+    assert "No predictions of held-out ratings were kept" in bare
     assert "Nothing was kept that the doctor could look at." in bare
     assert "Map of the items" in bare
 
@@ -168,6 +168,14 @@ class TestSeveral:
             assert f"{row['difference']:+.4f}" in text
             assert f"{row['difference_low']:+.4f} to {row['difference_high']:+.4f}".replace("-", "−") in text
             assert (f"{row['p_value']:.2g}" if row["p_value"] >= 1e-4 else "< 0.0001") in text
+
+    def test_a_run_has_one_colour_in_all_charts(self, runs):
+        """The second has no learning curve: it is solved in closed form."""
+        html = rn.build_report([runs / name for name in ("svd", "bias", "mlp")]).html
+        charts = dict(re.findall(r"<h3>([^<]+)</h3>\s*(<svg.*?</svg>)", html, re.DOTALL))
+        svd, bias, mlp = "#0072b2", "#d55e00", "#009e73"
+        assert [color in charts["Learning curves"] for color in (svd, bias, mlp)] == [True, False, True]
+        assert [color in charts["Error by segment"] for color in (svd, bias, mlp)] == [True, True, True]
 
     def test_settings_that_are_the_same_are_not_shown(self, several):
         text = Parsed(several).text
