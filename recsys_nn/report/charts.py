@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +17,9 @@ from recsys_nn.report.svg import Chart
 from recsys_nn.report.writing import signed
 from recsys_nn.selection.drawing import BLUE, GREY, ORANGE, SKY, VERMILLION
 from recsys_nn.training.run import TrainingRun
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 MOST_LEVELS = 12
@@ -33,15 +39,7 @@ def baselines_chart(errors: pd.DataFrame) -> Chart:
         "Lower is better. Lines are 95% intervals: how far the errors might move with other users of the same sort.",
     )
     with chart.drawn(xlabel="RMSE", ylabel="", height=0.9 + 0.36 * len(errors)) as axes:
-        places = np.arange(len(errors))
-        colors = [BLUE if name == MODEL else GREY for name in errors["model"]]
-        axes.hlines(places, errors["rmse_low"], errors["rmse_high"], colors=colors, linewidth=2)
-        axes.scatter(errors["rmse"], places, c=colors, s=36, zorder=3)
-        axes.set_yticks(places, errors["model"])
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        axes.margins(y=0.15)
-        axes.locator_params(axis="x", nbins=5)
+        draw_errors(axes, errors, [BLUE if name == MODEL else GREY for name in errors["model"]])
     return chart
 
 
@@ -176,8 +174,7 @@ def coverage_chart(table: pd.DataFrame, calibration: Calibration, scale: tuple[f
 
 def segments_chart(evaluation: Evaluation) -> Chart:
     """The error by how often users and items were rated in training."""
-    rows = evaluation.segments[evaluation.segments["n"] > 0].reset_index(drop=True)
-    labels = [f"{row.side}\n{row.ratings}" for row in rows.itertuples()]
+    rows = evaluation.segments[evaluation.segments["n"] > 0]
     told = ", ".join(f"{row.side}s with {row.ratings} ratings {row.rmse:.4g}" for row in rows.itertuples())
     chart = Chart(
         "segments",
@@ -187,12 +184,36 @@ def segments_chart(evaluation: Evaluation) -> Chart:
         "is known, and lose nothing where little is.",
     )
     with chart.drawn(xlabel="ratings in training", ylabel="RMSE") as axes:
-        places = np.arange(len(rows))
-        axes.bar(places - 0.2, rows["rmse"], 0.38, color=BLUE, label="model")
-        axes.bar(places + 0.2, rows["bias"], 0.38, color=ORANGE, hatch="//", edgecolor="white", label="bias baseline")
-        axes.set_xticks(places, labels, fontsize=SMALL)
-        axes.grid(axis="x", visible=False)
+        found = by_segment(rows)[["rmse", "bias"]].set_axis(["model", "bias baseline"], axis=1)
+        draw_bars(axes, found, [{"color": BLUE}, {"color": ORANGE, "hatch": "//"}])
     return chart
+
+
+def draw_errors(axes: Axes, errors: pd.DataFrame, colors: Sequence[str]) -> None:
+    """The RMSE of models with their intervals, from the top; a table as of ``rn.compare``."""
+    places = np.arange(len(errors))
+    axes.hlines(places, errors["rmse_low"], errors["rmse_high"], colors=colors, linewidth=2)
+    axes.scatter(errors["rmse"], places, c=colors, s=36, zorder=3)
+    axes.set_yticks(places, [shortened(name, 18) for name in errors["model"]])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.margins(y=0.15)
+    axes.locator_params(axis="x", nbins=5)
+
+
+def by_segment(segments: pd.DataFrame) -> pd.DataFrame:
+    """An evaluation's segments by the label of each."""
+    return segments.set_index(segments["side"] + "\n" + segments["ratings"])
+
+
+def draw_bars(axes: Axes, table: pd.DataFrame, looks: Sequence[Mapping[str, Any]]) -> None:
+    """A group of bars a row, in which each column has its look."""
+    places, width = np.arange(len(table)), 0.8 / len(table.columns)
+    for k, (name, look) in enumerate(zip(table.columns, looks, strict=True)):
+        left = places - 0.4 + (k + 0.5) * width
+        axes.bar(left, table[name], 0.94 * width, edgecolor="white", linewidth=0, label=shortened(name), **look)
+    axes.set_xticks(places, table.index, fontsize=SMALL)
+    axes.grid(axis="x", visible=False)
 
 
 def shortened(name: str, most: int = 28) -> str:

@@ -67,15 +67,8 @@ def comparison_chart(table: pd.DataFrame, first: pd.DataFrame) -> Chart:
         "paired differences in the table.",
     )
     with chart.drawn(xlabel="RMSE", ylabel="", height=1.3 + 0.36 * len(table)) as axes:
-        places = np.arange(len(table))
-        axes.hlines(places, table["rmse_low"], table["rmse_high"], colors=COLOURS[0], linewidth=2)
-        axes.scatter(table["rmse"], places, c=COLOURS[0], s=36, zorder=3)
+        charts.draw_errors(axes, table, [COLOURS[0]] * len(table))
         axes.axvline(bias, color=GREY, linestyle="--", label="bias baseline")
-        axes.set_yticks(places, [charts.shortened(name, 18) for name in table["model"]])
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        axes.margins(y=0.15)
-        axes.locator_params(axis="x", nbins=5)
     return chart
 
 
@@ -104,11 +97,12 @@ def segments_chart(
     runs: Mapping[str, FinishedRun], tables: Mapping[str, pd.DataFrame], looks: Mapping[str, Look]
 ) -> Chart:
     """The error of each run by how often users and items were rated in training."""
-    rows = {}
-    for name, table in tables.items():
-        segments = judged(table, runs[name].predictor.encoder.scale).segments
-        rows[name] = segments.set_index(segments["side"] + "\n" + segments["ratings"])["rmse"]
-    found = pd.DataFrame(rows).dropna(how="all")
+    found = pd.DataFrame(
+        {
+            name: charts.by_segment(judged(table, runs[name].predictor.encoder.scale).segments)["rmse"]
+            for name, table in tables.items()
+        }
+    ).dropna(how="all")
     chart = Chart(
         "segments",
         "Error by segment",
@@ -121,13 +115,7 @@ def segments_chart(
         "By how often the user, or the item, of a rating was rated in training.",
     )
     with chart.drawn(xlabel="ratings in training", ylabel="RMSE", height=_height(tables)) as axes:
-        places, width = np.arange(len(found)), 0.8 / len(found.columns)
-        for k, name in enumerate(tables):
-            (_, hatch), color = looks[name]
-            left, label = places - 0.4 + (k + 0.5) * width, charts.shortened(name)
-            axes.bar(left, found[name], 0.94 * width, color=color, hatch=hatch, edgecolor="white", lw=0, label=label)
-        axes.set_xticks(places, found.index, fontsize=charts.SMALL)
-        axes.grid(axis="x", visible=False)
+        charts.draw_bars(axes, found, [{"color": color, "hatch": hatch} for (_, hatch), color in looks.values()])
     return chart
 
 
