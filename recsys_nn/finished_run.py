@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -158,6 +158,14 @@ class FinishedRun:
         if self.folder is None or name not in listed_files(self.folder):
             return None
         return (self.folder / name).read_bytes()
+
+
+@runtime_checkable
+class Concluded(Protocol):
+    """What has a finished run, as ``rn.run_experiment`` gives it."""
+
+    @property
+    def finished(self) -> FinishedRun: ...
 
 
 def common_part(runs: Mapping[str, FinishedRun], part: PartName) -> Ratings:

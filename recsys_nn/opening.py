@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from recsys_nn.config import YAML_SUFFIXES, RunConfig, load_config
 from recsys_nn.errors import ConfigError
-from recsys_nn.finished_run import FinishedRun
+from recsys_nn.finished_run import Concluded, FinishedRun
 from recsys_nn.models import ModelConfig
 from recsys_nn.prediction.predictor import Predictor
 
-Model = ModelConfig | RunConfig | Predictor | str | Path
+Model = ModelConfig | RunConfig | Predictor | FinishedRun | Concluded | str | Path
 Sort = TypeVar("Sort", ModelConfig, RunConfig, FinishedRun)
 
 
@@ -60,14 +60,20 @@ def _short_name(model: Model) -> str:
         return path.stem if path.suffix in YAML_SUFFIXES else path.resolve().name
     if isinstance(model, RunConfig):
         return model.model.kind
+    if isinstance(model, Concluded):
+        return _short_name(model.finished)
+    if isinstance(model, FinishedRun):
+        return _short_name(model.predictor if model.folder is None else model.folder)
     if isinstance(model, Predictor):
         return model.model.name
     return getattr(model, "kind", type(model).__name__)
 
 
 def _opened(model: Model) -> ModelConfig | RunConfig | FinishedRun:
-    if isinstance(model, ModelConfig | RunConfig):
+    if isinstance(model, ModelConfig | RunConfig | FinishedRun):
         return model
+    if isinstance(model, Concluded):
+        return model.finished
     if isinstance(model, Predictor):
         return FinishedRun(model)
     if isinstance(model, str | Path):

@@ -67,7 +67,7 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "report": [
-        *("advice", "selection", "tracking", "finished_run"),
+        *("advice", "selection", "tracking", "finished_run", "opening"),
         *("data", "training", "prediction", "evaluation", "errors"),
     ],
     "cli": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import pandas as pd
 
@@ -15,19 +15,10 @@ from recsys_nn.config import YAML_SUFFIXES, RunConfig, as_run_config
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ConfigError, TrainingError
-from recsys_nn.finished_run import FinishedRun
+from recsys_nn.finished_run import Concluded, FinishedRun
 from recsys_nn.models import ModelConfig
 from recsys_nn.run_data import load_split
 from recsys_nn.training.run import TrainingRun
-
-
-@runtime_checkable
-class Concluded(Protocol):
-    """What has a finished run, as ``rn.run_experiment`` gives it."""
-
-    @property
-    def finished(self) -> FinishedRun: ...
-
 
 Patient = TrainingRun | FinishedRun | Concluded | TrainingError | RunConfig | ModelConfig | str | Path
 

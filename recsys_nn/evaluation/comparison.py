@@ -121,7 +121,36 @@ def compare_predictors(
     for predictor in predictors.values():
         check_scale(ratings, predictor.encoder.scale)
     sums = _error_sums(predictors, ratings)
-    names = np.array(list(predictors), dtype=object)
+    table, pairs = compare_errors(list(predictors), sums, reference=reference, resamples=resamples, seed=seed)
+    named = table["model"][0] if reference is None else reference
+    table["seconds"] = [(seconds or {}).get(name, np.nan) for name in table["model"]]
+    table["parameters"] = [_n_parameters(predictors[name]) for name in table["model"]]
+    evaluation = evaluate(predictors[named], ratings)
+    return Comparison(
+        table=table,
+        pairs=pairs,
+        reference=named,
+        baselines=evaluation.baselines,
+        oracle=evaluation.oracle,
+        n=len(ratings),
+        n_users=len(sums.counts),
+        predictors=dict(predictors),
+    )
+
+
+def compare_errors(
+    models: Sequence[str], sums: ErrorSums, *, reference: str | None = None, resamples: int = 2000, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """``table``, without seconds and parameters, and ``pairs`` of a :class:`Comparison`, from errors alone.
+
+    Args:
+        models: two names or more.
+        sums: of their errors, in this order.
+        reference: the name of the one to which differences are told; the best by default.
+        resamples: of users, for the intervals.
+        seed: of the resamples.
+    """
+    names = np.array(models, dtype=object)
     best_first = np.argsort(sums.rmse, kind="stable")
     named = names[best_first[0]] if reference is None else reference
     pairs = [
@@ -135,19 +164,7 @@ def compare_predictors(
     figures = (sums.rmse, *intervals.rmse, sums.mae, *intervals.mae)
     table = pd.DataFrame({"model": names, **dict(zip(_FIGURES, figures, strict=True))})
     table = table.join(beside.set_index("model")[_DIFFERENCE], on="model")
-    table["seconds"] = [(seconds or {}).get(name, np.nan) for name in names]
-    table["parameters"] = [_n_parameters(predictor) for predictor in predictors.values()]
-    evaluation = evaluate(predictors[named], ratings)
-    return Comparison(
-        table=table.iloc[best_first].reset_index(drop=True),
-        pairs=corrected,
-        reference=named,
-        baselines=evaluation.baselines,
-        oracle=evaluation.oracle,
-        n=len(ratings),
-        n_users=len(sums.counts),
-        predictors=dict(predictors),
-    )
+    return table.iloc[best_first].reset_index(drop=True), corrected
 
 
 def _error_sums(predictors: Mapping[str, Predictor], ratings: Ratings) -> ErrorSums:

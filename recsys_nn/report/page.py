@@ -6,24 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
 from recsys_nn import __version__
 from recsys_nn.data.atomic import atomic_file
 from recsys_nn.errors import ArtifactError, ConfigError
-from recsys_nn.finished_run import FinishedRun
+from recsys_nn.finished_run import Concluded, FinishedRun
+from recsys_nn.opening import all_of, opened_by_name, sorts
 
 GENERATOR = "recsys_nn report"
 _MARK = f'<meta name="generator" content="{GENERATOR}'
 SUFFIX = "-report.html"
-
-
-@runtime_checkable
-class Concluded(Protocol):
-    """What has a finished run, as ``rn.run_experiment`` gives it."""
-
-    @property
-    def finished(self) -> FinishedRun: ...
 
 
 Run = FinishedRun | Concluded | str | Path
@@ -91,15 +83,19 @@ def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
     from recsys_nn.report.several import several_runs
     from recsys_nn.report.single import single_run
 
-    opened = _opened(runs)
+    listed = runs if isinstance(runs, Mapping | Sequence) and not isinstance(runs, str) else [runs]
+    opened = opened_by_name(listed)
+    finished = all_of(FinishedRun, opened)
+    if not finished:
+        raise ConfigError(f"a report is of finished runs, one or more: {sorts(opened) or 'there is none'}")
     environment = Environment(
         loader=PackageLoader("recsys_nn.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    if len(opened) == 1:
-        ((name, run),) = opened.items()
+    if len(finished) == 1:
+        ((name, run),) = finished.items()
         template, content = "single.html.j2", single_run(name, run)
     else:
-        template, content = "several.html.j2", several_runs(opened)
+        template, content = "several.html.j2", several_runs(finished)
     html = environment.get_template(template).render(**content, generator=f"{GENERATOR} {__version__}")
     return Report(html, content["title"])
 
@@ -113,35 +109,3 @@ def default_place(run: str | Path) -> Path:
 def _is_report(file: Path) -> bool:
     with file.open("rb") as stream:
         return _MARK.encode() in stream.read(1000)
-
-
-def _opened(runs: Any) -> dict[str, FinishedRun]:
-    if isinstance(runs, Mapping):
-        found = {str(name): _finished(run) for name, run in runs.items()}
-    else:
-        listed = list(runs) if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
-        names = [_name(run) for run in listed]
-        found = {
-            name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}": _finished(run)
-            for place, (name, run) in enumerate(zip(names, listed, strict=True))
-        }
-    if not found:
-        raise ConfigError("a report is of one run or more")
-    return found
-
-
-def _name(run: Any) -> str:
-    if isinstance(run, str | Path):
-        return Path(run).resolve().name
-    finished = _finished(run)
-    return finished.folder.name if finished.folder is not None else finished.predictor.model.name
-
-
-def _finished(run: Any) -> FinishedRun:
-    if isinstance(run, str | Path):
-        return FinishedRun.load(Path(run))
-    if isinstance(run, FinishedRun):
-        return run
-    if isinstance(run, Concluded):
-        return run.finished
-    raise ConfigError(f"a {type(run).__name__} is no finished run: give run folders, or what rn.run_experiment gave")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,13 @@ import pandas as pd
 
 from recsys_nn.advice.doctor import diagnose
 from recsys_nn.errors import DataError
+from recsys_nn.evaluation.comparison import compare_errors
 from recsys_nn.evaluation.evaluate import judged
-from recsys_nn.evaluation.paired import ErrorSums, bootstrap, clustered_t_test, holm, rmse_differences
+from recsys_nn.evaluation.paired import ErrorSums
 from recsys_nn.finished_run import FinishedRun
 from recsys_nn.prediction.held_out import BASELINES, RATING
 from recsys_nn.report import charts
-from recsys_nn.report.single import RESAMPLES, facts, kind_of
+from recsys_nn.report.single import facts, kind_of
 from recsys_nn.report.svg import Chart
 from recsys_nn.selection.drawing import COLOURS, GREY
 from recsys_nn.tracking.tracker import flat
@@ -72,38 +72,17 @@ def common_tables(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]:
 
 
 def compared(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row a run, best first: RMSE with its interval, the difference to the best, and its p-value (Holm)."""
-    names = np.array(list(tables), dtype=object)
-    first = next(iter(tables.values()))
-    # In an order that does not depend on that of the rows, as in rn.compare.
-    users = pd.factorize(first["user"], sort=True)[0]
+    """A row a run, best first, as of ``rn.compare``."""
+    # Users in an order that does not depend on that of the rows, as there.
+    users = pd.factorize(next(iter(tables.values()))["user"], sort=True)[0]
     errors = [(table["prediction"] - table["rating"]).to_numpy(np.float64) for table in tables.values()]
-    sums = ErrorSums.of(users, errors)
-    order = np.argsort(sums.rmse, kind="stable")
-    pairs = [(worse, better) for better, worse in combinations(order, 2)]
-    intervals = bootstrap(sums, pairs, resamples=2 * RESAMPLES, seed=0)
-    differences = sums.squared_differences(pairs)
-    found = pd.DataFrame(
-        {"name": names, "rmse": sums.rmse, "low": intervals.rmse[0], "high": intervals.rmse[1], "mae": sums.mae}
-    )
-    beside = [place for place, pair in enumerate(pairs) if pair[1] == order[0]]
-    rows = [pairs[place][0] for place in beside]
-    of_all = rmse_differences(sums.rmse, differences.sum(axis=0) / sums.counts.sum(), pairs)
-    columns = {
-        "difference": of_all[beside],
-        "difference_low": intervals.difference[0][beside],
-        "difference_high": intervals.difference[1][beside],
-        "p_value": holm(clustered_t_test(differences, sums.counts)[beside]),
-    }
-    for column, values in columns.items():
-        found[column] = pd.Series(values, index=rows)
-    return found.iloc[order].reset_index(drop=True)
+    return compare_errors(list(tables), ErrorSums.of(users, errors))[0]
 
 
 def comparison_chart(table: pd.DataFrame, first: pd.DataFrame) -> Chart:
     """RMSE with intervals, best first, beside the bias baseline."""
     bias = float(np.sqrt(np.mean((first[BASELINES["bias"]] - first["rating"]) ** 2)))
-    told = ", ".join(f"{row['name']} {row['rmse']:.4f}" for row in table.to_dict("records"))
+    told = ", ".join(f"{row['model']} {row['rmse']:.4f}" for row in table.to_dict("records"))
     chart = Chart(
         "compared",
         "Who is best",
@@ -113,10 +92,10 @@ def comparison_chart(table: pd.DataFrame, first: pd.DataFrame) -> Chart:
     )
     with chart.drawn(xlabel="RMSE", ylabel="", height=1.3 + 0.36 * len(table)) as axes:
         places = np.arange(len(table))
-        axes.hlines(places, table["low"], table["high"], colors=COLOURS[0], linewidth=2)
+        axes.hlines(places, table["rmse_low"], table["rmse_high"], colors=COLOURS[0], linewidth=2)
         axes.scatter(table["rmse"], places, c=COLOURS[0], s=36, zorder=3)
         axes.axvline(bias, color=GREY, linestyle="--", label="bias baseline")
-        axes.set_yticks(places, [charts.shortened(name, 18) for name in table["name"]])
+        axes.set_yticks(places, [charts.shortened(name, 18) for name in table["model"]])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.margins(y=0.15)

@@ -197,5 +197,5 @@ class TestSaving:
 
     @pytest.mark.parametrize("what", [3, [], pd.DataFrame()], ids=["a number", "nothing", "a table"])
     def test_what_is_no_run_is_refused(self, what):
-        with pytest.raises(rn.ConfigError, match="report is of one run or more|is no finished run"):
+        with pytest.raises(rn.ConfigError, match="a report is of finished runs, one or more|is no model"):
             rn.build_report(what)
