@@ -65,7 +65,7 @@ class Comparison:
         """RMSE and its difference to the reference with 95% intervals, best first, beside the best baseline."""
         from matplotlib import pyplot as plt
 
-        height = 1.6 + 0.35 * len(self.table)
+        height = 1.9 + 0.35 * len(self.table)
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, height), sharey=True, layout="constrained")
         _draw_intervals(left, self.table, "rmse")
         best = min(self.baselines, key=self.baselines.__getitem__)
@@ -84,7 +84,7 @@ class Comparison:
             axes.grid(axis="x", alpha=0.3)
             axes.margins(y=0.1)
             axes.locator_params(axis="x", nbins=6)
-            axes.legend(fontsize="small")
+        figure.legend(loc="outside lower center", ncols=3, fontsize="small")
         plt.close(figure)  # a notebook shows the returned figure; left open it would show it twice
         return figure
 

@@ -68,12 +68,15 @@ def _points(panel: Axes, ended: pd.DataFrame, x: pd.Series) -> None:
 
 
 def _by_value(panel: Axes, ended: pd.DataFrame, key: str) -> None:
-    """Numbers in proportion, or in that of their logarithms; a few choices side by side."""
+    """Numbers in proportion, or in that of their logarithms; a few whole ones, and other choices, side by side."""
+    from matplotlib.ticker import NullFormatter
+
     values = ended[key]
-    if values.dtype.kind in "if" and values.nunique() > _FEW:
+    if values.dtype.kind == "f" or (values.dtype.kind == "i" and values.nunique() > _FEW):
         places = values.astype(float)
         if places.min() > 0 and places.max() / places.min() >= _DECADE:
             panel.set_xscale("log")
+            panel.xaxis.set_minor_formatter(NullFormatter())  # they would overlap
     else:
         levels = sorted(values.unique(), key=lambda value: (str(type(value)), value))
         names = [str(level) for level in levels]

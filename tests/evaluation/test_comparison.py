@@ -119,7 +119,8 @@ def test_the_plot_shows_every_model_the_best_on_top(comparison):
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == comparison.table["model"].tolist()
     assert left.yaxis_inverted()
-    assert [text.get_text() for text in left.get_legend().get_texts()] == ["bias baseline", "oracle (best possible)"]
+    (legend,) = figure.legends  # below both, where it hides no interval
+    assert [text.get_text() for text in legend.get_texts()] == ["bias baseline", "oracle (best possible)", "reference"]
     points = left.lines[0]
     assert points.get_xdata() == pytest.approx(comparison.table["rmse"].tolist())
     ends = [segment[:, 0].tolist() for segment in right.collections[0].get_segments()]

@@ -44,3 +44,7 @@ def test_numbers_over_decades_stand_on_a_logarithmic_axis_and_choices_side_by_si
     assert [panel.get_xscale() for panel in panels[:4]] == ["linear", "log", "linear", "linear"]
     assert [text.get_text() for text in panels[2].get_xticklabels()] == ["8", "16"]
     assert [text.get_text() for text in panels[3].get_xticklabels()] == ["None", "[64, 32]"]
+
+
+def test_a_few_values_of_a_range_are_numbers_and_no_choices():
+    assert plotted(TRIALS.head(5)).axes[1].get_xscale() == "log"
