@@ -58,6 +58,9 @@ class TestNeuMFWithFeatures(WithFeatures):
 
 
 class TestDeepFMWithFeatures(WithFeatures):
+    """In batches of 8, users' features are worked out together, and one by one in the last, of 4; items' always so."""
+
+    batch_size = 8
     config = DeepFMConfig(embedding_dim=4, widths=(8,), activation="tanh", dropout=0.0)
 
 
