@@ -48,7 +48,7 @@ CHECKED = rn.RatingRegressor(training=rn.TrainConfig(epochs=2), user=0, item=1)
 
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda _: EXPECTED_FAILURES)
 def test_scikit_learns_own_checks(estimator, check):
-    """All of them, with the defaults of all but epochs; tests/conftest.py lists them at the end of the tests' output."""
+    """All, with every default but the epochs; tests/conftest.py lists them at the end of the tests' output."""
     check(estimator)
 
 

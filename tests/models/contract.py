@@ -59,9 +59,7 @@ class ModelContract:
     @classmethod
     def fitted(cls, encoder: Encoder, tensors: Tensors, engine: EngineName) -> TrainingRun:
         """Two epochs in the order of the seed."""
-        settings = TrainConfig(
-            epochs=2, patience=None, validation=0, batch_size=cls.batch_size, engine=engine, seed=3
-        )
+        settings = TrainConfig(epochs=2, patience=None, validation=0, batch_size=cls.batch_size, engine=engine, seed=3)
         return Trainer(settings, progress=False).fit(build_model(cls.config, encoder, seed=1), tensors)
 
     @pytest.fixture(scope="class")

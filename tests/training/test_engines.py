@@ -24,7 +24,7 @@ def small_network() -> keras.Model:
 
 
 def trained(engine: str, callbacks=(), **settings) -> TrainingRun:
-    """On 15 examples, 5 more held out. (XLA compiles anew for each size of a batch: where sizes do not matter, be one.)"""
+    """On 15 examples, 5 held out. (XLA compiles anew for each size of a batch: where sizes do not matter, be one.)"""
     rows = np.random.default_rng(2).integers(0, 6, 20)
     given = {"epochs": 1, "patience": None, "validation": 0.25, "batch_size": 4, "learning_rate": 0.01, "seed": 3}
     trainer = Trainer(TrainConfig(engine=engine, **(given | settings)), callbacks=callbacks, progress=False)
