@@ -158,6 +158,8 @@ class RunConfig(Section):
         ensemble: samples of the posterior whose predictions are averaged; a single network where left out.
         refit: whether, once validation has given the number of epochs, its figures and the intervals, the model is
             trained anew on the training and validation parts together, for so many epochs.
+        keep_ratings: whether the run folder keeps the training and validation ratings (about 2 bytes each), so that
+            recommendations leave out what a user has rated.
         search: the values that `recsys-nn tune` tries; a single run does without them.
         tracking: where the run is logged as it goes; nowhere where left out.
     """
@@ -169,6 +171,7 @@ class RunConfig(Section):
     training: TrainConfig = TrainConfig()
     ensemble: PosteriorConfig | None = None
     refit: bool = False
+    keep_ratings: bool = True
     search: SearchConfig | None = None
     tracking: TrackingConfig | None = None
 

@@ -271,6 +271,8 @@ def _concluded(
     overwrite: bool,
 ) -> ExperimentResult:
     """Calibrated by what validation has found, judged on the test part, and saved with what is known of its data."""
+    if config.keep_ratings:
+        predictor = predictor.with_seen(split.train, split.validation)
     if findings.held_out is not None:
         predictor.calibration = Calibration.of(findings.held_out, predictor.encoder.scale)
         documents = {**documents, HELD_OUT: findings.held_out.to_parquet(index=False)}

@@ -22,8 +22,9 @@ ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
 """Those of every encoder."""
 _DRIFT = "drift.parquet"
 
+_NAME = "name"
 _FEATURE = "feature:"
-"""Before the name of a feature's column, beside the columns id, count and those of the baselines."""
+"""Before the name of a feature's column, beside the columns id, count, name and those of the baselines."""
 
 
 def write_encoder(encoder: Encoder, folder: Path) -> None:
@@ -65,6 +66,7 @@ def read_encoder(folder: Path) -> dict[str, Any]:
             for side, state in values.get("features", {}).items()
         },
     }
+    parts["item_names"] = frames["item"].get(_NAME)
     if (drift := values.get("drift")) is not None:
         parts["drift"] = Drift.restored(drift, pd.read_parquet(folder / _DRIFT))
     for side, frame in frames.items():
@@ -80,6 +82,8 @@ def _side_frame(encoder: Encoder, side: Side) -> pd.DataFrame:
     }
     for name, biases in encoder.baselines.items():
         columns[name] = getattr(biases, side)[1:]
+    if side == "item" and encoder.item_names is not None:
+        columns[_NAME] = encoder.item_names
     if side in encoder.features:
         values = encoder.features[side].values
         assert values is not None

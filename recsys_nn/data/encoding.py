@@ -16,6 +16,7 @@ from recsys_nn.data.drift import Drift
 from recsys_nn.data.encoder_files import read_encoder, write_encoder
 from recsys_nn.data.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
 from recsys_nn.data.ids import IdType, Where, plain_repr, row_number
+from recsys_nn.data.item_names import item_names
 from recsys_nn.data.levels import Levels
 from recsys_nn.data.moments import Moments
 from recsys_nn.data.ratings import Ratings
@@ -39,7 +40,8 @@ class Encoder:
 
     ``levels`` are the distinct training ratings, ascending, and ``level_counts`` how often each occurs; both are None
     where there are more than 100. ``features`` holds the sides (user, item, rating) that have features, ``drift`` the
-    knots of the users' drift in time, where that was asked for.
+    knots of the users' drift in time, where that was asked for. ``item_names`` are the names of the items, in the order
+    of their ids, where a column of their features (title, name) has them.
     """
 
     users: Vocabulary
@@ -54,6 +56,7 @@ class Encoder:
     level_counts: tuple[int, ...] | None = None
     features: Mapping[Side, SideFeatures] = field(default_factory=dict)
     drift: Drift | None = None
+    item_names: pd.Series | None = None
 
     @classmethod
     def fit(
@@ -115,6 +118,7 @@ class Encoder:
             level_counts=levels.counts,
             features=_fitted(asked, tables, {"user": users, "item": items}, totals),
             drift=None if drifting is None else Drift.fit(drifting[0], next(iter(parts))[0], drifting[1]),
+            item_names=None if isinstance(train, RatingsStream) else item_names(train.item_features, items.ids),
         )
 
     @property

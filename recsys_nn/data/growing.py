@@ -40,4 +40,7 @@ def with_ids(encoder: Encoder, new: Mapping[Side, pd.Series]) -> Encoder:
         for name, biases in baselines.items():
             changed: dict[str, Any] = {side: np.pad(getattr(biases, side), (0, len(without_row)))}
             baselines[name] = replace(biases, **changed)
+    if encoder.item_names is not None:
+        new_items = changes["items"].ids[len(encoder.item_names) :].astype("str")
+        changes["item_names"] = pd.concat([encoder.item_names, new_items], ignore_index=True)
     return replace(encoder, **changes, features=features, baselines=baselines)

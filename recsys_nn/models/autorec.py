@@ -42,7 +42,6 @@ class AutoRecConfig(FactorConfig):
 @register_model(AutoRecConfig)
 def build(config: AutoRecConfig, encoder: Encoder) -> keras.Model:
     import keras
-    from keras import ops
 
     from recsys_nn.models.layers import Offset
 
@@ -52,4 +51,4 @@ def build(config: AutoRecConfig, encoder: Encoder) -> keras.Model:
     hidden = Offset(name="hidden_offset")(parts.with_features(encoded, config.side))
     hidden = keras.layers.Activation(config.activation, name="hidden")(hidden)
     decoder = parts.factors_of("user" if config.side == "item" else "item")
-    return parts.model(parts.biases() + ops.sum(decoder * hidden, axis=-1, keepdims=True))
+    return parts.product(decoder, hidden) if config.side == "item" else parts.product(hidden, decoder)

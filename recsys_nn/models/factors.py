@@ -13,7 +13,7 @@ Where users drift in time, (1 - g) D_uj + g D_u,j+1 is added to a_u, a linear sp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,6 +25,7 @@ from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.features import SIDES, Side
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.models.heads import Head, RegressionHead, with_head
+from recsys_nn.models.sides import Sides
 
 if TYPE_CHECKING:
     import keras
@@ -108,6 +109,8 @@ class Parts:
         self.inputs = id_inputs(encoder)
         self._head = config.head.of(encoder)
         self._curvature = self._head.curvature(encoder)
+        self._vectors: dict[Side, list[Any]] = {side: [] for side in SIDES}
+        self._biases: dict[Side, list[Any]] = {side: [] for side in SIDES}
 
     def strength(self, l2: float | None, factor: float = 1.0) -> float:
         """The coefficient of a penalty on vectors as the model holds them.
@@ -132,7 +135,9 @@ class Parts:
 
     def factors_of(self, side: Side, name: str = "factors") -> Any:
         """p or q alone."""
-        return self.with_features(self._own_factors(side, name), side, name)
+        vectors = self.with_features(self._own_factors(side, name), side, name)
+        self._vectors[side].append(vectors)
+        return vectors
 
     def with_features(self, vectors: Any, side: Side, name: str = "factors") -> Any:
         """A side's vectors (batch, embedding_dim) and those of its features and of the rating's."""
@@ -162,35 +167,53 @@ class Parts:
     def biases(self) -> Any:
         """a_u + b_i, features and drift included, (batch, 1)."""
         z = self._own_biases()
-        for _, joining in self._features:
-            z = z + joining[:, :1]
+        for side, joining in self._features:
+            z = z + self.counted(side, joining[:, :1])
         return z
 
-    def fields(self) -> tuple[Any, Any]:
-        """The user, the item and each column of features apart: their biases summed, (batch, 1), and their vectors,
-        (batch, fields, embedding_dim)."""
+    def fields(self) -> tuple[Any, Any, list[Side]]:
+        """The user, the item and each column of features apart: their biases summed, (batch, 1), their vectors,
+        (batch, fields, embedding_dim), and the side of each field; features of the rating count for the user's."""
         from keras import ops
 
         z, dim = self._own_biases(), 1 + self.config.embedding_dim
-        vectors = [ops.expand_dims(self._own_factors(side, "factors"), 1) for side in SIDES]
-        for side in self.encoder.features if self.config.features else ():
-            columns = self._feature_vectors(side, dim, name=f"{side}_features", by_column=True)
-            z = z + ops.sum(columns[:, :, :1], axis=1)
+        for side in SIDES:
+            self._vectors[side].append(self._own_factors(side, "factors"))
+        vectors = [ops.expand_dims(self._vectors[side][0], 1) for side in SIDES]
+        sides: list[Side] = list(SIDES)
+        for of in self.encoder.features if self.config.features else ():
+            columns = self._feature_vectors(of, dim, name=f"{of}_features", by_column=True)
+            side = "item" if of == "item" else "user"
+            z = z + self.counted(side, ops.sum(columns[:, :, :1], axis=1))
             vectors.append(columns[:, :, 1:])
-        return z, ops.concatenate(vectors, axis=1)
+            sides += [side] * columns.shape[1]
+        return z, ops.concatenate(vectors, axis=1), sides
 
-    def model(self, z: Any) -> keras.Model:
-        """The model of latent values z (batch, 1)."""
-        return with_head(self.inputs, z, self._head, self.encoder, name=self.config.kind)
+    def product(self, p: Any, q: Any) -> keras.Model:
+        """The model of z = a_u + b_i + p·q, of vectors (batch, dim)."""
+        from keras import ops
 
-    def _own_factors(self, side: Side, name: str) -> Any:
-        l2 = self.strength(self.config.l2)
-        return self._embedded(side, name, self.config.embedding_dim, l2=l2, init_std=self.init_std)
+        return self.model(self.biases() + ops.sum(p * q, axis=-1, keepdims=True), product={"user": p, "item": q})
 
-    def _own_biases(self) -> Any:
-        l2 = self._bias_strength(self.config.bias_l2, BIAS_PRIOR)
-        a, b = (self._embedded(side, "bias", 1, l2=l2, init_std=0.0) for side in SIDES)
-        return a + b if self.encoder.drift is None or not self.config.features else a + b + self._drift()
+    def model(self, z: Any, *, product: Mapping[Side, Any] | None = None) -> keras.Model:
+        """The model of latent values z (batch, 1).
+
+        Args:
+            z: a_u + b_i + f(p_u, q_i).
+            product: p and q, (batch, dim) each, where f is their inner product.
+        """
+        from keras import ops
+
+        model = with_head(self.inputs, z, self._head, self.encoder, name=self.config.kind)
+        vectors = product or {side: ops.concatenate(found, axis=-1) for side, found in self._vectors.items()}
+        biases = {side: sum(found[1:], start=found[0]) for side, found in self._biases.items()}
+        model.sides = Sides(self.inputs, vectors, biases, z, product is not None, self._head.ranks)
+        return model
+
+    def counted(self, side: Side, bias: Any) -> Any:
+        """A bias (batch, 1), as a part of its side's."""
+        self._biases[side].append(bias)
+        return bias
 
     def _drift(self) -> Any:
         """What the drift of the user adds to a_u, (batch, 1)."""
@@ -207,6 +230,17 @@ class Parts:
         )
         return ops.sum(knots * ops.expand_dims(self.inputs["drift_weights"], -1), axis=1)
 
+    def _own_factors(self, side: Side, name: str) -> Any:
+        l2 = self.strength(self.config.l2)
+        return self._embedded(side, name, self.config.embedding_dim, l2=l2, init_std=self.init_std)
+
+    def _own_biases(self) -> Any:
+        l2 = self._bias_strength(self.config.bias_l2, BIAS_PRIOR)
+        a, b = (self.counted(side, self._embedded(side, "bias", 1, l2=l2, init_std=0.0)) for side in SIDES)
+        if self.encoder.drift is None or not self.config.features:
+            return a + b
+        return a + b + self.counted("user", self._drift())
+
     def _bias_strength(self, l2: float | None, prior: float) -> float:
         """The coefficient of a penalty λ on biases in rating units; None for the rule, prior / n."""
         l2 = prior / self.encoder.n_ratings if l2 is None else l2
@@ -218,7 +252,7 @@ class Parts:
         return _looked_up(self.inputs[side], counts, dim, l2=l2, init_std=init_std, name=f"{side}_{name}")
 
     @cached_property
-    def _features(self) -> list[tuple[str, Any]]:
+    def _features(self) -> list[tuple[Side, Any]]:
         """(the side that they join, (batch, 1 + the dims of all tables)) of each side's features."""
         if not self.config.features:
             return []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.features import SIDES
 from recsys_nn.models.base import register_model
 from recsys_nn.models.factors import FactorConfig, Parts
 from recsys_nn.models.ncf import TowerConfig, tower
@@ -40,11 +41,25 @@ def build(config: FactorConfig, encoder: Encoder) -> keras.Model:
     from keras import ops
 
     parts = Parts(config, encoder)
-    linear, v = parts.fields()  # (batch, 1), (batch, fields, dim)
-    # Σ_{f<g} v_f∘v_g = ((Σ_f v_f)² - Σ_f v_f²) / 2, whose time is linear in the number of fields (equation 5 there).
-    pairs = (ops.square(ops.sum(v, axis=1)) - ops.sum(ops.square(v), axis=1)) / 2
-    z = linear + ops.sum(pairs, axis=-1, keepdims=True)
+    linear, v, sides = parts.fields()  # (batch, 1), (batch, fields, dim), the side of each field
+    z = linear + _pairs(v)
     if isinstance(config, TowerConfig):
         hidden = tower(config, keras.layers.Flatten(name="fields")(v))
         z = z + keras.layers.Dense(1, use_bias=False, name="tower_head")(hidden)
-    return parts.model(z)
+        return parts.model(z)
+    # Pairs of fields of one side are a bias of it, those of both sides a product of sums.
+    product = {}
+    for side in SIDES:
+        own = ops.take(v, [field for field, of in enumerate(sides) if of == side], axis=1)
+        parts.counted(side, _pairs(own))
+        product[side] = ops.sum(own, axis=1)
+    return parts.model(z, product=product)
+
+
+def _pairs(v: Any) -> Any:
+    """Σ_{f<g} v_f·v_g, (batch, 1), of v (batch, fields, dim), as ((Σ_f v_f)² - Σ_f v_f²) / 2, whose time is linear in
+    the number of fields (equation 5 there)."""
+    from keras import ops
+
+    pairs = (ops.square(ops.sum(v, axis=1)) - ops.sum(ops.square(v), axis=1)) / 2
+    return ops.sum(pairs, axis=-1, keepdims=True)

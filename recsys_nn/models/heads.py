@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +85,9 @@ class HeadConfig(BaseModel):
     """What all heads share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ranks: ClassVar[bool] = True
+    """Whether the rating is an increasing function of z."""
 
     kind: str
 
@@ -197,6 +200,7 @@ class MultiClassHead(OrdinalHead):
     log of the level's share, so that z = 0 gives the shares of the levels in training, and r grows by s z there.
     """
 
+    ranks = False
     kind: Literal["multiclass"] = "multiclass"  # type: ignore[assignment]
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:

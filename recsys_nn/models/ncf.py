@@ -69,6 +69,8 @@ def build(config: FactorConfig, encoder: Encoder) -> keras.Model:
     names = {"gmf": ("gmf",), "mlp": ("mlp",), "neumf": ("gmf", "mlp")}[config.kind]
     parts = Parts(config, encoder, tables=[f"{name}_factors" for name in names])
     branches: dict[str, Any] = {}
+    # A head of its own for each branch: h·[x, y] = h₁·x + h₂·y, and each starts in its own proportion.
+    heads = {name: keras.layers.Dense(1, use_bias=False, name=f"{name}_head") for name in names}
     if "gmf" in names:
         p, q = parts.factors("gmf_factors")
         branches["gmf"] = p * q
@@ -77,9 +79,17 @@ def build(config: FactorConfig, encoder: Encoder) -> keras.Model:
         branches["mlp"] = tower(config, keras.layers.Concatenate(name="mlp_input")([p, q]))
     z = parts.biases()
     for name, branch in branches.items():
-        # A head of its own for each branch: h·[x, y] = h₁·x + h₂·y, and each starts in its own proportion.
-        z = z + keras.layers.Dense(1, use_bias=False, name=f"{name}_head")(branch)
+        z = z + heads[name](branch)
+    if config.kind == "gmf":
+        return parts.model(z, product={"user": p, "item": _times_each(heads["gmf"], q)})
     return parts.model(z)
+
+
+def _times_each(head: Any, q: Any) -> Any:
+    """h ∘ q (batch, dim), of the head x -> h·x."""
+    from keras import ops
+
+    return ops.squeeze(head(ops.expand_dims(q, -1) * ops.eye(q.shape[-1])), axis=-1)
 
 
 def tower(config: TowerConfig, x: Any) -> Any:

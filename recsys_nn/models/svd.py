@@ -41,8 +41,5 @@ class SVDConfig(FactorConfig):
 
 @register_model(SVDConfig)
 def build(config: SVDConfig, encoder: Encoder) -> keras.Model:
-    from keras import ops
-
     parts = Parts(config, encoder)
-    p, q = parts.factors()
-    return parts.model(parts.biases() + ops.sum(p * q, axis=-1, keepdims=True))
+    return parts.product(*parts.factors())

@@ -43,10 +43,8 @@ class SVDPPConfig(FactorConfig):
 
 @register_model(SVDPPConfig)
 def build(config: SVDPPConfig, encoder: Encoder) -> keras.Model:
-    from keras import ops
-
     parts = Parts(config, encoder)
     p, q = parts.factors()
     l2, std = parts.strength(config.set_l2, 2.5), parts.init_std
     user_set, item_set = (parts.rated_set(side, l2=l2, init_std=std) for side in SIDES)
-    return parts.model(parts.biases() + ops.sum((p + user_set) * (q + item_set), axis=-1, keepdims=True))
+    return parts.product(p + user_set, q + item_set)

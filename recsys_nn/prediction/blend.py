@@ -58,7 +58,8 @@ class BlendedPredictor(Predictor):
             mean=encoder.rating_mean,
             scale=encoder.scale,
         )
-        super().__init__(model, encoder, calibration=calibration)
+        seen = next((member.seen for member in members.values()), None)
+        super().__init__(model, encoder, calibration=calibration, seen=seen)
         self.members = dict(members)
         self.weights = {name: float(weights[name]) for name in members}
 

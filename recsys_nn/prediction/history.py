@@ -57,7 +57,9 @@ def with_history(predictor: Predictor, history: pd.DataFrame | Ratings) -> Predi
         for stack, trained in zip(average.stacks, predictor.model.stacks, strict=True):
             stack.assign(_extended(trained.numpy(), stack.shape))
         model = average
-    return type(predictor)(model, encoder, config=predictor.config, calibration=predictor.calibration)
+    return type(predictor)(
+        model, encoder, config=predictor.config, calibration=predictor.calibration, seen=predictor.seen
+    )
 
 
 def _checked(history: pd.DataFrame | Ratings, encoder: Encoder, needs_ratings: bool) -> pd.DataFrame:

@@ -17,7 +17,9 @@ from recsys_nn.data.ids import Where, row_number
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.models.base import ModelConfig
+from recsys_nn.prediction.asked import asked_frame
 from recsys_nn.prediction.calibration import Calibration
+from recsys_nn.prediction.seen import SeenRatings
 from recsys_nn.prediction.sources import SOURCES, source_codes, training_counts
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Predictor:
         encoder: fitted on the model's training part.
         config: of the model, needed to save it; models of :func:`build_model` carry theirs.
         calibration: what its intervals rest on, where it has some; :meth:`calibrated` makes it.
+        seen: the ratings that are known, where they are kept; :meth:`with_seen` takes them.
     """
 
     def __init__(
@@ -44,10 +47,12 @@ class Predictor:
         *,
         config: ModelConfig | None = None,
         calibration: Calibration | None = None,
+        seen: SeenRatings | None = None,
     ) -> None:
         self.model = model
         self.encoder = encoder
         self.calibration = calibration
+        self.seen = seen
         self.config: ModelConfig | None = config or getattr(model, "rating_config", None)
 
     def predict(
@@ -93,6 +98,11 @@ class Predictor:
         """The predictions for encoded pairs (``Encoder.encode_pairs``), float32 (n,), within the rating scale."""
         return np.clip(self._in_batches(self._ratings, inputs), *self.encoder.scale)
 
+    def score_rows(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """What encoded pairs (``Encoder.encode_pairs``) are ranked by, float32 (n,): the model's latent value, of which
+        the rating is an increasing function; where it has none, the rating."""
+        return self._in_batches(self._scores, inputs)
+
     def row_intervals(
         self, inputs: Mapping[str, npt.NDArray[Any]], predicted: npt.NDArray[np.float32], interval: float
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -119,6 +129,90 @@ class Predictor:
         calibrated = copy(self)  # with the functions that are traced already
         calibrated.calibration = Calibration.fit(self, validation)
         return calibrated
+
+    def recommend(
+        self,
+        users: Any = None,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Iterable[Any] | None = None,
+    ) -> pd.DataFrame:
+        """The n items with the highest predicted ratings for each user, exactly.
+
+        Equal ratings at the end of the scale are told apart by the model's latent value; else the item whose id comes
+        first. Ratings have no features here (no timestamp), as in :meth:`predict` for pairs without them.
+
+        Args:
+            users: a user's id or several; all users of the training where left out. For an unknown user the items are
+                those that are rated highest.
+            n: items a user; fewer where there are no more.
+            exclude_seen: whether items that the user has rated are left out.
+            candidates: ids of the items to choose from; all where left out.
+
+        Returns:
+            A DataFrame with the columns ``user``, ``rank`` (from 1), ``item``, ``name`` (where the items of the
+            training had a column title or name), ``prediction`` and ``source`` as of :meth:`predict`, by user in the
+            order asked for and by rank.
+
+        Raises:
+            DataError: where it is not known what the users have rated, and for candidates that training did not have.
+        """
+        from recsys_nn.prediction.recommending import recommend
+
+        return recommend(self, users, n, exclude_seen=exclude_seen, candidates=candidates)
+
+    def similar_items(self, item: Any, n: int = 10) -> pd.DataFrame:
+        """The items whose vectors are nearest to that of an item: cos(q_i, q_j) = q_i·q_j / (‖q_i‖ ‖q_j‖).
+
+        Args:
+            item: its id.
+            n: how many; fewer where there are no more.
+
+        Returns:
+            A DataFrame with the columns ``item``, ``name`` (as of :meth:`recommend`) and ``similarity`` (from -1 to 1),
+            the most similar first.
+
+        Raises:
+            DataError: where the model has no vectors, or the item none.
+        """
+        from recsys_nn.prediction.similar import similar
+
+        return similar(self, "item", item, n)
+
+    def similar_users(self, user: Any, n: int = 10) -> pd.DataFrame:
+        """The same of users: a DataFrame with the columns ``user`` and ``similarity``.
+
+        Args:
+            user: the user's id.
+            n: how many; fewer where there are no more.
+        """
+        from recsys_nn.prediction.similar import similar
+
+        return similar(self, "user", user, n)
+
+    def seen_by(self, user: Any) -> pd.DataFrame:
+        """What a user has rated, by the columns ``item``, ``name`` (as of :meth:`recommend`) and ``rating``.
+
+        Args:
+            user: the user's id.
+
+        Raises:
+            DataError: where this predictor does not keep its ratings.
+        """
+        from recsys_nn.prediction.similar import seen_by
+
+        return seen_by(self, user)
+
+    def with_seen(self, *ratings: Ratings) -> Self:
+        """A predictor that knows what its users have rated, so that it need not be recommended.
+
+        Args:
+            ratings: of the training, and others; they take the place of those that are kept.
+        """
+        knowing = copy(self)
+        knowing.seen = SeenRatings.of(self.encoder, ratings)
+        return knowing
 
     @property
     def has_probabilities(self) -> bool:
@@ -193,7 +287,7 @@ class Predictor:
         return with_history(self, history)
 
     def _encoded(self, pairs: Any, users: Any, items: Any, where: Where) -> tuple[pd.DataFrame, dict[str, Any]]:
-        asked = _asked_frame(pairs, users, items)
+        asked = asked_frame(pairs, users, items)
         return asked, self.encoder.encode_pairs(asked["user"], asked["item"], context=asked, where=where)
 
     def _in_batches(self, function: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
@@ -230,6 +324,16 @@ class Predictor:
         import tensorflow as tf
 
         return self._traced(lambda inputs: tf.reshape(self.model(inputs, training=False), (-1,)))
+
+    @cached_property
+    def _scores(self) -> Any:
+        import tensorflow as tf
+
+        sides = getattr(self.model, "sides", None)
+        if sides is None or not sides.ranks:
+            return self._ratings
+        network = sides.latent_network()
+        return self._traced(lambda inputs: tf.reshape(network(inputs, training=False), (-1,)))
 
     @cached_property
     def _log_probabilities(self) -> Any:
@@ -271,29 +375,3 @@ class Predictor:
         from recsys_nn.prediction.run_folder import read_run_folder
 
         return read_run_folder(path)
-
-
-def _asked_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
-    if pairs is not None and (users is not None or items is not None):
-        raise DataError("give either pairs, or users and items")
-    if pairs is None:
-        if users is None or items is None:
-            raise DataError("give pairs, or both users and items")
-        if any(isinstance(side, str) or not hasattr(side, "__len__") for side in (users, items)):
-            raise DataError("users and items are lists or arrays of ids")
-        if len(users) != len(items):
-            raise DataError(f"{len(users)} users and {len(items)} items do not make pairs")
-        return pd.DataFrame({"user": pd.Series(users).to_numpy(), "item": pd.Series(items).to_numpy()})
-    if isinstance(pairs, Ratings):
-        pairs = pairs.frame
-    if isinstance(pairs, pd.DataFrame):
-        for name in ("user", "item"):
-            if name not in pairs.columns:
-                raise DataError(f"no column {name!r} among {', '.join(map(repr, pairs.columns))}")
-        return pairs.reset_index(drop=True)
-    listed = list(pairs)
-    bad = next((row for row, pair in enumerate(listed) if isinstance(pair, str) or len(pair) != 2), None)
-    if bad is not None:
-        raise DataError(f"row {bad}: {listed[bad]!r} is not a (user, item) pair")
-    user_ids, item_ids = zip(*listed, strict=True) if listed else ((), ())
-    return pd.DataFrame({"user": pd.Series(user_ids), "item": pd.Series(item_ids)})

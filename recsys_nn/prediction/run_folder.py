@@ -5,6 +5,7 @@
     weights.safetensors   its weights, by place and path; of an average over members, theirs
     encoder.json, users.parquet, items.parquet, perhaps drift.parquet   the encoder
     calibration.json      what intervals need, where the predictor is calibrated
+    seen.parquet          the known ratings by rows of the encoder, where the predictor keeps them
     and what an experiment adds: config.yaml, history.csv, training.json, metrics.json, data.json, test.parquet and
     validation.parquet, what was predicted of these parts by a network not trained on them (prediction/held_out.py)
 
@@ -32,6 +33,7 @@ from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.manifest import MANIFEST, files_in, listed_files, verified_manifest, write_manifest
+from recsys_nn.prediction.seen import SeenRatings
 
 if TYPE_CHECKING:
     import keras
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
 CALIBRATION = "calibration.json"
+SEEN = "seen.parquet"
 BLEND = "blend.json"
 
 Documents = Mapping[str, str | bytes]
@@ -136,7 +139,8 @@ def read_run_folder(path: str | Path) -> Predictor:
             raise ArtifactError(f"{folder / MANIFEST} is damaged: an average over {n_members} members")
         model = AveragedModel(model, n_members)
     _set_weights(model, folder / WEIGHTS)
-    return Predictor(model, encoder, config=config, calibration=read_calibration(folder, manifest))
+    calibration, seen = read_calibration(folder, manifest), _read_seen(folder, manifest, encoder)
+    return Predictor(model, encoder, config=config, calibration=calibration, seen=seen)
 
 
 def _registered_config(predictor: Predictor) -> ModelConfig:
@@ -156,7 +160,8 @@ def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documen
     weights = {name: np.asarray(variable.numpy()) for name, variable in _named_weights(predictor.model).items()}
     save_file(weights, draft / WEIGHTS)
     predictor.encoder.save(draft)
-    write_documents(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **documents})
+    kept = {} if predictor.seen is None else {SEEN: predictor.seen.to_parquet()}
+    write_documents(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **kept, **documents})
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
     if n_members := getattr(predictor.model, "n_members", None):
@@ -194,6 +199,17 @@ def read_calibration(folder: Path, manifest: Mapping[str, Any]) -> Calibration |
         return Calibration.model_validate_json(file.read_bytes())
     except ValueError as error:
         raise ArtifactError(f"{file}: not the calibration of intervals: {error}") from error
+
+
+def _read_seen(folder: Path, manifest: Mapping[str, Any], encoder: Encoder) -> SeenRatings | None:
+    """The known ratings in a run folder; None where its manifest lists none."""
+    file = folder / SEEN
+    if file.name not in manifest["files"]:
+        return None
+    try:
+        return SeenRatings.from_parquet(file.read_bytes(), encoder)
+    except (ValueError, KeyError, OSError) as error:
+        raise ArtifactError(f"{file}: not the ratings of this encoder's users and items: {error}") from error
 
 
 def _set_weights(model: keras.Model, file: Path) -> None:

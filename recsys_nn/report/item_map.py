@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recsys_nn.data.item_names import is_name
 from recsys_nn.finished_run import FinishedRun
 from recsys_nn.selection.drawing import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
 MOST_ITEMS = 1000
-NAMES = ("title", "name", "item_name", "movie_title")
 MOST_GROUPS, MOST_VALUES = 6, 40
 OTHER = "#b0b0b0"
 SHADES = (BLUE, SKY, GREEN, ORANGE, VERMILLION)
@@ -77,11 +77,12 @@ class ItemMap:
         ids = encoder.items.ids.iloc[rows - 1]
         known = run.item_features
         table = None if known is None else known.set_index("item").reindex(ids)
+        names = ids.astype("str") if encoder.item_names is None else encoder.item_names.iloc[rows - 1]
         by, groups, legend = _groups(table, encoder.item_counts[rows])
         return cls(
             points=[
                 Point(float(x), float(y), name, group, legend[group])
-                for (x, y), name, group in zip(at, _names(table, ids), groups, strict=True)
+                for (x, y), name, group in zip(at, names, groups, strict=True)
             ],
             legend=legend,
             by=by,
@@ -100,19 +101,12 @@ def item_vectors(model: Any) -> npt.NDArray[np.float32] | None:
     return None
 
 
-def _names(table: pd.DataFrame | None, ids: pd.Series) -> list[str]:
-    column = None if table is None else next((name for name in table if str(name).lower() in NAMES), None)
-    if table is None or column is None:
-        return [str(value) for value in ids]
-    return [str(value if pd.isna(title) else title) for title, value in zip(table[column], ids, strict=True)]
-
-
 def _groups(table: pd.DataFrame | None, counts: npt.NDArray[np.integer]) -> tuple[str, list[str], dict[str, str]]:
     """What the items are grouped by, the group of each, and their colours: by a feature of few values, else by how
     often they were rated."""
     for name in () if table is None else table.columns:
         assert table is not None
-        if not pd.api.types.is_string_dtype(table[name]) or str(name).lower() in NAMES:
+        if not pd.api.types.is_string_dtype(table[name]) or is_name(name):
             continue
         first = table[name].fillna("").str.split("|").str[0].replace("", "none")
         if 2 <= first.nunique() <= MOST_VALUES and first.nunique() < len(first) / 3:

@@ -132,6 +132,16 @@ class NetworkContract(ModelContract):
             assert gradient is not None, variable.path
             assert np.any(tf.convert_to_tensor(gradient)), variable.path
 
+    def test_its_sides_make_up_its_ratings(self, trained, tensors, encoder):
+        sides = trained.sides
+        z = sides.latent_network()(tensors.inputs).numpy()
+        (p, a), (q, b) = (sides.network(side)(tensors.inputs) for side in ("user", "item"))
+        if sides.is_product:
+            np.testing.assert_allclose(a + b + tf.reduce_sum(p * q, axis=1, keepdims=True), z, rtol=1e-4, atol=1e-5)
+        if sides.ranks:
+            ratings = trained(tensors.inputs).numpy()[np.argsort(z[:, 0])]
+            assert np.diff(ratings).min() >= -1e-6
+
     def test_it_can_learn_twenty_ratings_by_heart(self, encoder, tensors):
         penalties = [name for name in type(self.config).model_fields if name.endswith("l2")]
         config = self.config.model_copy(update=dict.fromkeys(penalties, 0.0))

@@ -46,7 +46,9 @@ def with_interaction(config: InteractionConfig, encoder: Encoder, layer: Any, **
 
     parts = Parts(config, encoder)
     p, q = parts.factors()
+    if layer is None:
+        return parts.product(p, q)
     z = parts.biases() + ops.sum(p * q, axis=-1, keepdims=True)
-    if layer is not None:
-        z = z + layer(penalty=parts.strength(config.interaction_l2, 0.1), name="interaction", **options)(p, q)
-    return parts.model(z)
+    return parts.model(
+        z + layer(penalty=parts.strength(config.interaction_l2, 0.1), name="interaction", **options)(p, q)
+    )

@@ -1,0 +1,48 @@
+"""The two sides of a model apart: what is known of users, and of items, each as a vector and a bias."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recsys_nn.data.features import Side
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """The values inside a model from which its latent value z_ui = a_u + b_i + f(p_u, q_i) is put together.
+
+    A built model carries it as the attribute ``sides``; Keras does not save it.
+
+    Attributes:
+        inputs: of the model.
+        vectors: p and q, their features included, (batch, dim); of kinds with several tables a side, theirs in a row.
+        biases: a and b, features and drift included, (batch, 1).
+        latent: z, (batch, 1).
+        is_product: whether f(p_u, q_i) = p_u·q_i.
+        ranks: whether the rating is an increasing function of z.
+    """
+
+    inputs: Mapping[str, Any]
+    vectors: Mapping[Side, Any]
+    biases: Mapping[Side, Any]
+    latent: Any
+    is_product: bool
+    ranks: bool
+
+    def network(self, side: Side) -> keras.Model:
+        """From the model's inputs to the vectors and biases of a side."""
+        return self._network((self.vectors[side], self.biases[side]))
+
+    def latent_network(self) -> keras.Model:
+        """From the model's inputs to z."""
+        return self._network(self.latent)
+
+    def _network(self, outputs: Any) -> keras.Model:
+        import keras
+
+        return keras.Model(dict(self.inputs), outputs)

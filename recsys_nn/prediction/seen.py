@@ -1,0 +1,99 @@
+"""The training ratings by user: what a recommendation leaves out, and what it can be explained by."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.ratings import Ratings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Rows = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenRatings:
+    """Ratings in the order of the encoder's rows of their users, then of their items, 8 bytes each.
+
+    Attributes:
+        starts: where those of each row of users start, and where the last ends, int64 (users + 2,).
+        items: rows of the items.
+        ratings: float32.
+    """
+
+    starts: npt.NDArray[np.int64]
+    items: Rows
+    ratings: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, encoder: Encoder, ratings: Iterable[Ratings]) -> SeenRatings:
+        """Those of one table or several, of users and items that have a row."""
+        parts = [
+            (encoder.users.lookup(frame["user"]), encoder.items.lookup(frame["item"]), frame["rating"].to_numpy("f4"))
+            for frame in (part.frame for part in ratings)
+        ]
+        users, items, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        known = (users > 0) & (items > 0)
+        return cls._sorted(encoder.users.n_rows, users[known], items[known], values[known])
+
+    @classmethod
+    def _sorted(cls, n_rows: int, users: Rows, items: Rows, ratings: npt.NDArray[np.float32]) -> SeenRatings:
+        order = np.lexsort((items, users))
+        starts = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=n_rows))])
+        return cls(starts, items[order], ratings[order])
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def of_users(self, users: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The ratings of these rows of users: for each the position of its user among ``users``, and its own place.
+
+        Users in rows behind those that training had have none.
+        """
+        known = users < len(self.starts) - 1
+        first = self.starts[np.where(known, users, 0)]
+        counts = np.where(known, self.starts[np.where(known, users, 0) + 1] - first, 0)
+        position = np.repeat(np.arange(len(users)), counts)
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return position, first[position] + within
+
+    def joined(self, other: SeenRatings) -> SeenRatings:
+        """These and others."""
+        n_rows = max(len(self.starts), len(other.starts)) - 1
+        users = np.concatenate(
+            [np.repeat(np.arange(len(each.starts) - 1), np.diff(each.starts)) for each in (self, other)]
+        )
+        return self._sorted(
+            n_rows,
+            users.astype(np.int32),
+            np.concatenate([self.items, other.items]),
+            np.concatenate([self.ratings, other.ratings]),
+        )
+
+    def to_parquet(self) -> bytes:
+        """As a Parquet file: user and item, rows of the encoder, and rating."""
+        users = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
+        table = pd.DataFrame({"user": users, "item": self.items, "rating": self.ratings})
+        return table.to_parquet(index=False, compression="zstd")
+
+    @classmethod
+    def from_parquet(cls, content: bytes, encoder: Encoder) -> SeenRatings:
+        """What :meth:`to_parquet` gave.
+
+        Raises:
+            ValueError: where it holds no rows of this encoder.
+        """
+        table = pd.read_parquet(io.BytesIO(content), columns=["user", "item", "rating"])
+        users, items = (table[name].to_numpy(np.int32) for name in ("user", "item"))
+        for rows, of in ((users, encoder.users), (items, encoder.items)):
+            if len(rows) and not (rows.min() >= 0 and rows.max() < of.n_rows):
+                raise ValueError(f"a row of {of.name}s that the encoder does not have")
+        return cls._sorted(encoder.users.n_rows, users, items, table["rating"].to_numpy(np.float32))
