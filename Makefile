@@ -1,12 +1,13 @@
 # Two commands do everything on a machine that has only Python (>= 3.11) and make:
 #   make train   trains configs/quickstart.yaml on built-in data and leaves runs/quickstart
-#   make test    formatting, types and tests
+#   make test    formatting, types and tests, but those of
+#   make test-slow   the README's snippets, the notebooks, the shipped configs and what takes as long
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: train test test-oldest lint types tests format clean
+.PHONY: train test test-slow test-oldest lint types tests format clean
 
 train: $(INSTALLED)
 	$(BIN)/recsys-nn train configs/quickstart.yaml --overwrite
@@ -27,7 +28,10 @@ types: $(INSTALLED)
 	$(BIN)/mypy
 
 tests: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

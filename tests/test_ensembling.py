@@ -124,6 +124,7 @@ def refitted():
     return run_experiment({**RUN, "refit": True}, progress=False)
 
 
+@pytest.mark.slow
 def test_a_refit_trains_on_the_validation_part_too_for_as_many_epochs_as_were_best(first, refitted):
     assert len(refitted.split.train) == len(first.split.train) + len(first.split.validation)
     assert len(refitted.split.validation) == 0

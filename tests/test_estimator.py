@@ -306,12 +306,14 @@ def test_a_clone_has_the_same_parameters_and_is_not_fitted(fitted):
 # scikit-learn's tools
 
 
+@pytest.mark.slow
 def test_cross_validation_gives_what_a_loop_over_the_folds_gives():
     scores = cross_val_score(regressor(random_state=3), X, Y, cv=FOLDS, scoring="neg_root_mean_squared_error")
     np.testing.assert_allclose(-scores, rmse_by_hand(seed=3), rtol=1e-5)
     assert cross_val_predict(bias(), X, Y, cv=FOLDS).shape == (len(X),)
 
 
+@pytest.mark.slow
 def test_a_grid_search_in_two_processes_picks_what_a_loop_picks():
     grid = [{"model": [rn.BiasConfig()], "model__item_shrinkage": [0.0, 50.0]}, {"model": [rn.ItemMeanConfig()]}]
     search = GridSearchCV(regressor(), grid, cv=FOLDS, scoring="neg_root_mean_squared_error", n_jobs=2).fit(X, Y)
@@ -336,6 +338,7 @@ def test_a_randomised_search_draws_from_the_configs_parameters():
     assert search.best_estimator_.predictor_.encoder.n_ratings == len(X) * (1 - best["training__validation"])
 
 
+@pytest.mark.slow
 def test_validation_and_learning_curves():
     stronger = rn.RatingRegressor(rn.BiasConfig(item_shrinkage=50))
     weak, strong = (cross_val_score(bias(), X, Y, cv=FOLDS), cross_val_score(stronger, X, Y, cv=FOLDS))

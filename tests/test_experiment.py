@@ -318,6 +318,7 @@ def test_options_that_a_data_set_does_not_have_are_refused():
         run_experiment(SMALL, overrides=["data.options.n_user=3"], progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_every_shipped_config_runs(file, tmp_path, request):
     config = load_config(file)

@@ -44,6 +44,7 @@ def run_commands(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
             pytest.fail(f"the test does not know how to run: {line}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.splitlines()[0])
 def test_the_snippets_of_the_readme_run(section, tmp_path, monkeypatch, request):
     if "movielens-100k" in section:

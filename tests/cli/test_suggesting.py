@@ -19,6 +19,7 @@ def films(tmp_path, monkeypatch):
 LAYOUT = ("--user", "who", "--item", "what", "--rating", "stars")
 
 
+@pytest.mark.slow
 def test_the_yaml_of_a_file_is_trained_as_it_is(run, films):
     code, printed, err = run("suggest", "films.csv", *LAYOUT)
     assert code == 0

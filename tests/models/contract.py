@@ -149,6 +149,7 @@ class NetworkContract(ModelContract):
         model = Trainer(settings, progress=False).fit(build_model(config, encoder, seed=1), tensors).model
         assert np.sqrt(np.mean((model(tensors.inputs) - tensors.targets) ** 2)) < 0.1
 
+    @pytest.mark.slow
     def test_all_engines_make_the_same_steps(self, run, encoder, tensors):
         """From equal weights, order and seed to equal weights: without XLA bit for bit."""
         runs = [self.fitted(encoder, tensors, "keras"), run, self.fitted(encoder, tensors, "compiled")]

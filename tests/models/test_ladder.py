@@ -45,6 +45,7 @@ def svd(dim: int) -> rn.SVDConfig:
     return rn.SVDConfig(embedding_dim=dim, l2=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", RUNGS)
 def test_the_rung_of_the_truth_comes_close_to_the_oracle_and_svd_does_not(truth):
     """svd's dimensions are those of the truth, and twice as many, with which it needs more ratings."""
@@ -53,6 +54,7 @@ def test_the_rung_of_the_truth_comes_close_to_the_oracle_and_svd_does_not(truth)
     assert of_its_rung < min(of_svd)
 
 
+@pytest.mark.slow
 def test_where_the_truth_is_a_product_svd_ties_with_every_rung():
     of_svd, *of_rungs = errors("none", svd(1), *RUNGS.values())
     assert of_svd < 1.03

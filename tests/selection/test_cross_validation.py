@@ -125,6 +125,7 @@ def test_ratings_become_likes_in_the_folds_too():
     assert set(held_out["rating"]) == {0.0, 1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bias", "neumf", "svdpp", "autorec"])
 def test_kinds_of_every_sort_are_cross_validated_and_refitted(kind):
     """In closed form, with a tower, with sets of the training part, with an autoencoder's inputs."""

@@ -100,6 +100,7 @@ def test_a_finished_search_is_read_again_and_not_repeated(grid, monkeypatch):
     assert again.metrics == grid.metrics
 
 
+@pytest.mark.slow
 def test_a_search_that_goes_on_is_the_one_that_was_never_ended(tmp_path):
     whole = tune(searching(RANDOM), output=tmp_path / "whole", progress=False)
     tune(searching({**RANDOM, "trials": 1}), output=tmp_path / "parts", progress=False)
@@ -297,6 +298,7 @@ def test_a_folder_of_something_else_is_left_alone(grid, tmp_path):
         tune(searching(GRID), output=grid.path)
 
 
+@pytest.mark.slow
 def test_a_search_in_processes_that_was_killed_loses_only_the_trials_at_work(grid, tmp_path):
     space = {"model.embedding_dim": [1, 2, 3, 4]}
     config = searching({"method": "grid", "space": space, "workers": 2}, output=str(tmp_path / "killed"))

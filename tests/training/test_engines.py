@@ -39,12 +39,14 @@ def assert_the_same(one: TrainingRun, other: TrainingRun) -> None:
     np.testing.assert_allclose(first, second, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", get_args(OptimizerName))
 def test_every_optimizer_makes_the_same_steps(optimizer):
     settings = {"optimizer": optimizer, "validation": 0, "batch_size": 10}
     assert_the_same(trained("keras", **settings), trained("compiled", **settings))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{"batch_size": 4}, {"batch_size": 5, "shuffle": False}, {"batch_size": 100, "loss": "huber"}]
 )

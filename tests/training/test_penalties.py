@@ -56,6 +56,7 @@ def test_forgotten_they_are_the_objective_s_again():
     np.testing.assert_array_equal(penalties.beyond[0], 0)
 
 
+@pytest.mark.slow
 def test_a_chain_finds_the_dimensions_that_the_ratings_have():
     """Two of six, which noise fills where the penalties stay as they are."""
     ratings = load_ratings(

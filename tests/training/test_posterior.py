@@ -37,6 +37,7 @@ def sampled(run, temperature=1.0, **options):
     return posterior_weights(run, TRAIN, PosteriorConfig(**settings), [temperature])[temperature]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["auto", "compiled"])
 def test_the_samples_are_those_of_bayesian_linear_regression(run, engine):
     run = replace(run, config=run.config.model_copy(update={"engine": engine}))

@@ -281,6 +281,7 @@ print(hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights()
 """
 
 
+@pytest.mark.slow
 def test_fresh_processes_reach_the_same_weights_bit_for_bit():
     """Compiled by XLA twice; and Keras's loop and the compiled epoch without XLA, which are one another's."""
 
