@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -298,21 +297,19 @@ def test_ctrl_c_ends_the_training_and_keeps_the_best_epoch(folder, tmp_path):
 
 
 def test_ctrl_c_before_the_first_epoch_is_over_says_so(folder, tmp_path):
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", "print('started', flush=True); from recsys_nn.cli import main; main()"),
-            *("train", str(folder / "small.yaml"), "--output", str(tmp_path / "run")),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    """Ctrl-C comes while TensorFlow is imported."""
+    script = (
+        "import os, signal, sys\n"
+        "class CtrlC:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'tensorflow': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, CtrlC())\n"
+        "from recsys_nn.cli import main; main()"
     )
-    process.stdout.readline()
-    time.sleep(1.5)  # within the import of TensorFlow, which takes longer
-    process.send_signal(2)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "recsys-nn: interrupted; nothing was written" in err
+    command = [sys.executable, "-c", script, "train", str(folder / "small.yaml"), "--output", str(tmp_path / "run")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 130
+    assert "recsys-nn: interrupted; nothing was written" in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 
