@@ -27,6 +27,7 @@ from recsys_nn.cli.options import (
     read_test_ratings,
     with_layout,
 )
+from recsys_nn.cli.recommending import recommend
 from recsys_nn.cli.reporting import report, report_of
 from recsys_nn.cli.selecting import cross_validate, tune
 from recsys_nn.cli.suggesting import suggest
@@ -51,6 +52,7 @@ app.command()(tune)
 app.command()(suggest)
 app.command()(doctor)
 app.command()(report)
+app.command()(recommend)
 
 
 def _print_version(asked: bool) -> None:

@@ -90,6 +90,15 @@ class ModelContract:
         assert predicted["source"].tolist() == ["model", "item", "user", "global"]
         assert predicted["prediction"].between(*encoder.scale).all()
 
+    def test_the_recommended_are_the_highest_of_all_scores_that_are_not_seen(self, trained, encoder, ratings):
+        predictor = Predictor(trained, encoder, config=self.config).with_seen(ratings)
+        items, seen = encoder.items.ids, set(ratings.frame[["user", "item"]].itertuples(index=False, name=None))
+        recommended = predictor.recommend([2, -1], n=3)
+        for user in (2, -1):
+            scores = predictor.score_rows(encoder.encode_pairs([user] * len(items), items))
+            best = [items[place] for place in np.argsort(-scores, kind="stable") if (user, items[place]) not in seen]
+            assert recommended.loc[recommended["user"] == user, "item"].tolist() == best[:3]
+
     def test_the_config_comes_back_from_json_and_yaml(self):
         assert type(self.config).model_validate_json(self.config.model_dump_json()) == self.config
         from_yaml = yaml.safe_load(yaml.safe_dump(self.config.model_dump(mode="json")))
