@@ -1,0 +1,57 @@
+"""The process of the service: its address, its signals."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from ipaddress import ip_address
+from pathlib import Path
+
+import uvicorn
+
+from recsys_nn.errors import ConfigError
+from recsys_nn.serving.app import LOOPBACK, create_app
+from recsys_nn.serving.limits import Limits
+
+
+def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
+    """Serves a run folder until SIGTERM or Ctrl-C; requests that have begun are answered first.
+
+    Args:
+        folder: the run folder.
+        host: name or address to listen at.
+        port: likewise; 0 for any that is free.
+        limits: of requests.
+
+    Raises:
+        ConfigError: where that cannot be listened at.
+        ArtifactError: where the folder holds no run that can be used.
+    """
+    with _listening(host, port) as listener:
+        app = create_app(folder, limits, hosts=LOOPBACK if _is_loopback(listener) else ("*",))
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=limits.connections,
+            timeout_graceful_shutdown=int(limits.seconds) + 1,
+        )
+        signal.signal(signal.SIGTERM, lambda *_: None)  # which uvicorn raises again once it has ended by it
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:  # likewise
+            pass
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Before anything is loaded, so that it is told at once if that cannot be."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise ConfigError(f"cannot listen at {host}, port {port}: {error.strerror or error}") from None
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    return ip_address(listener.getsockname()[0]).is_loopback
