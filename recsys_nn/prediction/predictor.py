@@ -286,6 +286,23 @@ class Predictor:
 
         return with_history(self, history)
 
+    def fold_in(self, ratings: pd.DataFrame | Ratings) -> Predictor:
+        """A predictor that also knows new users by their ratings, and new items by theirs, without retraining.
+
+        What a new id has of its own, its vectors and its bias, is fitted to its ratings, in closed form where the model
+        is linear in it; all else stays as it was trained (see ``prediction/folding.py``). Ratings of two known ids, and
+        of two new ones, have no effect. This predictor stays as it is.
+
+        Args:
+            ratings: the columns user, item and rating, and those that the model reads beside them (a timestamp).
+
+        Raises:
+            DataError: where none of the ratings says anything of a new id, and for what is no table of ratings.
+        """
+        from recsys_nn.prediction.folding import fold_in
+
+        return fold_in(self, ratings)
+
     def _encoded(self, pairs: Any, users: Any, items: Any, where: Where) -> tuple[pd.DataFrame, dict[str, Any]]:
         asked = asked_frame(pairs, users, items)
         return asked, self.encoder.encode_pairs(asked["user"], asked["item"], context=asked, where=where)
