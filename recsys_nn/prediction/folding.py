@@ -54,14 +54,24 @@ def fold_in(predictor: Predictor, ratings: pd.DataFrame | Ratings) -> Predictor:
             "user of the training; predictor.update(ratings) learns from ratings of known ids"
         )
     larger = grown(predictor, pairs)
+    fit_new_rows(larger, pairs, encoder.n_ratings)
+    if larger.seen is not None:
+        larger.seen = larger.seen.joined(SeenRatings.of(larger.encoder, pairs.values()))
+    return larger
+
+
+def fit_new_rows(larger: Predictor, pairs: Mapping[Side, pd.DataFrame], n_ratings: int) -> None:
+    """Fits the rows that a predictor has been given for new ids, in place.
+
+    Args:
+        larger: of ``growth.grown``.
+        pairs: for each side, the ratings of its new ids with known ids of the other side.
+        n_ratings: of the training, n.
+    """
     for side, found in pairs.items():
         if len(found):
             inputs = larger.encoder.encode_pairs(found["user"], found["item"], context=found.reset_index(drop=True))
-            _fit(larger, side, inputs, found["rating"].to_numpy(np.float64), encoder.n_ratings)
-    if larger.seen is not None:
-        new = pd.concat(pairs.values())
-        larger.seen = larger.seen.joined(SeenRatings.of(larger.encoder, [Ratings(new, scale=encoder.scale)]))
-    return larger
+            _fit(larger, side, inputs, found["rating"].to_numpy(np.float64), n_ratings)
 
 
 def _fit(predictor: Predictor, side: Side, inputs: Mapping[str, Any], ratings: Floats, n_ratings: int) -> None:

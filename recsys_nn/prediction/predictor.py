@@ -25,6 +25,8 @@ from recsys_nn.prediction.sources import SOURCES, source_codes, training_counts
 if TYPE_CHECKING:
     import keras
 
+    from recsys_nn.training.config import TrainConfig
+
 BATCH = 262_144
 
 
@@ -211,7 +213,7 @@ class Predictor:
             ratings: of the training, and others; they take the place of those that are kept.
         """
         knowing = copy(self)
-        knowing.seen = SeenRatings.of(self.encoder, ratings)
+        knowing.seen = SeenRatings.of(self.encoder, (each.frame for each in ratings))
         return knowing
 
     @property
@@ -302,6 +304,27 @@ class Predictor:
         from recsys_nn.prediction.folding import fold_in
 
         return fold_in(self, ratings)
+
+    def update(
+        self, ratings: pd.DataFrame | Ratings, *, training: TrainConfig | None = None, progress: bool = False
+    ) -> Predictor:
+        """A predictor that has gone on training, on the ratings that it keeps and new ones, of known and new ids.
+
+        New ids begin with the rows that :meth:`fold_in` gives them; a new rating of a known pair replaces the old one.
+        Scale, mean, side features and the calibration of intervals stay as they were; kept ratings have no timestamp.
+        This predictor stays as it is.
+
+        Args:
+            ratings: as of :meth:`fold_in`.
+            training: the Trainer's settings; a random part of all ratings is held out by its ``validation``.
+            progress: whether to print a line an epoch.
+
+        Raises:
+            DataError: where the ratings of the training are not kept, and of an average over many weights.
+        """
+        from recsys_nn.prediction.updating import update
+
+        return update(self, ratings, training, progress=progress)
 
     def _encoded(self, pairs: Any, users: Any, items: Any, where: Where) -> tuple[pd.DataFrame, dict[str, Any]]:
         asked = asked_frame(pairs, users, items)
