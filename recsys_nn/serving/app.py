@@ -37,7 +37,7 @@ from recsys_nn.serving.workers import Workers
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 INLINE = 4096
-"""Bytes of a body that is answered at once (some 200 pairs, under a millisecond): a thread would take longer to be asked."""
+"""Bytes of a body that is answered at once: some 200 pairs take less than a millisecond, about what a thread costs."""
 
 _Text = Annotated[str, Query(max_length=200)]
 _Few = Annotated[int, Query(ge=1, le=100)]

@@ -22,7 +22,7 @@ class LiveRun:
     """The run in a folder, as it stood when it was last found whole.
 
     A new one is loaded and warmed up beside the old one, which answers meanwhile; requests that have begun end with the
-    one that they began with. What cannot be loaded is refused, told in the log, and looked at again when it has changed.
+    one that they began with. What cannot be loaded is refused, told in the log, and looked at again once changed.
 
     Args:
         folder: the run folder.

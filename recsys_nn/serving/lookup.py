@@ -36,7 +36,7 @@ class Lookup:
         if not rows.all():
             places = np.flatnonzero(rows == 0)
             self._vocabulary.lookup(
-                [ids[place] for place in places], where=lambda row: f"{self._vocabulary.name}s[{places[row]}]"
+                [ids[place] for place in places.tolist()], where=lambda row: f"{self._vocabulary.name}s[{places[row]}]"
             )
         return rows
 

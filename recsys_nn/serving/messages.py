@@ -66,6 +66,8 @@ class RecommendQuestion(Question):
     def _is_for_somebody(self) -> RecommendQuestion:
         if (self.users is None) == (self.ratings is None):
             raise ValueError("give either users or ratings")
+        if self.ratings is not None and len({item for item, _ in self.ratings}) < len(self.ratings):
+            raise ValueError("an item is rated twice")
         return self
 
 
@@ -171,12 +173,16 @@ def problems(error: RequestValidationError) -> Problems:
     """One a place: pydantic names each type that a value could have had, and is not."""
     places: dict[tuple[str | int, ...], Problem] = {}
     for found in error.errors():
-        loc = tuple(step for step in found["loc"] if isinstance(step, int) or "[" not in step and step not in _TYPES)
+        loc = found["loc"] if found["loc"][:1] in (("query",), ("body",)) else ("body", *found["loc"])
         message = found["msg"].removeprefix("Value error, ")
-        if loc in places:
-            message = f"{places[loc].msg} or {message.removeprefix('Input should be ')}"
-        places[loc] = Problem(loc=["body", *loc] if loc[:1] != ("query",) else list(loc), msg=message, type=found["type"])
+        if lists := [place for place, step in enumerate(loc) if str(step).endswith(_LISTS)]:
+            loc, message = loc[: lists[0]], "Input should be a list of integers or a list of strings"
+        elif loc[-1] in _ONE_OF:
+            loc = loc[:-1]
+            message = f"{places[loc].msg} or {message.removeprefix('Input should be ')}" if loc in places else message
+        places[loc] = Problem(loc=list(loc), msg=message, type=found["type"])
     return Problems(detail=list(places.values()))
 
 
-_TYPES = ("int", "str", "float")
+_LISTS = ("list[int]", "list[str]")
+_ONE_OF = ("int", "float", "str")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.features import Side
@@ -19,13 +16,15 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.side_vectors import side_vectors
 from recsys_nn.prediction.sources import SOURCES, source_codes, training_counts
 from recsys_nn.serving.directory import Directory
 from recsys_nn.serving.limits import Limits
 from recsys_nn.serving.lookup import Lookup, PairLookup
 from recsys_nn.serving.messages import Health, PredictQuestion, RecommendQuestion
+from recsys_nn.serving.reasons import Reasons
+from recsys_nn.serving.records import records_of
 
+MOST_CHOICES = 11
 _SOURCES = np.array(SOURCES, dtype=object)
 
 
@@ -47,6 +46,7 @@ class ServedRun:
         self.since = datetime.now(UTC)
         self._pairs = PairLookup(predictor.encoder)
         self._items = Lookup(predictor.encoder.items)
+        self._reasons = Reasons(predictor, self._items)
         self._directories = {side: Directory(predictor.encoder, side) for side in predictor.encoder.vocabularies}
         self._warm_up()
 
@@ -81,6 +81,14 @@ class ServedRun:
             keeps_ratings=self.predictor.seen is not None,
             refused=refused,
         )
+
+    @property
+    def choices(self) -> list[float]:
+        """Ratings that a person may choose from: those given in training, or else a few over the whole scale."""
+        encoder = self.predictor.encoder
+        if encoder.levels is not None and len(encoder.levels) <= MOST_CHOICES:
+            return list(encoder.levels)
+        return np.linspace(*encoder.scale, MOST_CHOICES).tolist()
 
     def predict(self, question: PredictQuestion) -> dict[str, Any]:
         """The ``Predictions`` for a question.
@@ -117,11 +125,11 @@ class ServedRun:
         table = predictor.recommend(
             list(dict.fromkeys(users)), question.n, exclude_seen=question.exclude_seen, candidates=question.candidates
         )
-        rows_of = dict(iter(table.groupby("user", sort=False)))
+        rows_of: dict[Any, pd.DataFrame] = dict(iter(table.groupby("user", sort=False)))
         lists = [
             {
                 "user": user if question.ratings is None else None,
-                "items": list(self._items_of(predictor, user, rows_of.get(user, table[:0]), question.reasons)),
+                "items": self._items_of(predictor, user, rows_of.get(user, table[:0]), question.reasons),
             }
             for user in dict.fromkeys(users)
         ]
@@ -147,34 +155,8 @@ class ServedRun:
         folded = self.predictor.fold_in(frame)
         return [user], folded if folded.seen is not None else folded.with_seen(Ratings(frame, scale=encoder.scale))
 
-    def _items_of(self, predictor: Predictor, user: Any, rows: pd.DataFrame, n_reasons: int) -> Iterator[dict[str, Any]]:
-        reasons = self._reasons(predictor, user, rows["item"].tolist(), n_reasons)
-        names = rows["name"] if "name" in rows else rows["item"].astype("str")
-        columns = rows["item"].tolist(), names.tolist(), rows["prediction"].tolist(), rows["source"].tolist(), reasons
-        for item, name, prediction, source, why in zip(*columns, strict=True):
-            yield {"item": item, "name": name, "prediction": prediction, "source": source, "reasons": why}
-
-    def _reasons(self, predictor: Predictor, user: Any, items: list[Any], n: int) -> list[list[dict[str, Any]]]:
-        """For each item the n most similar of those that the user rated at least as high as usual (the median)."""
-        if not n or self._directions is None or predictor.seen is None:
-            return [[] for _ in items]
-        seen = predictor.seen_by(user)
-        liked = seen[seen["rating"] >= seen["rating"].median()]
-        names = liked["name"] if "name" in liked else liked["item"].astype("str")
-        columns = [liked["item"].tolist(), names.tolist(), liked["rating"].tolist()]
-        cosines = self._directions[self._items.rows(items)] @ self._directions[self._items.rows(columns[0])].T
-        found = []
-        for row in cosines:
-            best = [place for place in np.argsort(-row, kind="stable")[:n] if row[place] > 0]
-            why = [dict(zip(("item", "name", "rating"), [column[place] for column in columns])) for place in best]
-            found.append([{**one, "similarity": float(row[place])} for one, place in zip(why, best)])
-        return found
-
-    @cached_property
-    def _directions(self) -> npt.NDArray[np.float32] | None:
-        """The vector of each row of items, of length 1 (0 where it has none); None where the model has no vectors."""
-        found = side_vectors(self.predictor, "item")
-        if found is None or not found.vectors.shape[1]:
-            return None
-        lengths = np.linalg.norm(found.vectors, axis=1, keepdims=True)
-        return np.divide(found.vectors, lengths, out=np.zeros_like(found.vectors), where=lengths > 0)
+    def _items_of(self, predictor: Predictor, user: Any, rows: pd.DataFrame, n_reasons: int) -> list[dict[str, Any]]:
+        named = rows if "name" in rows else rows.assign(name=rows["item"].astype("str"))
+        records = records_of(named[["item", "name", "prediction", "source"]])
+        reasons = self._reasons.of(predictor, user, rows["item"].tolist(), n_reasons)
+        return [{**record, "reasons": why} for record, why in zip(records, reasons, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -38,10 +39,8 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
             timeout_graceful_shutdown=int(limits.seconds) + 1,
         )
         signal.signal(signal.SIGTERM, lambda *_: None)  # which uvicorn raises again once it has ended by it
-        try:
+        with suppress(KeyboardInterrupt):  # likewise
             uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:  # likewise
-            pass
 
 
 def _listening(host: str, port: int) -> socket.socket:
