@@ -97,7 +97,7 @@ class Recommended(BaseModel):
     name: str = Field(description="its id, where the run knows no names")
     prediction: float
     source: Source
-    reasons: list[Reason] = Field(description="the most similar of what the user rated at least as high as usual")
+    reasons: list[Reason] = Field(description="the most similar of what the user rated well")
 
 
 class RecommendedList(BaseModel):

@@ -30,8 +30,8 @@ class Reasons:
         self._directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
 
     def of(self, predictor: Predictor, user: Any, items: Sequence[Any], n: int) -> list[list[dict[str, Any]]]:
-        """For each item at most n of those that the user rated at least as high as usual (their median), the most
-        similar first; none that are dissimilar, and none where the predictor does not keep ratings.
+        """For each item at most n of those that the user rated well, the most similar first: at least as high as usual
+        (their median) and as the middle of the scale. None that are dissimilar, none where ratings are not kept.
 
         Args:
             predictor: that knows what the user has rated, perhaps because the user was folded in.
@@ -42,7 +42,7 @@ class Reasons:
         if not n or predictor.seen is None:
             return [[] for _ in items]
         seen = predictor.seen_by(user)
-        liked = seen[seen["rating"] >= seen["rating"].median()]
+        liked = seen[seen["rating"] >= max(seen["rating"].median(), np.mean(predictor.encoder.scale))]
         liked = liked if "name" in liked else liked.assign(name=liked["item"].astype("str"))
         cosines = self._of(items) @ self._of(liked["item"].tolist()).T
         found = []

@@ -60,9 +60,9 @@ class ServedRun:
     def _warm_up(self) -> None:
         """Has TensorFlow trace what it will be asked, before anybody waits for it."""
         encoder = self.predictor.encoder
-        user, item = encoder.users.ids.iloc[0], encoder.items.ids.iloc[0]
-        self.predict(PredictQuestion(pairs=[(user, item)], interval=0.9 if self.predictor.calibration else None))
-        self.recommend(RecommendQuestion(users=[user], exclude_seen=self.predictor.seen is not None, reasons=1))
+        users, items = (ids.ids[:1].tolist() for ids in (encoder.users, encoder.items))
+        self.predict(PredictQuestion(users=users, items=items, interval=0.9 if self.predictor.calibration else None))
+        self.recommend(RecommendQuestion(users=users, exclude_seen=self.predictor.seen is not None, reasons=1))
 
     def health(self, refused: str | None) -> Health:
         """What there is to know of it."""
@@ -142,7 +142,7 @@ class ServedRun:
     def user_of(self, text: str) -> Any:
         """The user's id that is written so."""
         users = self.predictor.encoder.users
-        return parse_ids(pd.Series([text], dtype="str"), users.type, users.name, lambda _: "user").iloc[0]
+        return parse_ids(pd.Series([text], dtype="str"), users.type, users.name, lambda _: "user").tolist()[0]
 
     def _folded_in(self, ratings: list[tuple[int | str, float]]) -> tuple[list[Any], Predictor]:
         encoder = self.predictor.encoder

@@ -9,12 +9,15 @@ import sys
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 from recsys_nn.errors import ConfigError
 from recsys_nn.serving.app import LOOPBACK, create_app
 from recsys_nn.serving.limits import Limits
+from recsys_nn.serving.live import logger
 
 
 def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
@@ -36,14 +39,23 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         config = uvicorn.Config(
             app,
             access_log=False,
+            log_config=_logging(),
             server_header=False,
             proxy_headers=False,
             limit_concurrency=limits.connections,
             timeout_graceful_shutdown=int(limits.seconds) + 1,
         )
+        name, bound = listener.getsockname()[:2]
+        logger.info("%s at http://%s:%d", folder, f"[{name}]" if ":" in name else name, bound)
         signal.signal(signal.SIGTERM, lambda *_: None)  # which uvicorn raises again once it has ended by it
         with suppress(KeyboardInterrupt):  # likewise
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _logging() -> dict[str, Any]:
+    """What is told of the service beside what uvicorn tells, in the same manner."""
+    own = {logger.name: {"handlers": ["default"], "level": "INFO", "propagate": False}}
+    return LOGGING_CONFIG | {"loggers": LOGGING_CONFIG["loggers"] | own}
 
 
 def _set_up_interpreter() -> None:

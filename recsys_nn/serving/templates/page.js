@@ -69,7 +69,7 @@
     element.querySelector(".value").textContent = prediction.toFixed(2);
     element.querySelector("meter").value = prediction;
     element.querySelector(".why").textContent = reasons.length
-      ? `Like ${reasons.map((reason) => `${reason.name} (rated ${shown(reason.rating)})`).join(", ")}` : "";
+      ? `Closest to ${reasons.map((reason) => `${reason.name}, rated ${shown(reason.rating)}`).join("; ")}` : "";
     return element;
   };
 
