@@ -206,7 +206,7 @@ class Predictor:
 
         return seen_by(self, user)
 
-    def with_seen(self, *ratings: Ratings) -> Self:
+    def with_seen(self, *ratings: Ratings) -> Predictor:
         """A predictor that knows what its users have rated, so that it need not be recommended.
 
         Args:
