@@ -45,11 +45,15 @@ class Reasons:
         liked = seen[seen["rating"] >= max(seen["rating"].median(), np.mean(predictor.encoder.scale))]
         liked = liked if "name" in liked else liked.assign(name=liked["item"].astype("str"))
         cosines = self._of(items) @ self._of(liked["item"].tolist()).T
-        found = []
-        for row in cosines:
-            best = [place for place in np.argsort(-row, kind="stable")[:n] if row[place] > 0]
-            found.append(records_of(liked.iloc[best].assign(similarity=row[best])))
-        return found
+        records = records_of(liked)
+        return [
+            [
+                {**records[place], "similarity": float(row[place])}
+                for place in np.argsort(-row, kind="stable")[:n]
+                if row[place] > 0
+            ]
+            for row in cosines
+        ]
 
     def _of(self, items: Sequence[Any]) -> npt.NDArray[np.float32]:
         return self._directions[self._items.rows(items)]
