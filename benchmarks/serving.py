@@ -275,8 +275,8 @@ def report(
             "| --- | --- | --- | --- | --- |",
             *by_endpoint(counted[TIMES]),
             "",
-            f"Memory of the service after the first fifth (warm-up): on average {first:.0f} MiB in the first half of the "
-            f"time, {second:.0f} MiB in the second.",
+            f"Memory of the service after the first fifth (warm-up): on average {first:.0f} MiB in the first half, "
+            f"{second:.0f} MiB in the second.",
             "",
             "| second | MiB |",
             "| --- | --- |",
