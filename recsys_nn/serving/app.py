@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from recsys_nn import __version__
-from recsys_nn.errors import DataError
+from recsys_nn.errors import RecsysError
 from recsys_nn.serving.bodies import body_of
 from recsys_nn.serving.limits import Limits
 from recsys_nn.serving.live import LiveRun
@@ -84,8 +84,8 @@ def create_app(folder: Path, limits: Limits | None = None, *, hosts: tuple[str, 
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         return _json(problems(error).model_dump(), 422)
 
-    @app.exception_handler(DataError)
-    async def unfit(request: Request, error: DataError) -> Response:
+    @app.exception_handler(RecsysError)
+    async def unfit(request: Request, error: RecsysError) -> Response:
         return _json(Problems(detail=[Problem(loc=["body"], msg=str(error), type="data_error")]).model_dump(), 422)
 
     @app.get("/health", response_model=Health)

@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
 from recsys_nn.errors import ConfigError
+from recsys_nn.prediction.manifest import listed_files
 from recsys_nn.serving.app import LOOPBACK, create_app
 from recsys_nn.serving.limits import Limits
 from recsys_nn.serving.live import logger
@@ -33,6 +34,7 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         ConfigError: where that cannot be listened at.
         ArtifactError: where the folder holds no run that can be used.
     """
+    listed_files(folder)  # before TensorFlow is imported, so that it is told at once if there is no run
     with _listening(host, port) as listener:
         _set_up_interpreter()
         app = create_app(folder, limits, hosts=LOOPBACK if _is_loopback(listener) else ("*",))
@@ -69,7 +71,6 @@ def _set_up_interpreter() -> None:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """Before anything is loaded, so that it is told at once if that cannot be."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)

@@ -15,11 +15,11 @@ from recsys_nn.serving.limits import Limits
 from recsys_nn.serving.server import serve
 
 
-def test_a_port_that_is_taken_is_told_before_anything_is_loaded(tmp_path):
+def test_a_port_that_is_taken_is_told(runs):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(rn.ConfigError, match=f"cannot listen at 127.0.0.1, port {port}: Address already in use"):
-            serve(tmp_path, host="127.0.0.1", port=port, limits=Limits())
+            serve(runs / "svd", host="127.0.0.1", port=port, limits=Limits())
 
 
 @pytest.mark.slow
