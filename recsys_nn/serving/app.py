@@ -129,12 +129,12 @@ def create_app(folder: Path, limits: Limits | None = None, *, hosts: tuple[str, 
 
     @app.get("/users", response_model=list[Found])
     async def users(search: _Text = "", n: _Few = 10) -> Response:
-        """Users that were rated with in training, by a part of their id."""
+        """Users of the training, by a part of their id."""
         return _json(await workers.run(live.current.find, "user", search, n))
 
     @app.get("/items", response_model=list[Found])
     async def items(search: _Text = "", n: _Few = 10) -> Response:
-        """Items that were rated in training, by a part of their name or id."""
+        """Items of the training, by a part of their name or id."""
         return _json(await workers.run(live.current.find, "item", search, n))
 
     return app

@@ -13,7 +13,7 @@ from recsys_nn.serving.records import records_of
 
 
 class Directory:
-    """The users, or the items, that were rated in training.
+    """The users, or the items, of the training.
 
     Args:
         encoder: that has them.
