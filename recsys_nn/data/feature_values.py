@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys_nn.data.ids import Where, plain_repr
+from recsys_nn.data.ids import Where, plain_repr, refuse
 from recsys_nn.data.timestamps import DTYPE, as_timestamps
-from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.errors import DataError, RowError, did_you_mean
 
 _INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
@@ -97,9 +97,7 @@ def as_numbers(values: pd.Series, name: str, where: Where) -> npt.NDArray[np.flo
         raise DataError(f"the feature {name!r} holds times, which are of the kind date, not numeric")
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     bad = (np.isnan(numbers) & values.notna().to_numpy()) | np.isinf(numbers)
-    if bad.any():
-        row = int(bad.argmax())
-        raise DataError(f"{where(row)}: the feature {name!r} is {plain_repr(values.iloc[row])}, not a finite number")
+    refuse(bad, where, lambda row: f"the feature {name!r} is {plain_repr(values.iloc[row])}, not a finite number")
     return numbers
 
 
@@ -107,7 +105,9 @@ def as_times(values: pd.Series, name: str, where: Where) -> pd.Series:
     """Plain values as datetime64[us], NaT where missing: times, epoch seconds, or ISO dates (``as_timestamps``)."""
     given = np.flatnonzero(values.notna().to_numpy())
     times = pd.Series(np.full(len(values), np.datetime64("NaT"), dtype=DTYPE))
-    times.iloc[given] = as_timestamps(
-        values.iloc[given], lambda row: f"{where(int(given[row]))}, the feature {name!r}"
-    ).to_numpy()
+    try:
+        found = as_timestamps(values.iloc[given], lambda row: f"{where(int(given[row]))}, the feature {name!r}")
+    except RowError as error:
+        raise error.among(given) from None
+    times.iloc[given] = found.to_numpy()
     return times
