@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data import text
+from recsys_nn.data import text_pieces
 from recsys_nn.data.text import TextTable, read_text
 from recsys_nn.errors import DataError
 
@@ -251,19 +251,19 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_cause(tmp_path: Path, na
 
 
 def test_a_file_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path) -> bytes:
+    def denied(path: Path, mode: str) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     # A test that runs as root may read everything; so the refusal is put in.
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(Path, "open", denied)
     with pytest.raises(DataError, match=r"ratings\.csv: cannot be read: Permission denied$"):
         read_text(tmp_path / "ratings.csv")
 
 
 def test_a_row_longer_than_a_block_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 1 << 20)
     path = written(tmp_path, "a,b\n1," + "x" * (1 << 21) + "\n3,4\n")
-    with pytest.raises(DataError, match=r"ratings\.csv: cannot be split into rows shorter than 1 MiB: "):
+    with pytest.raises(DataError, match=r"ratings\.csv, line 2: the row that begins here is longer than 1 MiB"):
         read_text(path)
 
 
@@ -303,7 +303,7 @@ def test_a_row_that_has_gone_from_the_file_has_no_line(tmp_path: Path) -> None:
 def test_rows_and_their_lines_are_right_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    monkeypatch.setattr(text, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", block_bytes)
     expected = [[f"{number}", "\r\n" * (number % 5) + '"' * (number % 3), "x"] for number in range(300)]
     buffer = io.StringIO()
     csv.writer(buffer).writerows(expected)
