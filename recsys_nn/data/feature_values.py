@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from numbers import Number
 from typing import Any
 
@@ -64,20 +65,43 @@ def plain_column_or_missing(frame: pd.DataFrame, name: str, where: Where) -> pd.
     return plain_values(frame.get(name, pd.Series(np.nan, index=frame.index)), name, where)
 
 
-def values_of_texts(texts: pd.Series) -> pd.Series:
-    """A column of a text file: numbers where each text is written as one (7, -0.5, 1e3), else the texts themselves.
+class Written(IntEnum):
+    """As what the texts of a column of a text file are written; of its parts, as the greatest of theirs."""
 
-    Empty texts are missing. 007 is no number, as the number 7 would not be written so.
+    NOTHING = 0
+    INTEGERS = 1
+    NUMBERS = 2
+    TEXTS = 3
+
+    @classmethod
+    def of(cls, texts: pd.Series) -> Written:
+        """Numbers are written as 7, -0.5 and 1e3, and not as 007; an empty text is nothing."""
+        array = pa.array(texts, type=pa.large_string())
+        filled = pc.filter(array, pc.not_equal(array, ""))
+        if not len(filled):
+            return cls.NOTHING
+        if not pc.all(pc.match_substring_regex(filled, _NUMBER)).as_py():
+            return cls.TEXTS
+        return cls.INTEGERS if pc.all(pc.match_substring_regex(filled, _INTEGER)).as_py() else cls.NUMBERS
+
+
+def values_of_texts(texts: pd.Series, written: Written | None = None) -> pd.Series:
+    """A column of a text file: numbers where each text is written as one, else the texts themselves.
+
+    Empty texts are missing.
+
+    Args:
+        texts: of the column, or of a part of it.
+        written: as what they are written in the whole column; found out from ``texts`` where it is not given.
     """
+    written = Written.of(texts) if written is None else written
+    if written in (Written.NOTHING, Written.TEXTS):
+        return texts
     array = pa.array(texts, type=pa.large_string())
-    filled = pc.filter(array, pc.not_equal(array, ""))
-    if len(filled) and pc.all(pc.match_substring_regex(filled, _NUMBER)).as_py():
-        whole = pc.all(pc.match_substring_regex(filled, _INTEGER)).as_py()
-        written = pc.not_equal(array, "")
-        numbers = pc.cast(pc.if_else(written, array, "0"), pa.int64() if whole else pa.float64())
-        numbers = pc.if_else(written, numbers, pa.scalar(None, numbers.type))
-        return numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return texts
+    filled = pc.not_equal(array, "")
+    numbers = pc.cast(pc.if_else(filled, array, "0"), pa.int64() if written is Written.INTEGERS else pa.float64())
+    numbers = pc.if_else(filled, numbers, pa.scalar(None, numbers.type))
+    return numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
 
 
 def as_texts(values: pd.Series, name: str) -> pd.Series:

@@ -30,6 +30,7 @@ _RAGGED_SHOWN = 5
 class Ragged:
     """A record of a text file that has too many or too few fields for a row."""
 
+    record: int  # of its block
     line: int
     problem: str
     text: str
@@ -202,6 +203,7 @@ def _described(block: Block, ragged: Sequence[Any]) -> tuple[Ragged, ...]:
     """What is wrong with the records that pyarrow found too long or too short."""
     return tuple(
         Ragged(
+            row.number - 1,
             block.line_of(row.number - 1),
             f"{_fields(row.actual_columns)} where {row.expected_columns} "
             f"{'is' if row.expected_columns == 1 else 'are'} expected",

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from recsys_nn.data.atomic import atomic_file
-from recsys_nn.data.readers import PARQUET_SUFFIXES
+from recsys_nn.data.parquet import PARQUET_SUFFIXES
 from recsys_nn.errors import DataError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
