@@ -147,12 +147,13 @@ class PairsSource:
 
     def columns(self, table: Table) -> pa.Table:
         """All columns of a part under their own names; in a file that has none, user and item have these."""
+        rows: pa.Table = table.data
         if table.header:
-            return table.data
+            return rows
         names = table.names
         for role, position in table.chosen(self._roles, SIDES).items():
             names[position] = role
-        return table.data.rename_columns(names)
+        return rows.rename_columns(names)
 
     @property
     def _roles(self) -> dict[str, str | int | None]:

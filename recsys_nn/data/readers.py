@@ -107,9 +107,7 @@ class Table:
         """Those of these names that further columns of the table have."""
         return tuple(name for name in names if name in self.names and name not in COLUMNS)
 
-    def features(
-        self, names: Collection[str], written: Mapping[str, Written] | None = None
-    ) -> dict[str, pd.Series]:
+    def features(self, names: Collection[str], written: Mapping[str, Written] | None = None) -> dict[str, pd.Series]:
         """The columns of these names as features; those of a text file become numbers where they are such.
 
         Args:

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from recsys_nn.data.columns import chosen_columns
 from recsys_nn.data.ids import Where
 from recsys_nn.data.moments import Moments
-from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
 from recsys_nn.data.parquet import PARQUET_SUFFIXES, parquet_files, parquet_parts, reading_parquet
+from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
 from recsys_nn.errors import DataError
 
 CHUNK_ROWS = 2**20

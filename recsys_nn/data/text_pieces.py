@@ -31,6 +31,7 @@ _WIDE_BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 
+
 def utf8_pieces(path: Path, encoding: str | None) -> Iterator[tuple[bytes, float, bool]]:
     """Text in any encoding as UTF-8 without a byte order mark, in pieces that never end within a CRLF.
 

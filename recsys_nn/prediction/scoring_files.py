@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
@@ -53,6 +53,7 @@ class PredictedFile:
 @dataclass(frozen=True)
 class _Predicted:
     table: pa.Table
+    sources: dict[str, int]
     left_out: list[LeftOut]
     done: float
     missing: tuple[str, ...]
@@ -98,7 +99,7 @@ def predict_file(
         for part in chain([first], parts):
             write(part.table)
             rows += part.table.num_rows
-            sources.update(_counted(part.table))
+            sources.update(part.sources)
             if part.left_out:
                 skipped += len(part.left_out)
                 if write_skipped is None:
@@ -108,7 +109,8 @@ def predict_file(
                 progress(rows, part.done)
     if skip and not skipped:
         beside.unlink(missing_ok=True)
-    return PredictedFile(place, rows, sources, skipped, beside if skipped else None, first.missing)
+    by_source = {name: sources[name] for name in reversed(SOURCES) if sources[name]}
+    return PredictedFile(place, rows, by_source, skipped, beside if skipped else None, first.missing)
 
 
 def skipped_file_of(output: Path) -> Path:
@@ -138,17 +140,12 @@ def _predicted(
             )
         table = table.append_column(added.schema.field(name), added.column(name))
     missing = tuple(name for name in predictor.encoder.context_columns if name not in asked)
-    return _Predicted(table, [part.left_out[number] for number in sorted(part.left_out)], part.done, missing)
+    sources = {str(name): int(count) for name, count in found["source"].value_counts().items()}
+    left_out = [part.left_out[number] for number in sorted(part.left_out)]
+    return _Predicted(table, sources, left_out, part.done, missing)
 
 
-def _counted(table: pa.Table) -> dict[str, int]:
-    """How many predictions rest on what."""
-    counts = table.column("source").value_counts().to_pylist()
-    found = {count["values"]: count["counts"] for count in counts}
-    return {name: found[name] for name in SOURCES if name in found}
-
-
-def _one_ahead(values: Iterator[T]) -> Iterator[T]:
+def _one_ahead(values: Iterator[T]) -> Generator[T]:
     """The same values, each of which is made in a thread while the one before is used."""
     end = object()
     with ThreadPoolExecutor(1) as thread:

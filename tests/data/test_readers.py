@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data.loading import load_ratings
-from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.pairs import read_pairs
+from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import TableFormat, read_features, read_ratings
 from recsys_nn.errors import DataError, RecsysError
 
