@@ -60,7 +60,10 @@ def _writer(path: Path, schema: pa.Schema, stream: BinaryIO) -> pq.ParquetWriter
         repeated = [column.name for column in schema if not pa.types.is_floating(column.type)]
         return pq.ParquetWriter(stream, schema, use_dictionary=repeated)
     options = pa.csv.WriteOptions(delimiter=_SEPARATORS[_format(path)], quoting_style="needed")
-    return pa.csv.CSVWriter(stream, schema, write_options=options)
+    try:
+        return pa.csv.CSVWriter(stream, schema, write_options=options)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path}: a column cannot be written as text ({error}); write a .parquet file") from None
 
 
 def _format(path: Path) -> str:
