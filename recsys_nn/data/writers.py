@@ -51,7 +51,7 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
     with ExitStack() as stack:
         stream = stack.enter_context(atomic_file(path))
         if _is_gzip(path):
-            stream = stack.enter_context(gzip.open(stream, "wb"))  # type: ignore[assignment]
+            stream = stack.enter_context(gzip.open(stream, "wb", compresslevel=6))  # type: ignore[assignment]
         yield stack.enter_context(_writer(path, schema, stream)).write_table
 
 
