@@ -117,7 +117,7 @@ class Predictor:
                 ";"}``: as of :func:`load_ratings`.
             interval: as of :meth:`predict`.
             on_error: ``"stop"``, or ``"skip"`` to leave out rows that cannot be predicted; where they are, what is
-                wrong with them and what they hold is then written beside the output (``out.skipped.csv``).
+                wrong with them and what they hold is then written beside the output (``out.parquet.skipped.csv``).
             overwrite: whether a file that stands at the output is replaced.
             progress: called after each part with the number of pairs so far and the share of the input that is done.
 

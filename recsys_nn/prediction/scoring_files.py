@@ -115,7 +115,7 @@ def predict_file(
 
 def skipped_file_of(output: Path) -> Path:
     """Where the rows are listed that are left out of an output: beside it, as CSV."""
-    return output.with_name(f"{output.name.split('.')[0]}.skipped.csv")
+    return output.with_name(f"{output.name}.skipped.csv")
 
 
 def _predicted(

@@ -44,8 +44,8 @@ def test_a_bad_row_exits_with_2_and_writes_nothing_unless_it_is_to_be_skipped(ru
     code, out, _ = run(*words, "--on-error", "skip")
     assert code == 0
     assert "2 predictions written" in out
-    assert f"2 rows left out, listed in {tmp_path / 'out.skipped.csv'}" in out
-    left_out = pd.read_csv(tmp_path / "out.skipped.csv")
+    assert f"2 rows left out, listed in {tmp_path / 'out.csv.skipped.csv'}" in out
+    left_out = pd.read_csv(tmp_path / "out.csv.skipped.csv")
     assert left_out["where"].tolist() == [f"{tmp_path / 'pairs.csv'}, line {line}" for line in (3, 4)]
     assert left_out["why"].tolist() == ["the user id '' is empty", "1 field where 2 are expected"]
 

@@ -279,7 +279,7 @@ def test_a_bad_row_far_down_stops_it_with_its_line_or_is_left_out_with_it(predic
         predictor.predict_file(place, tmp_path / "out.csv", layout=layout)
     assert list(tmp_path.iterdir()) == [place]
     found = predictor.predict_file(place, tmp_path / "out.csv", layout=layout, on_error="skip")
-    assert (found.rows, found.skipped, found.skipped_file) == (7, 1, tmp_path / "out.skipped.csv")
+    assert (found.rows, found.skipped, found.skipped_file) == (7, 1, tmp_path / "out.csv.skipped.csv")
     assert read(tmp_path / "out.csv")["n"].tolist() == [1, 2, 3, 4, 5, 6, 8]
     left_out = pd.read_csv(found.skipped_file)
     assert list(left_out) == ["where", "why", "row"]
@@ -328,9 +328,9 @@ def test_a_file_in_which_no_row_can_be_predicted_gives_none(predictor, tmp_path)
 
 def test_where_nothing_is_left_out_there_is_no_file_of_it(predictor, tmp_path):
     place = written(tmp_path / "pairs.csv", "user,item\na,1\n")
-    (tmp_path / "out.skipped.csv").write_text("of an earlier run")
+    (tmp_path / "out.csv.skipped.csv").write_text("of an earlier run")
     asked = {"pairs": place, "output": tmp_path / "out.csv", "on_error": "skip"}
-    with pytest.raises(DataError, match=r"out\.skipped\.csv already exists"):
+    with pytest.raises(DataError, match=r"out\.csv\.skipped\.csv already exists"):
         predictor.predict_file(**asked)
     found = predictor.predict_file(**asked, overwrite=True)
     assert (found.skipped, found.skipped_file) == (0, None)
