@@ -35,7 +35,8 @@ def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -
         rows: of a part.
         columns: the names of those to read; all, where there are none.
     """
-    with reading_parquet(file), pq.ParquetFile(file, buffer_size=_BUFFER_BYTES) as opened:
+    # What is read ahead (pre_buffer) would be held until the last row has been read.
+    with reading_parquet(file), pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as opened:
         first = 0
         for batch in opened.iter_batches(rows, columns=columns):
             yield pa.Table.from_batches([batch]), place_in(file, first)
