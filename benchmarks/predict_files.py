@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +31,14 @@ import recsys_nn as rn
 
 N_USERS, N_ITEMS = 100_000, 20_000
 PART = 1_000_000
-COMMAND = (sys.executable, "-c", "from recsys_nn.cli import main; main()", "predict")
+SCRIPT = """
+from recsys_nn.cli import main
+try:
+    main()
+finally:
+    print(open("/proc/self/status").read())
+"""
+COMMAND = (sys.executable, "-c", SCRIPT, "predict")
 
 
 def main() -> None:
@@ -135,16 +144,8 @@ def _read(output: Path) -> Iterator[pd.DataFrame]:
 def _called(*words: str | Path) -> tuple[float, float]:
     """The seconds that a command takes, and the GiB of its peak memory."""
     began = time.perf_counter()
-    pid = os.posix_spawn(
-        words[0],
-        list(map(str, words)),
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_WRONLY, 0) for descriptor in (1, 2)],
-    )
-    _, status, usage = os.wait4(pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(map(str, words))} ended with {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - began, usage.ru_maxrss / 2**20
+    told = subprocess.run(list(map(str, words)), check=True, capture_output=True, text=True).stdout
+    return time.perf_counter() - began, int(re.search(r"VmHWM:\s+(\d+) kB", told).group(1)) / 2**20
 
 
 if __name__ == "__main__":

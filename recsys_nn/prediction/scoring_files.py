@@ -64,13 +64,13 @@ def predict_file(
     pairs: str | Path,
     output: str | Path,
     *,
-    layout: TableFormat | Mapping[str, Any] | None = None,
-    interval: float | None = None,
-    on_error: OnError = "stop",
-    overwrite: bool = False,
-    progress: Progress | None = None,
+    layout: TableFormat | Mapping[str, Any] | None,
+    interval: float | None,
+    on_error: OnError,
+    overwrite: bool,
+    progress: Progress | None,
 ) -> PredictedFile:
-    """As :meth:`Predictor.predict_file`, which documents it, of this predictor."""
+    """What :meth:`Predictor.predict_file` does, and documents."""
     if on_error not in get_args(OnError):
         raise DataError(f"on_error={on_error!r} is not one of {', '.join(map(repr, get_args(OnError)))}")
     skip = on_error == "skip"
