@@ -25,6 +25,8 @@ from recsys_nn.prediction.sources import SOURCES, source_codes, training_counts
 if TYPE_CHECKING:
     import keras
 
+    from recsys_nn.data.readers import TableFormat
+    from recsys_nn.prediction.scoring_files import OnError, PredictedFile, Progress
     from recsys_nn.prediction.traced_network import TracedNetwork
     from recsys_nn.training.config import TrainConfig
 
@@ -94,6 +96,52 @@ class Predictor:
             return found
         lower, upper = self.row_intervals(inputs, found["prediction"].to_numpy(), interval)
         return found.assign(lower=lower, upper=upper)
+
+    def predict_file(
+        self,
+        pairs: str | Path,
+        output: str | Path,
+        *,
+        layout: TableFormat | Mapping[str, Any] | None = None,
+        interval: float | None = None,
+        on_error: OnError = "stop",
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> PredictedFile:
+        """Predicts a file of pairs into a file, in memory that does not grow with them.
+
+        The output has the rows of the input in their order, all of its columns as they are, and behind them those that
+        :meth:`predict` adds: ``prediction``, ``source`` and, with an interval, ``lower`` and ``upper``. It is there
+        when all is predicted, or not at all.
+
+        Args:
+            pairs: a text file (CSV, TSV, gzip too), a Parquet file, or a folder whose Parquet files have the same
+                columns; what begins with a dot or an underscore is left out.
+            output: the file to write: .csv, .tsv (either also .gz) or .parquet.
+            layout: how the file is laid out, where that is not recognised, as ``{"user": "customer", "separator":
+                ";"}``: as of :func:`load_ratings`.
+            interval: as of :meth:`predict`.
+            on_error: ``"stop"``, or ``"skip"`` to leave out rows that cannot be predicted; where they are, what is
+                wrong with them and what they hold is then written beside the output (``out.parquet.skipped.csv``).
+            overwrite: whether a file that stands at the output is replaced.
+            progress: called after each part with the number of pairs so far and the share of the input that is done.
+
+        Raises:
+            DataError: as of :meth:`predict`, with the file and its line or row; where the output must not be written;
+                where a column of the input has the name of one that is added.
+        """
+        from recsys_nn.prediction.scoring_files import predict_file
+
+        return predict_file(
+            self,
+            pairs,
+            output,
+            layout=layout,
+            interval=interval,
+            on_error=on_error,
+            overwrite=overwrite,
+            progress=progress,
+        )
 
     def predict_rows(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """The predictions for encoded pairs (``Encoder.encode_pairs``), float32 (n,), within the rating scale."""
