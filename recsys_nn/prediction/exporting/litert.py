@@ -41,8 +41,9 @@ def write(graph: RatingGraph, document: str, path: Path) -> None:
         save(graph, Path(folder), lookup=_lookup)
         try:
             model = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-        except Exception as error:  # a class of TensorFlow's that is not public
-            raise ArtifactError(f"{path}: the model cannot be converted to LiteRT: {error}") from error
+        except Exception as error:  # of a class that is not public, the first of whose lines names the operation
+            reason = str(error).partition("\n")[0]
+            raise ArtifactError(f"{path}: the model cannot be converted to LiteRT: {reason}") from error
     content = io.BytesIO(model)
     with zipfile.ZipFile(content, "a") as archive:
         archive.writestr("recsys_nn.json", document)

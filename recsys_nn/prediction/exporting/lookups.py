@@ -22,9 +22,12 @@ class HashedRows(tf.Module):
         keys = tf.constant(ids.ids.to_numpy(np.int64 if ids.type == "integer" else object))
         rows = tf.range(1, ids.n_rows, dtype=tf.int64)
         self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, rows), default_value=0)
+        # Outside of graphs TensorFlow notes None there, and warns of it with each graph that is converted later.
+        tf.compat.v1.get_collection_ref(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS).remove(None)
 
     def __call__(self, ids: Any) -> Any:
-        return tf.cast(self.table.lookup(ids), tf.int32)
+        rows = tf.reshape(self.table.lookup(ids), (-1,))  # LiteRT does not see by itself how long they are
+        return tf.cast(rows, tf.int32)
 
 
 class SearchedRows(tf.Module):
