@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "data": ["errors"],
     "models": ["data.encoding", "data.features", "data.baselines", "data.tensors", "errors"],
     "training": ["data.tensors", "data.aligned", "errors"],
-    "prediction": ["data", "models", "errors"],
+    "prediction": ["data", "models", "training", "errors"],
     "evaluation": ["prediction", "data", "errors"],
     "strict_yaml": ["errors"],
     "validation": ["errors"],

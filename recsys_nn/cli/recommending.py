@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from recsys_nn.cli.options import Overwrite, RunFolder, out
 from recsys_nn.errors import ConfigError
@@ -66,9 +67,10 @@ def _print(found: pd.DataFrame) -> None:
 
     for user, rows in found.groupby("user", sort=False):
         columns = [name for name in rows.columns if name not in ("user", "rank", "source")]
-        table = Table("rank", *columns, title=f"user {user} ({_KNOWN_BY[rows['source'].iloc[0]]})")
+        out.print(f"user {user} ({_KNOWN_BY[rows['source'].iloc[0]]})", highlight=False, markup=False, soft_wrap=True)
+        table = Table("rank", *columns)
         for row in rows.to_dict("records"):
-            table.add_row(str(row["rank"]), *(_shown(row[name]) for name in columns))
+            table.add_row(str(row["rank"]), *(escape(_shown(row[name])) for name in columns))
         out.print(table, highlight=False)
 
 

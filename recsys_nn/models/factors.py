@@ -30,6 +30,8 @@ from recsys_nn.models.sides import Sides
 if TYPE_CHECKING:
     import keras
 
+    from recsys_nn.models.layers import FactorEmbedding
+
 FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
 BIAS_PRIOR, DRIFT_PRIOR = 4.0, 5.0
@@ -111,6 +113,7 @@ class Parts:
         self._curvature = self._head.curvature(encoder)
         self._vectors: dict[Side, list[Any]] = {side: [] for side in SIDES}
         self._biases: dict[Side, list[Any]] = {side: [] for side in SIDES}
+        self._own_tables: dict[Side, list[FactorEmbedding]] = {side: [] for side in SIDES}
 
     def strength(self, l2: float | None, factor: float = 1.0) -> float:
         """The coefficient of a penalty on vectors as the model holds them.
@@ -207,7 +210,8 @@ class Parts:
         model = with_head(self.inputs, z, self._head, self.encoder, name=self.config.kind)
         vectors = product or {side: ops.concatenate(found, axis=-1) for side, found in self._vectors.items()}
         biases = {side: sum(found[1:], start=found[0]) for side, found in self._biases.items()}
-        model.sides = Sides(self.inputs, vectors, biases, z, product is not None, self._head.ranks)
+        is_product = product is not None
+        model.sides = Sides(self.inputs, vectors, biases, z, is_product, self._head.ranks, self._own_tables)
         return model
 
     def counted(self, side: Side, bias: Any) -> Any:
@@ -220,14 +224,9 @@ class Parts:
         from keras import ops
 
         assert self.encoder.drift is not None
-        knots = _looked_up(
-            self.inputs["drift_rows"],
-            self.encoder.drift.counts,
-            1,
-            l2=self._bias_strength(self.config.drift_l2, DRIFT_PRIOR),
-            init_std=0.0,
-            name="user_drift",
-        )
+        counts, l2 = self.encoder.drift.counts, self._bias_strength(self.config.drift_l2, DRIFT_PRIOR)
+        table = _table(counts, 1, l2=l2, init_std=0.0, name="user_drift")
+        knots = _looked_up(table, self.inputs["drift_rows"], counts)
         return ops.sum(knots * ops.expand_dims(self.inputs["drift_weights"], -1), axis=1)
 
     def _own_factors(self, side: Side, name: str) -> Any:
@@ -249,7 +248,9 @@ class Parts:
     def _embedded(self, side: Side, name: str, dim: int, *, l2: float, init_std: float) -> Any:
         """The vectors of one side, (batch, dim), from a new table ``<side>_<name>``."""
         counts = self.encoder.counts[side]
-        return _looked_up(self.inputs[side], counts, dim, l2=l2, init_std=init_std, name=f"{side}_{name}")
+        table = _table(counts, dim, l2=l2, init_std=init_std, name=f"{side}_{name}")
+        self._own_tables[side].append(table)
+        return _looked_up(table, self.inputs[side], counts)
 
     @cached_property
     def _features(self) -> list[tuple[Side, Any]]:
@@ -287,11 +288,14 @@ class Parts:
         return vectors
 
 
-def _looked_up(rows: Any, counts: npt.NDArray[np.integer], dim: int, **options: Any) -> Any:
-    """The vectors of rows, (*rows, dim), from a new table of vectors for these counts in training."""
+def _table(counts: npt.NDArray[np.integer], dim: int, **options: Any) -> FactorEmbedding:
     from recsys_nn.models.layers import FactorEmbedding
 
-    table = FactorEmbedding(len(counts), dim, **options)
+    return FactorEmbedding(len(counts), dim, **options)
+
+
+def _looked_up(table: FactorEmbedding, rows: Any, counts: npt.NDArray[np.integer]) -> Any:
+    """The vectors of rows, (*rows, dim), from a new table, for these counts in training."""
     vectors = table(rows)
     table.set_counts(counts)
     return vectors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
-from recsys_nn.data.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, fit_biases
+from recsys_nn.data.baselines import EFFECTS, ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, Side, fit_biases
 
 PACKAGE = "recsys_nn"
 
@@ -178,6 +179,19 @@ class ClosedFormBiases(keras.layers.Layer):
         self.mean.assign(fitted.mean)
         self.user_bias.assign(fitted.user)
         self.item_bias.assign(fitted.item)
+
+    def fold_in(
+        self, side: Side, inputs: Mapping[str, npt.NDArray[np.int32]], targets: npt.NDArray[np.floating]
+    ) -> None:
+        """The biases of rows of a side that have none yet, by ratings with rows of the other side that keep theirs:
+        a_u = Σ_i (r_ui - r̂_ui) / (κ_u + n_u)."""
+        if side not in EFFECTS[self.baseline]:
+            return
+        left = targets - self(inputs["user"], inputs["item"]).numpy()
+        n_rows = self.rows[f"n_{side}_rows"]
+        sums, counts = (np.bincount(inputs[side], weights, n_rows) for weights in (left, None))
+        bias = getattr(self, f"{side}_bias")
+        bias.assign_add(sums / np.maximum(self.shrinkage[f"{side}_shrinkage"] + counts, 1e-9))
 
     def call(self, users: Any, items: Any) -> Any:
         return self.mean + ops.take(self.user_bias, users) + ops.take(self.item_bias, items)

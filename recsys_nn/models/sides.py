@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,8 @@ from recsys_nn.data.features import Side
 
 if TYPE_CHECKING:
     import keras
+
+    from recsys_nn.models.layers import FactorEmbedding
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,7 @@ class Sides:
         latent: z, (batch, 1).
         is_product: whether f(p_u, q_i) = p_u·q_i.
         ranks: whether the rating is an increasing function of z.
+        tables: the layers in which each user, or item, has a row of its own.
     """
 
     inputs: Mapping[str, Any]
@@ -33,6 +36,7 @@ class Sides:
     latent: Any
     is_product: bool
     ranks: bool
+    tables: Mapping[Side, Sequence[FactorEmbedding]]
 
     def network(self, side: Side) -> keras.Model:
         """From the model's inputs to the vectors and biases of a side."""

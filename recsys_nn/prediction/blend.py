@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +26,7 @@ from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.manifest import MANIFEST, listed_files, verified_manifest, write_manifest
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import BLEND, Documents, read_calibration, write_documents, write_folder
+from recsys_nn.training.config import TrainConfig
 
 
 class BlendedPredictor(Predictor):
@@ -72,8 +73,51 @@ class BlendedPredictor(Predictor):
         Raises:
             DataError: naming a member whose kind takes no history.
         """
-        told = {name: _with_history(name, member, history) for name, member in self.members.items()}
-        return BlendedPredictor(told, self.weights, calibration=self.calibration)
+        return self._of(lambda member: member.with_history(history))
+
+    def fold_in(self, ratings: pd.DataFrame | Ratings) -> BlendedPredictor:
+        """The blend of the members that also know these ids (:meth:`Predictor.fold_in`); its weights stay.
+
+        Args:
+            ratings: as of :meth:`Predictor.fold_in`.
+
+        Raises:
+            DataError: naming a member that cannot.
+        """
+        return self._of(lambda member: member.fold_in(ratings))
+
+    def update(
+        self, ratings: pd.DataFrame | Ratings, *, training: TrainConfig | None = None, progress: bool = False
+    ) -> BlendedPredictor:
+        """The blend of the members that have gone on training (:meth:`Predictor.update`); its weights stay.
+
+        Args:
+            ratings: as of :meth:`Predictor.update`.
+            training: likewise.
+            progress: likewise.
+
+        Raises:
+            DataError: naming a member that cannot.
+        """
+        return self._of(lambda member: member.update(ratings, training=training, progress=progress))
+
+    def with_seen(self, *ratings: Ratings) -> BlendedPredictor:
+        """The blend of the members that know what their users have rated (:meth:`Predictor.with_seen`).
+
+        Args:
+            ratings: as of :meth:`Predictor.with_seen`.
+        """
+        return self._of(lambda member: member.with_seen(*ratings))
+
+    def _of(self, change: Callable[[Predictor], Predictor]) -> BlendedPredictor:
+        """The blend of changed members; a DataError of one of them names it."""
+        changed = {}
+        for name, member in self.members.items():
+            try:
+                changed[name] = change(member)
+            except DataError as error:
+                raise DataError(f"{name}: {error}") from error
+        return BlendedPredictor(changed, self.weights, calibration=self.calibration)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the run folder that :meth:`Predictor.load` reads (see ``prediction/blend.py``).
@@ -143,13 +187,6 @@ def read_blend(folder: Path) -> BlendedPredictor:
 def member_folder(folder: Path, place: int) -> Path:
     """Where the member in this place, from 1 on, lies in the folder of a blend."""
     return folder / f"member_{place}"
-
-
-def _with_history(name: str, member: Predictor, history: pd.DataFrame | Ratings) -> Predictor:
-    try:
-        return member.with_history(history)
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from error
 
 
 def _copy(run: Path, place: Path) -> None:

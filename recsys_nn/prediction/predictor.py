@@ -25,7 +25,8 @@ from recsys_nn.prediction.sources import SOURCES, source_codes, training_counts
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.prediction.exporting.export import Format
+    from recsys_nn.prediction.exporting.places import Format
+    from recsys_nn.training.config import TrainConfig
 
 BATCH = 262_144
 
@@ -206,14 +207,14 @@ class Predictor:
 
         return seen_by(self, user)
 
-    def with_seen(self, *ratings: Ratings) -> Self:
+    def with_seen(self, *ratings: Ratings) -> Predictor:
         """A predictor that knows what its users have rated, so that it need not be recommended.
 
         Args:
             ratings: of the training, and others; they take the place of those that are kept.
         """
         knowing = copy(self)
-        knowing.seen = SeenRatings.of(self.encoder, ratings)
+        knowing.seen = SeenRatings.of(self.encoder, (each.frame for each in ratings))
         return knowing
 
     @property
@@ -287,6 +288,44 @@ class Predictor:
         from recsys_nn.prediction.history import with_history
 
         return with_history(self, history)
+
+    def fold_in(self, ratings: pd.DataFrame | Ratings) -> Predictor:
+        """A predictor that also knows new users by their ratings, and new items by theirs, without retraining.
+
+        What a new id has of its own, its vectors and its bias, is fitted to its ratings, in closed form where the model
+        is linear in it; all else stays as it was trained (see ``prediction/folding.py``). Ratings of two known ids, and
+        of two new ones, have no effect. This predictor stays as it is.
+
+        Args:
+            ratings: the columns user, item and rating, and those that the model reads beside them (a timestamp).
+
+        Raises:
+            DataError: where none of the ratings says anything of a new id, and for what is no table of ratings.
+        """
+        from recsys_nn.prediction.folding import fold_in
+
+        return fold_in(self, ratings)
+
+    def update(
+        self, ratings: pd.DataFrame | Ratings, *, training: TrainConfig | None = None, progress: bool = False
+    ) -> Predictor:
+        """A predictor that has gone on training, on the ratings that it keeps and new ones, of known and new ids.
+
+        New ids begin with the rows that :meth:`fold_in` gives them; a new rating of a known pair replaces the old one.
+        Scale, mean, side features and the calibration of intervals stay as they were; kept ratings have no timestamp.
+        This predictor stays as it is.
+
+        Args:
+            ratings: as of :meth:`fold_in`.
+            training: the Trainer's settings; a random part of all ratings is held out by its ``validation``.
+            progress: whether to print a line an epoch.
+
+        Raises:
+            DataError: where the ratings of the training are not kept, and of an average over many weights.
+        """
+        from recsys_nn.prediction.updating import update
+
+        return update(self, ratings, training, progress=progress)
 
     def _encoded(self, pairs: Any, users: Any, items: Any, where: Where) -> tuple[pd.DataFrame, dict[str, Any]]:
         asked = asked_frame(pairs, users, items)

@@ -22,8 +22,8 @@ from recsys_nn.prediction.side_vectors import product_sides, side_vectors
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor
 
-SCORES = 2**22
-"""How many scores a block has, 16 MiB: what fits into the caches of a processor is ranked fastest."""
+SCORES = 2**21
+"""How many scores a block has, 8 MiB: what fits into the caches of a processor is ranked fastest."""
 CHUNK = 256
 """Scores of a row that are compared by their highest alone, before any is ranked."""
 
@@ -56,7 +56,7 @@ def recommend(
     columns = np.full(encoder.items.n_rows, -1, dtype=np.int32)
     columns[item_rows] = np.arange(len(item_rows))
     n_best, found = min(n, len(item_rows)), list[Found]()
-    rank_all, rank_by_chunks = _rankers()
+    rank_all, rank_by_chunks = rankers(CHUNK)
     ranked = rank_by_chunks if len(item_rows) > 4 * n_best * CHUNK else rank_all
     if not n_best or not len(asked):
         return _table(predictor, asked, found)
@@ -83,9 +83,9 @@ def _products(predictor: Predictor, user_rows: Rows, item_rows: Rows) -> Scorer:
     of_users, of_items = side_vectors(predictor, "user"), side_vectors(predictor, "item")
     assert of_users is not None
     assert of_items is not None
-    p = of_users.vectors[user_rows]
-    q, b = tf.constant(of_items.vectors[item_rows]), tf.constant(of_items.biases[item_rows])
-    return lambda users: tf.matmul(p[users], q, transpose_b=True) + b
+    p = np.pad(of_users.vectors[user_rows], ((0, 0), (0, 1)), constant_values=1)
+    q = tf.constant(np.column_stack([of_items.vectors, of_items.biases])[item_rows].T.copy())
+    return lambda users: tf.matmul(p[users], q)
 
 
 def _pairs(predictor: Predictor, users: pd.Series, item_rows: Rows) -> Scorer:
@@ -111,11 +111,11 @@ def _pairs(predictor: Predictor, users: pd.Series, item_rows: Rows) -> Scorer:
 
 
 @cache
-def _rankers() -> tuple[Callable[..., Any], Callable[..., Any]]:
+def rankers(chunk: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """(scores, (row, column) of those left out, n) -> the n highest of each row and their columns, both (rows, n).
 
-    Of equal ones the first comes first. The second is for long rows: the n highest lie in the n chunks whose highest
-    are highest, so only these are ranked.
+    Of equal ones the first comes first. The second is for long rows, of n chunks or more: the n highest lie in the n
+    chunks whose highest are highest, so only these are ranked.
     """
     import tensorflow as tf
 
@@ -133,12 +133,12 @@ def _rankers() -> tuple[Callable[..., Any], Callable[..., Any]]:
 
     def ranked_by_chunks(scores: Any, excluded: Any, n: Any) -> Any:
         rows, columns = tf.shape(scores)[0], tf.shape(scores)[1]
-        padding = -columns % CHUNK
+        padding = -columns % chunk
         padded = tf.pad(without(scores, excluded), [[0, 0], [0, padding]], constant_values=-np.inf)
-        chunks = tf.reshape(padded, (rows, -1, CHUNK))
+        chunks = tf.reshape(padded, (rows, -1, chunk))
         chosen = tf.sort(tf.math.top_k(tf.reduce_max(chunks, axis=2), n).indices, axis=1)
-        values, within = tf.math.top_k(tf.reshape(tf.gather(chunks, chosen, batch_dims=1), (rows, n * CHUNK)), n)
-        return values, tf.gather(chosen, within // CHUNK, batch_dims=1) * CHUNK + within % CHUNK
+        values, within = tf.math.top_k(tf.reshape(tf.gather(chunks, chosen, batch_dims=1), (rows, n * chunk)), n)
+        return values, tf.gather(chosen, within // chunk, batch_dims=1) * chunk + within % chunk
 
     short, long = (tf.function(each, input_signature=signature) for each in (ranked, ranked_by_chunks))
     return short, long

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.ratings import Ratings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,11 +33,11 @@ class SeenRatings:
     ratings: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, encoder: Encoder, ratings: Iterable[Ratings]) -> SeenRatings:
-        """Those of one table or several, of users and items that have a row."""
+    def of(cls, encoder: Encoder, ratings: Iterable[pd.DataFrame]) -> SeenRatings:
+        """Those of one table or several (user, item, rating), of users and items that have a row."""
         parts = [
             (encoder.users.lookup(frame["user"]), encoder.items.lookup(frame["item"]), frame["rating"].to_numpy("f4"))
-            for frame in (part.frame for part in ratings)
+            for frame in ratings
         ]
         users, items, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         known = (users > 0) & (items > 0)
@@ -77,6 +76,12 @@ class SeenRatings:
             np.concatenate([self.items, other.items]),
             np.concatenate([self.ratings, other.ratings]),
         )
+
+    def to_frame(self, encoder: Encoder) -> pd.DataFrame:
+        """The columns user, item and rating, with the ids of an encoder."""
+        users = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        ids = {"user": encoder.users.ids.iloc[users - 1], "item": encoder.items.ids.iloc[self.items - 1]}
+        return pd.DataFrame({side: values.array for side, values in ids.items()} | {"rating": self.ratings})
 
     def to_parquet(self) -> bytes:
         """As a Parquet file: user and item, rows of the encoder, and rating."""

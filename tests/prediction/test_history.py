@@ -92,7 +92,7 @@ def test_a_history_is_checked_as_ratings_are(svdpp, history, message):
 
 
 def test_a_history_is_a_table(svdpp):
-    with pytest.raises(DataError, match="a history is a DataFrame or Ratings, not a list"):
+    with pytest.raises(DataError, match="given as a DataFrame or as Ratings, not as list"):
         svdpp.with_history([(7, 100)])
 
 

@@ -14,29 +14,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
-from recsys_nn.errors import ArtifactError, ConfigError, did_you_mean
+from recsys_nn.errors import ArtifactError
+from recsys_nn.prediction.exporting.places import Format, check_export
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor
 
-Format = Literal["savedmodel", "onnx", "litert"]
-
 
 def export(predictor: Predictor, path: str | Path, format: Format, *, overwrite: bool = False) -> Path:
     """Writes a predictor in one of the formats, whole or not at all; see :meth:`Predictor.export`."""
-    if format not in get_args(Format):
-        raise ConfigError(f"unknown format {format!r}{did_you_mean(format, get_args(Format))}")
+    target = Path(path).expanduser().resolve()
+    check_export(target, format, overwrite=overwrite)
     from recsys_nn.prediction.exporting import litert, onnx, savedmodel
     from recsys_nn.prediction.exporting.rating_graph import rating_graph
 
-    writer: Any = {"savedmodel": savedmodel, "onnx": onnx, "litert": litert}[format]
-    target = Path(path).expanduser().resolve()
-    writer.check(target, overwrite=overwrite)
-    description = json.dumps(described(predictor), indent=2) + "\n"
+    write = {"savedmodel": savedmodel.write, "onnx": onnx.write, "litert": litert.write}[format]
+    document = json.dumps(described(predictor), indent=2) + "\n"
     try:
-        writer.write(rating_graph(predictor), description, target)
+        write(rating_graph(predictor), document, target)
     except ArtifactError:
         raise
     except OSError as error:

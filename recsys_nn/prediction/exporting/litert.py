@@ -19,16 +19,10 @@ import tensorflow as tf
 
 from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.vocabulary import Vocabulary
-from recsys_nn.data.writers import check_file_place
 from recsys_nn.errors import ArtifactError
 from recsys_nn.prediction.exporting.lookups import HashedRows, SearchedRows
 from recsys_nn.prediction.exporting.rating_graph import RatingGraph
 from recsys_nn.prediction.exporting.savedmodel import save
-
-
-def check(path: Path, *, overwrite: bool) -> None:
-    """A DataError where the place is taken."""
-    check_file_place(path, overwrite=overwrite)
 
 
 def write(graph: RatingGraph, document: str, path: Path) -> None:

@@ -9,7 +9,6 @@ Ids are looked up by the operator LabelEncoder. The document is the entry ``recs
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,7 @@ import tensorflow as tf
 from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.features import SIDES, Side
 from recsys_nn.data.vocabulary import Vocabulary
-from recsys_nn.data.writers import check_file_place
-from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.errors import ArtifactError
 from recsys_nn.prediction.exporting.rating_graph import ROWS, RatingGraph
 
 if TYPE_CHECKING:
@@ -27,13 +25,6 @@ if TYPE_CHECKING:
 
 OPSET, ML_OPSET = 18, 3
 """Of the operators of networks, and of those of other models, of which LabelEncoder is one."""
-
-
-def check(path: Path, *, overwrite: bool) -> None:
-    """A DataError where the place is taken, a ConfigError where the converter is not installed."""
-    check_file_place(path, overwrite=overwrite)
-    if find_spec("tf2onnx") is None:
-        raise ConfigError("format: onnx needs tf2onnx, which is not installed: pip install 'recsys-nn[onnx]'")
 
 
 def write(graph: RatingGraph, document: str, path: Path) -> None:

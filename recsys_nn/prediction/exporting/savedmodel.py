@@ -17,27 +17,17 @@ import tensorflow as tf
 from recsys_nn.data.atomic import atomic_folder
 from recsys_nn.data.features import SIDES
 from recsys_nn.data.vocabulary import Vocabulary
-from recsys_nn.errors import ArtifactError
 from recsys_nn.prediction.exporting.lookups import HashedRows
+from recsys_nn.prediction.exporting.places import SAVEDMODEL_DOCUMENT
 from recsys_nn.prediction.exporting.rating_graph import RatingGraph
-
-DOCUMENT = Path("assets.extra", "recsys_nn.json")
-
-
-def check(path: Path, *, overwrite: bool) -> None:
-    """An ArtifactError where the place is taken: with ``overwrite``, by something else than an exported model."""
-    if path.exists() and not (path / DOCUMENT).is_file():
-        raise ArtifactError(f"{path} exists and is not an exported model; choose another output")
-    if path.exists() and not overwrite:
-        raise ArtifactError(f"{path} already holds a model; choose another output, or overwrite it (--overwrite)")
 
 
 def write(graph: RatingGraph, document: str, path: Path) -> None:
     """Writes the folder."""
     with atomic_folder(path, replace=True) as draft:
         save(graph, draft, lookup=HashedRows)
-        (draft / DOCUMENT).parent.mkdir()
-        (draft / DOCUMENT).write_text(document, encoding="utf-8")
+        (draft / SAVEDMODEL_DOCUMENT).parent.mkdir()
+        (draft / SAVEDMODEL_DOCUMENT).write_text(document, encoding="utf-8")
 
 
 def save(graph: RatingGraph, folder: Path, *, lookup: Callable[[Vocabulary], Any]) -> None:
