@@ -17,6 +17,7 @@ from recsys_nn import __version__
 from recsys_nn.cli.blending import blend
 from recsys_nn.cli.comparing import compare
 from recsys_nn.cli.diagnosing import doctor
+from recsys_nn.cli.exporting import export
 from recsys_nn.cli.options import (
     ConfigFile,
     Overrides,
@@ -55,6 +56,7 @@ app.command()(suggest)
 app.command()(doctor)
 app.command()(report)
 app.command()(recommend)
+app.command()(export)
 
 
 def _print_version(asked: bool) -> None:

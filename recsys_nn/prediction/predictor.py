@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import keras
 
     from recsys_nn.data.readers import TableFormat
+    from recsys_nn.prediction.exporting.places import Format
     from recsys_nn.prediction.scoring_files import OnError, PredictedFile, Progress
     from recsys_nn.prediction.traced_network import TracedNetwork
     from recsys_nn.training.config import TrainConfig
@@ -387,6 +388,25 @@ class Predictor:
         from recsys_nn.prediction.traced_network import TracedNetwork
 
         return TracedNetwork(self.model, self.encoder)
+
+    def export(self, path: str | Path, format: Format, *, overwrite: bool = False) -> Path:
+        """Writes what other runtimes predict ratings with, from raw ids (see ``prediction/exporting/export.py``).
+
+        Ratings have no features there and no time, as in :meth:`predict` for pairs without them.
+
+        Args:
+            path: of the folder (savedmodel) or of the file.
+            format: ``"savedmodel"`` for TensorFlow, ``"onnx"`` for onnxruntime, ``"litert"`` for LiteRT.
+            overwrite: whether an exported model that already stands there is replaced.
+
+        Raises:
+            ConfigError: for another format, and where its converter is not installed.
+            ArtifactError: where the format cannot hold the model, or the folder exists.
+            DataError: where the file exists.
+        """
+        from recsys_nn.prediction.exporting.export import export
+
+        return export(self, path, format, overwrite=overwrite)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the run folder that :meth:`load` reads (see ``prediction/run_folder.py``).
