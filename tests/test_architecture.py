@@ -70,7 +70,10 @@ MAY_IMPORT = {
         *("advice", "selection", "tracking", "finished_run", "opening"),
         *("data", "training", "prediction", "evaluation", "errors"),
     ],
+    "serving": ["validation", "data", "prediction", "errors"],
     "cli": [
+        "serving",
+        "validation",
         "report",
         "advice",
         "run_data",

@@ -32,6 +32,7 @@ from recsys_nn.cli.predicting import predict
 from recsys_nn.cli.recommending import recommend
 from recsys_nn.cli.reporting import report, report_of
 from recsys_nn.cli.selecting import cross_validate, tune
+from recsys_nn.cli.serving import serve
 from recsys_nn.cli.suggesting import suggest
 from recsys_nn.errors import RecsysError, TrainingError
 
@@ -55,6 +56,7 @@ app.command()(tune)
 app.command()(suggest)
 app.command()(doctor)
 app.command()(report)
+app.command()(serve)
 app.command()(recommend)
 app.command()(export)
 

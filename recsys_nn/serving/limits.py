@@ -1,0 +1,25 @@
+"""How much one request, and all of them together, may take."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from recsys_nn.validation import Section
+
+
+class Limits(Section):
+    """What the service refuses to exceed.
+
+    Args:
+        body: bytes of a request's body; beyond them 413.
+        pairs: of users and items in a request to predict, and users times n in one for lists; beyond them 422.
+        seconds: for a body to arrive (else 408), and for an answer to be worked out (else 504).
+        waiting: requests that are worked on or wait for it; beyond them 503.
+        connections: open at once; beyond them 503.
+    """
+
+    body: int = Field(default=8 * 2**20, ge=1)
+    pairs: int = Field(default=100_000, ge=1)
+    seconds: float = Field(default=10.0, gt=0)
+    waiting: int = Field(default=64, ge=1)
+    connections: int = Field(default=512, ge=1)

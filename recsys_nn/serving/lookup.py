@@ -1,0 +1,71 @@
+"""The rows of raw ids without a table: a request often has a single pair, on which pandas would take a millisecond."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count, repeat
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.errors import DataError
+
+
+class Lookup:
+    """``Vocabulary.lookup`` for lists of Python integers or strings, here as a dict.
+
+    Ids that it has are of the right type; only those that it has not are shown to the vocabulary, which tells unknown
+    ids from what is none.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._rows = dict(zip(vocabulary.ids.tolist(), count(1)))
+
+    def rows(self, ids: Sequence[int | str]) -> npt.NDArray[np.int32]:
+        """The row of each id, int32 (n,), 0 where it is unknown.
+
+        Raises:
+            DataError: for ids of another type than in training.
+        """
+        rows = np.fromiter(map(self._rows.get, ids, repeat(0)), dtype=np.int32, count=len(ids))
+        if not rows.all():
+            places = np.flatnonzero(rows == 0)
+            self._vocabulary.lookup(
+                [ids[place] for place in places.tolist()], where=lambda row: f"{self._vocabulary.name}s[{places[row]}]"
+            )
+        return rows
+
+
+class PairLookup:
+    """``Encoder.encode_pairs`` for lists: by :class:`Lookup` where the model reads nothing but the two ids."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        plain = type(encoder) is Encoder and not encoder.context_columns
+        self._sides = {side: Lookup(ids) for side, ids in encoder.vocabularies.items()} if plain else {}
+
+    def inputs(
+        self, users: Sequence[Any], items: Sequence[Any], context: dict[str, list[Any]] | None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The model's inputs for n pairs.
+
+        Raises:
+            DataError: for ids of another type than in training, columns that do not fit, or that the model does not
+                read.
+        """
+        known = self._encoder.context_columns
+        for name, values in (context or {}).items():
+            if name not in known:
+                raise DataError(f"the model reads no {name!r} beside the ids, but {', '.join(known) or 'nothing'}")
+            if len(values) != len(users):
+                raise DataError(f"{len(values)} values of {name!r} do not fit {len(users)} pairs")
+        if len(users) != len(items):
+            raise DataError(f"{len(users)} users and {len(items)} items do not make pairs")
+        if self._sides:
+            return {"user": self._sides["user"].rows(users), "item": self._sides["item"].rows(items)}
+        return self._encoder.encode_pairs(users, items, context=pd.DataFrame(context, index=range(len(users))))
