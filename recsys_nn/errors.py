@@ -6,9 +6,13 @@ them into one line and exit code 2; anything else that escapes is a defect of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class RecsysError(Exception):
@@ -17,6 +21,32 @@ class RecsysError(Exception):
 
 class DataError(RecsysError, ValueError):
     """A table, an id, a rating or a split that cannot be used as it is."""
+
+
+class RowError(DataError):
+    """Rows of a table that cannot be used as they are, where its others can; the message names the first.
+
+    Attributes:
+        rows: the positions in the table of all that have this fault, ascending, (k,).
+        reason: what is wrong with the row at one of these positions.
+    """
+
+    def __init__(self, message: str, rows: npt.NDArray[np.int64], reason: Callable[[int], str]) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.reason = reason
+
+    def among(self, positions: npt.NDArray[np.int64]) -> RowError:
+        """The same of a larger table, of which the rows at these ascending positions were the table."""
+
+        def reason(row: int) -> str:
+            return self.reason(int(positions.searchsorted(row)))
+
+        return RowError(str(self), positions[self.rows], reason)
+
+    def __reduce__(self) -> tuple[type[DataError], tuple[Any, ...]]:
+        """From another process its message comes alone."""
+        return DataError, self.args
 
 
 class ConfigError(RecsysError, ValueError):

@@ -17,6 +17,7 @@ from recsys_nn import __version__
 from recsys_nn.cli.blending import blend
 from recsys_nn.cli.comparing import compare
 from recsys_nn.cli.diagnosing import doctor
+from recsys_nn.cli.exporting import export
 from recsys_nn.cli.options import (
     ConfigFile,
     Overrides,
@@ -27,6 +28,7 @@ from recsys_nn.cli.options import (
     read_test_ratings,
     with_layout,
 )
+from recsys_nn.cli.predicting import predict
 from recsys_nn.cli.recommending import recommend
 from recsys_nn.cli.reporting import report, report_of
 from recsys_nn.cli.selecting import cross_validate, tune
@@ -46,6 +48,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at configs.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.command()(predict)
 app.command()(compare)
 app.command()(blend)
 app.command()(cross_validate)
@@ -55,6 +58,7 @@ app.command()(doctor)
 app.command()(report)
 app.command()(serve)
 app.command()(recommend)
+app.command()(export)
 
 
 def _print_version(asked: bool) -> None:
@@ -118,45 +122,6 @@ def evaluate(
 
     finished = FinishedRun.load(run)
     _print_evaluation(judge(finished.predictor, read_test_ratings(ratings, finished, layout)))
-
-
-@app.command()
-@with_layout("user", "item", "timestamp")
-def predict(
-    run: RunFolder,
-    pairs: Annotated[Path, typer.Argument(help="A CSV or Parquet file with user and item columns.", metavar="PAIRS")],
-    output: Annotated[Path, typer.Option(help="The CSV or Parquet file to write.", metavar="FILE")],
-    *,
-    layout: TableFormat,
-    interval: Annotated[
-        float | None, typer.Option(help="Add the ends of intervals for this share of the ratings.", metavar="0.9")
-    ] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Predict the ratings of a file of user-item pairs."""
-    from recsys_nn.data.readers import read_pairs
-    from recsys_nn.data.writers import check_output, write_table
-    from recsys_nn.prediction.predictor import Predictor
-    from recsys_nn.prediction.sources import SOURCES
-
-    check_output(output, overwrite=overwrite)
-    predictor = Predictor.load(run)
-    encoder = predictor.encoder
-    asked, where = read_pairs(pairs, layout, encoder.id_types, context=encoder.context_columns)
-    predictions = predictor.predict(asked, interval=interval, where=where)
-    write_table(predictions, output)
-    if missing := [name for name in encoder.context_columns if name not in asked]:
-        out.print(
-            f"The pairs have no {', '.join(missing)}, which the model reads: they are predicted without.",
-            highlight=False,
-        )
-    counts = predictions["source"].value_counts()
-    sources = ", ".join(f"{counts[name]:,} from {name}" for name in reversed(SOURCES) if counts[name])
-    out.print(
-        f"{len(predictions):,} predictions written to {output} ({sources or 'no pairs'})",
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 @app.command()

@@ -19,7 +19,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from recsys_nn.data.feature_values import as_numbers, as_texts, as_times
-from recsys_nn.data.ids import Where
+from recsys_nn.data.ids import Where, refuse
 from recsys_nn.errors import DataError
 
 Period = Literal["day", "week", "month", "year"]
@@ -109,13 +109,14 @@ class Numeric(_Column):
         given = ~np.isnan(numbers)
         with np.errstate(over="ignore"):
             weights = np.where(given, (numbers - self.mean) / self.std, 0.0).astype(np.float32)
-        infinite = np.isinf(weights)
-        if infinite.any():
-            row = int(infinite.argmax())
-            raise DataError(
-                f"{where(row)}: the feature {self.name!r} is {numbers[row]:g}, which standardised "
+        refuse(
+            np.isinf(weights),
+            where,
+            lambda row: (
+                f"the feature {self.name!r} is {numbers[row]:g}, which standardised "
                 f"(mean {self.mean:g}, standard deviation {self.std:g}) is beyond 32-bit numbers"
-            )
+            ),
+        )
         return given.astype(np.int32)[:, None], weights[:, None]
 
 

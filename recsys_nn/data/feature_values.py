@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from numbers import Number
 from typing import Any
 
@@ -11,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys_nn.data.ids import Where, plain_repr
+from recsys_nn.data.ids import Where, plain_repr, refuse
 from recsys_nn.data.timestamps import DTYPE, as_timestamps
-from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.errors import DataError, RowError, did_you_mean
 
 _INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
@@ -64,20 +65,43 @@ def plain_column_or_missing(frame: pd.DataFrame, name: str, where: Where) -> pd.
     return plain_values(frame.get(name, pd.Series(np.nan, index=frame.index)), name, where)
 
 
-def values_of_texts(texts: pd.Series) -> pd.Series:
-    """A column of a text file: numbers where each text is written as one (7, -0.5, 1e3), else the texts themselves.
+class Written(IntEnum):
+    """As what the texts of a column of a text file are written; of its parts, as the greatest of theirs."""
 
-    Empty texts are missing. 007 is no number, as the number 7 would not be written so.
+    NOTHING = 0
+    INTEGERS = 1
+    NUMBERS = 2
+    TEXTS = 3
+
+    @classmethod
+    def of(cls, texts: pd.Series) -> Written:
+        """Numbers are written as 7, -0.5 and 1e3, and not as 007; an empty text is nothing."""
+        array = pa.array(texts, type=pa.large_string())
+        filled = pc.filter(array, pc.not_equal(array, ""))
+        if not len(filled):
+            return cls.NOTHING
+        if not pc.all(pc.match_substring_regex(filled, _NUMBER)).as_py():
+            return cls.TEXTS
+        return cls.INTEGERS if pc.all(pc.match_substring_regex(filled, _INTEGER)).as_py() else cls.NUMBERS
+
+
+def values_of_texts(texts: pd.Series, written: Written | None = None) -> pd.Series:
+    """A column of a text file: numbers where each text is written as one, else the texts themselves.
+
+    Empty texts are missing.
+
+    Args:
+        texts: of the column, or of a part of it.
+        written: as what they are written in the whole column; found out from ``texts`` where it is not given.
     """
+    written = Written.of(texts) if written is None else written
+    if written in (Written.NOTHING, Written.TEXTS):
+        return texts
     array = pa.array(texts, type=pa.large_string())
-    filled = pc.filter(array, pc.not_equal(array, ""))
-    if len(filled) and pc.all(pc.match_substring_regex(filled, _NUMBER)).as_py():
-        whole = pc.all(pc.match_substring_regex(filled, _INTEGER)).as_py()
-        written = pc.not_equal(array, "")
-        numbers = pc.cast(pc.if_else(written, array, "0"), pa.int64() if whole else pa.float64())
-        numbers = pc.if_else(written, numbers, pa.scalar(None, numbers.type))
-        return numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return texts
+    filled = pc.not_equal(array, "")
+    numbers = pc.cast(pc.if_else(filled, array, "0"), pa.int64() if written is Written.INTEGERS else pa.float64())
+    numbers = pc.if_else(filled, numbers, pa.scalar(None, numbers.type))
+    return numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
 
 
 def as_texts(values: pd.Series, name: str) -> pd.Series:
@@ -97,9 +121,7 @@ def as_numbers(values: pd.Series, name: str, where: Where) -> npt.NDArray[np.flo
         raise DataError(f"the feature {name!r} holds times, which are of the kind date, not numeric")
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     bad = (np.isnan(numbers) & values.notna().to_numpy()) | np.isinf(numbers)
-    if bad.any():
-        row = int(bad.argmax())
-        raise DataError(f"{where(row)}: the feature {name!r} is {plain_repr(values.iloc[row])}, not a finite number")
+    refuse(bad, where, lambda row: f"the feature {name!r} is {plain_repr(values.iloc[row])}, not a finite number")
     return numbers
 
 
@@ -107,7 +129,9 @@ def as_times(values: pd.Series, name: str, where: Where) -> pd.Series:
     """Plain values as datetime64[us], NaT where missing: times, epoch seconds, or ISO dates (``as_timestamps``)."""
     given = np.flatnonzero(values.notna().to_numpy())
     times = pd.Series(np.full(len(values), np.datetime64("NaT"), dtype=DTYPE))
-    times.iloc[given] = as_timestamps(
-        values.iloc[given], lambda row: f"{where(int(given[row]))}, the feature {name!r}"
-    ).to_numpy()
+    try:
+        found = as_timestamps(values.iloc[given], lambda row: f"{where(int(given[row]))}, the feature {name!r}")
+    except RowError as error:
+        raise error.among(given) from None
+    times.iloc[given] = found.to_numpy()
     return times

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, RowError
 
 IdType = Literal["integer", "string"]
 Where = Callable[[int], str]
@@ -24,6 +25,20 @@ Where = Callable[[int], str]
 
 def row_number(row: int) -> str:
     return f"row {row}"
+
+
+def refuse(bad: npt.NDArray[np.bool_], where: Where, reason: Callable[[int], str]) -> None:
+    """A RowError where rows are bad, for the ``reason`` that holds of each of them.
+
+    Args:
+        bad: for each row whether it is, (n,).
+        where: names a row.
+        reason: what is wrong with a row.
+    """
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        first = int(rows[0])
+        raise RowError(f"{where(first)}: {reason(first)}", rows, reason)
 
 
 def canonical_ids(values: Any, name: str, where: Where = row_number) -> pd.Series:
@@ -45,9 +60,7 @@ def _canonical(series: pd.Series, name: str, where: Where) -> pd.Series:
         series = series.astype(series.cat.categories.dtype)
     if not len(series):
         return series.astype("str") if pd.api.types.is_object_dtype(series.dtype) else series
-    missing = series.isna().to_numpy()
-    if missing.any():
-        raise DataError(f"{where(int(missing.argmax()))}: the {name} id is missing")
+    refuse(series.isna().to_numpy(), where, lambda _: f"the {name} id is missing")
     kind = pd.api.types.infer_dtype(series, skipna=False)
     if kind == "integer":
         return _integers(series, name, where)
@@ -75,13 +88,13 @@ def parse_ids(texts: pd.Series, kind: IdType, name: str, where: Where = row_numb
     if kind == "string":
         return canonical_ids(texts, name, where)
     numbers = integers_of_texts(texts)
-    bad = numbers.isna().to_numpy()
-    if bad.any():
-        row = int(bad.argmax())
-        raise DataError(
-            f"{where(row)}: the {name} id {texts.iloc[row]!r} is not written as a plain 64-bit integer, "
-            f"which the {name} ids are here"
-        )
+    refuse(
+        numbers.isna().to_numpy(),
+        where,
+        lambda row: (
+            f"the {name} id {texts.iloc[row]!r} is not written as a plain 64-bit integer, which the {name} ids are here"
+        ),
+    )
     return numbers.astype("int64")
 
 
@@ -115,25 +128,27 @@ def _integers(series: pd.Series, name: str, where: Where) -> pd.Series:
         if values.dtype == np.int64:
             return values
         outside = (values > np.uint64(2**63 - 1)).to_numpy()
-        if not outside.any():
-            return values.astype("int64")
-    row = int(outside.argmax())
-    raise DataError(
-        f"{where(row)}: the {name} id {series.iloc[row]} does not fit into a signed 64-bit integer; "
-        f"give the {name} ids as strings"
+    refuse(
+        outside,
+        where,
+        lambda row: (
+            f"the {name} id {series.iloc[row]} does not fit into a signed 64-bit integer; "
+            f"give the {name} ids as strings"
+        ),
     )
+    return series.astype("int64")
 
 
 def _strings(series: pd.Series, name: str, where: Where) -> pd.Series:
     array = pa.array(series, type=pa.large_string())
     trimmed = pc.utf8_trim_whitespace(array)
     bad = pc.or_(pc.not_equal(trimmed, array), pc.equal(array, "")).to_numpy(zero_copy_only=False)
-    if bad.any():
-        row = int(bad.argmax())
-        what = (
-            "is empty"
-            if series.iloc[row] == ""
-            else "begins or ends with white space (if fields are separated by ', ', say separator=', ')"
-        )
-        raise DataError(f"{where(row)}: the {name} id {series.iloc[row]!r} {what}")
+
+    def reason(row: int) -> str:
+        if series.iloc[row] == "":
+            return f"the {name} id '' is empty"
+        hint = "if fields are separated by ', ', say separator=', '"
+        return f"the {name} id {series.iloc[row]!r} begins or ends with white space ({hint})"
+
+    refuse(bad, where, reason)
     return series.astype("str")

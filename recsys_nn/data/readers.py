@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recsys_nn.data.columns import chosen_columns
-from recsys_nn.data.feature_values import values_of_texts
+from recsys_nn.data.feature_values import Written, values_of_texts
 from recsys_nn.data.ids import IdType, Where, parse_ids, row_number
+from recsys_nn.data.parquet import PARQUET_SUFFIXES, place_in, reading_parquet
 from recsys_nn.data.ratings import COLUMNS, Ratings
 from recsys_nn.data.text import read_text
 from recsys_nn.errors import DataError, did_you_mean
-
-PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
 class TableFormat(BaseModel):
@@ -47,35 +45,74 @@ class TableFormat(BaseModel):
     id_type: IdType = "string"
     features: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, layout: TableFormat | Mapping[str, Any] | None) -> TableFormat:
+        """The layout that a mapping describes; without one, all is recognised.
+
+        Raises:
+            DataError: where it describes none.
+        """
+        try:
+            return cls.model_validate(layout or {})
+        except ValidationError as error:
+            problem = error.errors()[0]
+            name = ".".join(map(str, problem["loc"]))
+            if problem["type"] == "extra_forbidden":
+                raise DataError(f"layout.{name} is unknown{did_you_mean(name, cls.model_fields)}") from None
+            raise DataError(f"layout.{name}={problem['input']!r}: {problem['msg']}") from None
+
     def columns(self) -> dict[str, str | int | None]:
         return {"user": self.user, "item": self.item, "rating": self.rating, "timestamp": self.timestamp}
 
 
 RECOGNISED = TableFormat()
+_NULLABLE = {pa.uint64(): pd.UInt64Dtype()}
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was found: columns by their own names, and the place of each row for messages."""
+    """A table as it was found, or a part of one: columns by their own names, and the place of each row for messages."""
 
-    frame: pd.DataFrame
+    data: pd.DataFrame | pa.Table
     name: str
     where: Where
     text: bool
     header: bool = True
 
+    @property
+    def names(self) -> list[str]:
+        """Of the columns."""
+        return self.data.column_names if isinstance(self.data, pa.Table) else [str(name) for name in self.data.columns]
+
+    def column(self, position: int) -> pd.Series:
+        """The values of a column; integers stay such where some are missing."""
+        if isinstance(self.data, pd.DataFrame):
+            return self.data.iloc[:, position]
+        column = self.data.column(position)
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if column.null_count and pa.types.is_integer(column.type):
+            return column.to_pandas(types_mapper=lambda kind: _NULLABLE.get(kind, pd.Int64Dtype()))
+        return column.to_pandas()
+
+    def chosen(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> dict[str, int]:
+        """The positions of the columns for the roles user, item, rating and timestamp."""
+        return chosen_columns(self.names, columns, required=required, table=self.name, header=self.header)
+
     def renamed(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> pd.DataFrame:
         """The columns for the roles user, item, rating and timestamp, under these names."""
-        names = [str(name) for name in self.frame.columns]
-        chosen = chosen_columns(names, columns, required=required, table=self.name, header=self.header)
-        return pd.DataFrame({role: self.frame.iloc[:, position] for role, position in chosen.items()})
+        return pd.DataFrame({role: self.column(position) for role, position in self.chosen(columns, required).items()})
 
     def found(self, names: Collection[str]) -> tuple[str, ...]:
         """Those of these names that further columns of the table have."""
-        return tuple(name for name in names if name in self.frame.columns and name not in COLUMNS)
+        return tuple(name for name in names if name in self.names and name not in COLUMNS)
 
-    def features(self, names: Collection[str]) -> dict[str, pd.Series]:
+    def features(self, names: Collection[str], written: Mapping[str, Written] | None = None) -> dict[str, pd.Series]:
         """The columns of these names as features; those of a text file become numbers where they are such.
+
+        Args:
+            names: of the columns.
+            written: how the texts of the columns are written in the whole file of which this is a part.
 
         Raises:
             DataError: for a name that the table does not have, or that is one of the ratings' own.
@@ -83,11 +120,13 @@ class Table:
         for name in names:
             if name in COLUMNS:
                 raise DataError(f"{self.name}: {name!r} is no further column: it is one of the ratings' own")
-            if name not in self.frame.columns:
-                near = did_you_mean(name, map(str, self.frame.columns))
+            if name not in self.names:
+                near = did_you_mean(name, self.names)
                 raise DataError(f"{self.name}: there is no column {name!r} to keep as a feature{near}")
-        columns = {name: self.frame[name] for name in names}
-        return {name: values_of_texts(texts) for name, texts in columns.items()} if self.text else columns
+        columns = {name: self.column(self.names.index(name)) for name in names}
+        if not self.text:
+            return columns
+        return {name: values_of_texts(texts, (written or {}).get(name)) for name, texts in columns.items()}
 
 
 def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
@@ -95,10 +134,10 @@ def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
     file = Path(path).expanduser()
     if file.suffix.lower() in PARQUET_SUFFIXES:
         with reading_parquet(file):
-            frame = pq.read_table(file).to_pandas()
-        return Table(frame, str(file), lambda row: f"{file}, row {row}", text=False)
+            table = pq.read_table(file)
+        return Table(table, str(file), place_in(file), text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
-    return Table(text.table.to_pandas(), str(file), text.where, text=True, header=text.header)
+    return Table(text.table, str(file), text.where, text=True, header=text.header)
 
 
 def read_ratings(
@@ -133,7 +172,7 @@ def ratings_of_table(
     if not len(frame):
         raise DataError(f"{table.name} holds no ratings")
     if table.text:
-        _parse_ids(frame, table, id_types or dict.fromkeys(("user", "item"), layout.id_type))
+        parse_table_ids(frame, table, id_types or dict.fromkeys(("user", "item"), layout.id_type))
         frame["rating"] = _numbers(frame["rating"], table.where)
     frame = frame.assign(**table.features(layout.features))
     return Ratings(frame, where=table.where, rating_features=layout.features, **options)
@@ -148,56 +187,22 @@ def read_features(path: str | Path, side: str, id_type: IdType) -> pd.DataFrame:
         id_type: how ids are read from a text file.
     """
     table = read_table(path)
-    position = chosen_columns(
-        [str(name) for name in table.frame.columns], {side: None}, required=(side,), table=table.name
-    )
-    ids = table.frame.iloc[:, position[side]]
-    others = [str(name) for name in table.frame.columns.delete(position[side])]
+    position = chosen_columns(table.names, {side: None}, required=(side,), table=table.name)[side]
+    ids = table.column(position)
+    others = [*table.names[:position], *table.names[position + 1 :]]
     return pd.DataFrame(
         {side: parse_ids(ids, id_type, side, table.where) if table.text else ids, **table.features(others)}
     )
-
-
-def read_pairs(
-    path: str | Path, layout: TableFormat, id_types: Mapping[str, IdType], *, context: Collection[str] = ()
-) -> tuple[pd.DataFrame, Where]:
-    """The columns user and item of a file of pairs to predict, and the places of its rows.
-
-    Args:
-        path: of a text or Parquet file.
-        layout: how it is laid out.
-        id_types: how the ids of each side are read from text.
-        context: columns to read as well, where the file has them: the timestamp and features of ratings.
-    """
-    table = read_table(path, layout)
-    by_position = any(isinstance(column, int) for column in (layout.user, layout.item))
-    if table.text and layout.header is None and by_position:
-        raise DataError(f"{path}: columns are given by position, so say whether the first line is a header")
-    roles = {role: column for role, column in layout.columns().items() if role in ("user", "item", *context)}
-    pairs = table.renamed(roles, required=("user", "item")).assign(**table.features(table.found(context)))
-    if table.text:
-        _parse_ids(pairs, table, id_types)
-    return pairs, table.where
 
 
 def table_of_frame(frame: pd.DataFrame) -> Table:
     return Table(frame.reset_index(drop=True), "the table", row_number, text=False)
 
 
-def _parse_ids(frame: pd.DataFrame, table: Table, id_types: Mapping[str, IdType]) -> None:
+def parse_table_ids(frame: pd.DataFrame, table: Table, id_types: Mapping[str, IdType]) -> None:
+    """The ids of a text file in this frame of its columns are read as these types."""
     for side in ("user", "item"):
         frame[side] = parse_ids(frame[side], id_types[side], side, table.where)
-
-
-@contextmanager
-def reading_parquet(file: Path) -> Iterator[None]:
-    """What pyarrow finds wrong with a file becomes a DataError that names it."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise DataError(f"{file} does not exist") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{file} cannot be read as Parquet: {error}") from None
 
 
 def _numbers(texts: pd.Series, where: Where) -> pd.Series:

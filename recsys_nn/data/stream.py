@@ -15,12 +15,11 @@ import pyarrow.parquet as pq
 from recsys_nn.data.columns import chosen_columns
 from recsys_nn.data.ids import Where
 from recsys_nn.data.moments import Moments
+from recsys_nn.data.parquet import PARQUET_SUFFIXES, parquet_files, parquet_parts, reading_parquet
 from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
-from recsys_nn.data.readers import PARQUET_SUFFIXES, reading_parquet
 from recsys_nn.errors import DataError
 
 CHUNK_ROWS = 2**20
-_BUFFER_BYTES = 2**20
 
 
 class RatingsStream:
@@ -83,14 +82,9 @@ class ParquetRatings:
         return cls(path, columns, id_types, n_rows)
 
     def frames(self, roles: tuple[str, ...]) -> Iterator[tuple[pd.DataFrame, Where]]:
-        """The columns of these roles part by part, with the places of their rows; a row group is never held whole."""
-        with reading_parquet(self.path), pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES) as file:
-            names = [self.columns[role] for role in roles]
-            first = 0
-            for batch in file.iter_batches(CHUNK_ROWS, columns=names):
-                frame = pd.DataFrame({role: batch.column(self.columns[role]).to_pandas() for role in roles})
-                yield frame, _place(self.path, first)
-                first += len(frame)
+        """The columns of these roles part by part, with the places of their rows."""
+        for part, where in parquet_parts(self.path, CHUNK_ROWS, [self.columns[role] for role in roles]):
+            yield pd.DataFrame({role: part.column(self.columns[role]).to_pandas() for role in roles}), where
 
 
 def stream_ratings(
@@ -146,11 +140,7 @@ def _parquet_files(source: Path) -> list[Path]:
                 "to Parquet, or read it whole with load_ratings"
             )
         return [source]
-    files = sorted(path for path in source.rglob("*") if path.suffix.lower() in PARQUET_SUFFIXES and path.is_file())
-    shown = [path for path in files if not any(part[0] in "._" for part in path.relative_to(source).parts)]
-    if not shown:
-        raise DataError(f"the folder {source} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
-    return shown
+    return parquet_files(source)
 
 
 def _id_type(column: pa.DataType) -> str:
@@ -158,7 +148,3 @@ def _id_type(column: pa.DataType) -> str:
     if pa.types.is_integer(values):
         return "integer"
     return "string" if pa.types.is_string(values) or pa.types.is_large_string(values) else str(values)
-
-
-def _place(path: Path, first: int) -> Where:
-    return lambda row: f"{path}, row {first + row}"

@@ -7,23 +7,52 @@ pyarrow splits the text, fast. What it would take in silence (an unclosed quote,
 equal column names, NUL bytes) is looked for here.
 """
 
-import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from recsys_nn.data.text_source import Source, open_source, shortened
+from recsys_nn.data.text_source import Block, read_blocks, shortened
 from recsys_nn.errors import DataError
 
-_BLOCK_BYTES = 1 << 24  # what pyarrow splits at a time; no row can be longer
 _RAGGED_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """A record of a text file that has too many or too few fields for a row."""
+
+    record: int  # of its block
+    line: int
+    problem: str
+    text: str
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """Consecutive rows of a text file; without those with too many or too few fields, where these are left out."""
+
+    table: pa.Table  # columns of type string without nulls, in the order of the file
+    header: bool  # whether the first row of the file holds the names
+    block: Block
+    records: npt.NDArray[np.int64]  # which of the block's records each row is
+    ragged: tuple[Ragged, ...]
+
+    def where(self, row: int) -> str:
+        """The place of a row (from 0) for an error message: the file and the line in which it begins."""
+        return f"{self.block.path}, line {self.block.line_of(self.records[row])}"
+
+    def text_of(self, row: int) -> str:
+        """A row (from 0) as it stands in the file."""
+        return self.block.text_of(self.records[row])
 
 
 @dataclass(frozen=True)
@@ -45,11 +74,12 @@ class TextTable:
         """
         if not 0 <= row < self.table.num_rows:
             raise IndexError(f"row {row} of a table with {self.table.num_rows} rows")
-        source = open_source(self.path, self.separator, self.encoding, self.quoting)
-        lines = source.lines_of([row + self.header])
-        if not lines:
-            raise DataError(f"{self.path}: the file has changed since it was read: row {row} is gone")
-        return lines[0]
+        record = row + self.header
+        for block in read_blocks(self.path, self.separator, self.encoding, self.quoting):
+            if record < block.n_records:
+                return block.line_of(record)
+            record -= block.n_records
+        raise DataError(f"{self.path}: the file has changed since it was read: row {row} is gone")
 
     def where(self, row: int) -> str:
         """The place of a row of the table (from 0) for an error message: the file and `line_of` it."""
@@ -81,38 +111,77 @@ def read_text(
         DataError: if the file cannot be read, is no text in this encoding, is empty or has no rows, or has rows
             of different lengths, a quoted field that does not end with its quote, or two equal column names.
     """
-    source = open_source(Path(path), separator, encoding, quoting)
-    rows = _split(source)
-    first_row = [column[0].as_py() for column in rows.columns]
-    if header is None:
-        header = not any(map(_is_number, first_row))
-    names = _column_names(source, first_row, header, column_names)
-    table = rows.slice(int(header)).rename_columns(names)
-    if table.num_rows == 0:
-        raise DataError(
-            f"{source.path}: there are no rows, only the header {shortened(source.separator.join(first_row))}"
-        )
-    return TextTable(source.path, table, source.separator, encoding, quoting, header)
+    parts = read_text_parts(
+        path, separator=separator, encoding=encoding, header=header, column_names=column_names, quoting=quoting
+    )
+    first = next(parts)
+    table = pa.concat_tables([first.table, *(part.table for part in parts)])
+    return TextTable(first.block.path, table, first.block.separator, encoding, quoting, first.header)
 
 
-def _split(source: Source) -> pa.Table:
-    """All records as a table of strings, the header as its first row; DataError if one is ragged."""
+def read_text_parts(
+    path: str | os.PathLike[str],
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
+    column_names: Sequence[str] | None = None,
+    quoting: bool = True,
+    ragged: Literal["refuse", "leave out"] = "refuse",
+) -> Iterator[TextPart]:
+    """The same file block by block (16 MiB), for files that are larger than memory; no row is longer than a block.
+
+    What is wrong with the file is found when its block is read.
+
+    Args:
+        path: as of :func:`read_text`, and so are the others.
+        separator: likewise.
+        encoding: likewise.
+        header: likewise.
+        column_names: likewise.
+        quoting: likewise.
+        ragged: whether a row with too many or too few fields is an error, or is left out, which its part tells.
+    """
+    names: Sequence[str] = ()
+    empty = True
+    for block in read_blocks(Path(path), separator, encoding, quoting):
+        beginning = not names
+        width = block.width() if beginning else len(names)
+        rows, bad = _split(block, width, most=None if ragged == "leave out" else _RAGGED_SHOWN)
+        if bad and ragged == "refuse":
+            raise _ragged_error(block, bad)
+        records = np.delete(np.arange(rows.num_rows + len(bad)), [row.number - 1 for row in bad])
+        if beginning:
+            first_row = [column[0].as_py() for column in rows.columns]
+            if header is None:
+                header = not any(map(_is_number, first_row))
+            names = _column_names(block, first_row, header, column_names)
+            rows, records = rows.slice(int(header)), records[int(header) :]
+        if len(records) or bad:
+            empty = False
+            yield TextPart(rows.rename_columns(names), bool(header), block, records, _described(block, bad))
+    if empty:
+        raise DataError(f"{path}: there are no rows, only the header {shortened(block.separator.join(first_row))}")
+
+
+def _split(block: Block, width: int, most: int | None) -> tuple[pa.Table, list[Any]]:
+    """The records as a table of strings, and those that are ragged; of these at most so many, if there is a number."""
     ragged: list[Any] = []
 
     def collect(row: Any) -> str:
         ragged.append(row)
-        return "skip" if len(ragged) < _RAGGED_SHOWN else "error"
+        return "error" if len(ragged) == most else "skip"
 
-    names = [str(index) for index in range(source.width())]
+    names = [str(index) for index in range(width)]
     try:
         table = csv.read_csv(
-            pa.PythonFile(_Pieces(source.data), mode="r"),
+            pa.BufferReader(block.data),
             # Without threads, since with them pyarrow does not number the ragged rows.
-            csv.ReadOptions(column_names=names, block_size=_BLOCK_BYTES, use_threads=False),
+            csv.ReadOptions(column_names=names, block_size=len(block.data) + 1, use_threads=False),
             csv.ParseOptions(
-                delimiter=source.delimiter.decode(),
-                quote_char='"' if source.quoted else False,
-                newlines_in_values=source.quoted,
+                delimiter=block.delimiter.decode(),
+                quote_char='"' if block.quoted else False,
+                newlines_in_values=block.quoted,
                 invalid_row_handler=collect,
             ),
             csv.ConvertOptions(
@@ -121,55 +190,47 @@ def _split(source: Source) -> pa.Table:
         )
     except pa.ArrowInvalid as error:
         if not ragged:  # else it was `collect` that ended the reading
-            limit = f"{_BLOCK_BYTES >> 20} MiB"
-            raise DataError(f"{source.path}: cannot be split into rows shorter than {limit}: {error}") from error
-    if ragged:
-        raise _ragged_error(source, ragged)
-    if source.quoted and source.delimiter != source.separator.encode():
-        stand_in = source.delimiter.decode()
-        columns = [pc.replace_substring(column, stand_in, source.separator) for column in table.columns]
+            raise DataError(f"{block.path}, line {block.line}: cannot be split into rows: {error}") from error
+        return pa.table({}), ragged
+    if block.quoted and block.delimiter != block.separator.encode():
+        stand_in = block.delimiter.decode()
+        columns = [pc.replace_substring(column, stand_in, block.separator) for column in table.columns]
         table = pa.table(columns, names)
-    return table
+    return table, ragged
 
 
-class _Pieces(io.BytesIO):
-    """Bytes in pieces that never end within a CRLF.
-
-    Of a CRLF between two pieces pyarrow drops the LF, also in a quoted field, where it belongs to the text.
-    """
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        piece = super().read(size)
-        if piece.endswith(b"\r") and super().read(1):
-            self.seek(-2, io.SEEK_CUR)
-            return piece[:-1]
-        return piece
-
-
-def _ragged_error(source: Source, ragged: Sequence[Any]) -> DataError:
+def _described(block: Block, ragged: Sequence[Any]) -> tuple[Ragged, ...]:
     """What is wrong with the records that pyarrow found too long or too short."""
-    lines = source.lines_of([row.number - 1 for row in ragged])
-    problems = [
-        f"line {line}: {_fields(row.actual_columns)} where {row.expected_columns} "
-        f"{'is' if row.expected_columns == 1 else 'are'} expected: {shortened(source.original(row.text))}"
-        for line, row in zip(lines, ragged, strict=True)
-    ]
+    return tuple(
+        Ragged(
+            row.number - 1,
+            block.line_of(row.number - 1),
+            f"{_fields(row.actual_columns)} where {row.expected_columns} "
+            f"{'is' if row.expected_columns == 1 else 'are'} expected",
+            block.original(row.text),
+        )
+        for row in ragged
+    )
+
+
+def _ragged_error(block: Block, ragged: Sequence[Any]) -> DataError:
+    problems = [f"line {row.line}: {row.problem}: {shortened(row.text)}" for row in _described(block, ragged)]
     if len(ragged) == _RAGGED_SHOWN:
         problems.append("the lines after that were not looked at")
-    return DataError(f"{source.path}, {'; '.join(problems)}")
+    return DataError(f"{block.path}, {'; '.join(problems)}")
 
 
-def _column_names(source: Source, first_row: Sequence[str], header: bool, given: Sequence[str] | None) -> Sequence[str]:
+def _column_names(block: Block, first_row: Sequence[str], header: bool, given: Sequence[str] | None) -> Sequence[str]:
     """The names of the columns, from the header, the caller or by number.
 
     DataError if the caller's are too many or too few or come on top of a header, or if two names are equal
     but for blanks around them. Else names are left as they are, a blank one too: pandas names its index so.
     """
-    where = f"{source.path}, line {source.lines_of([0])[0]}"
+    where = f"{block.path}, line {block.line}"
     if given is None:
         names = first_row if header else [str(index) for index in range(len(first_row))]
     elif header:
-        shown = shortened(source.separator.join(first_row))
+        shown = shortened(block.separator.join(first_row))
         raise DataError(
             f"{where}: {shown} is taken for the header, but column_names={list(given)!r} are given as well; "
             "say header=False if it is a row, or give no column_names"

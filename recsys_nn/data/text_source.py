@@ -1,41 +1,27 @@
-"""The bytes of a text file as UTF-8 text in which one byte separates fields.
+"""A text file in blocks of whole records, in which one byte separates fields.
 
-Encodings, byte order marks, gzip, separators and quotes are settled here, or the file is refused with its line;
-what is left for `text.py` is to split the text into rows.
+Separators and quotes are settled here, or the file is refused with its line; what is left for `text.py` is to split the
+blocks into rows. Of a file, one block is in memory at a time.
 """
 
-import codecs
-import gzip
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-import pyarrow as pa
+import numpy as np
+import numpy.typing as npt
 
+from recsys_nn.data import text_pieces
+from recsys_nn.data.text_pieces import n_line_ends, utf8_pieces
 from recsys_nn.errors import DataError
 
 _SEPARATORS = (",", "\t", ";", "|", "::")
 _SAMPLE_BYTES = 1 << 16  # of the beginning of a file: what the separator is detected from
 _TEXT_SHOWN = 60
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_BINARY_MAGIC = {
-    b"PAR1": "a Parquet file",
-    b"PK\x03\x04": "a zip archive or an Excel workbook (.xlsx)",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
-    b"ARROW1": "an Arrow (Feather) file",
-}
-# The mark of UTF-32-LE begins with that of UTF-16-LE and therefore stands before it.
-_WIDE_BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32-le",
-    codecs.BOM_UTF32_BE: "utf-32-be",
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
-}
 # Control bytes that a text hardly ever holds: one that this text does not hold can stand for "::".
 _STAND_INS = tuple(bytes([code]) for code in (*range(0x1F, 0x0D, -1), *range(1, 9)))
 
@@ -45,8 +31,8 @@ _QUOTED_FIELD_OF_ANY_SEPARATOR = re.compile(rb"(?<![^,\t;|:\r\n])" + _QUOTED_FIE
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file's text in UTF-8, without a byte order mark, in which a single byte separates fields.
+class Block:
+    """Records of a text file in UTF-8, without a byte order mark, in which a single byte separates fields.
 
     A record is a header or a row: what stands between line ends outside quotes, and is not blank.
     """
@@ -56,48 +42,72 @@ class Source:
     separator: str  # as it stands in the file
     delimiter: bytes  # the byte that stands for it in `data`
     quoted: bool  # whether there are quotes, and they matter
+    line: int  # of the file, in which it begins
+    done: float  # the share of the file that has been read with it
 
-    def lines_of(self, records: Sequence[int]) -> list[int]:
-        """The lines in which records (from 0, ascending) begin; those that do not exist are left out."""
-        wanted = set(records)
-        found = enumerate(islice(self._records(), max(wanted) + 1))
-        return [_line_at(self.data, match.start()) for record, match in found if record in wanted]
+    @property
+    def n_records(self) -> int:
+        return len(self._records)
+
+    def line_of(self, record: int) -> int:
+        """The line of the file in which a record (from 0) begins."""
+        return self.line + int(np.searchsorted(self._line_ends, self._records[record, 0]))
+
+    def text_of(self, record: int) -> str:
+        """A record (from 0) as it stands in the file."""
+        begin, end = self._records[record]
+        return self.original(self.data[begin:end].decode())
 
     def original(self, text: str) -> str:
         """A piece of the text with the separator that stands in the file."""
         return text.replace(self.delimiter.decode(), self.separator)
 
-    def check_quotes(self) -> None:
-        """DataError if a field that begins with a quote does not end with it, as csv.reader(strict=True)."""
-        field = self._field()
-        fields = rb"(?:%b[%b\r\n])*+(?:%b\Z)?+" % (field, re.escape(self.delimiter), field)
+    def width(self) -> int:
+        """The number of fields of the first record, which all others must have."""
+        field_ends = rb"%b(%b|\Z)" % (self._field, re.escape(self.delimiter))
+        return 1 + re.findall(field_ends, next(self._found_records()).group()).count(self.delimiter)
+
+    def cut(self) -> tuple["Block", "Block"]:
+        """The records of which the ends have been read, and what follows them."""
+        if self.quoted:
+            record = rb"(?:%b%b)*+%b[\r\n]" % (self._field, re.escape(self.delimiter), self._field)
+            end = re.compile(rb"(?:%b)*+" % record).match(self.data).end()  # type: ignore[union-attr]
+        else:
+            end = max(self.data.rfind(b"\n"), self.data.rfind(b"\r")) + 1
+        whole, rest = self.data[:end], self.data[end:]
+        return replace(self, data=whole), replace(self, data=rest, line=self.line + n_line_ends(whole))
+
+    def check_record(self, *, ended: bool) -> None:
+        """DataError if this is no beginning of a record, or where the text has ``ended`` no record.
+
+        A field that begins with a quote ends with it, as for csv.reader(strict=True).
+        """
+        fields = rb"(?:%b[%b\r\n])*+(?:%b\Z)?+" % (self._field, re.escape(self.delimiter), self._field)
         match = re.match(fields, self.data)
         bad = match.end() if match else 0
-        if bad == len(self.data):
-            return
         closed = re.compile(_QUOTED_FIELD).match(self.data, bad)
-        if closed is None:
-            problem = "the quote that opens here is never closed"
-        else:
-            line = _line_at(self.data, closed.end())
+        too_long = not ended and len(self.data) > text_pieces.BLOCK_BYTES
+        if bad == len(self.data):
+            if too_long:
+                raise DataError(f"{self.path}, line {self.line}: the row that begins here is longer than {_limit()}")
+            return
+        if closed is not None:
+            if not ended and self.separator.encode().startswith(self.data[closed.end() :]):  # of "::", half
+                return
+            line = self._line_at(closed.end())
             problem = f"the quote that opens here is closed in line {line}, but more text follows in the field"
+        elif ended or too_long:
+            problem = "the quote that opens here is never closed" + ("" if ended else f" in the next {_limit()}")
+        else:
+            return
         # Cutting bytes may leave half a character at the end, which is of no use in a message.
         field_text = self.data[bad : bad + 4 * _TEXT_SHOWN].decode(errors="ignore")
         raise DataError(
-            f"{self.path}, line {_line_at(self.data, bad)}: {problem}: {shortened(self.original(field_text))}; "
+            f"{self.path}, line {self._line_at(bad)}: {problem}: {shortened(self.original(field_text))}; "
             'write a quote within a quoted field as "", or read with quoting=False'
         )
 
-    def width(self) -> int:
-        """The number of fields of the first record, which all others must have."""
-        field_ends = rb"%b(%b|\Z)" % (self._field(), re.escape(self.delimiter))
-        return 1 + re.findall(field_ends, next(self._records()).group()).count(self.delimiter)
-
-    def _records(self) -> Iterator[re.Match[bytes]]:
-        """The records, if the quotes are right."""
-        field = self._field()
-        return re.finditer(rb"(?=[^\r\n])(?:%b%b)*+%b" % (field, re.escape(self.delimiter), field), self.data)
-
+    @property
     def _field(self) -> bytes:
         """A regular expression of one field, if a separator, a line end or the end of the text follows."""
         delimiter = re.escape(self.delimiter)
@@ -105,72 +115,54 @@ class Source:
             return rb"[^%b\r\n]*+" % delimiter
         return rb'(?:%b|[^"%b\r\n][^%b\r\n]*+|)' % (_QUOTED_FIELD, delimiter, delimiter)
 
+    def _found_records(self) -> Iterator[re.Match[bytes]]:
+        """The records, if the quotes are right."""
+        record = rb"(?=[^\r\n])(?:%b%b)*+%b" % (self._field, re.escape(self.delimiter), self._field)
+        return re.finditer(record, self.data)
 
-def open_source(path: Path, separator: str | None, encoding: str | None, quoting: bool) -> Source:
-    """The text of a file, checked for all that can be wrong with it but the number of fields."""
-    data = _as_utf8(path, _read_bytes(path), encoding)
-    if not re.search(rb"[^\r\n]", data):
+    @cached_property
+    def _records(self) -> npt.NDArray[np.int64]:
+        """Where each record begins and ends, (n, 2)."""
+        return np.array([record.span() for record in self._found_records()], dtype=np.int64).reshape(-1, 2)
+
+    @cached_property
+    def _line_ends(self) -> npt.NDArray[np.int64]:
+        """Where lines end, in LF, CRLF or CR."""
+        text = np.frombuffer(self.data, dtype=np.uint8)
+        line_feeds, returns = text == ord("\n"), text == ord("\r")
+        returns[:-1] &= ~line_feeds[1:]
+        return np.flatnonzero(line_feeds | returns)
+
+    def _line_at(self, offset: int) -> int:
+        return self.line + n_line_ends(self.data[:offset])
+
+
+def read_blocks(path: Path, separator: str | None, encoding: str | None, quoting: bool) -> Iterator[Block]:
+    """The text of a file in its order, checked for all that can be wrong with it but the number of fields.
+
+    Raises:
+        DataError: when what is wrong is read; the blocks before it have been given then.
+    """
+    rest, line, empty = b"", 1, True
+    for piece, done, ended in utf8_pieces(path, encoding):
+        data = rest + piece
+        text = data.lstrip(b"\r\n")
+        line += n_line_ends(data[: len(data) - len(text)])
+        if not text:
+            rest = b""
+            continue
+        if separator is None:
+            separator = _detect_separator(path, text, quoting)
+        text, delimiter = _with_one_byte_separator(path, text, separator)
+        block = Block(path, text, separator, delimiter, quoting and b'"' in text, line, done)
+        whole, following = block.cut()
+        following.check_record(ended=ended)
+        if ended or whole.data:
+            empty = False
+            yield block if ended else whole
+        rest, line = following.data.replace(delimiter, separator.encode()), following.line
+    if empty:
         raise DataError(f"{path}: the file is empty")
-    nul = data.find(b"\0")
-    if nul >= 0:
-        raise DataError(
-            f"{path}, line {_line_at(data, nul)}: a NUL byte, where text is expected; if this is UTF-16 "
-            "without a byte order mark, say encoding='utf-16-le' or 'utf-16-be'"
-        )
-    if separator is None:
-        separator = _detect_separator(path, data, quoting)
-    data, delimiter = _with_one_byte_separator(path, data, separator)
-    source = Source(path, data, separator, delimiter, quoted=quoting and b'"' in data)
-    if source.quoted:
-        source.check_quotes()
-    return source
-
-
-def _read_bytes(path: Path) -> bytes:
-    """The content of a file, decompressed if it is gzip; DataError if that fails or it is no text file."""
-    try:
-        data = path.read_bytes()
-        if path.suffix.lower() == ".gz" or data.startswith(_GZIP_MAGIC):
-            data = gzip.decompress(data)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a complete gzip file: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    for magic, what in _BINARY_MAGIC.items():
-        if data.startswith(magic):
-            raise DataError(f"{path}: this is {what}, where a delimited text file is expected")
-    return data
-
-
-def _as_utf8(path: Path, data: bytes, encoding: str | None) -> bytes:
-    """Text in any encoding as UTF-8 without a byte order mark; DataError if it is not in this encoding."""
-    if encoding is None:
-        marks = (name for mark, name in _WIDE_BYTE_ORDER_MARKS.items() if data.startswith(mark))
-        encoding = next(marks, "utf-8")
-    try:
-        is_utf8 = codecs.lookup(encoding).name == "utf-8" and _is_valid_utf8(data)
-        utf8 = data if is_utf8 else data.decode(encoding).encode()
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode(encoding, errors="replace").encode()
-        problem = f"byte 0x{data[error.start]:02x} is not {encoding} ({error.reason})"
-        advice = "give the encoding of the file, often encoding='cp1252' or 'latin-1'"
-        raise DataError(f"{path}, line {_line_at(before, len(before))}: {problem}; {advice}") from error
-    except (LookupError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read with encoding={encoding!r}: {error}") from error
-    text = utf8.removeprefix(codecs.BOM_UTF8)
-    if text.startswith(codecs.BOM_UTF8):  # pyarrow would drop it
-        raise DataError(f"{path}, line 1: two byte order marks where at most one is expected")
-    return text
-
-
-def _is_valid_utf8(data: bytes) -> bool:
-    """Whether bytes are UTF-8; unlike data.decode() this takes no memory, which matters for large files."""
-    offsets = pa.array([0, len(data)], pa.int64()).buffers()[1]
-    try:
-        pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(data)).validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 def _detect_separator(path: Path, data: bytes, quoting: bool) -> str:
@@ -216,10 +208,8 @@ def _with_one_byte_separator(path: Path, data: bytes, separator: str) -> tuple[b
     return data.replace(encoded, stand_in), stand_in
 
 
-def _line_at(data: bytes, offset: int) -> int:
-    """The line, from 1, of a position in a text whose lines end in LF, CRLF or CR."""
-    line_feeds, returns, pairs = (data.count(end, 0, offset) for end in (b"\n", b"\r", b"\r\n"))
-    return 1 + line_feeds + returns - pairs
+def _limit() -> str:
+    return f"{text_pieces.BLOCK_BYTES >> 20} MiB"
 
 
 def shortened(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.ids import Where, plain_repr, row_number
+from recsys_nn.data.ids import Where, plain_repr, refuse, row_number
 from recsys_nn.errors import DataError
 
 DTYPE = "datetime64[us]"
@@ -65,6 +65,4 @@ def _from_iso(texts: pd.Series, where: Where) -> pd.Series:
 
 
 def _refuse_first(bad: pd.Series, values: pd.Series, where: Where, what: str) -> None:
-    if bad.any():
-        row = int(bad.to_numpy().argmax())
-        raise DataError(f"{where(row)}: the timestamp {plain_repr(values.iloc[row])} {what}")
+    refuse(bad.to_numpy(), where, lambda row: f"the timestamp {plain_repr(values.iloc[row])} {what}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from recsys_nn.data.atomic import atomic_file
-from recsys_nn.data.readers import PARQUET_SUFFIXES
+from recsys_nn.data.parquet import PARQUET_SUFFIXES
 from recsys_nn.errors import DataError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -39,20 +41,29 @@ def check_file_place(path: Path, *, overwrite: bool) -> None:
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Writes ``frame`` in the format that the path's suffix names."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    with atomic_file(path) as stream:
-        _write(table, path, stream)
+    with table_writer(path, table.schema) as write:
+        write(table)
 
 
-def _write(table: pa.Table, path: Path, stream: BinaryIO) -> None:
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """What writes tables of this schema one behind the other; the file is there when the block ends, or not at all."""
+    with ExitStack() as stack:
+        stream = stack.enter_context(atomic_file(path))
+        if _is_gzip(path):
+            stream = stack.enter_context(gzip.open(stream, "wb", compresslevel=6))  # type: ignore[assignment]
+        yield stack.enter_context(_writer(path, schema, stream)).write_table
+
+
+def _writer(path: Path, schema: pa.Schema, stream: BinaryIO) -> pq.ParquetWriter | pa.csv.CSVWriter:
     if _format(path) in PARQUET_SUFFIXES:
-        pq.write_table(table, stream)
-        return
+        repeated = [column.name for column in schema if not pa.types.is_floating(column.type)]
+        return pq.ParquetWriter(stream, schema, use_dictionary=repeated)
     options = pa.csv.WriteOptions(delimiter=_SEPARATORS[_format(path)], quoting_style="needed")
-    if _is_gzip(path):
-        with gzip.open(stream, "wb") as compressed:
-            pa.csv.write_csv(table, compressed, options)
-    else:
-        pa.csv.write_csv(table, stream, options)
+    try:
+        return pa.csv.CSVWriter(stream, schema, write_options=options)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path}: a column cannot be written as text ({error}); write a .parquet file") from None
 
 
 def _format(path: Path) -> str:

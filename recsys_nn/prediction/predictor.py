@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +25,11 @@ from recsys_nn.prediction.sources import SOURCES, source_codes, training_counts
 if TYPE_CHECKING:
     import keras
 
+    from recsys_nn.data.readers import TableFormat
+    from recsys_nn.prediction.exporting.places import Format
+    from recsys_nn.prediction.scoring_files import OnError, PredictedFile, Progress
+    from recsys_nn.prediction.traced_network import TracedNetwork
     from recsys_nn.training.config import TrainConfig
-
-BATCH = 262_144
 
 
 class Predictor:
@@ -96,14 +98,60 @@ class Predictor:
         lower, upper = self.row_intervals(inputs, found["prediction"].to_numpy(), interval)
         return found.assign(lower=lower, upper=upper)
 
+    def predict_file(
+        self,
+        pairs: str | Path,
+        output: str | Path,
+        *,
+        layout: TableFormat | Mapping[str, Any] | None = None,
+        interval: float | None = None,
+        on_error: OnError = "stop",
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> PredictedFile:
+        """Predicts a file of pairs into a file, in memory that does not grow with them.
+
+        The output has the rows of the input in their order, all of its columns as they are, and behind them those that
+        :meth:`predict` adds: ``prediction``, ``source`` and, with an interval, ``lower`` and ``upper``. It is there
+        when all is predicted, or not at all.
+
+        Args:
+            pairs: a text file (CSV, TSV, gzip too), a Parquet file, or a folder whose Parquet files have the same
+                columns; what begins with a dot or an underscore is left out.
+            output: the file to write: .csv, .tsv (either also .gz) or .parquet.
+            layout: how the file is laid out, where that is not recognised, as ``{"user": "customer", "separator":
+                ";"}``: as of :func:`load_ratings`.
+            interval: as of :meth:`predict`.
+            on_error: ``"stop"``, or ``"skip"`` to leave out rows that cannot be predicted; where they are, what is
+                wrong with them and what they hold is then written beside the output (``out.parquet.skipped.csv``).
+            overwrite: whether a file that stands at the output is replaced.
+            progress: called after each part with the number of pairs so far and the share of the input that is done.
+
+        Raises:
+            DataError: as of :meth:`predict`, with the file and its line or row; where the output must not be written;
+                where a column of the input has the name of one that is added.
+        """
+        from recsys_nn.prediction.scoring_files import predict_file
+
+        return predict_file(
+            self,
+            pairs,
+            output,
+            layout=layout,
+            interval=interval,
+            on_error=on_error,
+            overwrite=overwrite,
+            progress=progress,
+        )
+
     def predict_rows(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """The predictions for encoded pairs (``Encoder.encode_pairs``), float32 (n,), within the rating scale."""
-        return np.clip(self._in_batches(self._ratings, inputs), *self.encoder.scale)
+        return np.clip(self._network.ratings(inputs), *self.encoder.scale)
 
     def score_rows(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """What encoded pairs (``Encoder.encode_pairs``) are ranked by, float32 (n,): the model's latent value, of which
         the rating is an increasing function; where it has none, the rating."""
-        return self._in_batches(self._scores, inputs)
+        return self._network.scores(inputs)
 
     def row_intervals(
         self, inputs: Mapping[str, npt.NDArray[Any]], predicted: npt.NDArray[np.float32], interval: float
@@ -254,7 +302,7 @@ class Predictor:
                 "this model predicts ratings without probabilities: train one with head='ordinal' (one that Keras has "
                 "loaded has lost them; a run folder keeps them)"
             )
-        probabilities = np.exp(self._in_batches(self._log_probabilities, inputs))
+        probabilities = np.exp(self._network.log_probabilities(inputs))
         return pd.DataFrame(probabilities, columns=list(self.model.likelihood.levels))
 
     def predict_row_std(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
@@ -269,7 +317,7 @@ class Predictor:
             deviations = levels - (probabilities @ levels)[:, None]
             return np.sqrt(np.sum(probabilities * np.square(deviations), axis=1))
         if hasattr(self.model, "each"):
-            return self._in_batches(self._member_std, inputs)
+            return self._network.member_std(inputs)
         return np.zeros(len(inputs["user"]), dtype=np.float32)
 
     def with_history(self, history: pd.DataFrame | Ratings) -> Predictor:
@@ -330,70 +378,35 @@ class Predictor:
         asked = asked_frame(pairs, users, items)
         return asked, self.encoder.encode_pairs(asked["user"], asked["item"], context=asked, where=where)
 
-    def _in_batches(self, function: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
-        import tensorflow as tf
-
-        n = len(inputs["user"])
-        values = np.empty((n, *function.structured_outputs.shape[1:]), dtype=np.float32)
-        for start in range(0, n, BATCH):
-            part = slice(start, start + BATCH)
-            values[part] = function({name: tf.constant(inputs[name][part]) for name in self._inputs}).numpy()
-        return values
-
     @property
     def input_names(self) -> tuple[str, ...]:
         """The model's inputs, of those that the encoder gives; all, where the model does not name its inputs."""
-        return tuple(self._inputs)
+        return self._network.input_names
 
     @cached_property
-    def _inputs(self) -> dict[str, npt.NDArray[Any]]:
-        """The same for no pairs."""
-        encoder = self.encoder
-        given = encoder.encode_pairs(encoder.users.ids[:0], encoder.items.ids[:0])
-        structure = getattr(self.model, "input", None)
-        names = list(structure) if isinstance(structure, dict) else list(given)
-        for name in names:
-            if name not in given:
-                raise DataError(
-                    f"the model has an input {name!r}, of which the encoder knows nothing; it gives {', '.join(given)}"
-                )
-        return {name: given[name] for name in names}
+    def _network(self) -> TracedNetwork:
+        from recsys_nn.prediction.traced_network import TracedNetwork
 
-    @cached_property
-    def _ratings(self) -> Any:
-        import tensorflow as tf
+        return TracedNetwork(self.model, self.encoder)
 
-        return self._traced(lambda inputs: tf.reshape(self.model(inputs, training=False), (-1,)))
+    def export(self, path: str | Path, format: Format, *, overwrite: bool = False) -> Path:
+        """Writes what other runtimes predict ratings with, from raw ids (see ``prediction/exporting/export.py``).
 
-    @cached_property
-    def _scores(self) -> Any:
-        import tensorflow as tf
+        Ratings have no features there and no time, as in :meth:`predict` for pairs without them.
 
-        sides = getattr(self.model, "sides", None)
-        if sides is None or not sides.ranks:
-            return self._ratings
-        network = sides.latent_network()
-        return self._traced(lambda inputs: tf.reshape(network(inputs, training=False), (-1,)))
+        Args:
+            path: of the folder (savedmodel) or of the file.
+            format: ``"savedmodel"`` for TensorFlow, ``"onnx"`` for onnxruntime, ``"litert"`` for LiteRT.
+            overwrite: whether an exported model that already stands there is replaced.
 
-    @cached_property
-    def _log_probabilities(self) -> Any:
-        return self._traced(lambda inputs: self.model.likelihood.model(inputs, training=False))
+        Raises:
+            ConfigError: for another format, and where its converter is not installed.
+            ArtifactError: where the format cannot hold the model, or the folder exists.
+            DataError: where the file exists.
+        """
+        from recsys_nn.prediction.exporting.export import export
 
-    @cached_property
-    def _member_std(self) -> Any:
-        import tensorflow as tf
-
-        return self._traced(lambda inputs: tf.math.reduce_std(self.model.each(inputs), axis=0))
-
-    def _traced(self, function: Callable[[Any], Any]) -> Any:
-        """One traced function of any number of rows."""
-        import tensorflow as tf
-
-        rows = {
-            name: tf.TensorSpec((None, *values.shape[1:]), values.dtype, name=name)
-            for name, values in self._inputs.items()
-        }
-        return tf.function(function).get_concrete_function(rows)
+        return export(self, path, format, overwrite=overwrite)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the run folder that :meth:`load` reads (see ``prediction/run_folder.py``).

@@ -30,6 +30,7 @@ from recsys_nn.data.atomic import atomic_folder
 from recsys_nn.data.encoder_files import ENCODER_FILES
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.models.backend import import_keras
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.manifest import MANIFEST, files_in, listed_files, verified_manifest, write_manifest
@@ -116,6 +117,7 @@ def read_run_folder(path: str | Path) -> Predictor:
     Raises:
         ArtifactError: naming the file and why it cannot be used.
     """
+    import_keras()  # before what imports TensorFlow by itself, with its greetings
     from recsys_nn.models.averaged import AveragedModel
     from recsys_nn.prediction.blend import read_blend
     from recsys_nn.prediction.predictor import Predictor

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_nn.data.feature_values import as_numbers, as_texts, as_times, plain_values, values_of_texts
+from recsys_nn.data.feature_values import Written, as_numbers, as_texts, as_times, plain_values, values_of_texts
 from recsys_nn.data.ids import row_number
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, RowError
 
 PLAIN = {
     "integers": ([1, 2], "Int64", [1, 2]),
@@ -63,11 +63,37 @@ def test_a_column_of_a_text_file_is_numeric_where_each_text_is_written_as_a_numb
     assert [None if pd.isna(value) else value for value in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("texts", "written"),
+    [
+        (["", ""], Written.NOTHING),
+        (["7", "", "-1"], Written.INTEGERS),
+        (["7", "-0.5", "1e3"], Written.NUMBERS),
+        (["7", "007"], Written.TEXTS),
+    ],
+)
+def test_a_part_of_a_column_is_read_as_the_whole_column_is_written(texts, written):
+    assert Written.of(pd.Series(texts, dtype="str")) is written
+    part = pd.Series(["7", ""], dtype="str")
+    expected = {"Int64": [7, None], "float64": [7.0, None], "str": ["7", ""]}
+    found = values_of_texts(part, written)
+    kind = {Written.INTEGERS: "Int64", Written.NUMBERS: "float64"}.get(written, "str")
+    assert str(found.dtype) == kind
+    assert [None if pd.isna(value) else value for value in found] == expected[kind]
+
+
 def test_whole_numbers_name_the_same_category_however_they_are_held():
     names = [as_texts(plain_values(values, "x", row_number), "x")[0] for values in (["5"], [5], [5.0], [Decimal(5)])]
     assert names == ["5"] * 4
     assert as_texts(pd.Series([2.5, 1e20, np.nan]), "x").tolist()[:2] == ["2.5", "100000000000000000000"]
     assert as_texts(pd.Series([2.5, np.nan]), "x").isna().tolist() == [False, True]
+
+
+def test_all_times_that_are_none_are_known_by_their_rows():
+    with pytest.raises(RowError) as caught:
+        as_times(pd.Series([None, "soon", "1970-01-02", "late"]), "x", row_number)
+    assert caught.value.rows.tolist() == [1, 3]
+    assert caught.value.reason(3).startswith("the timestamp 'late' is neither epoch seconds nor")
 
 
 def test_texts_are_read_as_numbers_or_refused():

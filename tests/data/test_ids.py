@@ -1,5 +1,6 @@
 """Ids: what is kept exactly, and what is refused with which words."""
 
+import pickle
 import re
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.ids import canonical_ids, id_type, integers_of_texts, parse_ids, plain_repr
-from recsys_nn.errors import DataError
+from recsys_nn.data.ids import canonical_ids, id_type, integers_of_texts, parse_ids, plain_repr, refuse
+from recsys_nn.errors import DataError, RowError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -158,3 +159,52 @@ def test_text_that_is_no_plain_integer_is_refused_where_ids_are_integers(text):
 def test_a_message_shows_ids_without_numpys_type_names():
     assert plain_repr(np.int64(7)) == "7"
     assert plain_repr(np.str_("7")) == "'7'"
+
+
+# The rows that are refused
+
+
+@pytest.mark.parametrize(
+    ("ids", "rows", "reasons"),
+    [
+        (["a", "", " b", "c"], [1, 2], ["the user id '' is empty", "the user id ' b' begins or ends with white space"]),
+        (["a", None, "b", None], [1, 3], ["the user id is missing"] * 2),
+        (pd.Series([1, 2**63, 7, 2**64 - 1], dtype="uint64"), [1, 3], ["the user id 92233", "the user id 18446"]),
+        (pd.Series([1, None, 7], dtype="Int64"), [1], ["the user id is missing"]),
+    ],
+)
+def test_the_error_names_the_first_bad_row_and_knows_all(ids, rows, reasons):
+    with pytest.raises(RowError, match=f"^row {rows[0]}: {reasons[0]}") as caught:
+        canonical_ids(ids, "user")
+    assert caught.value.rows.tolist() == rows
+    for row, reason in zip(rows, reasons, strict=True):
+        assert caught.value.reason(row).startswith(reason)
+
+
+def test_ids_that_are_no_plain_integers_are_all_known():
+    with pytest.raises(RowError, match="^row 0: the item id '07' is not written as a plain 64-bit integer") as caught:
+        parse_ids(pd.Series(["07", "7", "x"]), "integer", "item")
+    assert caught.value.rows.tolist() == [0, 2]
+    assert caught.value.reason(2).startswith("the item id 'x' is not written")
+
+
+def test_nothing_is_refused_where_no_row_is_bad():
+    refuse(np.array([False, False]), str, str)
+
+
+def test_an_error_of_rows_of_a_part_is_one_of_rows_of_the_whole():
+    bad = np.array([False, True, True])
+    with pytest.raises(RowError) as caught:
+        refuse(bad, lambda row: f"row {row}", "the {}th is bad".format)
+    whole = caught.value.among(np.array([4, 5, 9]))
+    assert str(whole) == str(caught.value) == "row 1: the 1th is bad"
+    assert whole.rows.tolist() == [5, 9]
+    assert [whole.reason(row) for row in (5, 9)] == ["the 1th is bad", "the 2th is bad"]
+
+
+def test_an_error_of_rows_reaches_another_process():
+    with pytest.raises(RowError) as caught:
+        refuse(np.array([True]), lambda row: f"row {row}", lambda _: "bad")
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert isinstance(error, DataError)
+    assert str(error) == "row 0: bad"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recsys_nn.data.loading import load_ratings
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.readers import TableFormat, read_features, read_pairs, read_ratings
+from recsys_nn.data.readers import TableFormat, read_features, read_ratings
 from recsys_nn.errors import DataError, RecsysError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
@@ -460,42 +460,6 @@ def test_an_unknown_type_of_ids_is_refused():
         load_ratings(TYPED, id_type="int")
 
 
-# Pairs to predict
-
-
-def test_pairs_are_read_with_the_types_that_the_encoder_knows(written):
-    types = {"user": "integer", "item": "string"}
-    for content in ("movieId,userId,rating\n007,196,\n", "196,007\n197,8\n"):
-        pairs, where = read_pairs(path := written(content), TableFormat(), types)
-        assert pairs.columns.tolist() == ["user", "item"]
-        assert (pairs["user"].iloc[0], pairs["item"].iloc[0]) == (196, "007")
-        assert where(0) == f"{path}, line {2 if content.startswith('movie') else 1}"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("user,rating\n1,3\n", "no column for the item among 'user', 'rating'; name it with item="),
-        ("user,item\n1,2\nx,2\n", "line 3: the user id 'x' is not written as a plain 64-bit integer"),
-        ("1,2,3,4,5\n", "has no header and 5 columns; say which is the user"),
-    ],
-)
-def test_pairs_that_cannot_be_used_are_refused(written, content, message):
-    with pytest.raises(DataError, match=message):
-        read_pairs(written(content), TableFormat(), {"user": "integer", "item": "string"})
-
-
-def test_pairs_have_the_columns_of_their_context_that_the_file_has(written):
-    types = {"user": "string", "item": "string"}
-    path = written("date,item,user,hour,note\n2004-02-10,x,a,7,n\n2004-02-11,x,b,,n\n")
-    pairs, _ = read_pairs(path, TableFormat(), types, context=("timestamp", "hour", "device"))
-    assert pairs.columns.tolist() == ["user", "item", "timestamp", "hour"]
-    assert pairs["timestamp"].tolist() == ["2004-02-10", "2004-02-11"]
-    assert pairs["hour"][0] == 7
-    assert pd.isna(pairs["hour"][1])
-    assert read_pairs(path, TableFormat(), types)[0].columns.tolist() == ["user", "item"]
-
-
 # Features
 
 
@@ -586,10 +550,3 @@ def test_the_files_of_the_publishers_are_read_as_they_are(real_data, file, count
     assert ratings.scale == scale
     if first is not None:
         assert tuple(ratings.frame.iloc[0]) == (*first[:3], pd.Timestamp(first[3]))
-
-
-def test_pairs_by_position_come_from_parquet_without_a_word_on_headers(tmp_path):
-    pd.DataFrame({"what": ["x"], "who": ["a"]}).to_parquet(tmp_path / "pairs.parquet")
-    layout = TableFormat(user=1, item=0)
-    pairs, _ = read_pairs(tmp_path / "pairs.parquet", layout, {"user": "string", "item": "string"})
-    assert pairs.to_dict("list") == {"user": ["a"], "item": ["x"]}

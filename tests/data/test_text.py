@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data import text
-from recsys_nn.data.text import TextTable, read_text
+from recsys_nn.data import text_pieces
+from recsys_nn.data.text import TextPart, TextTable, read_text, read_text_parts
 from recsys_nn.errors import DataError
 
 Columns = dict[str, list[str]]
@@ -251,19 +251,19 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_cause(tmp_path: Path, na
 
 
 def test_a_file_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path) -> bytes:
+    def denied(path: Path, mode: str) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     # A test that runs as root may read everything; so the refusal is put in.
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(Path, "open", denied)
     with pytest.raises(DataError, match=r"ratings\.csv: cannot be read: Permission denied$"):
         read_text(tmp_path / "ratings.csv")
 
 
 def test_a_row_longer_than_a_block_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 1 << 20)
     path = written(tmp_path, "a,b\n1," + "x" * (1 << 21) + "\n3,4\n")
-    with pytest.raises(DataError, match=r"ratings\.csv: cannot be split into rows shorter than 1 MiB: "):
+    with pytest.raises(DataError, match=r"ratings\.csv, line 2: the row that begins here is longer than 1 MiB"):
         read_text(path)
 
 
@@ -303,7 +303,7 @@ def test_a_row_that_has_gone_from_the_file_has_no_line(tmp_path: Path) -> None:
 def test_rows_and_their_lines_are_right_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    monkeypatch.setattr(text, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", block_bytes)
     expected = [[f"{number}", "\r\n" * (number % 5) + '"' * (number % 3), "x"] for number in range(300)]
     buffer = io.StringIO()
     csv.writer(buffer).writerows(expected)
@@ -378,3 +378,91 @@ def test_it_accepts_and_reads_what_the_strict_csv_reader_does(
     else:
         with pytest.raises(DataError):
             read_text(path, **NO_HEADER)
+
+
+# Part by part
+
+
+def parts_of(path: Path, **options: Any) -> list[TextPart]:
+    return list(read_text_parts(path, separator=",", header=False, **options))
+
+
+@REPEATABLE
+@given(content=st.text('aé",\r\n', min_size=1, max_size=60), block_bytes=st.integers(8, 30))
+@example("a,a\r\na,a\r\n", 4)
+@example('a,"\n""\n"\r\na,a', 12)
+@example("é,é\né,é", 3)
+def test_a_file_read_in_parts_is_what_it_is_read_whole(
+    tmp_path_factory: pytest.TempPathFactory, content: str, block_bytes: int
+) -> None:
+    path = written(tmp_path_factory.mktemp("csv"), content)
+    try:
+        whole = read_text(path, **NO_HEADER)
+    except DataError:
+        whole = None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_pieces, "BLOCK_BYTES", block_bytes)
+        try:
+            parts = parts_of(path)
+        except DataError as error:
+            assume("is longer than 0 MiB" not in str(error) and "in the next 0 MiB" not in str(error))
+            assert whole is None
+            return
+    assert whole is not None
+    assert [row for part in parts for row in rows(part)] == rows(whole)
+    found = [part.where(row) for part in parts for row in range(part.table.num_rows)]
+    assert found == [whole.where(row) for row in range(whole.table.num_rows)]
+    assert [part.block.done for part in parts] == sorted(part.block.done for part in parts)
+
+
+SMALL_BLOCKS = "a,b\n1,2\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (b"\xe9,2\n", "line 7: byte 0xe9 is not utf-8"),
+        (b"3,\xe2\x82", "line 7: byte 0xe2 is not utf-8"),
+        (b"3,4\n\n\0,2\n", "line 9: a NUL byte"),
+        (b"3,4\n3\n", "line 8: 1 field where 2 are expected: '3'"),
+        (b'3,4\n3,"4\n', "line 8: the quote that opens here is never closed"),
+        (b'3,4\n3,"4"4\n', "line 8: the quote that opens here is closed in line 8, but more"),
+        (b"3,4\n3,\r\n4,5,6\r\n", "line 9: 3 fields where 2 are expected: '4,5,6'"),
+        (b'3,4\n"' + 40 * b"\n3,4", "line 8: the quote that opens here is never closed in the next 0 MiB"),
+        (b"3,4\n" + 40 * b"3,4", "line 8: the row that begins here is longer than 0 MiB"),
+    ],
+)
+def test_what_is_wrong_in_a_later_part_is_refused_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, message: str
+) -> None:
+    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 10)
+    path = written(tmp_path, SMALL_BLOCKS.encode() + end)
+    parts = read_text_parts(path, separator=",", header=False)
+    assert rows(next(parts)) == [["a", "b"], ["1", "2"]]
+    with pytest.raises(DataError, match=re.escape(f"{path}, {message}")):
+        list(parts)
+
+
+@pytest.mark.parametrize("block_bytes", [9, 20, 1000])
+def test_ragged_rows_are_left_out_where_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", block_bytes)
+    path = written(tmp_path, "1,2\n3\n\n4,5\n6,7,8\n9,0\n" + "x\n" * 9)
+    parts = parts_of(path, ragged="leave out")
+    assert [row for part in parts for row in rows(part)] == [["1", "2"], ["4", "5"], ["9", "0"]]
+    places = [(part.where(row), part.text_of(row)) for part in parts for row in range(part.table.num_rows)]
+    assert places == [(f"{path}, line {line}", row) for line, row in ((1, "1,2"), (4, "4,5"), (6, "9,0"))]
+    ragged = [(bad.line, bad.text) for part in parts for bad in part.ragged]
+    assert ragged == [(2, "3"), (5, "6,7,8"), *((line, "x") for line in range(7, 16))]
+
+
+def test_a_wide_separator_may_be_cut_by_the_end_of_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = 'a::b\n"1::\n1"::2\n' + "".join(f"{number}:::{number}\n" for number in range(20))
+    path = written(tmp_path, content)
+    whole = read_text(path, separator="::")
+    for block_bytes in range(12, 24):
+        monkeypatch.setattr(text_pieces, "BLOCK_BYTES", block_bytes)
+        parts = list(read_text_parts(path, separator="::"))
+        assert [row for part in parts for row in rows(part)] == rows(whole)
+        assert parts[0].text_of(0) == '"1::\n1"::2'

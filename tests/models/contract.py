@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import keras
 import numpy as np
@@ -23,7 +24,10 @@ from recsys_nn import (
     build_model,
 )
 from recsys_nn.models import model_kind
+from recsys_nn.prediction.exporting.places import Format
+from recsys_nn.prediction.exporting.rating_graph import rating_graph
 from recsys_nn.training.config import EngineName
+from tests.prediction.exporting import runtimes
 
 
 def twenty_ratings() -> Ratings:
@@ -115,6 +119,21 @@ class ModelContract:
         trained.save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
         np.testing.assert_array_equal(loaded(tensors.inputs), trained(tensors.inputs))
+
+    def test_its_folded_graph_predicts_the_same(self, trained, encoder):
+        predictor = Predictor(trained, encoder)
+        rows = encoder.encode_pairs([0, 4, 2, -1, -1], [100, 105, -1, 103, -1])
+        found = tf.function(rating_graph(predictor).ratings)(rows["user"], rows["item"])
+        np.testing.assert_allclose(found, predictor.predict_rows(rows), rtol=1e-5)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("format", get_args(Format))
+    def test_an_exported_model_predicts_the_same(self, trained, encoder, format, tmp_path: Path):
+        predictor = Predictor(trained, encoder)
+        users, items = [0, 4, 2, -1, -1], [100, 105, -1, 103, -1]
+        expected = predictor.predict(users=users, items=items)["prediction"]
+        found = runtimes.run(predictor.export(tmp_path / "model", format), format, users, items)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
     def test_the_seed_alone_decides_the_initial_weights(self, encoder):
         first, again = (build_model(self.config, encoder, seed=3).get_weights() for _ in range(2))

@@ -1,0 +1,61 @@
+"""Parquet files of any size, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys_nn.data.ids import Where
+from recsys_nn.errors import DataError
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+_BUFFER_BYTES = 2**20
+
+
+@contextmanager
+def reading_parquet(file: Path) -> Iterator[None]:
+    """What pyarrow finds wrong with a file becomes a DataError that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"{file} does not exist") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{file} cannot be read as Parquet: {error}") from None
+
+
+def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -> Iterator[tuple[pa.Table, Where]]:
+    """The rows of a file by so many, each part with the places of its rows; no row group is held whole.
+
+    Args:
+        file: of Parquet.
+        rows: of a part.
+        columns: the names of those to read; all, where there are none.
+    """
+    # What is read ahead (pre_buffer) would be held until the last row has been read.
+    with reading_parquet(file), pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as opened:
+        first = 0
+        for batch in opened.iter_batches(rows, columns=columns):
+            yield pa.Table.from_batches([batch]), place_in(file, first)
+            first += batch.num_rows
+
+
+def place_in(file: Path, first: int = 0) -> Where:
+    """Names the rows of a file from a ``first`` one on."""
+    return lambda row: f"{file}, row {first + row}"
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """The Parquet files of a folder and its subfolders in the order of their paths, without what is hidden.
+
+    Raises:
+        DataError: where there are none.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PARQUET_SUFFIXES and path.is_file())
+    shown = [path for path in files if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
+    if not shown:
+        raise DataError(f"the folder {folder} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
+    return shown

@@ -1,0 +1,69 @@
+"""``recsys-nn predict`` on files: what it prints, where, and its exit codes."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from recsys_nn import BiasConfig, Encoder, Predictor, Ratings, build_model
+from recsys_nn.cli import predicting
+from recsys_nn.data import pairs as pairs_module
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    frame = pd.DataFrame({"user": list("aabbc"), "item": list("xyxyx"), "rating": [1, 5, 2, 4, 3]})
+    encoder = Encoder.fit(Ratings(frame, scale=(1, 5)))
+    return Predictor(build_model(BiasConfig(), encoder), encoder).save(tmp_path_factory.mktemp("trained") / "run")
+
+
+def test_the_columns_of_the_file_keep_their_names_and_predictions_stand_behind_them(run, trained, tmp_path):
+    (tmp_path / "pairs.csv").write_text("when,movieId,userId\n1,x,a\n2,y,nobody\n")
+    words = ("predict", trained, tmp_path / "pairs.csv", "--output", tmp_path / "out.csv")
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    assert out == f"2 predictions written to {tmp_path / 'out.csv'} (1 from model, 1 from item)\n"
+    written = pd.read_csv(tmp_path / "out.csv")
+    assert list(written) == ["when", "movieId", "userId", "prediction", "source"]
+    assert written["userId"].tolist() == ["a", "nobody"]
+    (tmp_path / "out.csv").rename(tmp_path / "again.csv")
+    code, _, err = run("predict", trained, tmp_path / "again.csv", "--output", tmp_path / "out.csv")
+    assert (code, (tmp_path / "out.csv").exists()) == (2, False)
+    assert "again.csv has a column 'prediction', which predictions are written to: rename it or leave it out" in err
+
+
+def test_a_bad_row_exits_with_2_and_writes_nothing_unless_it_is_to_be_skipped(run, trained, tmp_path):
+    (tmp_path / "pairs.csv").write_text("user,item\na,x\n,y\nb\nc,y\n")
+    words = ("predict", trained, tmp_path / "pairs.csv", "--output", tmp_path / "out.csv")
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert "pairs.csv, line 4: 1 field where 2 are expected: 'b'" in err
+    assert [file.name for file in tmp_path.iterdir()] == ["pairs.csv"]
+    code, out, _ = run(*words, "--on-error", "skip")
+    assert code == 0
+    assert "2 predictions written" in out
+    assert f"2 rows left out, listed in {tmp_path / 'out.csv.skipped.csv'}" in out
+    left_out = pd.read_csv(tmp_path / "out.csv.skipped.csv")
+    assert left_out["where"].tolist() == [f"{tmp_path / 'pairs.csv'}, line {line}" for line in (3, 4)]
+    assert left_out["why"].tolist() == ["the user id '' is empty", "1 field where 2 are expected"]
+
+
+def test_a_folder_of_parquet_is_one_table(run, trained, tmp_path):
+    (tmp_path / "pairs").mkdir()
+    for name in ("1", "2"):
+        pd.DataFrame({"user": ["a"], "item": ["y"], "file": [name]}).to_parquet(tmp_path / "pairs" / f"{name}.parquet")
+    assert run("predict", trained, tmp_path / "pairs", "--output", tmp_path / "out.tsv.gz")[0] == 0
+    assert pd.read_csv(tmp_path / "out.tsv.gz", sep="\t")["file"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_it_shows_how_far_it_is_on_a_terminal_alone(run, trained, tmp_path, monkeypatch, interactive):
+    told = io.StringIO()
+    monkeypatch.setattr(predicting, "Console", lambda **_: Console(file=told, force_terminal=interactive, width=80))
+    monkeypatch.setattr(pairs_module, "PART_ROWS", 1)
+    pd.DataFrame({"user": list("abc"), "item": list("xyx")}).to_parquet(tmp_path / "pairs.parquet")
+    assert run("predict", trained, tmp_path / "pairs.parquet", "--output", tmp_path / "out.csv")[0] == 0
+    assert ("3 pairs" in told.getvalue()) == interactive
+    assert bool(told.getvalue()) == interactive

@@ -1,0 +1,145 @@
+"""Pairs to predict: which columns they are read from, whole and part by part."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recsys_nn.data import pairs as pairs_module
+from recsys_nn.data import text_pieces
+from recsys_nn.data.pairs import PairsSource, read_pairs
+from recsys_nn.data.readers import TableFormat
+from recsys_nn.errors import DataError
+
+STRINGS = {"user": "string", "item": "string"}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a text file of this content and returns its path."""
+
+    def write(content: str) -> Path:
+        path = tmp_path / "pairs.csv"
+        path.write_text(content)
+        return path
+
+    return write
+
+
+def test_pairs_are_read_with_the_types_that_the_encoder_knows(written):
+    types = {"user": "integer", "item": "string"}
+    for content in ("movieId,userId,rating\n007,196,\n", "196,007\n197,8\n"):
+        pairs, where = read_pairs(path := written(content), TableFormat(), types)
+        assert pairs.columns.tolist() == ["user", "item"]
+        assert (pairs["user"].iloc[0], pairs["item"].iloc[0]) == (196, "007")
+        assert where(0) == f"{path}, line {2 if content.startswith('movie') else 1}"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("user,rating\n1,3\n", "no column for the item among 'user', 'rating'; name it with item="),
+        ("user,item\n1,2\nx,2\n", "line 3: the user id 'x' is not written as a plain 64-bit integer"),
+        ("1,2,3,4,5\n", "has no header and 5 columns; say which is the user"),
+    ],
+)
+def test_pairs_that_cannot_be_used_are_refused(written, content, message):
+    with pytest.raises(DataError, match=message):
+        read_pairs(written(content), TableFormat(), {"user": "integer", "item": "string"})
+
+
+def test_pairs_have_the_columns_of_their_context_that_the_file_has(written):
+    types = {"user": "string", "item": "string"}
+    path = written("date,item,user,hour,note\n2004-02-10,x,a,7,n\n2004-02-11,x,b,,n\n")
+    pairs, _ = read_pairs(path, TableFormat(), types, context=("timestamp", "hour", "device"))
+    assert pairs.columns.tolist() == ["user", "item", "timestamp", "hour"]
+    assert pairs["timestamp"].tolist() == ["2004-02-10", "2004-02-11"]
+    assert pairs["hour"][0] == 7
+    assert pd.isna(pairs["hour"][1])
+    assert read_pairs(path, TableFormat(), types)[0].columns.tolist() == ["user", "item"]
+
+
+def test_pairs_by_position_come_from_parquet_without_a_word_on_headers(tmp_path):
+    pd.DataFrame({"what": ["x"], "who": ["a"]}).to_parquet(tmp_path / "pairs.parquet")
+    layout = TableFormat(user=1, item=0)
+    pairs, _ = read_pairs(tmp_path / "pairs.parquet", layout, {"user": "string", "item": "string"})
+    assert pairs.to_dict("list") == {"user": ["a"], "item": ["x"]}
+
+
+# Part by part
+
+
+def parquet(folder: Path, **columns: pa.Array) -> Path:
+    pq.write_table(pa.table(columns), folder / "pairs.parquet")
+    return folder / "pairs.parquet"
+
+
+def test_parts_have_all_columns_and_the_places_of_their_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs_module, "PART_ROWS", 2)
+    path = parquet(tmp_path, user=pa.array([1, 2, 3], pa.int8()), item=pa.array(["x"] * 3), kinds=pa.array([["a"]] * 3))
+    source = PairsSource(path, TableFormat(), {"user": "integer", "item": "string"})
+    parts = list(source.parts())
+    assert pa.concat_tables([source.columns(part.table) for part in parts]).equals(pq.read_table(path))
+    assert [part.table.where(0) for part in parts] == [f"{path}, row 0", f"{path}, row 2"]
+    assert [source.pairs(part.table)["user"].tolist() for part in parts] == [[1, 2], [3]]
+    assert [part.done for part in parts] == [2 / 3, 1.0]
+    assert parts[1].row_text(0) == '{"user": 3, "item": "x", "kinds": ["a"]}'
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (pa.array([1, None], pa.int32()), [1, None]),
+        (pa.array([2**63, None], pa.uint64()), [2**63, None]),
+        (pa.array([7, None]).dictionary_encode(), [7, None]),
+        (pa.array(["7", None]).dictionary_encode(), ["7", None]),
+        (pa.array(["7"], pa.large_string()), ["7"]),
+    ],
+)
+def test_ids_of_parquet_keep_their_values_where_some_are_missing(tmp_path, ids, expected):
+    path = parquet(tmp_path, user=ids, item=pa.array(["x"] * len(ids)))
+    pairs, _ = read_pairs(path, TableFormat(), STRINGS)
+    assert [None if pd.isna(value) else value for value in pairs["user"]] == expected
+
+
+def test_rows_that_are_left_out_twice_are_still_called_by_their_own_numbers(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("user,item\na,x\nb\nc,y\nd,z\ne,w\n")
+    part = next(PairsSource(path, TableFormat(), STRINGS, ragged="leave out").parts())
+    for rows in ([1], [1]):  # c, and then of a, d, e the second
+        part = part.without(np.array(rows), "row {} is bad".format)
+    assert part.table.column(0).tolist() == ["a", "e"]
+    assert [part.table.where(row) for row in (0, 1)] == [f"{path}, line 2", f"{path}, line 6"]
+    assert part.row_text(1) == "e,w"
+    left_out = [part.left_out[number] for number in sorted(part.left_out)]
+    assert [(row.where, row.row) for row in left_out] == [
+        (f"{path}, line {line}", row) for line, row in ((3, "b"), (4, "c,y"), (5, "d,z"))
+    ]
+
+
+def test_a_column_of_the_context_is_as_it_is_written_in_the_whole_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 24)
+    path = tmp_path / "pairs.csv"
+    kinds = {}
+    for last in ("1.5", "2", "late", ""):
+        path.write_text(f"user,item,hour\na,x,1\nb,y,2\nc,z,\nd,x,{last}\n")
+        source = PairsSource(path, TableFormat(separator=","), STRINGS, context=("hour", "timestamp"))
+        found = [source.pairs(part.table)["hour"].dtype for part in source.parts()]
+        assert len(found) > 1
+        kinds[last] = {str(kind) for kind in found}
+    assert kinds == {"1.5": {"float64"}, "2": {"Int64"}, "late": {"str"}, "": {"Int64"}}
+
+
+def test_a_column_beside_those_of_parquet_stays_as_it_is(tmp_path):
+    """pandas writes its index as a column, and the types that only it has into the metadata."""
+    frame = pd.DataFrame(
+        {"user": ["a"], "item": ["x"], "n": pd.array([None], dtype="Int8")}, index=pd.Index([7], name="k")
+    )
+    frame.to_parquet(tmp_path / "pairs.parquet")
+    source = PairsSource(tmp_path / "pairs.parquet", TableFormat(), STRINGS)
+    (part,) = source.parts()
+    pq.write_table(source.columns(part.table), tmp_path / "out.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), frame)
