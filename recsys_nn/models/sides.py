@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from recsys_nn.data.features import Side
@@ -38,10 +39,12 @@ class Sides:
     ranks: bool
     tables: Mapping[Side, Sequence[FactorEmbedding]]
 
-    def network(self, side: Side) -> keras.Model:
-        """From the model's inputs to the vectors and biases of a side."""
-        return self._network((self.vectors[side], self.biases[side]))
+    @cached_property
+    def networks(self) -> dict[Side, keras.Model]:
+        """For each side, from the model's inputs to its vectors and biases."""
+        return {side: self._network((self.vectors[side], self.biases[side])) for side in self.vectors}
 
+    @cached_property
     def latent_network(self) -> keras.Model:
         """From the model's inputs to z."""
         return self._network(self.latent)

@@ -127,7 +127,7 @@ def _unclipped(network: keras.Model) -> Callable[[Any], Any]:
     head = network.get_layer("rating")
     if type(head) is not RatingScale:
         return network
-    latent = network.sides.latent_network()
+    latent = network.sides.latent_network
     return lambda inputs: head(latent(inputs, training=False), training=True)
 
 

@@ -40,7 +40,7 @@ def side_vectors(predictor: Predictor, side: Side) -> SideVectors | None:
     sides = sides_of(predictor)
     if sides is None:
         return None
-    network = sides.network(side)
+    network = sides.networks[side]
     n = len(predictor.encoder.counts[side])
     inputs = {name: np.zeros((n, *tensor.shape[1:]), dtype=tensor.dtype) for name, tensor in sides.inputs.items()} | {
         side: np.arange(n, dtype=np.int32)

@@ -85,7 +85,7 @@ class TracedNetwork:
         sides = getattr(self._model, "sides", None)
         if sides is None or not sides.ranks:
             return self._ratings
-        latent = sides.latent_network()
+        latent = sides.latent_network
         return self._traced(lambda inputs: tf.reshape(latent(inputs, training=False), (-1,)))
 
     @cached_property

@@ -162,8 +162,8 @@ class NetworkContract(ModelContract):
 
     def test_its_sides_make_up_its_ratings(self, trained, tensors, encoder):
         sides = trained.sides
-        z = sides.latent_network()(tensors.inputs).numpy()
-        (p, a), (q, b) = (sides.network(side)(tensors.inputs) for side in ("user", "item"))
+        z = sides.latent_network(tensors.inputs).numpy()
+        (p, a), (q, b) = (sides.networks[side](tensors.inputs) for side in ("user", "item"))
         if sides.is_product:
             np.testing.assert_allclose(a + b + tf.reduce_sum(p * q, axis=1, keepdims=True), z, rtol=1e-4, atol=1e-5)
         if sides.ranks:
