@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 import subprocess
@@ -9,8 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
+from httpx import Response
 
 from recsys_nn import cli
+from recsys_nn.serving.app import create_app
 
 ROOT = Path(__file__).parents[1]
 SECTIONS = re.split(r"^## ", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
@@ -18,11 +22,17 @@ SNIPPET = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE
 
 
 def run_commands(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = None
     for line in text.splitlines():
         command = shlex.split(line, comments=True)
         if not command:
             continue
-        if command[0] == "recsys-nn":
+        if command[:2] == ["recsys-nn", "serve"]:
+            served = TestClient(create_app(Path(command[2])), base_url="http://localhost")
+        elif command[0] == "curl":
+            assert served is not None
+            assert answer_of(served, command[1:]).status_code == 200, line
+        elif command[0] == "recsys-nn":
             monkeypatch.setattr(sys, "argv", command)
             with pytest.raises(SystemExit) as exit_:
                 cli.main()
@@ -39,9 +49,21 @@ def run_commands(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         elif command[:3] == ["pip", "install", "-r"]:
             assert (ROOT / command[3]).is_file()
         elif command[:2] == ["pip", "install"]:
-            assert command[2:] in (["recsys-nn"], ["-e", "."])
+            assert command[2:] in (["recsys-nn"], ["recsys-nn[serve]"], ["-e", "."])
         else:
             pytest.fail(f"the test does not know how to run: {line}")
+
+
+def answer_of(served: TestClient, words: list[str]) -> Response:
+    """What the service answers to a curl command: a POST where it has data."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("-H", dest="header", default="Accept: */*")
+    parser.add_argument("-d", dest="data")
+    asked = parser.parse_args(words)
+    method = "GET" if asked.data is None else "POST"
+    place = asked.url.removeprefix("localhost:8000")
+    return served.request(method, place, content=asked.data, headers=[asked.header.split(": ")])
 
 
 @pytest.mark.slow
