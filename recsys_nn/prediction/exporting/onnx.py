@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy.typing as npt
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.features import SIDES, Side
@@ -21,10 +23,12 @@ from recsys_nn.errors import ArtifactError
 from recsys_nn.prediction.exporting.rating_graph import ROWS, RatingGraph
 
 if TYPE_CHECKING:
-    from onnx import GraphProto
+    from onnx import GraphProto, ModelProto
 
 OPSET, ML_OPSET = 18, 3
 """Of the operators of networks, and of those of other models, of which LabelEncoder is one."""
+TABLE_BYTES = 2**16
+"""Constants of more are large."""
 
 
 def write(graph: RatingGraph, document: str, path: Path) -> None:
@@ -33,21 +37,46 @@ def write(graph: RatingGraph, document: str, path: Path) -> None:
     Raises:
         ArtifactError: where the model has operations that ONNX has not, or more than 2 GiB.
     """
-    import onnx
-    import tf2onnx
-
-    function = tf.function(graph.ratings, autograph=False)
     try:
-        model, _ = tf2onnx.convert.from_function(function, input_signature=graph.signature, opset=OPSET)
-        model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", ML_OPSET))
-        _look_up_ids(model.graph, graph.ids)
-        onnx.helper.set_model_props(model, {"recsys_nn": document})
-        onnx.checker.check_model(model)
-        content = model.SerializeToString()
-    except Exception as error:  # neither library says what it raises
+        content = _converted(graph, document).SerializeToString()
+    except Exception as error:  # the libraries do not say what they raise
         raise ArtifactError(f"{path}: the model cannot be converted to ONNX: {error}") from error
     with atomic_file(path) as stream:
         stream.write(content)
+
+
+def _converted(graph: RatingGraph, document: str) -> ModelProto:
+    import tf2onnx
+    from onnx import checker, helper, numpy_helper
+
+    function, tables = _without_tables(graph)
+    names = [f"table_{place}" for place in range(len(tables))]
+    specs = [tf.TensorSpec(table.shape, table.dtype, name) for name, table in zip(names, tables, strict=True)]
+    model, _ = tf2onnx.convert.from_function(function, input_signature=[*graph.signature, *specs], opset=OPSET)
+    model.graph.initializer.extend(map(numpy_helper.from_array, tables, names))
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
+    _look_up_ids(model.graph, graph.ids)
+    helper.set_model_props(model, {"recsys_nn": document})
+    checker.check_model(model)
+    return model
+
+
+def _without_tables(graph: RatingGraph) -> tuple[Any, list[npt.NDArray[Any]]]:
+    """The graph as a function of its inputs and its large constants, which tf2onnx would copy many times; and these."""
+    function = tf.function(graph.ratings, autograph=False).get_concrete_function(*graph.signature)
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    definition = frozen.graph.as_graph_def()
+    constants = {node.name: node.attr["value"].tensor for node in definition.node if node.op == "Const"}
+    large = {name: tensor for name, tensor in constants.items() if tensor.ByteSize() > TABLE_BYTES}
+    others = [node for node in definition.node if node.name not in large]
+    part = tf.compat.v1.GraphDef(node=others, library=definition.library, versions=definition.versions)
+    names = [*(tensor.name for tensor in frozen.inputs), *(f"{name}:0" for name in large)]
+
+    def ratings(*values: Any) -> Any:
+        input_map = dict(zip(names, values, strict=True))
+        return tf.graph_util.import_graph_def(part, input_map, [frozen.outputs[0].name], name="")[0]
+
+    return tf.function(ratings, autograph=False), [tf.make_ndarray(tensor) for tensor in large.values()]
 
 
 def _look_up_ids(graph: GraphProto, ids: Mapping[Side, Vocabulary]) -> None:

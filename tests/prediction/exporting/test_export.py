@@ -29,6 +29,7 @@ from recsys_nn import (
 )
 from recsys_nn.models.averaged import AveragedModel
 from recsys_nn.prediction.blend import BlendedPredictor
+from recsys_nn.prediction.exporting import onnx as onnx_format
 from recsys_nn.prediction.exporting import places
 from recsys_nn.prediction.exporting.places import Format
 from tests.models.contract import twenty_ratings
@@ -107,6 +108,17 @@ def test_what_the_model_reads_of_the_ratings_is_missing(exported, reading_times)
     found = run(*exported, users, items)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_large_tables_go_round_the_converter_of_onnx(monkeypatch, tmp_path):
+    monkeypatch.setattr(onnx_format, "TABLE_BYTES", 100)
+    predictor = predictor_of(BSplineConfig(embedding_dim=8), twenty_ratings())
+    users, items = pairs(predictor)
+    model = predictor.export(tmp_path / "model", "onnx")
+    names = {tensor.name for tensor in onnx.load(model).graph.initializer}
+    assert {"table_0", "table_1"} <= names
+    expected = predictor.predict(users=users, items=items)["prediction"]
+    np.testing.assert_allclose(run(model, "onnx", users, items), expected, rtol=0, atol=1e-5)
 
 
 def test_an_average_and_a_blend_predict_the_same(reading_times, tmp_path):
