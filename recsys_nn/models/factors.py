@@ -208,8 +208,11 @@ class Parts:
         from keras import ops
 
         model = with_head(self.inputs, z, self._head, self.encoder, name=self.config.kind)
-        vectors = product or {side: ops.concatenate(found, axis=-1) for side, found in self._vectors.items()}
-        biases = {side: sum(found[1:], start=found[0]) for side, found in self._biases.items()}
+        none = ops.zeros_like(z)
+        vectors = product or {
+            side: ops.concatenate(found, axis=-1) if found else none for side, found in self._vectors.items()
+        }
+        biases = {side: sum(found[1:], start=found[0]) if found else none for side, found in self._biases.items()}
         is_product = product is not None
         model.sides = Sides(self.inputs, vectors, biases, z, is_product, self._head.ranks, self._own_tables)
         return model
