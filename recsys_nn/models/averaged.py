@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.models.folding import is_folding
+from recsys_nn.models.constant_folding import is_constant_folding
 from recsys_nn.models.layers import PACKAGE
 
 Weights = Sequence[npt.NDArray[np.float32]]
@@ -81,7 +81,7 @@ class AveragedModel(keras.Model):
         def step(m: Any, total: Any) -> Any:
             return m + 1, total + of_member(m)
 
-        if is_folding():
+        if is_constant_folding():
             return sum((of_member(m) for m in range(1, self.n_members)), start=of_member(0))
         first = of_member(tf.constant(0))
         shapes = (tf.TensorShape([]), first.shape)

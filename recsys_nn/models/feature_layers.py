@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
-from recsys_nn.models.folding import is_folding
+from recsys_nn.models.constant_folding import is_constant_folding
 from recsys_nn.models.layers import PACKAGE, PenalisedLayer
 
 
@@ -112,7 +112,7 @@ class OwnerFeatureEmbedding(FeatureVectors):
         def of_each() -> Any:
             return self._sums(tf.gather(rows, owners), tf.gather(weights, owners))
 
-        if is_folding():
+        if is_constant_folding():
             return of_all()
         if (batch := owners.shape[0]) is not None:
             return of_all() if batch > self.n_owners else of_each()

@@ -283,8 +283,8 @@ class Predictor(RowPredictor):
         """A predictor that also knows new users by their ratings, and new items by theirs, without retraining.
 
         What a new id has of its own, its vectors and its bias, is fitted to its ratings, in closed form where the model
-        is linear in it; all else stays as it was trained (see ``prediction/folding.py``). Ratings of two known ids, and
-        of two new ones, have no effect. This predictor stays as it is.
+        is linear in it; all else stays as it was trained (see ``prediction/folding_in.py``). Ratings of two known ids,
+        and of two new ones, have no effect. This predictor stays as it is.
 
         Args:
             ratings: the columns user, item and rating, and those that the model reads beside them (a timestamp).
@@ -292,7 +292,7 @@ class Predictor(RowPredictor):
         Raises:
             DataError: where none of the ratings says anything of a new id, and for what is no table of ratings.
         """
-        from recsys_nn.prediction.folding import fold_in
+        from recsys_nn.prediction.folding_in import fold_in
 
         return fold_in(self, ratings)
 

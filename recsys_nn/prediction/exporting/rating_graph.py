@@ -14,8 +14,8 @@ import tensorflow as tf
 from recsys_nn.data.features import OTHER_SIDE, SIDES, Side
 from recsys_nn.data.joint_encoding import JointEncoder
 from recsys_nn.data.vocabulary import Vocabulary
-from recsys_nn.models.folding import folding
-from recsys_nn.prediction.exporting.folding import Folded
+from recsys_nn.models.constant_folding import constant_folding
+from recsys_nn.prediction.exporting.constant_folding import Folded
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor
@@ -53,7 +53,7 @@ def rating_graph(predictor: Predictor) -> RatingGraph:
 
     def ratings(users: Any, items: Any) -> Any:
         inputs = {name: model_input(name, {"user": users, "item": items}) for name in predictor.input_names}
-        with folding():
+        with constant_folding():
             predicted = predictor.model(inputs, training=False)
         return tf.clip_by_value(tf.reshape(predicted, (-1,)), *predictor.encoder.scale)
 

@@ -10,7 +10,7 @@ _FOLDING = ContextVar("folding", default=False)
 
 
 @contextmanager
-def folding() -> Iterator[None]:
+def constant_folding() -> Iterator[None]:
     """While a network is called whose graph is to be folded: layers work out sums of all their owners, whatever the
     batch, and averages one member after another."""
     token = _FOLDING.set(True)
@@ -20,5 +20,5 @@ def folding() -> Iterator[None]:
         _FOLDING.reset(token)
 
 
-def is_folding() -> bool:
+def is_constant_folding() -> bool:
     return _FOLDING.get()
