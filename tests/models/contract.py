@@ -170,6 +170,7 @@ class NetworkContract(ModelContract):
             ratings = trained(tensors.inputs).numpy()[np.argsort(z[:, 0])]
             assert np.diff(ratings).min() >= -1e-6
 
+    @pytest.mark.slow
     def test_it_can_learn_twenty_ratings_by_heart(self, encoder, tensors):
         penalties = [name for name in type(self.config).model_fields if name.endswith("l2")]
         config = self.config.model_copy(update=dict.fromkeys(penalties, 0.0))

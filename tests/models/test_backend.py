@@ -16,11 +16,13 @@ def imported(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", BUILD], capture_output=True, text=True, env=clean | environment)
 
 
+@pytest.mark.slow
 def test_tensorflow_comes_without_its_greetings():
     result = imported()
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_who_sets_the_log_level_hears_all():
     assert imported(TF_CPP_MIN_LOG_LEVEL="0").stderr  # what exactly TensorFlow says differs by machine
 

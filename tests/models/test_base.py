@@ -72,6 +72,7 @@ def test_building_leaves_pythons_random_numbers_alone():
     assert random.random() == expected
 
 
+@pytest.mark.slow
 def test_the_first_model_of_a_process_has_the_same_weights_as_the_second():
     """The first one also imports Keras, which must not cost random numbers."""
     script = (
@@ -90,6 +91,7 @@ def test_a_predictor_knows_the_config_of_a_built_model():
     assert Predictor(build_model(SVDConfig(l2=0.5), encoder), encoder).config == SVDConfig(l2=0.5)
 
 
+@pytest.mark.slow
 def test_keras_loads_a_model_in_another_process_once_the_layers_are_registered(tmp_path):
     encoder = Encoder.fit(twenty_ratings())
     model = build_model(SVDConfig(head="ordinal"), encoder, seed=1)
