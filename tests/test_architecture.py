@@ -70,7 +70,7 @@ MAY_IMPORT = {
         *("advice", "selection", "tracking", "finished_run", "opening"),
         *("data", "training", "prediction", "evaluation", "errors"),
     ],
-    "serving": ["validation", "data", "prediction", "errors"],
+    "serving": ["validation", "data", "models", "prediction", "errors"],
     "cli": [
         "serving",
         "validation",

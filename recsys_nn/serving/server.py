@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
 from recsys_nn.errors import ConfigError
+from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.manifest import listed_files
 from recsys_nn.serving.app import LOOPBACK, create_app
 from recsys_nn.serving.limits import Limits
@@ -63,8 +64,7 @@ def _logging() -> dict[str, Any]:
 def _set_up_interpreter() -> None:
     """For short answers beside long ones: what is imported is no longer searched for garbage, which takes a third of a
     second, and a thread that works in Python hands over after half a millisecond instead of five."""
-    import keras  # noqa: F401
-
+    import_keras()
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(0.0005)
