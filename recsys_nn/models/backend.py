@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from recsys_nn.errors import ConfigError
 
-_LOG_LEVEL, _ERRORS = "TF_CPP_MIN_LOG_LEVEL", "2"
+_LOG_LEVEL, _ERRORS, _TALKATIVE = "TF_CPP_MIN_LOG_LEVEL", "2", ("0", "1")
 
 
 def import_keras() -> None:
@@ -18,7 +18,7 @@ def import_keras() -> None:
     Raises:
         ConfigError: where Keras is set to another backend.
     """
-    if os.environ.setdefault(_LOG_LEVEL, _ERRORS) != _ERRORS:  # processes begun by this one find ours
+    if os.environ.setdefault(_LOG_LEVEL, _ERRORS) in _TALKATIVE:  # processes begun by this one find ours
         _import()
         return
     with _quiet_unless_it_fails():
