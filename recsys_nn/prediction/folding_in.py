@@ -77,13 +77,15 @@ def fit_new_rows(larger: Predictor, pairs: Mapping[Side, pd.DataFrame], n_rating
 def _fit(predictor: Predictor, side: Side, inputs: Mapping[str, Any], ratings: Floats, n_ratings: int) -> None:
     """Fits the rows of the side that are in the inputs."""
     network = network_of(predictor)
-    for layer in named_layers(network).values():
-        if hasattr(layer, "fold_in"):
-            layer.fold_in(side, inputs, ratings)
+    closed_forms = [layer for layer in named_layers(network).values() if hasattr(layer, "fold_in")]
+    for layer in closed_forms:
+        layer.fold_in(side, inputs, ratings)
     sides = getattr(network, "sides", None)
-    if sides is None or not sides.tables[side]:
+    if sides is None and not closed_forms:
+        raise DataError(f"nothing of a new {side} can be fitted: this model was not put together by Parts.model")
+    tables = () if sides is None else sides.tables[side]
+    if not tables:
         return
-    tables = sides.tables[side]
     fitting = _Fitting(_unclipped(network), tables, _penalties(tables, predictor, n_ratings))
     for _ in _members(predictor, tables):
         for part in _parts(inputs[side]):
@@ -111,13 +113,12 @@ def _penalties(tables: Sequence[FactorEmbedding], predictor: Predictor, n_rating
     encoder, config = predictor.encoder, predictor.config
     assert isinstance(config, FactorConfig)
     curvature = config.head.of(encoder).curvature(encoder)
-    of_rule = {True: BIAS_PRIOR, False: config.prior}
-    return np.concatenate(
-        [
-            np.full(table.dim, n_ratings * table.l2 / curvature or of_rule[table.dim == 1] * encoder.rating_std**2)
-            for table in tables
-        ]
-    )
+    penalties = []
+    for table in tables:
+        of_rule = BIAS_PRIOR if table.name.endswith("_bias") else config.prior
+        penalty = n_ratings * table.l2 / curvature or of_rule * encoder.rating_std**2
+        penalties.append(np.full(table.dim, penalty))
+    return np.concatenate(penalties)
 
 
 def _unclipped(network: keras.Model) -> Callable[[Any], Any]:

@@ -1,11 +1,14 @@
 """Folding in: new users and items by their ratings, against closed forms and the objective itself."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
 
 import recsys_nn as rn
+from recsys_nn.models import base
 from recsys_nn.models.averaged import AveragedModel
 from recsys_nn.prediction.blend import BlendedPredictor
 from tests.models.contract import twenty_ratings
@@ -191,6 +194,24 @@ def test_ratings_that_tell_of_nobody_new_are_refused(svd):
         svd.fold_in([(7, 100, 5)])
     with pytest.raises(rn.DataError, match="of type string"):
         svd.fold_in(pd.DataFrame({"user": ["7"], "item": [100], "rating": [3]}))
+
+
+def test_a_kind_that_shows_no_rows_is_refused(svd, monkeypatch):
+    """One of a user's own, built without Parts."""
+    monkeypatch.setattr(base, "_kinds", dict(base._kinds))
+
+    class PlainConfig(rn.ModelConfig):
+        kind: Literal["plain-table"] = "plain-table"
+
+    @rn.register_model(PlainConfig)
+    def build(config, encoder):
+        user, item = (tf.keras.Input((), dtype="int32", name=name) for name in ("user", "item"))
+        table = tf.keras.layers.Embedding(encoder.items.n_rows, 1, name="table")
+        return tf.keras.Model({"user": user, "item": item}, tf.keras.ops.squeeze(table(item), axis=-1))
+
+    plain = rn.Predictor(rn.build_model(PlainConfig(), svd.encoder), svd.encoder)
+    with pytest.raises(rn.DataError, match="nothing of a new user can be fitted: .* not put together by Parts.model"):
+        plain.fold_in(OF_7)
 
 
 def test_a_model_that_cannot_be_built_anew_is_refused(svd):
