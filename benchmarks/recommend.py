@@ -1,6 +1,6 @@
 """Lists of recommendations and folding in: how fast, and how good.
 
-    RECSYS_NN_DATA=FOLDER python benchmarks/recommend.py [lists] [large] [fold-in]
+    RECSYS_NN_DATA=FOLDER python benchmarks/recommend.py [large] [lists] [fold-in]
 
 lists     top 10 of all 943 users of MovieLens 100K, for several kinds, the first call of a process included
 large     top 10 of 100,000 users among 50,000 items with 32 factors (of an untrained svd), memory, and 500 of the
@@ -123,8 +123,8 @@ def peak() -> float:
 
 def main() -> None:
     parts = {
+        "large": ("A large table", large),  # before any training, which makes TensorFlow's operations deterministic
         "lists": ("Top 10 of all 943 users of MovieLens 100K", lists),
-        "large": ("A large table", large),
         "fold-in": ("Folding in 100 users by 10 ratings each", fold_in),
     }
     report = ["# Recommending and folding in\n", "By `python benchmarks/recommend.py`.\n"]

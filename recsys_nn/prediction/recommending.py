@@ -22,8 +22,8 @@ from recsys_nn.prediction.side_vectors import product_sides, side_vectors
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor
 
-SCORES = 2**21
-"""How many scores a block has, 8 MiB: what fits into the caches of a processor is ranked fastest."""
+SCORES = 2**22
+"""How many scores a block has, 16 MiB: more of them are slower, as each block is then fresh memory; fewer, too."""
 CHUNK = 256
 """Scores of a row that are compared by their highest alone, before any is ranked."""
 
