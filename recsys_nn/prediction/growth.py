@@ -15,16 +15,12 @@ from recsys_nn.data.growing import with_ids
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.models.base import build_model
+from recsys_nn.prediction.side_vectors import network_of
 
 if TYPE_CHECKING:
     import keras
 
     from recsys_nn.prediction.predictor import Predictor
-
-
-def network_of(predictor: Predictor) -> keras.Model:
-    """The predictor's network; of an average over many weights, the one that they are of."""
-    return getattr(predictor.model, "member", predictor.model)
 
 
 def newly_known(encoder: Encoder, ratings: pd.DataFrame) -> dict[Side, pd.DataFrame]:

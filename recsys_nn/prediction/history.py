@@ -8,7 +8,8 @@ import pandas as pd
 
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
-from recsys_nn.prediction.growth import checked_ratings, grown, named_layers, network_of, newly_known
+from recsys_nn.prediction.growth import checked_ratings, grown, named_layers, newly_known
+from recsys_nn.prediction.side_vectors import network_of
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor

@@ -17,7 +17,7 @@ import pandas as pd
 
 from recsys_nn.data.ids import canonical_ids, plain_repr
 from recsys_nn.errors import DataError
-from recsys_nn.prediction.side_vectors import product_sides, side_vectors
+from recsys_nn.prediction.side_vectors import ranks_by_products, side_vectors
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor
@@ -71,7 +71,7 @@ def recommend(
 
 
 def _scorer(predictor: Predictor, users: pd.Series, user_rows: Rows, item_rows: Rows) -> Scorer:
-    if product_sides(predictor) is not None:
+    if ranks_by_products(predictor):
         return _products(predictor, user_rows, item_rows)
     return _pairs(predictor, users, item_rows)
 

@@ -52,6 +52,11 @@ class SeenRatings:
     def __len__(self) -> int:
         return len(self.items)
 
+    @property
+    def users(self) -> Rows:
+        """The row of each rating's user."""
+        return np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
+
     def of_users(self, users: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The ratings of these rows of users: for each the position of its user among ``users``, and its own place.
 
@@ -67,26 +72,21 @@ class SeenRatings:
     def joined(self, other: SeenRatings) -> SeenRatings:
         """These and others."""
         n_rows = max(len(self.starts), len(other.starts)) - 1
-        users = np.concatenate(
-            [np.repeat(np.arange(len(each.starts) - 1), np.diff(each.starts)) for each in (self, other)]
-        )
         return self._sorted(
             n_rows,
-            users.astype(np.int32),
+            np.concatenate([self.users, other.users]),
             np.concatenate([self.items, other.items]),
             np.concatenate([self.ratings, other.ratings]),
         )
 
     def to_frame(self, encoder: Encoder) -> pd.DataFrame:
         """The columns user, item and rating, with the ids of an encoder."""
-        users = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
-        ids = {"user": encoder.users.ids.iloc[users - 1], "item": encoder.items.ids.iloc[self.items - 1]}
+        ids = {"user": encoder.users.ids.iloc[self.users - 1], "item": encoder.items.ids.iloc[self.items - 1]}
         return pd.DataFrame({side: values.array for side, values in ids.items()} | {"rating": self.ratings})
 
     def to_parquet(self) -> bytes:
         """As a Parquet file: user and item, rows of the encoder, and rating."""
-        users = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
-        table = pd.DataFrame({"user": users, "item": self.items, "rating": self.ratings})
+        table = pd.DataFrame({"user": self.users, "item": self.items, "rating": self.ratings})
         return table.to_parquet(index=False, compression="zstd")
 
     @classmethod

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from recsys_nn.data.features import Side
 
 if TYPE_CHECKING:
-    from recsys_nn.models.sides import Sides
+    import keras
+
     from recsys_nn.prediction.predictor import Predictor
 
 
@@ -21,15 +22,15 @@ class SideVectors(NamedTuple):
     biases: npt.NDArray[np.float32]
 
 
-def sides_of(predictor: Predictor) -> Sides | None:
-    """The two sides of the predictor's network; None where it has none, as one of another package."""
-    return getattr(getattr(predictor.model, "member", predictor.model), "sides", None)
+def network_of(predictor: Predictor) -> keras.Model:
+    """The predictor's network; of an average over many weights, the one that they are of."""
+    return getattr(predictor.model, "member", predictor.model)
 
 
-def product_sides(predictor: Predictor) -> Sides | None:
-    """The same, where they rank items by inner products: not in an average over many weights."""
-    sides = sides_of(predictor)
-    return sides if sides is not None and sides.is_product and sides.ranks and not _is_average(predictor) else None
+def ranks_by_products(predictor: Predictor) -> bool:
+    """Whether items are ranked by inner products of vectors: not in an average over many weights."""
+    sides = getattr(predictor.model, "sides", None)
+    return sides is not None and sides.is_product and sides.ranks
 
 
 def side_vectors(predictor: Predictor, side: Side) -> SideVectors | None:
@@ -37,7 +38,8 @@ def side_vectors(predictor: Predictor, side: Side) -> SideVectors | None:
 
     None where the model has no vectors.
     """
-    sides = sides_of(predictor)
+    model, member = predictor.model, network_of(predictor)
+    sides = getattr(member, "sides", None)
     if sides is None:
         return None
     network = sides.networks[side]
@@ -49,14 +51,9 @@ def side_vectors(predictor: Predictor, side: Side) -> SideVectors | None:
     def output() -> Any:
         return network(inputs, training=False)
 
-    model = predictor.model
-    if _is_average(predictor):
+    if member is not model:
         means = [stack.numpy().mean(axis=0) for stack in model.stacks]
         vectors, biases = model.with_weights(means, output)
     else:
         vectors, biases = output()
     return SideVectors(np.asarray(vectors), np.asarray(biases)[:, 0])
-
-
-def _is_average(predictor: Predictor) -> bool:
-    return hasattr(predictor.model, "with_weights")

@@ -15,8 +15,9 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.tensors import Tensors
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.folding_in import fit_new_rows
-from recsys_nn.prediction.growth import checked_ratings, grown, network_of, newly_known
+from recsys_nn.prediction.growth import checked_ratings, grown, newly_known
 from recsys_nn.prediction.seen import SeenRatings
+from recsys_nn.prediction.side_vectors import network_of
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.trainer import Trainer
 
