@@ -1,30 +1,39 @@
 """Files and folders that appear whole or not at all.
 
-Each is written beside its final place, synced to disk and renamed into it, so that a crash at any moment
-leaves what stood there before, or nothing.
+Each is written beside its final place as a draft, synced to disk and moved there in one step, so that a crash at any
+moment leaves what stood there before, or nothing. The draft that a killed process leaves is not locked by anyone any
+more: whoever next writes to the same place removes it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+from recsys_nn.data.exchanging import exchange
+
+_OLD = ".old"
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A stream whose content replaces ``path`` when the block ends; an exception leaves ``path`` as it was."""
-    draft = _beside(path)
+    sweep(path)
+    draft, descriptor = _draft(path, lambda draft: os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
     try:
-        with draft.open("xb") as stream:
+        with os.fdopen(descriptor, "r+b") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(draft, path)
+            os.replace(draft, path)
         _sync(path.absolute().parent)
     finally:
         draft.unlink(missing_ok=True)
@@ -34,31 +43,88 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path, *, replace: bool) -> Iterator[Path]:
     """A folder to fill, which becomes ``path`` when the block ends; an exception leaves ``path`` as it was.
 
-    Where a folder stands there already, ``replace`` decides between replacing it and an OSError. A kill between
-    the two renames that replacing takes leaves none at ``path`` (and the old one beside it), never a mixture.
+    Where a folder stands there already, ``replace`` decides between replacing it and an OSError. The two change places
+    in one step; only on file systems that know no such step a kill can leave none at ``path``, until :func:`sweep`
+    puts the old one back.
     """
-    draft, old = _beside(path), _beside(path)
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    sweep(path)
+    draft, descriptor = _draft(path, _made_folder)
     try:
-        draft.mkdir(parents=True)
         yield draft
         for file in (*draft.rglob("*"), draft):
             _sync(file)
-        if replace and path.exists():
-            os.replace(path, old)
-        try:
+        if replace and path.is_dir():
+            if not exchange(draft, path):
+                _replace_in_two_steps(draft, path)
+        else:
             os.replace(draft, path)
-        except BaseException:
-            if old.exists():
-                os.replace(old, path)
-            raise
         _sync(path.absolute().parent)
-        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        os.close(descriptor)
 
 
-def _beside(path: Path) -> Path:
-    return path.absolute().with_name(f".{path.name}.{uuid4().hex[:12]}")
+def sweep(path: Path) -> None:
+    """Removes the drafts of ``path`` that killed processes have left, and puts back what they were about to replace."""
+    name = re.compile(re.escape(f".{path.name}") + rf"({re.escape(_OLD)})?\.[0-9a-f]{{12}}")
+    folder = path.absolute().parent
+    try:
+        entries = [folder / entry.name for entry in os.scandir(folder) if name.fullmatch(entry.name)]
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        _remove_unless_in_use(entry, path)
+
+
+def _remove_unless_in_use(entry: Path, path: Path) -> None:
+    with suppress(OSError):  # in use, of another user, swept by somebody else meanwhile, or without locks there
+        descriptor = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+            if entry.name.startswith(f".{path.name}{_OLD}.") and not os.path.lexists(path):
+                os.replace(entry, path)
+            elif entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _draft(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """A new draft of ``path`` and the descriptor that locks it as long as it is open."""
+    while True:
+        draft = path.absolute().with_name(f".{path.name}.{uuid4().hex[:12]}")
+        descriptor = make(draft)
+        try:
+            flock(descriptor, LOCK_EX)
+        except OSError as error:
+            if error.errno not in _WITHOUT_LOCKS:
+                raise
+        if draft.exists():  # nobody has swept it away before it was locked
+            return draft, descriptor
+        os.close(descriptor)
+
+
+_WITHOUT_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+"""What file systems without locks answer; there, nothing is swept either."""
+
+
+def _made_folder(draft: Path) -> int:
+    draft.mkdir()
+    return os.open(draft, os.O_RDONLY)
+
+
+def _replace_in_two_steps(draft: Path, path: Path) -> None:
+    old = path.absolute().with_name(f".{path.name}{_OLD}.{uuid4().hex[:12]}")
+    os.replace(path, old)
+    try:
+        os.replace(draft, path)
+    except BaseException:
+        os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -2,7 +2,9 @@ import os
 
 import pytest
 
-from recsys_nn.data.atomic import atomic_file, atomic_folder
+from recsys_nn.data import atomic
+from recsys_nn.data.atomic import atomic_file, atomic_folder, sweep
+from recsys_nn.data.exchanging import exchange
 
 
 class Broken(Exception):
@@ -56,7 +58,7 @@ def test_a_folder_is_replaced_only_when_asked(tmp_path):
 
 
 @pytest.mark.parametrize("failing", [1, 2])
-def test_a_folder_stays_as_it_was_whichever_rename_fails(tmp_path, monkeypatch, failing):
+def test_without_exchanging_a_folder_stays_as_it_was_whichever_rename_fails(tmp_path, monkeypatch, failing):
     path = tmp_path / "run"
     path.mkdir()
     write(path, "old")
@@ -68,8 +70,86 @@ def test_a_folder_stays_as_it_was_whichever_rename_fails(tmp_path, monkeypatch, 
             raise KeyboardInterrupt
         replace(source, target)
 
+    monkeypatch.setattr(atomic, "exchange", lambda one, other: False)
     monkeypatch.setattr(os, "replace", broken_replace)
     with pytest.raises(KeyboardInterrupt), atomic_folder(path, replace=True) as draft:
         write(draft, "new")
     assert (path / "file").read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_exchanging_a_folder_is_replaced_too(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    path.mkdir()
+    monkeypatch.setattr(atomic, "exchange", lambda one, other: False)
+    with atomic_folder(path, replace=True) as draft:
+        write(draft, "new")
+    assert (path / "file").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_refused_exchange_is_an_error_and_the_old_folder_stays(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    path.mkdir()
+    write(path, "old")
+
+    def refused(one, other):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(atomic, "exchange", refused)
+    with pytest.raises(PermissionError, match="not permitted"), atomic_folder(path, replace=True) as draft:
+        write(draft, "new")
+    assert (path / "file").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_exchanged_folders_have_each_others_content(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+        write(folder, folder.name)
+    if not exchange(one, other):
+        pytest.skip("this file system cannot exchange folders")
+    assert ((one / "file").read_text(), (other / "file").read_text()) == ("other", "one")
+
+
+def test_exchanging_with_nothing_is_an_error(tmp_path):
+    (tmp_path / "one").mkdir()
+    with pytest.raises(FileNotFoundError, match="other"):
+        exchange(tmp_path / "one", tmp_path / "other")
+
+
+LEFT = "0123456789ab"
+
+
+def test_what_a_killed_process_has_left_is_removed_by_the_next_one(tmp_path):
+    path = tmp_path / "run"
+    (tmp_path / f".run.{LEFT}").mkdir()
+    write(tmp_path / f".run.{LEFT}", "half")
+    (tmp_path / f".run.old.{LEFT}").mkdir()
+    (tmp_path / f".table.csv.{LEFT}").write_text("half")
+    with atomic_folder(path, replace=True) as draft, atomic_file(tmp_path / "table.csv") as stream:
+        write(draft, "new")
+        stream.write(b"new")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"run", "table.csv"}
+
+
+def test_drafts_of_others_and_of_other_places_stay(tmp_path):
+    path, others = tmp_path / "run", tmp_path / f".run2.{LEFT}"
+    others.mkdir()
+    with atomic_folder(path, replace=True) as first:
+        write(first, "first")
+        with atomic_folder(path, replace=True) as second:
+            write(second, "second")
+        assert (path / "file").read_text() == "second"
+    assert (path / "file").read_text() == "first"
+    assert {entry.name for entry in tmp_path.iterdir()} == {"run", others.name}
+
+
+def test_what_was_about_to_be_replaced_is_put_back(tmp_path):
+    old = tmp_path / f".run.old.{LEFT}"
+    old.mkdir()
+    write(old, "old")
+    sweep(tmp_path / "run")
+    assert (tmp_path / "run" / "file").read_text() == "old"
+    assert not old.exists()
