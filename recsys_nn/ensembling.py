@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,8 +61,9 @@ def tempered(
     validation: TrainingPart | None = None,
     *,
     progress: bool = False,
+    checkpoints: Path | None = None,
 ) -> tuple[float, AveragedModel]:
-    """The temperature and the average of :func:`sample_posterior`."""
+    """The temperature and the average of :func:`sample_posterior`, with a folder for the chain to go on from."""
     from recsys_nn.models.averaged import AveragedModel
     from recsys_nn.training.posterior import posterior_weights
 
@@ -76,10 +78,8 @@ def tempered(
         temperatures: tuple[float, ...] = (config.temperature,)
     else:
         temperatures = (USUAL,) if validation is None else tuple(sorted((USUAL, *OTHERS), reverse=True))
-    averages = {
-        temperature: AveragedModel.of(run.model, weights)
-        for temperature, weights in posterior_weights(run, train, config, temperatures, progress=progress).items()
-    }
+    samples = posterior_weights(run, train, config, temperatures, progress=progress, checkpoints=checkpoints)
+    averages = {temperature: AveragedModel.of(run.model, weights) for temperature, weights in samples.items()}
     if validation is None or len(averages) < len(temperatures) or len(averages) == 1:  # interrupted, or no choice
         best = USUAL if USUAL in averages else next(iter(averages))
         return best, averages[best]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from rich.console import Console
 
 from recsys_nn.errors import TrainingError
@@ -37,7 +38,11 @@ class EpochLog(keras.callbacks.Callback):
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends a training whose loss is no longer a number, saying why it probably is not."""
+    """Ends a training whose loss or weights are no longer numbers, saying why they probably are not.
+
+    A batch may spoil weights that no later one of its epoch reads, and no validation example either: the losses do not
+    show it then.
+    """
 
     def __init__(self, inputs: Mapping[str, InputScale], learning_rate: float) -> None:
         super().__init__()
@@ -46,10 +51,14 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         for name, value in (logs or {}).items():
             if name.endswith("loss") and not math.isfinite(value):
-                raise TrainingError(
-                    f"epoch {epoch + 1}: {name} is {float(value)} at learning rate {self._learning_rate:g}; "
-                    f"{self._likely_cause()}"
-                )
+                self._end(epoch, f"{name} is {float(value)}")
+        if (weight := non_finite(self.model)) is not None:
+            self._end(epoch, f"{weight} is no longer a number")
+
+    def _end(self, epoch: int, what: str) -> None:
+        raise TrainingError(
+            f"epoch {epoch + 1}: {what} at learning rate {self._learning_rate:g}; {self._likely_cause()}"
+        )
 
     def _likely_cause(self) -> str:
         for name, scale in self._inputs.items():
@@ -60,6 +69,15 @@ class StopOnNonFinite(keras.callbacks.Callback):
                     "standard deviation 1"
                 )
         return f"the likely cause is that this rate is too high: try {min(self._learning_rate / 10, 1e-3):g}"
+
+
+def non_finite(model: keras.Model) -> str | None:
+    """The path of a weight that is NaN or infinite somewhere; None where all are finite."""
+    for variable in model.weights:
+        values = variable.numpy()
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            return str(variable.path)
+    return None
 
 
 class ProgressLines(keras.callbacks.Callback):

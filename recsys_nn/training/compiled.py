@@ -129,7 +129,7 @@ class CompiledEngine:
             self._validating = CompiledLoop(model, model.test_step, n=n, batch_size=EVALUATION_BATCH, xla=xla)
             self._validating.prepare(validation)
 
-    def fit(self, hooks: Sequence[keras.callbacks.Callback]) -> None:
+    def fit(self, hooks: Sequence[keras.callbacks.Callback], *, first_epoch: int = 0) -> None:
         model, epochs = self._model, self._config.epochs
         steps = steps_per_epoch(self._train, self._config.batch_size)
         callbacks = keras.callbacks.CallbackList(
@@ -138,8 +138,8 @@ class CompiledEngine:
         model.stop_training = False
         callbacks.on_train_begin()
         logs: dict[str, float] = {}
-        with closing(prefetched(self._blocks())) as blocks:
-            for epoch in range(epochs):
+        with closing(prefetched(self._blocks(first_epoch))) as blocks:
+            for epoch in range(first_epoch, epochs):
                 callbacks.on_epoch_begin(epoch)
                 logs = self._training.run(blocks)
                 logs |= self._validated(callbacks)
@@ -149,9 +149,9 @@ class CompiledEngine:
         model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self, first_epoch: int) -> Iterator[Block]:
         config = self._config
-        for epoch in range(config.epochs):
+        for epoch in range(first_epoch, config.epochs):
             yield from self._train.blocks(
                 batch_size=config.batch_size, seed=config.seed, epoch=epoch, shuffle=config.shuffle
             )

@@ -30,9 +30,9 @@ _USUAL_EPOCHS, _USUAL_STEPS = 25, 500  # until early stopping, whichever comes l
 
 
 class Engine(Protocol):
-    """Makes the steps of a training, and calls the callbacks."""
+    """Makes the steps of a training from an epoch (from 0) on, and calls the callbacks."""
 
-    def fit(self, hooks: Hooks) -> None: ...
+    def fit(self, hooks: Hooks, *, first_epoch: int = 0) -> None: ...
 
 
 class KerasEngine:
@@ -43,18 +43,19 @@ class KerasEngine:
     ) -> None:
         self._model, self._train, self._validation, self._config = model, train, validation, config
 
-    def fit(self, hooks: Hooks) -> None:
+    def fit(self, hooks: Hooks, *, first_epoch: int = 0) -> None:
         config = self._config
         self._model.fit(
             dataset(
                 self._train,
                 batch_size=config.batch_size,
-                epochs=range(config.epochs),
+                epochs=range(min(first_epoch, config.epochs - 1), config.epochs),  # Keras looks at a batch in any case
                 seed=config.seed,
                 shuffle=config.shuffle,
             ),
             validation_data=None if self._validation is None else evaluation_dataset(self._validation),
             steps_per_epoch=steps_per_epoch(self._train, config.batch_size),
+            initial_epoch=first_epoch,
             epochs=config.epochs,
             shuffle=False,
             callbacks=list(hooks),

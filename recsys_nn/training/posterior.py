@@ -18,6 +18,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -26,12 +27,15 @@ from rich.console import Console
 
 from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import TrainingError
+from recsys_nn.training.callbacks import non_finite
+from recsys_nn.training.checkpoints import Checkpoints, State
 from recsys_nn.training.curvature import Curvature
 from recsys_nn.training.engines import choose_engine
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.training.langevin import Langevin
 from recsys_nn.training.objective import Objective, objective_of
 from recsys_nn.training.penalties import LearnedPenalties
+from recsys_nn.training.resuming import Checkpointing
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.slopes import Arrays
 
@@ -49,6 +53,7 @@ def posterior_weights(
     temperatures: Sequence[float],
     *,
     progress: bool = False,
+    checkpoints: str | Path | None = None,
 ) -> dict[float, list[Arrays]]:
     """``config.samples`` values of the trainable variables of ``run.model`` for each temperature, along one chain.
 
@@ -62,13 +67,16 @@ def posterior_weights(
         config: its ``temperature`` is not looked at.
         temperatures: falling.
         progress: whether to print a line a sample.
+        checkpoints: a folder for the states of the chain, as of a training (``Trainer``).
 
     Raises:
         TrainingError: where the chain diverges however short the steps.
+        ArtifactError: where a checkpoint cannot be written, or is damaged or of another chain.
     """
     before = run.model.get_weights()
     try:
-        chain = _Chain(run, train, config, temperatures, console=Console(quiet=not progress))
+        kept = None if checkpoints is None else Checkpoints(checkpoints)
+        chain = _Chain(run, train, config, temperatures, console=Console(quiet=not progress), checkpoints=kept)
         chain.walk()
         return chain.samples
     finally:
@@ -86,13 +94,14 @@ class _Chain(keras.callbacks.Callback):
         temperatures: Sequence[float],
         *,
         console: Console,
+        checkpoints: Checkpoints | None,
     ) -> None:
         super().__init__()
         self.samples: dict[float, list[Arrays]] = {}
         self._variables: Sequence[Any] = run.model.trainable_variables
         self._objective: Objective = objective_of(run.model, run.config)
         self._train, self._config, self._settings = train, config, run.config
-        self._attempts, self._console = 0, console
+        self._attempts, self._console, self._checkpoints = 0, console, checkpoints
         self._nats = 1.0
         if self._objective.model is run.model:
             best = run.history.iloc[run.best_epoch - 1]
@@ -103,7 +112,30 @@ class _Chain(keras.callbacks.Callback):
         self._plan(temperatures)
         self._restart()
 
+    def checkpoint(self) -> State:
+        """What is saved of it after every epoch (:class:`Checkpointing`); samples are files of their own."""
+        return {
+            "attempts": self._attempts,
+            "done": self._done,
+            "first_loss": self._first_loss,
+            "factors": self._penalties.factors,
+            "sums": self._sums,
+            "summed": self._summed,
+            "samples": [[temperature, len(samples)] for temperature, samples in self.samples.items()],
+        }
+
+    def restore(self, state: State) -> None:
+        """To what was saved."""
+        assert self._checkpoints is not None
+        self._attempts, self._done, self._first_loss = state["attempts"], state["done"], state["first_loss"]
+        self._penalties.factors = state["factors"]
+        self._sums, self._summed = state["sums"], state["summed"]
+        for temperature, n in state["samples"]:
+            kept = (self._checkpoints.kept(_sample_name(temperature, number)) for number in range(n))
+            self.samples[temperature] = [sample["weights"] for sample in kept]
+
     def _plan(self, temperatures: Sequence[float]) -> None:
+        self._temperatures = temperatures
         burn_in, thin = self._config.burn_in, self._config.thin
         learns = self._config.penalties == "learned" and burn_in >= LEAST_BURN_IN
         settling = burn_in - burn_in // 6
@@ -150,9 +182,16 @@ class _Chain(keras.callbacks.Callback):
         settings = self._settings.model_copy(
             update={"epochs": ATTEMPTS * self._end, "batch_size": batch_size, "shuffle": batch_size < n}
         )
-        engine, _ = choose_engine(model, self._train, None, settings, [self])
+        hooks: list[keras.callbacks.Callback] = [self]
+        first_epoch = 0
+        if self._checkpoints is not None:
+            plan = config.model_dump(mode="json") | {"temperatures": list(self._temperatures), "examples": n}
+            saved = Checkpointing(self._checkpoints, model, hooks, plan)
+            first_epoch = saved.next_epoch(settings.epochs)
+            hooks.append(saved)
+        engine, _ = choose_engine(model, self._train, None, settings, hooks)
         try:
-            engine.fit([self])
+            engine.fit(hooks, first_epoch=first_epoch)
         except KeyboardInterrupt:
             if not self.samples:
                 raise
@@ -183,7 +222,7 @@ class _Chain(keras.callbacks.Callback):
         """What Keras calls after every epoch."""
         loss = (logs or {})["loss"]
         self._first_loss = loss if self._done == 0 else self._first_loss
-        if self._too_high(loss):
+        if self._too_high(loss) or non_finite(self._objective.model) is not None:
             self._shorten()
             return
         if self._done in self._sampled:
@@ -199,6 +238,8 @@ class _Chain(keras.callbacks.Callback):
         """The mean of the weights since the last sample is one."""
         mean = [total / np.float32(self._summed) for total in self._sums]
         samples = self.samples.setdefault(temperature, [])
+        if self._checkpoints is not None:
+            self._checkpoints.keep(_sample_name(temperature, len(samples)), {"weights": mean})
         samples.append(mean)
         self._sums, self._summed = [np.zeros_like(total) for total in self._sums], 0
         self._console.print(
@@ -218,3 +259,7 @@ class _Chain(keras.callbacks.Callback):
         warnings.warn(f"the chain of samples diverged at the step size {was:.2g}: {shorter}", stacklevel=2)
         self._restart()
         self._dynamics.restart(self._masses(), SHORTER * was)
+
+
+def _sample_name(temperature: float, number: int) -> str:
+    return f"sample-{temperature:g}-{number}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,14 +32,22 @@ class Trainer:
         config: the settings.
         callbacks: Keras callbacks beside those that the config names.
         progress: whether to print a line an epoch.
+        checkpoints: a folder for the states of the training after its last two epochs. Where it has some, the training
+            goes on from there, to the weights that it would have had without the interruption, bit for bit.
     """
 
     def __init__(
-        self, config: TrainConfig | None = None, *, callbacks: Sequence[Any] = (), progress: bool = True
+        self,
+        config: TrainConfig | None = None,
+        *,
+        callbacks: Sequence[Any] = (),
+        progress: bool = True,
+        checkpoints: str | Path | None = None,
     ) -> None:
         self.config = config or TrainConfig()
         self._callbacks = tuple(callbacks)
         self._progress = progress
+        self._checkpoints = checkpoints
 
     def fit(self, model: keras.Model, train: TrainingPart, validation: TrainingPart | None = None) -> TrainingRun:
         """Trains ``model`` in place; it ends with the weights of its best epoch.
@@ -50,7 +59,8 @@ class Trainer:
         Raises:
             DataError: where there is nothing to train on.
             ConfigError: before training, where ``config.monitor`` would never be logged or a setting is unknown.
-            TrainingError: where the loss becomes NaN or infinite; its ``run`` is the training up to there.
+            TrainingError: where the loss or a weight becomes NaN or infinite; its ``run`` is the training up to there.
+            ArtifactError: where a checkpoint cannot be written, or is damaged or of another training.
         """
         from recsys_nn.training.objective import objective_of
 
@@ -99,9 +109,11 @@ class Trainer:
         import tensorflow as tf
 
         from recsys_nn.training import callbacks
+        from recsys_nn.training.checkpoints import Checkpoints
         from recsys_nn.training.compiling import compile_model, named_callbacks
         from recsys_nn.training.engines import choose_engine
         from recsys_nn.training.feeding import steps_per_epoch
+        from recsys_nn.training.resuming import Checkpointing
 
         config = self.config
         tf.config.experimental.enable_op_determinism()
@@ -121,9 +133,18 @@ class Trainer:
         if self._progress:
             hooks.append(callbacks.ProgressLines(log, config.epochs, stopping and config.monitor, _console()))
         hooks += [*named_callbacks(config.callbacks), *self._callbacks, *([stopping] if stopping else [])]
+        done = None
+        if self._checkpoints is not None:
+            sizes = {"n_train": len(train), "n_validation": 0 if validation is None else len(validation)}
+            settings = config.model_dump(mode="json") | sizes
+            done = Checkpointing(Checkpoints(self._checkpoints), objective.model, hooks, settings)
+            hooks.append(done)
+            began -= done.seconds
         engine, name = choose_engine(objective.model, train, validation, config, hooks)
         if self._progress and config.engine == "auto" and name.startswith("keras"):
             _console().print(f"engine: {name}", soft_wrap=True, highlight=False)
+        if self._progress and done is not None and done.first_epoch:
+            _console().print(f"going on after epoch {done.first_epoch}", soft_wrap=True, highlight=False)
 
         def run(best_epoch: int, reason: StopReason) -> TrainingRun:
             return TrainingRun(
@@ -142,7 +163,7 @@ class Trainer:
 
         reason: StopReason = "epochs"
         try:
-            engine.fit(hooks)
+            engine.fit(hooks, first_epoch=0 if done is None else done.next_epoch(config.epochs))
         except TrainingError as error:
             error.run = run(0, "diverged")
             raise

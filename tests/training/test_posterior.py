@@ -9,6 +9,7 @@ import pytest
 from recsys_nn.data.tensors import Tensors
 from recsys_nn.errors import TrainingError
 from recsys_nn.training import curvature, posterior
+from recsys_nn.training.checkpoints import Checkpoints
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.training.objective import objective_of
@@ -131,3 +132,29 @@ def test_the_precision_of_a_penalty_is_that_of_the_prior_that_it_is(run):
     (found,) = LearnedPenalties(objective_of(run.model, run.config), TRAIN, nats=3.0).precisions
     np.testing.assert_allclose(found, 2 * N * L2 * 3.0, rtol=1e-4)
     np.testing.assert_allclose(run.model.get_weights(), before, rtol=1e-6)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("epoch", [2, 34, 37, 41])
+def test_a_chain_that_was_cut_short_goes_on_to_the_same_samples(run, tmp_path, monkeypatch, epoch):
+    """In the burn-in, in the first sample, after it, and in the approach to the second temperature."""
+    config = PosteriorConfig(samples=2, burn_in=32, thin=3)
+    temperatures = [1.0, 0.5]
+    whole = posterior_weights(run, TRAIN, config, temperatures)
+    save = Checkpoints.save
+
+    def killed(checkpoints, done, state):
+        if done == epoch:
+            raise Killed
+        save(checkpoints, done, state)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Checkpoints, "save", killed)
+        posterior_weights(run, TRAIN, config, temperatures, checkpoints=tmp_path)
+    assert Checkpoints(tmp_path).epochs == [done for done in (epoch - 2, epoch - 1) if done > 0]
+    resumed = posterior_weights(run, TRAIN, config, temperatures, checkpoints=tmp_path)
+    for temperature in temperatures:
+        np.testing.assert_array_equal(resumed[temperature], whole[temperature])
