@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from recsys_nn.estimator import RatingRegressor
     from recsys_nn.evaluation.comparison import Comparison
     from recsys_nn.evaluation.evaluate import Evaluation, evaluate
-    from recsys_nn.experiment import ExperimentResult, run_experiment
+    from recsys_nn.experiment import run_experiment
+    from recsys_nn.experiment_result import ExperimentResult
     from recsys_nn.models import (
         AutoRecConfig,
         BiasConfig,
@@ -102,7 +103,8 @@ _HOMES = {
     "estimator": ("RatingRegressor",),
     "evaluation.comparison": ("Comparison",),
     "evaluation.evaluate": ("Evaluation", "evaluate"),
-    "experiment": ("ExperimentResult", "run_experiment"),
+    "experiment": ("run_experiment",),
+    "experiment_result": ("ExperimentResult",),
     "models": (
         "AutoRecConfig",
         "BSplineConfig",

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 
 from recsys_nn.advice.doctor import diagnose
@@ -23,76 +19,23 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.ensembling import tempered
 from recsys_nn.errors import ConfigError
-from recsys_nn.evaluation.evaluate import Evaluation, evaluate, rmse_of
-from recsys_nn.evaluation.metrics import rmse
+from recsys_nn.evaluation.evaluate import evaluate, rmse_of
+from recsys_nn.experiment_result import ExperimentResult, Findings, as_result, by_part, run_before
 from recsys_nn.finished_run import ITEM_FEATURES, FinishedRun
 from recsys_nn.models import ModelConfig, build_model
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.run_folder import check_place, write_run_folder
+from recsys_nn.prediction.run_folder import write_run_folder
 from recsys_nn.run_data import as_json, described, fit_encoder, load_split, provenance, related
 from recsys_nn.tracking.tracked import tracked
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.trainer import Trainer
+from recsys_nn.unfinished import NOTHING_KEPT, Unfinished, identity, undisturbed, unfinished_run
 
 if TYPE_CHECKING:
     import keras
-
-
-@dataclass(frozen=True, eq=False)
-class Findings:
-    """What validation has found out about how to train, on which a refit rests.
-
-    Attributes:
-        run: the training whose best epoch is taken; its network may be gone.
-        chosen: of an ensemble, its ``temperature``.
-        held_out: what was predicted of the held-out ratings (``prediction/held_out.py``); None where there are none.
-        means: in words, what they were held out by.
-        seconds: that all of it took.
-    """
-
-    run: TrainingRun
-    chosen: dict[str, float]
-    held_out: pd.DataFrame | None = field(repr=False)
-    means: str
-    seconds: float
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The RMSE of the held-out ratings, ``validation_rmse``, and what was chosen."""
-        if self.held_out is None:
-            return dict(self.chosen)
-        return {**self.chosen, "validation_rmse": rmse(self.held_out["rating"], self.held_out["prediction"])}
-
-
-@dataclass(frozen=True, eq=False)
-class ExperimentResult:
-    """What a run gave.
-
-    Attributes:
-        config: the resolved config.
-        split: the parts that it was trained and judged on.
-        run: the training.
-        predictor: predicts for raw ids.
-        evaluation: of the test part; None where there is none.
-        metrics: flat: the test part's ``rmse``, ``mae``, ``r2``, ``lift`` and baselines, the validation part's
-            ``validation_rmse``, an ensemble's ``temperature``, and ``best_epoch``, ``seconds``.
-        path: the run folder, where one was asked for.
-        findings: what validation has found.
-        finished: the run as its folder records it, also where there is none.
-    """
-
-    config: RunConfig
-    split: Split = field(repr=False)
-    run: TrainingRun
-    predictor: Predictor = field(repr=False)
-    evaluation: Evaluation | None
-    metrics: dict[str, float] = field(repr=False)
-    path: Path | None
-    findings: Findings = field(repr=False)
-    finished: FinishedRun = field(repr=False)
 
 
 def run_experiment(
@@ -101,34 +44,51 @@ def run_experiment(
     *,
     overrides: Sequence[str] = (),
     overwrite: bool = False,
+    resume: bool = False,
     progress: bool = True,
 ) -> ExperimentResult:
     """Carries out one run.
 
-    What Ctrl-C cuts short keeps its best epoch so far, and is neither averaged nor refitted.
+    What Ctrl-C cuts short keeps its best epoch so far, and is neither averaged nor refitted. It and what was killed can
+    go on (``resume``) from the last finished epoch, to the same weights bit for bit as without the interruption: until
+    it is finished, a run with an output keeps the states of its last two epochs beside it, in ``OUTPUT.unfinished``.
 
     Args:
         config: a RunConfig, a mapping, the path of a YAML file, or a model's config with defaults for all else.
         data: ratings in memory, split as the config says, or a split of them; the config then names no source.
         overrides: ``"training.epochs=5"`` and the like, for a mapping or a file.
-        overwrite: whether a run that already stands in ``output`` is replaced.
+        overwrite: whether a run that already stands in ``output``, or an unfinished one, is replaced.
+        resume: whether an unfinished run of this config and these ratings is gone on with, if there is one. Where it
+            is finished, it is not repeated; unfinished ones of other configs or ratings are errors.
         progress: whether to print a line an epoch, and one where the doctor (:func:`diagnose`) finds something wrong.
 
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
     """
     config = as_run_config(config, overrides=overrides)
-    if config.output is not None:
-        check_place(config.output, overwrite=overwrite)
-    split = load_split(config.data, config.seed, data)
-    result = run_on_split(config, split, overwrite=overwrite, progress=progress)
+    with unfinished_run(config.output, resume=resume, overwrite=overwrite) as unfinished:
+        split = load_split(config.data, config.seed, data)
+        of_run = identity(config, split)
+        if resume and config.output is not None and (before := run_before(config.output, of_run)) is not None:
+            if before.training is not None and before.training.stop_reason != "interrupted":
+                return as_result(config, split, before)
+            overwrite = True
+        unfinished.take_up(of_run, anew=overwrite)
+        result = run_on_split(config, split, unfinished=unfinished, overwrite=overwrite, progress=progress)
+        unfinished.is_to_stay = result.run.stop_reason == "interrupted"
     if progress and (found := diagnose(result)):
         Console().print(f"The doctor has found {found.summary}", soft_wrap=True, highlight=False, markup=False)
     return result
 
 
 def run_on_split(
-    config: RunConfig, split: Split, *, callbacks: Sequence[Any] = (), overwrite: bool = False, progress: bool = False
+    config: RunConfig,
+    split: Split,
+    *,
+    callbacks: Sequence[Any] = (),
+    unfinished: Unfinished = NOTHING_KEPT,
+    overwrite: bool = False,
+    progress: bool = False,
 ) -> ExperimentResult:
     """The run of a config on given parts, of which an empty test part is not judged on.
 
@@ -136,6 +96,7 @@ def run_on_split(
         config: of its data section only the features are looked at.
         split: the parts.
         callbacks: Keras callbacks of the first training, beside those that the config names.
+        unfinished: where it keeps its states.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
 
@@ -144,26 +105,37 @@ def run_on_split(
     """
     with tracked(config, split) as tracking:
         callbacks = [*callbacks, *tracking.callbacks]
-        result = _carried_out(config, split, callbacks=callbacks, overwrite=overwrite, progress=progress)
+        result = _carried_out(
+            config, split, callbacks=callbacks, unfinished=unfinished, overwrite=overwrite, progress=progress
+        )
         tracking.conclude(result.run, result.metrics, result.path)
     return result
 
 
 def _carried_out(
-    config: RunConfig, split: Split, *, callbacks: Sequence[Any], overwrite: bool, progress: bool
+    config: RunConfig,
+    split: Split,
+    *,
+    callbacks: Sequence[Any],
+    unfinished: Unfinished,
+    overwrite: bool,
+    progress: bool,
 ) -> ExperimentResult:
-    validation, began = split.validation, time.perf_counter()
+    validation, began = split.validation, time.perf_counter() - unfinished.seconds
     if config.refit and not len(validation):
         raise ConfigError("refit: there is no validation part to join to the training part; leave it out")
     encoder = fit_encoder(split, config.data.features)
     model = build_model(config.model, encoder, seed=config.seed)
-    run = train_on_split(model, encoder, split, config.training, callbacks=callbacks, progress=progress)
+    kept = unfinished.checkpoints("training")
+    run = train_on_split(
+        model, encoder, split, config.training, callbacks=callbacks, checkpoints=kept, progress=progress
+    )
     if run.stop_reason in ("interrupted", "callback"):
         config = config.model_copy(update={"ensemble": None, "refit": False})
-    run, predictor, chosen = _averaged(config, run, encoder, split, progress=progress)
+    kept = unfinished.checkpoints("posterior")
+    run, predictor, chosen = _averaged(config, run, encoder, split, checkpoints=kept, progress=progress)
     held_out = predict_held_out(predictor, validation) if len(validation) else None
-    means = f"a validation part of {len(validation):,} ratings"
-    findings = Findings(run, chosen, held_out, means, time.perf_counter() - began)
+    findings = Findings(run, chosen, held_out, by_part(split), time.perf_counter() - began)
     if config.ensemble is not None and held_out is not None:
         _check_ensemble(run, predictor, validation, findings.metrics["validation_rmse"])
     if config.refit:
@@ -172,10 +144,11 @@ def _carried_out(
             split.without_validation(),
             findings,
             refitted=described(validation) | related(validation, split.train),
+            unfinished=unfinished,
             overwrite=overwrite,
             progress=progress,
         )
-    data = provenance(config.data.source, split)
+    data = provenance(config.data.source, split) | {"run": unfinished.run}
     return _concluded(config, split, run, predictor, findings, data, overwrite=overwrite)
 
 
@@ -186,6 +159,7 @@ def refit_on_split(
     *,
     refitted: Mapping[str, Any] | None = None,
     documents: Mapping[str, str | bytes] = MappingProxyType({}),
+    unfinished: Unfinished = NOTHING_KEPT,
     overwrite: bool = False,
     progress: bool = False,
 ) -> ExperimentResult:
@@ -200,6 +174,7 @@ def refit_on_split(
         findings: of the validation.
         refitted: what is recorded of the validation part, where the training part has been joined by one.
         documents: further files of the run folder.
+        unfinished: where it keeps its states.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
 
@@ -209,13 +184,15 @@ def refit_on_split(
     encoder, began = fit_encoder(split, config.data.features), time.perf_counter()
     model = build_model(config.model, encoder, seed=config.seed)
     training = config.training.until(findings.run.best_epoch)
-    again = train_on_split(model, encoder, split, training, progress=progress)
+    kept = unfinished.checkpoints("refit")
+    again = train_on_split(model, encoder, split, training, checkpoints=kept, progress=progress)
     if again.stop_reason == "interrupted":
         raise KeyboardInterrupt
     run = replace(findings.run, model=model, seconds=findings.run.seconds + again.seconds)
-    run, predictor, _ = _averaged(config, run, encoder, split, findings.chosen, progress=progress)
+    kept = unfinished.checkpoints("refit-posterior")
+    run, predictor, _ = _averaged(config, run, encoder, split, findings.chosen, checkpoints=kept, progress=progress)
     findings = replace(findings, seconds=findings.seconds + time.perf_counter() - began)
-    data = provenance(config.data.source, split)
+    data = provenance(config.data.source, split) | {"run": unfinished.run}
     data["refit"] = {"epochs": run.best_epoch, "chosen_by": findings.means}
     if refitted is not None:
         data["parts"]["refitted"] = refitted
@@ -229,11 +206,13 @@ def train_on_split(
     training: TrainConfig,
     *,
     callbacks: Sequence[Any] = (),
+    checkpoints: Path | None = None,
     progress: bool,
 ) -> TrainingRun:
     """Trains ``model`` in place; the split has the last word on what is held out, the Trainer adds nothing to it."""
     validation = encoder.encode(split.validation) if len(split.validation) else None
-    trainer = Trainer(training.model_copy(update={"validation": 0.0}), callbacks=callbacks, progress=progress)
+    alone = training.model_copy(update={"validation": 0.0})
+    trainer = Trainer(alone, callbacks=callbacks, progress=progress, checkpoints=checkpoints)
     return trainer.fit(model, encoder.encode(split.train), validation)
 
 
@@ -244,6 +223,7 @@ def _averaged(
     split: Split,
     chosen: Mapping[str, float] = MappingProxyType({}),
     *,
+    checkpoints: Path | None,
     progress: bool,
 ) -> tuple[TrainingRun, Predictor, dict[str, float]]:
     """The predictor of a trained network or, where the config has an ensemble, of the average over samples of its
@@ -253,7 +233,8 @@ def _averaged(
         ensemble = config.ensemble.model_copy(update=chosen)
         validation = encoder.encode(split.validation) if len(split.validation) else None
         began = time.perf_counter()
-        temperature, model = tempered(run, encoder.encode(split.train), ensemble, validation, progress=progress)
+        train = encoder.encode(split.train)
+        temperature, model = tempered(run, train, ensemble, validation, progress=progress, checkpoints=checkpoints)
         chosen = {"temperature": temperature}
         run = replace(run, seconds=run.seconds + time.perf_counter() - began)
     return run, Predictor(model, encoder, config=config.model), dict(chosen)
@@ -295,7 +276,7 @@ def _concluded(
         documents[ITEM_FEATURES] = items[plain].to_parquet(index=False)
     path = None
     if config.output is not None:
-        with _undisturbed():
+        with undisturbed():
             path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
     finished = FinishedRun(predictor, path, documents)
     return ExperimentResult(config, split, run, predictor, evaluation, metrics, path, findings, finished)
@@ -311,16 +292,3 @@ def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, r
             "(model.bias_l2: null)",
             stacklevel=3,
         )
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C waits: saving takes a moment, and the training before it took long."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

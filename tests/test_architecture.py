@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "errors": [],
     "data": ["errors"],
     "models": ["data.encoding", "data.features", "data.baselines", "data.tensors", "errors"],
-    "training": ["data.tensors", "data.aligned", "errors"],
+    "training": ["data.tensors", "data.aligned", "data.atomic", "errors"],
     "prediction": ["data", "models", "training", "errors"],
     "evaluation": ["prediction", "data", "errors"],
     "strict_yaml": ["errors"],
@@ -43,8 +43,12 @@ MAY_IMPORT = {
     "ensembling": ["data.tensors", "models", "training", "errors"],
     "run_data": ["config", "data", "evaluation", "errors"],
     "tracking": ["config", "tracking_config", "run_data", "data", "models", "training", "errors"],
+    "unfinished": ["config", "run_data", "data", "training", "prediction", "errors"],
+    "experiment_result": [
+        *("unfinished", "config", "finished_run", "data", "training", "prediction", "evaluation", "errors"),
+    ],
     "experiment": [
-        *("run_data", "finished_run", "advice", "tracking", "ensembling", "config"),
+        *("experiment_result", "unfinished", "run_data", "finished_run", "advice", "tracking", "ensembling", "config"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "finished_run": ["config", "run_data", "strict_yaml", "data", "training", "prediction", "errors"],
@@ -59,7 +63,16 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "errors"),
     ],
     "selection": [
-        *("config", "search_space", "run_data", "tracking", "experiment", "strict_yaml", "validation"),
+        *(
+            "config",
+            "search_space",
+            "run_data",
+            "tracking",
+            "experiment",
+            "experiment_result",
+            "strict_yaml",
+            "validation",
+        ),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "advice": [
@@ -81,6 +94,7 @@ MAY_IMPORT = {
         "selection",
         "config",
         "experiment",
+        "experiment_result",
         "comparing",
         "blending",
         "opening",

@@ -82,6 +82,9 @@ def train(
     overrides: Overrides = None,
     output: Annotated[Path | None, typer.Option(help="The run folder to write.", metavar="DIR")] = None,
     overwrite: Overwrite = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an unfinished training, if there is one.")
+    ] = False,
 ) -> None:
     """Train, judge and save the model of a YAML file."""
     from recsys_nn.config import load_config
@@ -90,10 +93,12 @@ def train(
     resolved = load_config(config, overrides=overrides or [])
     if output is not None:
         resolved = resolved.model_copy(update={"output": str(output)})
-    result = run_experiment(resolved, overwrite=overwrite)
+    result = run_experiment(resolved, overwrite=overwrite, resume=resume)
     run = result.run
     if run.stop_reason == "interrupted":
-        out.print(f"Interrupted: the best epoch so far, {run.best_epoch}, is kept.", highlight=False)
+        out.print(
+            f"Interrupted: the best epoch so far, {run.best_epoch}, is kept; go on with --resume.", highlight=False
+        )
     out.print(
         f"{result.config.model.kind}: best epoch {run.best_epoch} of {len(run.history)}, "
         f"stopped by {run.stop_reason}, {run.seconds:.1f} s ({run.engine})",
@@ -163,7 +168,7 @@ def main() -> None:
         _fail(error, 2)
     except SystemExit as exit_:
         if exit_.code == 130 and not isinstance(exit_, Told):  # Typer ends with it on Ctrl-C, without a word
-            _fail("interrupted; nothing was written", 130)
+            _fail("interrupted", 130)
         raise
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,11 +90,8 @@ def check_place(path: str | Path, *, overwrite: bool) -> None:
     elif os.path.lexists(target):
         raise ArtifactError(f"{target} exists and is not a run folder; choose another output")
     ancestor = next(folder for folder in target.absolute().parents if folder.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=ancestor, prefix=".recsys_nn."):
-            pass
-    except OSError as error:
-        raise ArtifactError(f"{target} cannot be written: {ancestor}: {error.strerror}") from error
+    if not (ancestor.is_dir() and os.access(ancestor, os.W_OK | os.X_OK)):
+        raise ArtifactError(f"{target} cannot be written: {ancestor} is not a folder that can be written to")
 
 
 def _check_replaceable(folder: Path, *, overwrite: bool) -> None:

@@ -16,7 +16,8 @@ from recsys_nn.config import RandomSplitConfig, RunConfig, as_run_config
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split, kfold
 from recsys_nn.evaluation.metrics import mae, rmse
-from recsys_nn.experiment import ExperimentResult, Findings, refit_on_split, run_on_split
+from recsys_nn.experiment import refit_on_split, run_on_split
+from recsys_nn.experiment_result import ExperimentResult, Findings
 from recsys_nn.models import ModelConfig
 from recsys_nn.prediction.run_folder import check_place
 from recsys_nn.run_data import load_split

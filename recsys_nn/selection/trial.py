@@ -12,7 +12,8 @@ import optuna
 from recsys_nn.config import RunConfig
 from recsys_nn.data.splits import Split, kfold
 from recsys_nn.errors import RecsysError, TrainingError
-from recsys_nn.experiment import ExperimentResult, run_on_split
+from recsys_nn.experiment import run_on_split
+from recsys_nn.experiment_result import ExperimentResult
 
 STUDY = "search"
 State = Literal["complete", "pruned", "diverged", "failed"]

@@ -200,7 +200,7 @@ def test_a_link_to_a_run_is_followed(predictor, run, tmp_path):
 def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ArtifactError, match="cannot be written: .*file: Not a directory"):
+    with pytest.raises(ArtifactError, match="cannot be written: .*file is not a folder that can be written to"):
         check_place(tmp_path / "file" / "run", overwrite=False)
     with pytest.raises(ArtifactError, match="dangling exists and is not a run folder"):
         check_place(tmp_path / "dangling", overwrite=False)
