@@ -68,7 +68,7 @@ class TrainingError(RecsysError, RuntimeError):
 
 
 class ArtifactError(RecsysError, OSError):
-    """A run folder that is damaged, incomplete, foreign, or written by a newer version."""
+    """A run folder that is damaged, incomplete, foreign, or of a newer version; a file that cannot be written."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

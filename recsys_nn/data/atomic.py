@@ -19,50 +19,61 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from recsys_nn.data.exchanging import exchange
+from recsys_nn.errors import ArtifactError, RecsysError
 
 _OLD = ".old"
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A stream whose content replaces ``path`` when the block ends; an exception leaves ``path`` as it was."""
-    sweep(path)
-    draft, descriptor = _draft(path, lambda draft: os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
-    try:
-        with os.fdopen(descriptor, "r+b") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-            os.replace(draft, path)
-        _sync(path.absolute().parent)
-    finally:
-        draft.unlink(missing_ok=True)
+    """A stream whose content replaces ``path`` when the block ends; an exception leaves ``path`` as it was.
+
+    Raises:
+        ArtifactError: where the disk refuses.
+    """
+    with _refused_by_disk(path):
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
+        draft, descriptor = _draft(path, lambda draft: os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            with os.fdopen(descriptor, "r+b") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                os.replace(draft, path)
+            _sync(path.absolute().parent)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: Path, *, replace: bool) -> Iterator[Path]:
     """A folder to fill, which becomes ``path`` when the block ends; an exception leaves ``path`` as it was.
 
-    Where a folder stands there already, ``replace`` decides between replacing it and an OSError. The two change places
+    Where a folder stands there already, ``replace`` decides between replacing it and an error. The two change places
     in one step; only on file systems that know no such step a kill can leave none at ``path``, until :func:`sweep`
     puts the old one back.
+
+    Raises:
+        ArtifactError: where the disk refuses, or a folder stands there that is not to be replaced.
     """
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    sweep(path)
-    draft, descriptor = _draft(path, _made_folder)
-    try:
-        yield draft
-        for file in (*draft.rglob("*"), draft):
-            _sync(file)
-        if replace and path.is_dir():
-            if not exchange(draft, path):
-                _replace_in_two_steps(draft, path)
-        else:
-            os.replace(draft, path)
-        _sync(path.absolute().parent)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        os.close(descriptor)
+    with _refused_by_disk(path):
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
+        draft, descriptor = _draft(path, _made_folder)
+        try:
+            yield draft
+            for file in (*draft.rglob("*"), draft):
+                _sync(file)
+            if replace and path.is_dir():
+                if not exchange(draft, path):
+                    _replace_in_two_steps(draft, path)
+            else:
+                os.replace(draft, path)
+            _sync(path.absolute().parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+            os.close(descriptor)
 
 
 def sweep(path: Path) -> None:
@@ -75,6 +86,16 @@ def sweep(path: Path) -> None:
         return
     for entry in entries:
         _remove_unless_in_use(entry, path)
+
+
+@contextmanager
+def _refused_by_disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except RecsysError:
+        raise
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _remove_unless_in_use(entry: Path, path: Path) -> None:

@@ -74,11 +74,8 @@ def write_folder(path: str | Path, fill: Callable[[Path], None], *, overwrite: b
     """
     target = Path(path).expanduser().resolve()
     check_place(target, overwrite=overwrite)
-    try:
-        with atomic_folder(target, replace=overwrite) as draft:
-            fill(draft)
-    except OSError as error:
-        raise ArtifactError(f"{target} cannot be written: {error.strerror or error}") from error
+    with atomic_folder(target, replace=overwrite) as draft:
+        fill(draft)
     return target
 
 
@@ -153,10 +150,14 @@ def _registered_config(predictor: Predictor) -> ModelConfig:
 
 
 def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documents: Documents) -> None:
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     weights = {name: np.asarray(variable.numpy()) for name, variable in _named_weights(predictor.model).items()}
-    save_file(weights, draft / WEIGHTS)
+    try:
+        save_file(weights, draft / WEIGHTS)
+    except SafetensorError as error:
+        raise ArtifactError(f"{WEIGHTS} cannot be written: {error}") from error
     predictor.encoder.save(draft)
     kept = {} if predictor.seen is None else {SEEN: predictor.seen.to_parquet()}
     write_documents(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **kept, **documents})

@@ -48,12 +48,8 @@ class Report:
             raise ArtifactError(f"{place} is a folder; name a file, such as {place}{SUFFIX}")
         if place.exists() and not overwrite and not _is_report(place):
             raise ArtifactError(f"{place} exists and is no report; choose another, or overwrite it (--overwrite)")
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_file(place) as stream:
-                stream.write(self.html.encode())
-        except OSError as error:
-            raise ArtifactError(f"{place} cannot be written: {error.strerror or error}") from error
+        with atomic_file(place) as stream:
+            stream.write(self.html.encode())
         return place
 
     def _repr_html_(self) -> str:

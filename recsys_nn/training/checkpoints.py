@@ -77,13 +77,8 @@ class Checkpoints:
 
     def keep(self, name: str, state: State) -> None:
         """Saves a state under a name; it stays."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / f"{name}{SUFFIX}"
-        try:
-            with atomic_file(file) as stream:
-                stream.write(_packed(state))
-        except OSError as error:
-            raise ArtifactError(f"{file} cannot be written: {error.strerror or error}") from error
+        with atomic_file(self.folder / f"{name}{SUFFIX}") as stream:
+            stream.write(_packed(state))
 
     def kept(self, name: str) -> State:
         """The state of this name.

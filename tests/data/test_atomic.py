@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from recsys_nn import ArtifactError
 from recsys_nn.data import atomic
 from recsys_nn.data.atomic import atomic_file, atomic_folder, sweep
 from recsys_nn.data.exchanging import exchange
@@ -48,7 +49,10 @@ def test_a_folder_is_replaced_only_when_asked(tmp_path):
     path = tmp_path / "run"
     path.mkdir()
     write(path, "old")
-    with pytest.raises(OSError, match="not empty"), atomic_folder(path, replace=False) as draft:
+    with (
+        pytest.raises(ArtifactError, match="run cannot be written: .*not empty"),
+        atomic_folder(path, replace=False) as draft,
+    ):
         write(draft, "new")
     assert (path / "file").read_text() == "old"
     with atomic_folder(path, replace=True) as draft:
@@ -97,7 +101,10 @@ def test_a_refused_exchange_is_an_error_and_the_old_folder_stays(tmp_path, monke
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(atomic, "exchange", refused)
-    with pytest.raises(PermissionError, match="not permitted"), atomic_folder(path, replace=True) as draft:
+    with (
+        pytest.raises(ArtifactError, match="run cannot be written: Operation not permitted"),
+        atomic_folder(path, replace=True) as draft,
+    ):
         write(draft, "new")
     assert (path / "file").read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -16,7 +16,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys_nn.errors import ArtifactError
 from recsys_nn.prediction.exporting.places import Format, check_export
 
 if TYPE_CHECKING:
@@ -32,12 +31,7 @@ def export(predictor: Predictor, path: str | Path, format: Format, *, overwrite:
 
     write = {"savedmodel": savedmodel.write, "onnx": onnx.write, "litert": litert.write}[format]
     document = json.dumps(described(predictor), indent=2) + "\n"
-    try:
-        write(rating_graph(predictor), document, target)
-    except ArtifactError:
-        raise
-    except OSError as error:
-        raise ArtifactError(f"{target} cannot be written: {error.strerror or error}") from error
+    write(rating_graph(predictor), document, target)
     return target
 
 
