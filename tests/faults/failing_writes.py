@@ -10,6 +10,7 @@ after the next start.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import errno
 import json
@@ -29,11 +30,13 @@ LIBRARY = "RECSYS_NN_FAILING"
 
 @dataclass
 class Case:
-    """What writes ``place``, in a folder of its own, and a description of what stands there."""
+    """What writes ``place``, in a folder of its own, a description of what stands there, and what is started next (by
+    default, the same)."""
 
     write: Callable[[], object]
     place: Path
     standing: Callable[[Path], object]
+    next_start: Callable[[], object] | None = None
 
 
 def main() -> None:
@@ -43,8 +46,13 @@ def main() -> None:
             environment = os.environ | {LIBRARY: str(library), "LD_PRELOAD": str(library)}
             command = [sys.executable, "-m", "tests.faults.failing_writes", *sys.argv[1:]]
             sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stride", type=int, default=1, help="of the writes of a training, which take longest")
+    stride = parser.parse_args().stride
     with tempfile.TemporaryDirectory() as folder:
-        found = {name: failed_everywhere(case) for name, case in cases(Path(folder)) if name in (sys.argv[1:] or name)}
+        found = {
+            name: failed_everywhere(case, stride if name == "a training" else 1) for name, case in cases(Path(folder))
+        }
     print(json.dumps(found, indent=2))
 
 
@@ -67,7 +75,7 @@ def failing(folder: Path, nth: int, *, all_after: bool) -> Iterator[Callable[[],
         seen.append(library.failing_arm(b"", 0, 0, 0))
 
 
-def failed_everywhere(case: Case) -> dict[str, Any]:
+def failed_everywhere(case: Case, stride: int) -> dict[str, Any]:
     from recsys_nn import RecsysError
 
     case.place.parent.mkdir()
@@ -75,7 +83,7 @@ def failed_everywhere(case: Case) -> dict[str, Any]:
     found = {"writes failed": 0, "other errors": set(), "not whole": 0, "left after the next start": set()}
     whole = {case.standing(case.place)}
     for all_after in (False, True):
-        for nth in count(1):
+        for nth in count(1, stride):
             with failing(case.place.parent, nth, all_after=all_after) as writes:
                 try:
                     case.write()
@@ -84,7 +92,7 @@ def failed_everywhere(case: Case) -> dict[str, Any]:
                 except BaseException as error:
                     found["other errors"].add(f"{type(error).__name__}: {error}")
             found["not whole"] += case.standing(case.place) not in whole
-            case.write()
+            (case.next_start or case.write)()
             names = {entry.name for entry in case.place.parent.iterdir()} - {case.place.name}
             found["left after the next start"] |= names
             if writes() < nth:
@@ -100,15 +108,16 @@ def cases(folder: Path) -> Iterator[tuple[str, Case]]:
     import recsys_nn as rn
     from recsys_nn.data.writers import write_table
     from recsys_nn.training.checkpoints import Checkpoints
+    from recsys_nn.unfinished import unfinished_run
     from tests.faults.kill_saving import content
 
     ratings = rn.load_ratings("synthetic", n_users=30, n_items=20, n_ratings=300)
     encoder = rn.Encoder.fit(ratings)
     predictor = rn.Predictor(rn.build_model(rn.SVDConfig(embedding_dim=2), encoder), encoder).with_seen(ratings)
     table = pd.DataFrame({"user": ["a", "b"], "prediction": [1.5, 2.5]})
-    training = {"epochs": 3, "batch_size": 100}
+    training = {"epochs": 2, "batch_size": 1000}
     config = {"data": {"source": "synthetic", "options": {"n_users": 30, "n_items": 20, "n_ratings": 300}}}
-    config |= {"model": {"kind": "svd", "embedding_dim": 2}, "training": training, "refit": True}
+    config |= {"model": {"kind": "svd", "embedding_dim": 2}, "training": training}
 
     place = folder / "saving" / "run"
     yield "a run folder", Case(lambda: predictor.save(place, overwrite=True), place, content)
@@ -130,10 +139,14 @@ def cases(folder: Path) -> Iterator[tuple[str, Case]]:
     def train() -> None:
         rn.run_experiment({**config, "output": str(trained)}, overwrite=True, progress=False)
 
-    yield (
-        "a training",
-        Case(train, trained, lambda run: (run / "weights.safetensors").read_bytes() + bytes(content(run) is None)),
-    )
+    def start() -> None:
+        with unfinished_run(str(trained), resume=False, overwrite=True):
+            pass
+
+    def standing(run: Path) -> tuple[bytes, bool]:
+        return (run / "weights.safetensors").read_bytes(), content(run) is not None
+
+    yield "a training", Case(train, trained, standing, start)
 
 
 if __name__ == "__main__":
