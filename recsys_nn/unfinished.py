@@ -163,7 +163,8 @@ def unfinished_run(output: str | None, *, resume: bool, overwrite: bool) -> Iter
         try:
             yield unfinished
         except BaseException as error:
-            if isinstance(error, TrainingError) or not unfinished.is_begun:
+            diverged = isinstance(error, TrainingError)
+            if diverged or not unfinished.is_begun:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         if not unfinished.is_to_stay:

@@ -166,10 +166,19 @@ def main() -> None:
         _fail(error, 1)
     except RecsysError as error:
         _fail(error, 2)
+    except Exception as error:
+        if not _of_memory(error):
+            raise
+        _fail(f"the memory does not suffice: {error}", 1)
     except SystemExit as exit_:
         if exit_.code == 130 and not isinstance(exit_, Told):  # Typer ends with it on Ctrl-C, without a word
             _fail("interrupted", 130)
         raise
+
+
+def _of_memory(error: Exception) -> bool:
+    """Python's, NumPy's and Arrow's error, or TensorFlow's, which is not worth importing TensorFlow for."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def _fail(error: Exception | str, code: int) -> None:

@@ -1,0 +1,41 @@
+"""Memory that does not suffice."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import recsys_nn as rn
+from tests.faults.kill_saving import content
+
+LIMITED = """
+import resource, sys
+import recsys_nn.experiment, recsys_nn.training.engines, tensorflow as tf
+from recsys_nn.cli import main
+tf.constant(0)
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + 200 * 2**20,) * 2)
+sys.argv = ["recsys-nn", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the limit is set by what /proc says")
+@pytest.mark.parametrize("dimension", [2_000, 200_000])
+def test_a_training_that_needs_more_leaves_the_old_run_and_one_line(tmp_path, dimension):
+    config = tmp_path / "run.yaml"
+    config.write_text(
+        "data: {source: synthetic, options: {n_users: 2000, n_items: 2000, n_ratings: 9000}}\n"
+        f"model: {{kind: svd, embedding_dim: {dimension}}}\ntraining: {{epochs: 2}}\noutput: {tmp_path / 'run'}\n"
+    )
+    rn.run_experiment(config, overrides=["model.embedding_dim=2"], progress=False)
+    before = content(tmp_path / "run")
+    command = [sys.executable, "-c", LIMITED, "train", str(config), "--overwrite"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("recsys-nn: the memory does not suffice: ")
+    assert content(tmp_path / "run") == before
+    assert {entry.name for entry in tmp_path.iterdir()} == {"run", "run.yaml"}
