@@ -23,6 +23,7 @@ from recsys_nn.config import RunConfig
 from recsys_nn.data.atomic import atomic_file, sweep
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
+from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.manifest import MANIFEST, versions
 from recsys_nn.prediction.run_folder import check_place
 from recsys_nn.run_data import fingerprints
@@ -93,12 +94,11 @@ class Unfinished:
         self.run = digest(of_run)
         if self._folder is None:
             return
-        now = {"run": dict(of_run), "versions": versions()}
         if self.is_begun:
             before = self._recorded()
             changed = _changes(before.get("run", {}), of_run)
             if not changed:
-                _warn_of_versions(before["versions"], now["versions"])
+                _warn_of_versions(before["versions"])
                 found = (Checkpoints(self._folder / stage).latest() for stage in STAGES)
                 self.seconds = sum(state["seconds"] for _, state in filter(None, found))
                 return
@@ -109,7 +109,7 @@ class Unfinished:
                 )
         self.clear()
         with atomic_file(self._folder / _RUN) as stream:
-            stream.write(json.dumps(now, indent=2).encode())
+            stream.write(json.dumps({"run": dict(of_run), "versions": _versions()}, indent=2).encode())
 
     def _recorded(self) -> dict[str, dict[str, Any]]:
         assert self._folder is not None
@@ -163,8 +163,7 @@ def unfinished_run(output: str | None, *, resume: bool, overwrite: bool) -> Iter
         try:
             yield unfinished
         except BaseException as error:
-            diverged = isinstance(error, TrainingError)
-            if diverged or not unfinished.is_begun:
+            if isinstance(error, TrainingError) or not unfinished.is_begun:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         if not unfinished.is_to_stay:
@@ -208,7 +207,13 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _warn_of_versions(before: Mapping[str, str], now: Mapping[str, str]) -> None:
+def _versions() -> dict[str, str]:
+    import_keras()
+    return versions()
+
+
+def _warn_of_versions(before: Mapping[str, str]) -> None:
+    now = _versions()
     changed = [f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]]
     if changed:
         warnings.warn(

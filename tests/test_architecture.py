@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "ensembling": ["data.tensors", "models", "training", "errors"],
     "run_data": ["config", "data", "evaluation", "errors"],
     "tracking": ["config", "tracking_config", "run_data", "data", "models", "training", "errors"],
-    "unfinished": ["config", "run_data", "data", "training", "prediction", "errors"],
+    "unfinished": ["config", "run_data", "data", "models", "training", "prediction", "errors"],
     "experiment_result": [
         *("unfinished", "config", "finished_run", "data", "training", "prediction", "evaluation", "errors"),
     ],
