@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: train test test-slow test-oldest lint types tests format clean
+.PHONY: train test test-slow test-oldest lint types tests faults format clean
 
 train: $(INSTALLED)
 	$(BIN)/recsys-nn train configs/quickstart.yaml --overwrite
@@ -32,6 +32,9 @@ tests: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+faults: $(INSTALLED)  ## kills, failing writes, full disks, damaged and hostile files: all of them, for about half an hour
+	RECSYS_NN_FAULTS=all $(BIN)/python -m pytest tests/faults
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
