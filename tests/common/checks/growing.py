@@ -31,6 +31,7 @@ def check_folding_in_leaves_the_predictor_as_it_was(subject: Subject) -> None:
     pd.testing.assert_frame_equal(given, SOME)
 
 
+@pytest.mark.slow
 def check_the_order_of_new_ratings_does_not_matter(subject: Subject) -> None:
     """New ids that come in another order are predicted alike."""
     pairs = [(7, 103), (8, 103), (0, 107)]

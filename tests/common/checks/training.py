@@ -47,6 +47,7 @@ def check_the_same_training_gives_the_same_weights(subject: Subject) -> None:
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002
 
 
+@pytest.mark.slow
 def check_ids_are_names_and_nothing_else(subject: Subject) -> None:
     """Texts of any script and the ends of 64 bits, in the order of the ids, give equal weights and survive saving."""
     frame = subject.ratings.frame
@@ -61,6 +62,7 @@ def check_ids_are_names_and_nothing_else(subject: Subject) -> None:
         assert each.predict([("07", 7)])["source"].tolist() == ["global"]
 
 
+@pytest.mark.slow
 def check_a_run_goes_all_the_way(subject: Subject) -> None:
     """Split, trained with patience, calibrated, judged and saved: what is loaded predicts what the run's does."""
     with TemporaryDirectory() as folder:
