@@ -1,3 +1,19 @@
 """Checks that a kind does not pass, by kind and name of the check, each with the reason; all others it must pass."""
 
-EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
+SMALL_STEPS = "gradients of ratings this small are not large beside Adam's ε, so that its steps are shorter"
+IN_RATING_UNITS = "its factors begin with a spread in rating units (init_std), and so elsewhere on another scale"
+
+BY_STEPS = ("autorec", "bspline", "deepfm", "fm", "gmf", "kernel", "mlp", "neumf", "polynomial")
+
+EXPECTED_FAILURES: dict[str, dict[str, str]] = {
+    **dict.fromkeys(BY_STEPS, {"check_tiny_ratings_are_predicted_alike": SMALL_STEPS}),
+    **dict.fromkeys(
+        ("svd", "svdpp"),
+        {
+            "check_tiny_ratings_are_predicted_alike": IN_RATING_UNITS,
+            "check_fractions_are_predicted_alike": IN_RATING_UNITS,
+            "check_huge_ratings_are_predicted_alike": IN_RATING_UNITS,
+            "check_negative_ratings_are_predicted_alike": IN_RATING_UNITS,
+        },
+    ),
+}

@@ -210,7 +210,7 @@ def check_a_stream_is_taken_or_refused(subject: Subject) -> None:
 def check_steps_that_are_too_long_leave_no_nan(subject: Subject) -> None:
     """A rate of 10^30 is a TrainingError, or all weights are finite."""
     predictor = unless_refused(
-        lambda: subject.trained(subject.ratings, learning_rate=1e30), rn.TrainingError, "learning_rate"
+        lambda: subject.trained(subject.ratings, learning_rate=1e30), rn.TrainingError, "at learning rate 1e+30"
     )
     if predictor is not None:
         assert all(np.isfinite(values).all() for values in weights(predictor))
