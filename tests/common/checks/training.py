@@ -146,8 +146,8 @@ def check_ratings_can_all_but_one_be_the_best(subject: Subject) -> None:
 
 @pytest.mark.slow
 def check_negative_ratings_are_predicted_alike(subject: Subject) -> None:
-    """On a scale from -10 to -2 ratings are predicted as on that from 1 to 5."""
-    assert_predicted_alike(subject, factor=2.0, offset=-12.0)
+    """On a scale from -101 to -1 ratings are predicted as on that from 1 to 5."""
+    assert_predicted_alike(subject, factor=25.0, offset=-126.0)
 
 
 @pytest.mark.slow
