@@ -6,8 +6,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+LOCK := requirements-dev.lock
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: train test test-slow test-oldest lint types tests faults format clean
+.PHONY: train test test-slow test-oldest lint types tests faults format lock audit clean
 
 train: $(INSTALLED)
 	$(BIN)/recsys-nn train configs/quickstart.yaml --overwrite
@@ -40,9 +42,17 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(INSTALLED): pyproject.toml
+lock: $(INSTALLED)  ## the newest versions that pyproject.toml allows, for all platforms, with the hashes of their files
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --extra dev --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --output-file $(LOCK) pyproject.toml
+
+audit: $(INSTALLED)  ## fails on a known vulnerability of a version in the lock file, and where one cannot be looked up
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement $(LOCK)
+
+$(INSTALLED): pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(PIP) install --require-hashes --requirement $(LOCK)
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
 clean:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from numbers import Integral
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -26,8 +24,6 @@ from recsys_nn.data.readers import Table
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import DataError, did_you_mean
 from recsys_nn.models import ModelConfig, SVDConfig
-from recsys_nn.prediction.manifest import files_in
-from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.run_data import load_split
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
@@ -243,20 +239,11 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        if "predictor_" in state:
-            with tempfile.TemporaryDirectory() as folder:
-                run = state["predictor_"].save(Path(folder) / "run")
-                files = {name: (run / name).read_bytes() for name in files_in(run)}
-            state = {**state, "predictor_": files, "run_": replace(state["run_"], model=None)}
-        return state
+        return {**state, "run_": replace(state["run_"], model=None)} if "run_" in state else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "predictor_" in state:
-            with tempfile.TemporaryDirectory() as folder:
-                for name, content in state["predictor_"].items():
-                    (Path(folder) / name).write_bytes(content)
-                predictor = Predictor.load(folder)
-            state = {**state, "predictor_": predictor, "run_": replace(state["run_"], model=predictor.model)}
+        if "run_" in state:
+            state = {**state, "run_": replace(state["run_"], model=state["predictor_"].model)}
         super().__setstate__(state)
 
 

@@ -151,7 +151,7 @@ def test_every_station_stands_in_the_table():
 
 def test_no_module_imports_itself_in_a_circle():
     # Predictors and their run folders are the ones that know each other: saving is a method of what is saved.
-    saved = {f"recsys_nn.prediction.{name}" for name in ("predictor", "run_folder", "blend")}
+    saved = {f"recsys_nn.prediction.{name}" for name in ("predictor", "run_folder", "pickling", "blend")}
     graph = {name: {other for other in imports_of(name) if not {name, other} <= saved} for name in MODULES}
     TopologicalSorter(graph).prepare()
 

@@ -395,10 +395,10 @@ def test_a_kind_of_ones_own_must_be_registered_where_it_is_loaded(monkeypatch):
     monkeypatch.setattr(base, "_kinds", dict(base._kinds))
     rn.register_model(OwnConfig)(lambda config, encoder: rn.build_model(rn.BiasConfig(), encoder))
     model = rn.RatingRegressor(OwnConfig()).fit(X, Y)
-    state = model.__getstate__()
+    restored, arguments = model.predictor_.__reduce__()
     del base._kinds["own"]
     with pytest.raises(ArtifactError, match="unknown model kind 'own'.*import the module that registers it"):
-        rn.RatingRegressor().__setstate__(state)
+        restored(*arguments)
 
 
 def test_naming_it_loads_no_tensorflow():

@@ -1,11 +1,13 @@
-"""The pairs that are asked for, in whichever form, as one table."""
+"""What is asked for: pairs, in whichever form, as one table; and how many of a list."""
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import pandas as pd
 
+from recsys_nn.data.ids import plain_repr
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 
@@ -30,8 +32,14 @@ def asked_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
                 raise DataError(f"no column {name!r} among {', '.join(map(repr, pairs.columns))}")
         return pairs.reset_index(drop=True)
     listed = list(pairs)
-    bad = next((row for row, pair in enumerate(listed) if isinstance(pair, str) or len(pair) != 2), None)
-    if bad is not None:
-        raise DataError(f"row {bad}: {listed[bad]!r} is not a (user, item) pair")
+    for row, pair in enumerate(listed):
+        if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
+            raise DataError(f"row {row}: {plain_repr(pair)} is not a (user, item) pair")
     user_ids, item_ids = zip(*listed, strict=True) if listed else ((), ())
     return pd.DataFrame({"user": pd.Series(user_ids), "item": pd.Series(item_ids)})
+
+
+def check_number(n: Any, of: str) -> None:
+    """A DataError where ``n`` is no number of things to list."""
+    if not isinstance(n, Integral) or n < 1:
+        raise DataError(f"n={n!r} is not a number of {of}, as 10")

@@ -149,7 +149,7 @@ class Predictor(RowPredictor):
         Raises:
             DataError: where there are none, or their ids are not those of the training.
         """
-        calibrated = copy(self)  # with the functions that are traced already
+        calibrated = copy(self)
         calibrated.calibration = Calibration.fit(self, validation)
         return calibrated
 
@@ -316,6 +316,18 @@ class Predictor(RowPredictor):
         from recsys_nn.prediction.updating import update
 
         return update(self, ratings, training, progress=progress)
+
+    def __copy__(self) -> Self:
+        """A predictor of the same network, with the functions that are traced already."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and deeply copied as what :meth:`save` writes; the kind must be registered where it is loaded."""
+        from recsys_nn.prediction.pickling import from_files, to_files
+
+        return from_files, (to_files(self),)
 
     def _encoded(self, pairs: Any, users: Any, items: Any, where: Where) -> tuple[pd.DataFrame, dict[str, Any]]:
         asked = asked_frame(pairs, users, items)

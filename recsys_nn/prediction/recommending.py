@@ -17,6 +17,7 @@ import pandas as pd
 
 from recsys_nn.data.ids import canonical_ids, plain_repr
 from recsys_nn.errors import DataError
+from recsys_nn.prediction.asked import check_number
 from recsys_nn.prediction.side_vectors import ranks_by_products, side_vectors
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def recommend(
     candidates: Iterable[Any] | None,
 ) -> pd.DataFrame:
     """See :meth:`Predictor.recommend`."""
-    if n < 1:
-        raise DataError(f"n={n} is not a number of items to recommend, as 10")
+    check_number(n, "items to recommend")
     encoder = predictor.encoder
     asked = _users(predictor, users)
     user_rows, item_rows = encoder.users.lookup(asked), _candidates(predictor, candidates)

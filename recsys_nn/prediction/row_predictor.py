@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,8 +47,8 @@ class RowPredictor:
                 "this predictor has no intervals, as there was no validation part to calibrate them on: "
                 "predictor.calibrated(ratings) does, with ratings that the model was not trained on"
             )
-        if not 0 < interval < 1:
-            raise DataError(f"interval={interval:g} is not a share between 0 and 1, as 0.9 for nine ratings of ten")
+        if not isinstance(interval, Real) or not 0 < interval < 1:
+            raise DataError(f"interval={interval!r} is not a share between 0 and 1, as 0.9 for nine ratings of ten")
         std, counts = self.predict_row_std(inputs), training_counts(self.encoder, inputs)
         return self.calibration.bounds(predicted, std, counts, self.encoder.scale, interval)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from recsys_nn.data.features import Side
 from recsys_nn.data.ids import plain_repr
 from recsys_nn.errors import DataError
+from recsys_nn.prediction.asked import check_number
 from recsys_nn.prediction.side_vectors import side_vectors
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def similar(predictor: Predictor, side: Side, owner: Any, n: int) -> pd.DataFrame:
     """See :meth:`Predictor.similar_items`."""
+    check_number(n, f"{side}s to list")
     vocabulary = predictor.encoder.vocabularies[side]
     found = side_vectors(predictor, side)
     if found is None or not found.vectors.shape[1]:

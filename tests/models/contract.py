@@ -1,4 +1,7 @@
-"""What every model kind promises. A kind's test class inherits one of these and names its config."""
+"""What the network of a config promises: a kind's test class inherits one of these and names the config.
+
+What a kind promises to those who only use it, whatever its network, is in ``tests/common``.
+"""
 
 from __future__ import annotations
 
@@ -87,12 +90,6 @@ class ModelContract:
         alone = trained({name: rows[:1] for name, rows in tensors.inputs.items()}).numpy()
         assert alone.shape == (1,)
         np.testing.assert_allclose(alone[0], together[0], rtol=1e-6)
-
-    def test_unknown_users_and_items_get_finite_ratings_in_the_scale(self, trained, encoder):
-        predictor = Predictor(trained, encoder, config=self.config)
-        predicted = predictor.predict([(0, 100), (-1, 100), (0, -1), (-1, -1)])
-        assert predicted["source"].tolist() == ["model", "item", "user", "global"]
-        assert predicted["prediction"].between(*encoder.scale).all()
 
     def test_the_recommended_are_the_highest_of_all_scores_that_are_not_seen(self, trained, encoder, ratings):
         predictor = Predictor(trained, encoder, config=self.config).with_seen(ratings)

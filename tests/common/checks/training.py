@@ -1,0 +1,227 @@
+"""What trainings promise; each of these checks makes some of its own."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import recsys_nn as rn
+from tests.common.subject import NEW, PAIRS, TRAINING, Subject, numbers, unless_refused, weights
+
+WORDS = ["-7", "007", "7", "ünï", "用户"]
+"""Texts in the order of their code points, as rows of ids are."""
+NUMBERS = [-(2**63), -1, 0, 2**53 + 1, 2**62, 2**63 - 1]
+
+
+def assert_same_weights(found: rn.Predictor, expected: rn.Predictor) -> None:
+    for one, other in zip(weights(found), weights(expected), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def rescaled(ratings: rn.Ratings, factor: float, offset: float) -> rn.Ratings:
+    """The same ratings in other units."""
+    frame, (lowest, highest) = ratings.frame, ratings.scale
+    scale = (lowest * factor + offset, highest * factor + offset)
+    return rn.Ratings(frame.assign(rating=np.clip(frame["rating"] * factor + offset, *scale)), scale=scale)
+
+
+def assert_predicted_alike(subject: Subject, *, factor: float, offset: float) -> None:
+    """In other units the predictions are the same in those units, up to rounding."""
+    found = numbers(subject.trained(rescaled(subject.ratings, factor, offset)), PAIRS)
+    np.testing.assert_allclose((found - offset) / factor, subject.predicted, atol=0.01)
+
+
+@pytest.mark.slow
+def check_the_same_training_gives_the_same_weights(subject: Subject) -> None:
+    """Seeds and states of all global generators do not matter, and are afterwards what they were."""
+    random.seed(9)
+    np.random.seed(9)  # noqa: NPY002
+    states = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    tf.random.set_seed(9)
+    assert_same_weights(subject.trained(subject.ratings), subject.predictor)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002
+
+
+@pytest.mark.slow
+def check_ids_are_names_and_nothing_else(subject: Subject) -> None:
+    """Texts of any script and the ends of 64 bits, in the order of the ids, give equal weights and survive saving."""
+    frame = subject.ratings.frame
+    named = {"user": frame["user"].map(dict(enumerate(WORDS))), "item": frame["item"].map(lambda i: NUMBERS[i - 100])}
+    predictor = subject.trained(rn.Ratings(frame.assign(**named), scale=(1, 5)))
+    assert_same_weights(predictor, subject.predictor)
+    with TemporaryDirectory() as folder:
+        loaded = rn.Predictor.load(predictor.save(Path(folder) / "run"))
+    asked = PAIRS.assign(user=[WORDS[u] for u in PAIRS["user"]], item=[NUMBERS[i - 100] for i in PAIRS["item"]])
+    for each in (predictor, loaded):
+        np.testing.assert_array_equal(numbers(each, asked), subject.predicted)
+        assert each.predict([("07", 7)])["source"].tolist() == ["global"]
+
+
+@pytest.mark.slow
+def check_a_run_goes_all_the_way(subject: Subject) -> None:
+    """Split, trained with patience, calibrated, judged and saved: what is loaded predicts what the run's does."""
+    with TemporaryDirectory() as folder:
+        config = {
+            "output": f"{folder}/run",
+            "model": subject.config.model_dump(mode="json"),
+            "data": {"split": {"validation": 0.2, "test": 0.2}},
+            "training": {"epochs": 2, "patience": 1, "batch_size": 16},
+        }
+        result = rn.run_experiment(config, subject.ratings, progress=False)
+        loaded = rn.Predictor.load(result.path)
+    assert result.evaluation.n == 4
+    assert np.isfinite([result.metrics["rmse"], result.metrics["validation_rmse"]]).all()
+    assert 1 <= result.run.best_epoch <= 2
+    found, expected = (each.predict(PAIRS, interval=0.8) for each in (loaded, result.predictor))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+@pytest.mark.slow
+def check_two_ratings_suffice(subject: Subject) -> None:
+    """Two users, two items and a rating of each are enough to train on and to predict within the scale."""
+    frame = pd.DataFrame({"user": [0, 1], "item": [100, 101], "rating": [2.0, 4.0]})
+    predictor = subject.trained(rn.Ratings(frame), epochs=1)
+    asked = pd.concat([frame[["user", "item"]], NEW])
+    assert ((numbers(predictor, asked) >= 2) & (numbers(predictor, asked) <= 4)).all()
+
+
+@pytest.mark.slow
+def check_another_seed_changes_what_is_drawn(subject: Subject) -> None:
+    """Another seed gives other predictions to kinds that are trained by steps, and the same to closed forms."""
+    found = numbers(subject.trained(subject.ratings, seed=2), PAIRS)
+    assert np.array_equal(found, subject.predicted) == (subject.run.stop_reason == "closed form")
+
+
+@pytest.mark.slow
+def check_trainings_do_not_meet(subject: Subject) -> None:
+    """A training after one of other ratings, settings and size is as if it were the first."""
+    larger = rn.load_ratings("synthetic", n_users=20, n_items=15, n_ratings=90)
+    subject.trained(larger, epochs=1, batch_size=7, optimizer=rn.TrainConfig(optimizer="sgd").optimizer)
+    assert_same_weights(subject.trained(subject.ratings), subject.predictor)
+
+
+@pytest.mark.slow
+def check_a_thread_trains_the_same(subject: Subject) -> None:
+    """Training in another thread gives the same weights."""
+    with ThreadPoolExecutor(1) as thread:
+        assert_same_weights(thread.submit(subject.trained, subject.ratings).result(), subject.predictor)
+
+
+@pytest.mark.slow
+def check_a_batch_may_be_larger_than_the_table(subject: Subject) -> None:
+    """A batch of more rows than there are is the batch of all."""
+    one, other = (subject.trained(subject.ratings, batch_size=size, shuffle=False) for size in (20, 10**6))
+    assert_same_weights(one, other)
+
+
+@pytest.mark.slow
+def check_one_epoch_is_the_first_of_two(subject: Subject) -> None:
+    """The loss of a training of one epoch is that of the first epoch of a longer one."""
+    model = rn.build_model(subject.config, subject.encoder, seed=1)
+    run = rn.Trainer(TRAINING.until(1), progress=False).fit(model, subject.tensors)
+    assert len(run.history) == 1
+    assert run.history["loss"][0] == pytest.approx(subject.run.history["loss"][0], rel=1e-6)
+
+
+@pytest.mark.slow
+def check_timestamps_that_nobody_asked_for_do_not_matter(subject: Subject) -> None:
+    """Ratings with times give the weights of those without, where times are no feature."""
+    dated = subject.ratings.frame.assign(timestamp=range(20))
+    assert_same_weights(subject.trained(rn.Ratings(dated, scale=(1, 5))), subject.predictor)
+
+
+@pytest.mark.slow
+def check_ratings_can_all_but_one_be_the_best(subject: Subject) -> None:
+    """Where nineteen of twenty ratings end the scale, predictions stay within it and high."""
+    ratings = rn.Ratings(subject.ratings.frame.assign(rating=[1.0] + [5.0] * 19), scale=(1, 5))
+    found = numbers(subject.trained(ratings), PAIRS)
+    assert ((found >= 1) & (found <= 5)).all()
+    assert found.mean() > 4
+
+
+@pytest.mark.slow
+def check_negative_ratings_are_predicted_alike(subject: Subject) -> None:
+    """On a scale from -101 to -1 ratings are predicted as on that from 1 to 5."""
+    assert_predicted_alike(subject, factor=25.0, offset=-126.0)
+
+
+@pytest.mark.slow
+def check_fractions_are_predicted_alike(subject: Subject) -> None:
+    """On a scale of odd fractions ratings are predicted as on that from 1 to 5."""
+    assert_predicted_alike(subject, factor=0.37, offset=0.1)
+
+
+@pytest.mark.slow
+def check_tiny_ratings_are_predicted_alike(subject: Subject) -> None:
+    """On a scale from 0 to 0.001 ratings are predicted as on that from 1 to 5."""
+    assert_predicted_alike(subject, factor=0.00025, offset=-0.00025)
+
+
+@pytest.mark.slow
+def check_huge_ratings_are_predicted_alike(subject: Subject) -> None:
+    """On a scale up to a million ratings are predicted as on that from 1 to 5."""
+    assert_predicted_alike(subject, factor=249999.75, offset=-249998.75)
+
+
+@pytest.mark.slow
+def check_two_levels_are_a_scale(subject: Subject) -> None:
+    """Ratings of 0 and 1 are predicted between them."""
+    found = numbers(subject.trained(subject.ratings.liked(3)), PAIRS)
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+@pytest.mark.slow
+def check_features_are_taken_and_may_be_missing(subject: Subject) -> None:
+    """With features of users, items and ratings and the drift of users, pairs are predicted with and without them."""
+    ratings = rn.Ratings(
+        subject.ratings.frame.assign(timestamp=pd.date_range("2020-01-01", periods=20, freq="11D")),
+        scale=(1, 5),
+        user_features=pd.DataFrame({"user": range(6), "age": [20, 30, 25, 60, 41, 33]}),
+        item_features=pd.DataFrame({"item": range(100, 107), "genre": list("xyxzyxz")}),
+    )
+    features = {"user": ["age"], "item": ["genre"], "rating": ["timestamp"], "drift": "timestamp"}
+    encoder = rn.Encoder.fit(ratings, features=features)
+    model = rn.build_model(subject.config, encoder, seed=1)
+    rn.Trainer(TRAINING, progress=False).fit(model, encoder.encode(ratings))
+    for asked in (ratings, PAIRS, [(5, 106), (9, 109)]):
+        assert rn.Predictor(model, encoder).predict(asked)["prediction"].between(1, 5).all()
+
+
+@pytest.mark.slow
+def check_a_stream_is_taken_or_refused(subject: Subject) -> None:
+    """Ratings on disk train the kind, or are refused before the first step by the layer that needs them in memory."""
+    with TemporaryDirectory() as folder:
+        subject.ratings.frame.to_parquet(f"{folder}/ratings.parquet")
+        stream = rn.stream_ratings(f"{folder}/ratings.parquet", scale=(1, 5))
+        encoder = rn.Encoder.fit(stream)
+        model = rn.build_model(subject.config, encoder, seed=1)
+        trainer, tensors = rn.Trainer(TRAINING, progress=False), encoder.encode_stream(stream)
+        run = unless_refused(lambda: trainer.fit(model, tensors), rn.DataError, "learns from Tensors in memory alone")
+        if run is not None:
+            np.testing.assert_array_equal(numbers(rn.Predictor(model, encoder), PAIRS), subject.predicted)
+
+
+@pytest.mark.slow
+def check_steps_that_are_too_long_leave_no_nan(subject: Subject) -> None:
+    """A rate of 10^30 is a TrainingError, or all weights are finite."""
+    predictor = unless_refused(
+        lambda: subject.trained(subject.ratings, learning_rate=1e30), rn.TrainingError, "at learning rate 1e+30"
+    )
+    if predictor is not None:
+        assert all(np.isfinite(values).all() for values in weights(predictor))
+
+
+@pytest.mark.slow
+def check_the_regressor_takes_it(subject: Subject) -> None:
+    """The scikit-learn estimator of the kind predicts what its predictor does."""
+    frame = subject.ratings.frame
+    settings = rn.TrainConfig(epochs=1, batch_size=16)
+    model = rn.RatingRegressor(subject.config, settings, random_state=0).fit(frame[["user", "item"]], frame["rating"])
+    found = model.predict(PAIRS)
+    np.testing.assert_array_equal(found, numbers(model.predictor_, PAIRS))
+    assert np.isfinite(found).all()

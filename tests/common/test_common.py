@@ -1,0 +1,37 @@
+"""All common checks of all registered kinds."""
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from tests.common.checks import CHECKS
+from tests.common.expected_failures import EXPECTED_FAILURES
+from tests.common.subject import SUBJECTS
+
+
+def cases() -> Iterator[object]:
+    """A kind's checks stand together, so that those of a worker share its training."""
+    for kind in SUBJECTS:
+        for name, check in CHECKS.items():
+            marks = [*getattr(check, "pytestmark", ())]
+            if reason := EXPECTED_FAILURES.get(kind, {}).get(name):
+                marks.append(pytest.mark.xfail(reason=reason, strict=True))
+            yield pytest.param(kind, name, id=f"{kind}-{name}", marks=marks)
+
+
+@pytest.mark.parametrize(("kind", "name"), list(cases()))
+def test_a_kind_passes_the_common_checks(kind, name):
+    CHECKS[name](SUBJECTS[kind])
+
+
+def test_each_check_says_in_a_line_what_it_checks():
+    assert len(CHECKS) >= 40
+    for name, check in CHECKS.items():
+        assert len(inspect.getdoc(check).splitlines()) == 1, name
+
+
+def test_expected_failures_are_of_checks_and_kinds_that_exist():
+    for kind, reasons in EXPECTED_FAILURES.items():
+        assert kind in SUBJECTS
+        assert set(reasons) <= set(CHECKS)
