@@ -19,6 +19,7 @@ from recsys_nn.data.feature_values import Written
 from recsys_nn.data.ids import IdType, Where
 from recsys_nn.data.parquet import PARQUET_SUFFIXES, parquet_files, parquet_parts, reading_parquet
 from recsys_nn.data.readers import Table, TableFormat, parse_table_ids, read_table
+from recsys_nn.data.spreadsheets import restored
 from recsys_nn.data.text import TextPart, read_text_parts
 from recsys_nn.errors import DataError
 
@@ -187,7 +188,8 @@ class PairsSource:
     def _part_of_text(self, part: TextPart) -> PairsPart:
         place = part.block.path
         left_out = {bad.record: LeftOut(f"{place}, line {bad.line}", bad.problem, bad.text) for bad in part.ragged}
-        table = Table(part.table, str(self.path), part.where, text=True, header=part.header)
+        data = restored(part.table, str(place))
+        table = Table(data, str(self.path), part.where, text=True, header=part.header)
         return PairsPart(table, part.records, part.text_of, part.block.done, left_out)
 
     def _parquet_parts(self, files: list[Path]) -> Iterator[PairsPart]:

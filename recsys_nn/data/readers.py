@@ -18,6 +18,7 @@ from recsys_nn.data.feature_values import Written, values_of_texts
 from recsys_nn.data.ids import IdType, Where, parse_ids, row_number
 from recsys_nn.data.parquet import PARQUET_SUFFIXES, place_in, reading_parquet
 from recsys_nn.data.ratings import COLUMNS, Ratings
+from recsys_nn.data.spreadsheets import restored
 from recsys_nn.data.text import read_text
 from recsys_nn.errors import DataError, did_you_mean
 
@@ -137,7 +138,7 @@ def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
             table = pq.read_table(file)
         return Table(table, str(file), place_in(file), text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
-    return Table(text.table, str(file), text.where, text=True, header=text.header)
+    return Table(restored(text.table, str(file)), str(file), text.where, text=True, header=text.header)
 
 
 def read_ratings(
