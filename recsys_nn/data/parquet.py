@@ -23,7 +23,7 @@ def reading_parquet(file: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DataError(f"{file} does not exist") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read as Parquet: {error}") from None
 
 
@@ -39,6 +39,7 @@ def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -
     with reading_parquet(file), pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as opened:
         first = 0
         for batch in opened.iter_batches(rows, columns=columns):
+            batch.validate(full=True)
             yield pa.Table.from_batches([batch]), place_in(file, first)
             first += batch.num_rows
 

@@ -86,15 +86,13 @@ class Table:
         return self.data.column_names if isinstance(self.data, pa.Table) else [str(name) for name in self.data.columns]
 
     def column(self, position: int) -> pd.Series:
-        """The values of a column; integers stay such where some are missing."""
+        """The values of a column."""
         if isinstance(self.data, pd.DataFrame):
             return self.data.iloc[:, position]
-        column = self.data.column(position)
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if column.null_count and pa.types.is_integer(column.type):
-            return column.to_pandas(types_mapper=lambda kind: _NULLABLE.get(kind, pd.Int64Dtype()))
-        return column.to_pandas()
+        try:
+            return series_of(self.data.column(position))
+        except pa.ArrowException as error:
+            raise DataError(f"{self.name}: the column {self.names[position]!r} cannot be read: {error}") from None
 
     def chosen(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> dict[str, int]:
         """The positions of the columns for the roles user, item, rating and timestamp."""
@@ -130,12 +128,22 @@ class Table:
         return {name: values_of_texts(texts, (written or {}).get(name)) for name, texts in columns.items()}
 
 
+def series_of(column: pa.ChunkedArray) -> pd.Series:
+    """A column of Parquet or text; integers stay such where some are missing."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.null_count and pa.types.is_integer(column.type):
+        return column.to_pandas(types_mapper=lambda kind: _NULLABLE.get(kind, pd.Int64Dtype()))
+    return column.to_pandas()
+
+
 def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
     """A Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
     file = Path(path).expanduser()
     if file.suffix.lower() in PARQUET_SUFFIXES:
         with reading_parquet(file):
             table = pq.read_table(file)
+            table.validate(full=True)
         return Table(table, str(file), place_in(file), text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
     return Table(restored(text.table, str(file)), str(file), text.where, text=True, header=text.header)
