@@ -85,12 +85,17 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """Quotes what :class:`_StrictLoader` would else not take for a text."""
+    """Quotes what :class:`_StrictLoader` would else not take for a text, or not for the same."""
+
+    def represent_str(self, text: str) -> yaml.ScalarNode:
+        # PyYAML folds a text at the line end U+0085 in a way in which it cannot be read back; escaped, it can.
+        return self.represent_scalar(_YAML + "str", text, style='"' if "\x85" in text else None)
 
 
 _StrictLoader.add_implicit_resolver(_YAML + "int", _INT, list("-+0123456789"))
 for _class in (_StrictLoader, _PlainDumper):
     _class.add_implicit_resolver(_YAML + "float", _FLOAT, list("-+.0123456789"))
+_PlainDumper.add_representer(str, _PlainDumper.represent_str)
 _StrictLoader.add_constructor(_YAML + "int", _StrictLoader.construct_yaml_int)
 _StrictLoader.add_constructor(_YAML + "str", _StrictLoader.construct_yaml_str)
 

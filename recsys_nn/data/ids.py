@@ -7,7 +7,8 @@ refused, because each silent repair of it joins or splits somebody's ratings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,24 @@ Where = Callable[[int], str]
 
 def row_number(row: int) -> str:
     return f"row {row}"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Names the rows of a table whose columns for user, item, rating and timestamp have names of their own."""
+
+    rows: Where
+    columns: Mapping[str, str]
+
+    def __call__(self, row: int) -> str:
+        return self.rows(row)
+
+
+def in_column(where: Where, role: str) -> Where:
+    """Names the fields of the column for a role, where it is called otherwise."""
+    if not isinstance(where, Places) or where.columns.get(role, role) == role:
+        return where
+    return lambda row: f"{where(row)}, column {where.columns[role]!r}"
 
 
 def refuse(bad: npt.NDArray[np.bool_], where: Where, reason: Callable[[int], str]) -> None:

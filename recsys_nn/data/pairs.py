@@ -143,7 +143,7 @@ class PairsSource:
         features = table.features(table.found(self._context), self._written if written is None else written)
         pairs = table.renamed(self._roles, required=SIDES).assign(**features)
         if table.text:
-            parse_table_ids(pairs, table, self._id_types)
+            parse_table_ids(pairs, table.places(self._roles, SIDES), self._id_types)
         return pairs
 
     def columns(self, table: Table) -> pa.Table:

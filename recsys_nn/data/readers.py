@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recsys_nn.data.columns import chosen_columns
 from recsys_nn.data.feature_values import Written, values_of_texts
-from recsys_nn.data.ids import IdType, Where, parse_ids, row_number
+from recsys_nn.data.ids import IdType, Places, Where, in_column, parse_ids, row_number
 from recsys_nn.data.parquet import PARQUET_SUFFIXES, place_in, reading_parquet
 from recsys_nn.data.ratings import COLUMNS, Ratings
 from recsys_nn.data.spreadsheets import restored
@@ -102,6 +102,11 @@ class Table:
         """The columns for the roles user, item, rating and timestamp, under these names."""
         return pd.DataFrame({role: self.column(position) for role, position in self.chosen(columns, required).items()})
 
+    def places(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> Places:
+        """Of the fields for these roles."""
+        chosen = self.chosen(columns, required) if self.header else {}
+        return Places(self.where, {role: self.names[position] for role, position in chosen.items()})
+
     def found(self, names: Collection[str]) -> tuple[str, ...]:
         """Those of these names that further columns of the table have."""
         return tuple(name for name in names if name in self.names and name not in COLUMNS)
@@ -177,14 +182,15 @@ def read_ratings(
 def ratings_of_table(
     table: Table, layout: TableFormat, *, id_types: Mapping[str, IdType] | None = None, **options: Any
 ) -> Ratings:
-    frame = table.renamed(layout.columns(), required=("user", "item", "rating"))
+    roles, required = layout.columns(), ("user", "item", "rating")
+    frame, where = table.renamed(roles, required), table.places(roles, required)
     if not len(frame):
         raise DataError(f"{table.name} holds no ratings")
     if table.text:
-        parse_table_ids(frame, table, id_types or dict.fromkeys(("user", "item"), layout.id_type))
-        frame["rating"] = _numbers(frame["rating"], table.where)
+        parse_table_ids(frame, where, id_types or dict.fromkeys(("user", "item"), layout.id_type))
+        frame["rating"] = _numbers(frame["rating"], in_column(where, "rating"))
     frame = frame.assign(**table.features(layout.features))
-    return Ratings(frame, where=table.where, rating_features=layout.features, **options)
+    return Ratings(frame, where=where, rating_features=layout.features, **options)
 
 
 def read_features(path: str | Path, side: str, id_type: IdType) -> pd.DataFrame:
@@ -208,10 +214,10 @@ def table_of_frame(frame: pd.DataFrame) -> Table:
     return Table(frame.reset_index(drop=True), "the table", row_number, text=False)
 
 
-def parse_table_ids(frame: pd.DataFrame, table: Table, id_types: Mapping[str, IdType]) -> None:
+def parse_table_ids(frame: pd.DataFrame, where: Where, id_types: Mapping[str, IdType]) -> None:
     """The ids of a text file in this frame of its columns are read as these types."""
     for side in ("user", "item"):
-        frame[side] = parse_ids(frame[side], id_types[side], side, table.where)
+        frame[side] = parse_ids(frame[side], id_types[side], side, in_column(where, side))
 
 
 def _numbers(texts: pd.Series, where: Where) -> pd.Series:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_nn.data.columns import chosen_columns
-from recsys_nn.data.ids import Where
+from recsys_nn.data.ids import Places, Where
 from recsys_nn.data.moments import Moments
 from recsys_nn.data.parquet import PARQUET_SUFFIXES, parquet_files, parquet_parts, reading_parquet
 from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
@@ -84,7 +84,8 @@ class ParquetRatings:
     def frames(self, roles: tuple[str, ...]) -> Iterator[tuple[pd.DataFrame, Where]]:
         """The columns of these roles part by part, with the places of their rows."""
         for part, where in parquet_parts(self.path, CHUNK_ROWS, [self.columns[role] for role in roles]):
-            yield pd.DataFrame({role: part.column(self.columns[role]).to_pandas() for role in roles}), where
+            frame = pd.DataFrame({role: part.column(self.columns[role]).to_pandas() for role in roles})
+            yield frame, Places(where, self.columns)
 
 
 def stream_ratings(

@@ -182,13 +182,13 @@ BROKEN = {
     ),
     "milliseconds": (
         "user,item,rating,time\na,b,3,1000000000000\n",
-        "line 2: the timestamp 1000000000000 is out of range",
+        "line 2, column 'time': the timestamp 1000000000000 is out of range",
     ),
     "dates without dashes": (
         "user,item,rating,date\na,b,3,20040210\n",
-        "line 2: the timestamp 20040210 looks like a date",
+        "line 2, column 'date': the timestamp 20040210 looks like a date",
     ),
-    "a missing date": ("user,item,rating,date\na,b,3,2004-02-10\na,c,3,\n", "line 3: the timestamp '' is neither"),
+    "a missing date": ("user,item,rating,date\na,b,3,2004-02-10\na,c,3,\n", "line 3, column 'date': the timestamp '' is neither"),
 }
 
 
