@@ -1,4 +1,4 @@
-"""What the harnesses share: each gives whatever bytes to one parser, which may answer with a RecsysError and nothing else.
+"""What the harnesses share: each gives bytes to one parser, which may refuse them with a RecsysError and nothing else.
 
     python -m fuzz.config -max_total_time=120 WORK fuzz/corpus/config
 

@@ -88,8 +88,8 @@ def _canonical(series: pd.Series, name: str, where: Where) -> pd.Series:
     if kind in ("mixed-integer", "mixed"):
         types = sorted({type(value).__name__ for value in series})
         raise DataError(
-            f"the {name} ids are of mixed types ({', '.join(types)}): convert them all to int or all to str, "
-            f"for example frame[{name!r}].astype(str)"
+            f"{where(0)} and others: the {name} ids are of mixed types ({', '.join(types)}): convert them all to int "
+            f"or all to str, for example frame[{name!r}].astype(str)"
         )
     raise DataError(
         f"{where(0)}: the {name} ids are of type {kind} (the first is {plain_repr(series.iloc[0])}); ids are integers "

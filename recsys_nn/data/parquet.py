@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_nn.data.ids import Where
+from recsys_nn.data.regular_file import refuse_pipe
 from recsys_nn.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -19,12 +20,13 @@ _BUFFER_BYTES = 2**20
 @contextmanager
 def reading_parquet(file: Path) -> Iterator[None]:
     """What pyarrow finds wrong with a file becomes a DataError that names it."""
+    refuse_pipe(file)
     try:
         yield
     except FileNotFoundError:
         raise DataError(f"{file} does not exist") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as Parquet: {error}") from None
+        raise DataError(f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
 
 
 def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -> Iterator[tuple[pa.Table, Where]]:

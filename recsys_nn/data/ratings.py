@@ -246,8 +246,8 @@ def _check_within(ratings: pd.Series, scale: tuple[float, float], where: Where) 
     if outside.any():
         row = int(outside.argmax())
         raise DataError(
-            f"{in_column(where, 'rating')(row)}: the rating {ratings.iloc[row]:g} is outside the scale {lowest:g} to {highest:g} "
-            f"({int(outside.sum())} of {len(ratings)} are)"
+            f"{in_column(where, 'rating')(row)}: the rating {ratings.iloc[row]:g} is outside the scale "
+            f"{lowest:g} to {highest:g} ({int(outside.sum())} of {len(ratings)} are)"
         )
 
 

@@ -338,8 +338,12 @@ def test_where_nothing_is_left_out_there_is_no_file_of_it(predictor, tmp_path):
 
 
 WRONG_FILES = {
-    "an open quote": ('user,item\na,1\nb,2\n"c,1\na,1\n', ".csv", "line 4: the quote that opens here is never closed"),
-    "NUL": ("user,item\na,1\nb,2\n\0,1\n", ".csv", "line 4: a NUL byte"),
+    "an open quote": (
+        'user,item\na,1\nb,2\n"c,1\na,1\n',
+        ".csv",
+        "line 4, column 1: the quote that opens here is never closed",
+    ),
+    "NUL": ("user,item\na,1\nb,2\n\0,1\n", ".csv", "line 4, column 1: a NUL byte"),
     "no such column": ("user,thing\na,1\n", ".csv", "no column for the item among 'user', 'thing'"),
     "ids of another type": (
         {"user": ["a", "b"], "item": ["1", "9"]},
