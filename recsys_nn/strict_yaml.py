@@ -1,6 +1,6 @@
 """YAML read strictly: plain values only, names for keys, none of them twice; and written so that it reads back equal.
 
-What a text can do is bounded before it is done: 1 MiB, 20 levels, 20,000 values, and neither anchors, aliases nor tags,
+What a text can do is bounded before it is done: 1 MiB, 20 levels, 10,000 values, and neither anchors, aliases nor tags,
 so that it cannot grow, refer to itself or name a type. Nothing in it is replaced by the environment.
 """
 
@@ -15,7 +15,7 @@ import yaml
 
 from recsys_nn.errors import ConfigError
 
-MOST_BYTES, MOST_DEPTH, MOST_VALUES, _MOST_DIGITS = 2**20, 20, 20_000, 300
+MOST_BYTES, MOST_DEPTH, MOST_VALUES, _MOST_DIGITS = 2**20, 20, 10_000, 300
 _YAML = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)$")
 _FLOAT = re.compile(
