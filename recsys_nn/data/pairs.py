@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recsys_nn.data.feature_values import Written
 from recsys_nn.data.ids import IdType, Where
-from recsys_nn.data.parquet import PARQUET_SUFFIXES, parquet_files, parquet_parts, reading_parquet
+from recsys_nn.data.parquet import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
 from recsys_nn.data.readers import Table, TableFormat, parse_table_ids, read_table
 from recsys_nn.data.spreadsheets import restored
 from recsys_nn.data.text import TextPart, read_text_parts
@@ -214,7 +213,7 @@ def _common_schema(files: list[Path]) -> tuple[pa.Schema, int]:
     """The columns that all files have, of types that take those of all, and the number of all rows."""
     schemas, n_rows = [], 0
     for file in files:
-        with reading_parquet(file), pq.ParquetFile(file) as opened:
+        with opened_parquet(file) as opened:
             schemas.append(opened.schema_arrow)
             n_rows += opened.metadata.num_rows
         if sorted(schemas[-1].names) != sorted(schemas[0].names):

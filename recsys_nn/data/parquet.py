@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +30,33 @@ def reading_parquet(file: Path) -> Iterator[None]:
         raise DataError(f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
 
 
+@contextmanager
+def opened_parquet(file: Path, **options: Any) -> Iterator[pq.ParquetFile]:
+    """A file that says in its parts that it has as many rows as it says in all: else pyarrow might read for ever.
+
+    Raises:
+        DataError: where it does not, or for anything else that is wrong with it, also while it is open.
+    """
+    with reading_parquet(file), pq.ParquetFile(file, **options) as opened:
+        metadata = opened.metadata
+        n_rows = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+        if n_rows != metadata.num_rows:
+            raise DataError(f"{file} is damaged: it has {metadata.num_rows:,} rows, but its groups have {n_rows:,}")
+        yield opened
+
+
+def read_parquet(place: Path) -> pa.Table:
+    """All rows of a file, or of the Parquet files of a folder."""
+    refuse_pipe(place)
+    for file in parquet_files(place) if place.is_dir() else [place]:
+        with opened_parquet(file):
+            pass
+    with reading_parquet(place):
+        table = pq.read_table(place)
+        table.validate(full=True)
+    return table
+
+
 def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -> Iterator[tuple[pa.Table, Where]]:
     """The rows of a file by so many, each part with the places of its rows; no row group is held whole.
 
@@ -38,7 +66,7 @@ def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -
         columns: the names of those to read; all, where there are none.
     """
     # What is read ahead (pre_buffer) would be held until the last row has been read.
-    with reading_parquet(file), pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as opened:
+    with opened_parquet(file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as opened:
         first = 0
         for batch in opened.iter_batches(rows, columns=columns):
             batch.validate(full=True)

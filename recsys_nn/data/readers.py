@@ -10,13 +10,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recsys_nn.data.columns import chosen_columns
 from recsys_nn.data.feature_values import Written, values_of_texts
 from recsys_nn.data.ids import IdType, Places, Where, in_column, parse_ids, row_number
-from recsys_nn.data.parquet import PARQUET_SUFFIXES, place_in, reading_parquet
+from recsys_nn.data.parquet import PARQUET_SUFFIXES, place_in, read_parquet
 from recsys_nn.data.ratings import COLUMNS, Ratings
 from recsys_nn.data.spreadsheets import restored
 from recsys_nn.data.text import read_text
@@ -146,10 +145,7 @@ def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
     """A Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
     file = Path(path).expanduser()
     if file.suffix.lower() in PARQUET_SUFFIXES:
-        with reading_parquet(file):
-            table = pq.read_table(file)
-            table.validate(full=True)
-        return Table(table, str(file), place_in(file), text=False)
+        return Table(read_parquet(file), str(file), place_in(file), text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
     return Table(restored(text.table, str(file)), str(file), text.where, text=True, header=text.header)
 

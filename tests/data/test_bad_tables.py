@@ -188,6 +188,8 @@ def with_column(**changes: Any) -> bytes:
 
 
 WHOLE = parquet(pa.table(GOOD), compression="none")
+# The number of rows of the group, which is written as twice the number, of Thrift's type 6 and before another field.
+WITH_ANOTHER_COUNT = WHOLE.replace(b"\x16\x04&", b"\x16\x06&")
 PARQUET: dict[str, tuple[bytes, list[tuple[Any, ...]] | str]] = {
     "dictionaries": (with_column(user=pa.array(["a", "b"]).dictionary_encode()), GOOD_ROWS),
     "decimal ratings": (with_column(rating=[Decimal("1.0"), Decimal("2.0")]), GOOD_ROWS),
@@ -198,6 +200,7 @@ PARQUET: dict[str, tuple[bytes, list[tuple[Any, ...]] | str]] = {
     "the end cut off": (WHOLE[:-5], " cannot be read as Parquet: .*magic bytes not found"),
     "the beginning alone": (WHOLE[:100], " cannot be read as Parquet: .*magic bytes not found"),
     "a damaged page": (WHOLE[:8] + bytes([WHOLE[8] ^ 255]) + WHOLE[9:], " cannot be read as Parquet"),
+    "groups of other sizes": (WITH_ANOTHER_COUNT, " is damaged: it has 2 rows, but its groups have 3"),
     "two equal names": (
         parquet(pa.Table.from_arrays([*pa.table(GOOD).columns, pa.array(["c", "d"])], [*GOOD, "user"])),
         " cannot be read as Parquet: Multiple matches for FieldRef.Name.user",
@@ -281,7 +284,7 @@ class TestNoFiles:
 
     def test_a_folder(self, tmp_path, suffix):
         (tmp_path / f"folder{suffix}").mkdir()
-        with pytest.raises(DataError, match=f"folder{suffix}.*(Is a directory|no column for the user)"):
+        with pytest.raises(DataError, match=f"folder{suffix}.*(Is a directory|holds no Parquet file)"):
             load_ratings(tmp_path / f"folder{suffix}")
 
     def test_a_pipe_is_not_waited_for(self, tmp_path, suffix):
