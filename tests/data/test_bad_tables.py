@@ -201,6 +201,10 @@ PARQUET: dict[str, tuple[bytes, list[tuple[Any, ...]] | str]] = {
     "the beginning alone": (WHOLE[:100], " cannot be read as Parquet: .*magic bytes not found"),
     "a damaged page": (WHOLE[:8] + bytes([WHOLE[8] ^ 255]) + WHOLE[9:], " cannot be read as Parquet"),
     "groups of other sizes": (WITH_ANOTHER_COUNT, " is damaged: it has 2 rows, but its groups have 3"),
+    "a name that is no text": (
+        parquet(pa.table(GOOD), store_schema=False).replace(b"user", b"us\xd0r"),
+        " cannot be read as Parquet: 'utf-8' codec can't decode byte 0xd0",
+    ),
     "two equal names": (
         parquet(pa.Table.from_arrays([*pa.table(GOOD).columns, pa.array(["c", "d"])], [*GOOD, "user"])),
         " cannot be read as Parquet: Multiple matches for FieldRef.Name.user",
