@@ -27,7 +27,8 @@ class TableFormat(BaseModel):
 
     ``user``, ``item``, ``rating``, ``timestamp`` name the columns (or give their positions, from 0, where the
     file has no header). ``id_type`` says how ids written in a text file are read: ``"string"`` takes them
-    exactly as written, ``"integer"`` refuses whatever is not a plain 64-bit integer.
+    exactly as written, ``"integer"`` refuses whatever is not a plain 64-bit integer. Of all texts, the apostrophe is
+    taken away that is written before what a spreadsheet would else run (``'=a``), as this package writes it.
 
     ``features`` are further columns to keep beside the ratings. In a text file such a column holds numbers where each
     of its texts is written as one (7, -0.5, 1e3, but not 007), else texts; an empty text is a missing value.

@@ -1,5 +1,6 @@
 """Files of pairs into files of predictions: the numbers of `predict`, the columns and the order of the input."""
 
+import csv
 import gzip
 import json
 import re
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from recsys_nn import DataError, Encoder, Predictor, Ratings, SVDConfig, build_model
 from recsys_nn.data import pairs as pairs_module
 from recsys_nn.data import text_pieces
+from recsys_nn.data.pairs import PairsSource
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.prediction import scoring_files
 
@@ -285,6 +287,20 @@ def test_a_bad_row_far_down_stops_it_with_its_line_or_is_left_out_with_it(predic
     assert list(left_out) == ["where", "why", "row"]
     assert left_out[["where", "row"]].to_numpy().tolist() == [[f"{place}, line 8", row]]
     assert left_out["why"][0].startswith(why)
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
+def test_nothing_that_is_written_runs_in_a_spreadsheet(predictor, tmp_path, name):
+    columns = {"user": ["a", "=new", "@x"], "item": ["1", "2", "-1+1"], "=note": ["-1+1", "-0.5", "+a"]}
+    text = pd.DataFrame(columns).to_csv(index=False)
+    table = pa.table({**columns, "item": pa.array([1, 2, None], pa.int64())})
+    place = written(tmp_path / name, text if name == "pairs.csv" else table)
+    found = predictor.predict_file(place, tmp_path / "out.csv", on_error="skip")
+    fields = [field for file in (found.output, found.skipped_file) for row in csv.reader(file.open()) for field in row]
+    assert {"'=new", "'=note", "'-1+1", "-0.5"} <= set(fields)
+    assert not [field for field in fields if re.match("[=+@]|-[^0-9]", field)]
+    again = next(PairsSource(found.output, TableFormat(), {"user": "string", "item": "string"}).parts()).table.data
+    assert again.select(["user", "=note"]).to_pydict() == {"user": ["a", "=new"], "=note": ["-1+1", "-0.5"]}
 
 
 @SMALL_PARTS
