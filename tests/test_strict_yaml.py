@@ -96,11 +96,11 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize(("content", "message"), HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_text_is_refused_with_its_place_in_a_second(content, message):
+def test_a_hostile_text_is_refused_with_its_place_and_soon(content, message):
     began = time.process_time()
     with pytest.raises(ConfigError, match=f"^a.yaml, {message}") as caught:
         parse_yaml(content if isinstance(content, bytes) else content.encode(), "a.yaml")
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 2  # half a second where nothing else runs
     assert len(str(caught.value)) < 500
 
 

@@ -75,7 +75,7 @@ def utf8_pieces(path: Path, encoding: str | None) -> Iterator[tuple[bytes, float
         try:
             text = held + decoder.decode(raw, final=ended).encode()
         except UnicodeDecodeError as error:
-            before = held + error.object[: error.start].decode(encoding or "", errors="replace").encode()
+            before = held + _as_far_as_it_goes(error.object[: error.start], encoding or "")
             problem = f"byte 0x{error.object[error.start]:02x} is not {encoding} ({error.reason})"
             advice = "give the encoding of the file, often encoding='cp1252' or 'latin-1'"
             raise DataError(f"{place.after(before)}: {problem}; {advice}") from error
@@ -132,6 +132,13 @@ def _decoder(path: Path, encoding: str) -> codecs.IncrementalDecoder:
         return codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError) as error:
         raise DataError(f"{path}: cannot be read with encoding={encoding!r}: {error}") from error
+
+
+def _as_far_as_it_goes(data: bytes, encoding: str) -> bytes:
+    try:
+        return data.decode(encoding, errors="replace").encode()
+    except UnicodeError:  # of an encoding that cannot replace anything
+        return b""
 
 
 def n_line_ends(data: bytes) -> int:

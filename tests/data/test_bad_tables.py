@@ -49,6 +49,16 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "Latin-1 that is told": ((HEADER + "zoë,i,3\n").encode("latin-1"), {"encoding": "latin-1"}, [("zoë", "i", 3.0)]),
     "half a character": (HEADER.encode() + b"u\xed\xa0\x80,i,3\n", {}, ", line 2, column 2: byte 0xed is not utf-8"),
     "an overlong character": (HEADER.encode() + b"u\xc0\xaf,i,3\n", {}, ", line 2, column 2: byte 0xc0 is not utf-8"),
+    "half a character in UTF-7": (
+        HEADER.encode() + b"+2AA-,i,3\n",
+        {"encoding": "utf-7"},
+        ": cannot be read with encoding='utf-7': 'utf-8' codec can't encode character '\\ud800'",
+    ),
+    "an encoding that is none of texts": (
+        "xn--\u00ff",
+        {"encoding": "idna"},
+        ", line 1, column 1: byte 0xc3 is not idna",
+    ),
     "NUL": (HEADER + "u\0,i,3\n", {}, ", line 2, column 2: a NUL byte"),
     # lines, quotes and separators
     "CR at line ends": (PLAIN.replace("\n", "\r"), {}, PLAIN_ROWS),

@@ -32,7 +32,7 @@ def zipped(members: dict[str, str], compression: int = zipfile.ZIP_STORED) -> by
     return buffer.getvalue()
 
 
-ARCHIVE = zipped({"tiny/README": "two files", "tiny/ratings.csv": RATINGS})
+ARCHIVE = zipped({"tiny/": "", "tiny/README": "two files", "tiny/ratings.csv": RATINGS})
 
 
 class Server:
