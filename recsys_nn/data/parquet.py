@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +15,7 @@ from recsys_nn.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _BUFFER_BYTES = 2**20
+_SMALL_BYTES = 2**26
 
 
 @contextmanager
@@ -31,18 +31,27 @@ def reading_parquet(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened_parquet(file: Path, **options: Any) -> Iterator[pq.ParquetFile]:
+def opened_parquet(file: Path) -> Iterator[pq.ParquetFile]:
     """A file that says in its parts that it has as many rows as it says in all: else pyarrow might read for ever.
 
     Raises:
         DataError: where it does not, or for anything else that is wrong with it, also while it is open.
     """
-    with reading_parquet(file), pq.ParquetFile(file, **options) as opened:
+    # What is read ahead (pre_buffer) would be held until the last row has been read.
+    with reading_parquet(file), pq.ParquetFile(file, buffer_size=_buffer_bytes(file), pre_buffer=False) as opened:
         metadata = opened.metadata
         n_rows = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
         if n_rows != metadata.num_rows:
             raise DataError(f"{file} is damaged: it has {metadata.num_rows:,} rows, but its groups have {n_rows:,}")
         yield opened
+
+
+def _buffer_bytes(file: Path) -> int:
+    """Of the column of a group, which is read whole (0) where all of the file is small.
+
+    A buffer grows to what a page's header says, which may be damaged: up to 2 GiB, for which a small file is no reason.
+    """
+    return _BUFFER_BYTES if file.stat().st_size > _SMALL_BYTES else 0
 
 
 def read_parquet(place: Path) -> pa.Table:
@@ -65,8 +74,7 @@ def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -
         rows: of a part.
         columns: the names of those to read; all, where there are none.
     """
-    # What is read ahead (pre_buffer) would be held until the last row has been read.
-    with opened_parquet(file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as opened:
+    with opened_parquet(file) as opened:
         first = 0
         for batch in opened.iter_batches(rows, columns=columns):
             batch.validate(full=True)

@@ -1,7 +1,6 @@
 """Downloads that break off, bring wrong bytes or are killed: nothing of them is ever used, and the next one works."""
 
 import hashlib
-import io
 import socket
 import struct
 import threading
@@ -16,20 +15,12 @@ import pytest
 
 from recsys_nn.data.datasets import archive as archive_module
 from recsys_nn.data.datasets.archive import ArchiveDataset
-from recsys_nn.data.readers import TableFormat
 from recsys_nn.errors import DataError
+from tests.data.datasets.tiny import tiny_dataset, zipped
 from tests.faults.processes import DONE, forked
 
 RATINGS = "user,item,rating\n" + "".join(f"u{number},i{number},3\n" for number in range(2000))
 WHOLE = ["tiny", "tiny/README", "tiny/ratings.csv"]
-
-
-def zipped(members: dict[str, str], compression: int = zipfile.ZIP_STORED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, text in members.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 ARCHIVE = zipped({"tiny/": "", "tiny/README": "two files", "tiny/ratings.csv": RATINGS})
@@ -63,18 +54,7 @@ class Server:
         answer.wfile.write(content)
 
     def dataset(self, content: bytes = ARCHIVE) -> ArchiveDataset:
-        return ArchiveDataset(
-            name="tiny",
-            title="Tiny",
-            licence="",
-            url=f"http://127.0.0.1:{self.http.server_port}/tiny.zip",
-            sha256=hashlib.sha256(content).hexdigest(),
-            folder="tiny",
-            main="ratings.csv",
-            layout=TableFormat(),
-            scale=(1, 5),
-            features=lambda folder: {},
-        )
+        return tiny_dataset(f"http://127.0.0.1:{self.http.server_port}", hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture
@@ -135,7 +115,7 @@ FAILING: dict[str, tuple[Callable[[BaseHTTPRequestHandler], Any], str]] = {
 @pytest.mark.parametrize(("send", "problem"), FAILING.values(), ids=FAILING)
 def test_what_fails_leaves_nothing_and_is_told_and_the_next_one_works(server, cache, send, problem):
     works, server.send = server.send, send
-    with pytest.raises(DataError, match=f"^tiny could not be downloaded from .*({problem})"):
+    with pytest.raises(DataError, match=f"^tiny-films could not be downloaded from .*({problem})"):
         server.dataset().load()
     assert below(cache) == []
     server.send = works
@@ -182,7 +162,7 @@ class TestArchives:
 
     def refused(self, server: Server, cache: Path, content: bytes, problem: str) -> None:
         server.send = lambda answer: Server.answer(answer, content)
-        with pytest.raises(DataError, match=f"tiny could not be downloaded .*{problem}"):
+        with pytest.raises(DataError, match=f"tiny-films could not be downloaded .*{problem}"):
             server.dataset(content).load()
         assert below(cache) == []
 
