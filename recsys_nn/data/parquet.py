@@ -43,6 +43,7 @@ def opened_parquet(file: Path) -> Iterator[pq.ParquetFile]:
         n_rows = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
         if n_rows != metadata.num_rows:
             raise DataError(f"{file} is damaged: it has {metadata.num_rows:,} rows, but its groups have {n_rows:,}")
+        _ = opened.schema_arrow.names  # are decoded when they are asked for
         yield opened
 
 

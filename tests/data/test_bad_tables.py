@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys_nn import load_ratings
+from recsys_nn.data.stream import stream_ratings
 from recsys_nn.errors import DataError
 
 HEADER = "user,item,rating\n"
@@ -314,3 +315,8 @@ class TestNoFiles:
             pytest.skip("this user may read every file")
         with pytest.raises(DataError, match=f"secret{suffix}.*[Pp]ermission denied"):
             load_ratings(path)
+
+
+def test_a_file_on_which_fuzzing_ended_is_refused():
+    with pytest.raises(DataError, match="name.parquet cannot be read as Parquet: 'utf-8' codec can't decode byte 0xff"):
+        stream_ratings(Path(__file__).with_name("crashers") / "name.parquet")
