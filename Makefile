@@ -8,8 +8,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 LOCK := requirements-dev.lock
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+FUZZED ?= text ratings pairs parquet yaml config manifest
+FUZZ_SECONDS ?= 85
 
-.PHONY: train test test-slow test-oldest lint types tests faults format lock audit clean
+.PHONY: train test test-slow test-oldest lint types tests faults fuzz format lock audit clean
 
 train: $(INSTALLED)
 	$(BIN)/recsys-nn train configs/quickstart.yaml --overwrite
@@ -21,6 +23,13 @@ test-oldest:  ## the tests on the oldest versions that pyproject.toml allows
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable ".[dev]"
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal
+
+fuzz: $(INSTALLED)  ## whatever bytes for each parser, which may refuse them and nothing else; ten minutes in all
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement fuzz/requirements.txt
+	for parser in $(FUZZED); do \
+	  mkdir -p .fuzz/$$parser && $(BIN)/python -m fuzz.$$parser -max_total_time=$(FUZZ_SECONDS) -max_len=512 -timeout=60 \
+	    -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 -artifact_prefix=.fuzz/$$parser- .fuzz/$$parser fuzz/corpus/$$parser || exit 1; \
+	done
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -56,4 +65,4 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-oldest runs
+	rm -rf $(VENV) .venv-oldest .fuzz runs

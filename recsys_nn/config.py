@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from recsys_nn.data.datasets import dataset_names
@@ -17,7 +16,7 @@ from recsys_nn.data.splits import Split, leave_last_out_split, random_split, str
 from recsys_nn.errors import ConfigError
 from recsys_nn.models import ModelConfig, SVDConfig, model_kind, model_kinds
 from recsys_nn.search_space import SearchConfig
-from recsys_nn.strict_yaml import read_yaml, with_override, with_value
+from recsys_nn.strict_yaml import dump_yaml, read_yaml, with_override, with_value
 from recsys_nn.tracking_config import TrackingConfig
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
@@ -203,7 +202,7 @@ class RunConfig(Section):
 
     def to_yaml(self) -> str:
         """The whole resolved config, defaults included, as YAML that reads back equal."""
-        return yaml.safe_dump(self.values(), sort_keys=False, allow_unicode=True)
+        return dump_yaml(self.values())
 
     def with_values(self, values: Mapping[str, Any]) -> RunConfig:
         """The config with other values at dotted keys, as in ``{"model.embedding_dim": 8, "training.epochs": 5}``.

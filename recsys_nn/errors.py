@@ -74,5 +74,5 @@ class ArtifactError(RecsysError, OSError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all of them."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=1)
+    near = get_close_matches(name[:100], names, n=1)
     return f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(names)})"

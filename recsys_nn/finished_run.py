@@ -54,8 +54,8 @@ class FinishedRun:
     @cached_property
     def config(self) -> RunConfig | None:
         """What it was trained by; None where that is not recorded."""
-        text = self._document("config.yaml")
-        return None if text is None else load_config(parse_yaml(text.decode(), "config.yaml"))
+        content = self._document("config.yaml")
+        return None if content is None else load_config(parse_yaml(content, "config.yaml"))
 
     @cached_property
     def training(self) -> TrainingRun | None:

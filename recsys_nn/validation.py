@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from recsys_nn.errors import ConfigError, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
+_SHOWN = 120  # characters
 
 
 class Section(BaseModel):
@@ -35,7 +36,7 @@ def _message(config: type[BaseModel], problem: Any, path: tuple[str, ...]) -> st
     if isinstance(cause, ConfigError):
         return str(cause)
     location, known = _walk(config, problem["loc"])
-    dotted = ".".join((*path, *location))
+    dotted = ".".join(map(str, (*path, *location)))
     if problem["type"] == "extra_forbidden":
         return f"{dotted}: there is no such key{did_you_mean(location[-1], known)}"
     if problem["type"] == "union_tag_invalid":
@@ -45,10 +46,21 @@ def _message(config: type[BaseModel], problem: Any, path: tuple[str, ...]) -> st
         return f"{dotted}.kind: is missing"
     if problem["type"] == "literal_error":
         names = _quoted(problem["ctx"]["expected"])
-        return f"{dotted}: {problem['input']!r} is not known{did_you_mean(str(problem['input']), names)}"
+        given = shown(problem["input"])
+        near = did_you_mean(given.strip("'"), names)
+        return f"{dotted}: {given} is not known{near}"
     if problem["type"] == "missing":
         return f"{dotted}: is missing"
-    return f"{dotted}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {problem['input']!r}"
+    return f"{dotted}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {shown(problem['input'])}"
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a message: ``repr``, shortened if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # of Python, for what has thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _quoted(text: str) -> list[str]:

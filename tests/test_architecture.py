@@ -76,7 +76,7 @@ MAY_IMPORT = {
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "advice": [
-        *("config", "run_data", "finished_run"),
+        *("config", "run_data", "finished_run", "strict_yaml"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "report": [

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import pandas as pd
-import yaml
 
 from recsys_nn.config import RunConfig, load_config
+from recsys_nn.strict_yaml import dump_yaml
 
 WIDTH = 110
 """Characters of a line of comment."""
@@ -89,5 +89,5 @@ def _comment(text: str, indent: str = "") -> list[str]:
 
 def _flow(value: Any) -> str:
     """A value on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
+    text = dump_yaml(value, default_flow_style=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")

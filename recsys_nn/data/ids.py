@@ -7,7 +7,8 @@ refused, because each silent repair of it joins or splits somebody's ratings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,24 @@ Where = Callable[[int], str]
 
 def row_number(row: int) -> str:
     return f"row {row}"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Names the rows of a table whose columns for user, item, rating and timestamp have names of their own."""
+
+    rows: Where
+    columns: Mapping[str, str]
+
+    def __call__(self, row: int) -> str:
+        return self.rows(row)
+
+
+def in_column(where: Where, role: str) -> Where:
+    """Names the fields of the column for a role, where it is called otherwise."""
+    if not isinstance(where, Places) or where.columns.get(role, role) == role:
+        return where
+    return lambda row: f"{where(row)}, column {where.columns[role]!r}"
 
 
 def refuse(bad: npt.NDArray[np.bool_], where: Where, reason: Callable[[int], str]) -> None:
@@ -69,8 +88,8 @@ def _canonical(series: pd.Series, name: str, where: Where) -> pd.Series:
     if kind in ("mixed-integer", "mixed"):
         types = sorted({type(value).__name__ for value in series})
         raise DataError(
-            f"the {name} ids are of mixed types ({', '.join(types)}): convert them all to int or all to str, "
-            f"for example frame[{name!r}].astype(str)"
+            f"{where(0)} and others: the {name} ids are of mixed types ({', '.join(types)}): convert them all to int "
+            f"or all to str, for example frame[{name!r}].astype(str)"
         )
     raise DataError(
         f"{where(0)}: the {name} ids are of type {kind} (the first is {plain_repr(series.iloc[0])}); ids are integers "

@@ -46,8 +46,9 @@ def load_ratings(
         separator: between the fields of a text file; recognised where it is not given.
         encoding: of a text file; UTF-8 and UTF-16 with its mark are recognised.
         header: whether the first line of a text file names the columns; recognised where it is not given.
-        id_type: how ids are read from a text file: ``"string"`` exactly as written, or ``"integer"``. A
-            DataFrame's and a Parquet file's ids keep their type.
+        id_type: how ids are read from a text file: ``"string"`` exactly as written, but for an apostrophe
+            before what a spreadsheet would run (``'=a``), or ``"integer"``. A DataFrame's and a Parquet file's ids keep
+            their type.
         scale: (lowest, highest) possible rating; by default as observed.
         duplicates: what to do with repeated pairs: ``"error"``, keep the ``"last"``, or their ``"mean"``.
         user_features: a DataFrame with a column ``user``, kept beside the ratings.

@@ -28,7 +28,7 @@ class Moments:
             return
         mean = float(values.mean())
         step = mean - self.mean
-        self._squares += float(values.var()) * len(values) + step**2 * self.n * len(values) / n
+        self._squares += float(values.var()) * len(values) + step * (step * self.n * len(values) / n)
         self.mean += step * len(values) / n
         self.n = n
         self.lowest, self.highest = min(self.lowest, float(values.min())), max(self.highest, float(values.max()))

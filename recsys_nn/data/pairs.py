@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recsys_nn.data.feature_values import Written
 from recsys_nn.data.ids import IdType, Where
-from recsys_nn.data.parquet import PARQUET_SUFFIXES, parquet_files, parquet_parts, reading_parquet
+from recsys_nn.data.parquet import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
 from recsys_nn.data.readers import Table, TableFormat, parse_table_ids, read_table
+from recsys_nn.data.spreadsheets import restored
 from recsys_nn.data.text import TextPart, read_text_parts
 from recsys_nn.errors import DataError
 
@@ -142,7 +142,7 @@ class PairsSource:
         features = table.features(table.found(self._context), self._written if written is None else written)
         pairs = table.renamed(self._roles, required=SIDES).assign(**features)
         if table.text:
-            parse_table_ids(pairs, table, self._id_types)
+            parse_table_ids(pairs, table.places(self._roles, SIDES), self._id_types)
         return pairs
 
     def columns(self, table: Table) -> pa.Table:
@@ -187,7 +187,8 @@ class PairsSource:
     def _part_of_text(self, part: TextPart) -> PairsPart:
         place = part.block.path
         left_out = {bad.record: LeftOut(f"{place}, line {bad.line}", bad.problem, bad.text) for bad in part.ragged}
-        table = Table(part.table, str(self.path), part.where, text=True, header=part.header)
+        data = restored(part.table, str(place))
+        table = Table(data, str(self.path), part.where, text=True, header=part.header)
         return PairsPart(table, part.records, part.text_of, part.block.done, left_out)
 
     def _parquet_parts(self, files: list[Path]) -> Iterator[PairsPart]:
@@ -212,7 +213,7 @@ def _common_schema(files: list[Path]) -> tuple[pa.Schema, int]:
     """The columns that all files have, of types that take those of all, and the number of all rows."""
     schemas, n_rows = [], 0
     for file in files:
-        with reading_parquet(file), pq.ParquetFile(file) as opened:
+        with opened_parquet(file) as opened:
             schemas.append(opened.schema_arrow)
             n_rows += opened.metadata.num_rows
         if sorted(schemas[-1].names) != sorted(schemas[0].names):

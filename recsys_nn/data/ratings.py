@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.feature_values import plain_values
-from recsys_nn.data.ids import Where, canonical_ids, id_type, plain_repr, row_number
+from recsys_nn.data.ids import Where, canonical_ids, id_type, in_column, plain_repr, row_number
 from recsys_nn.data.timestamps import as_timestamps
 from recsys_nn.data.truth import Truth
 from recsys_nn.errors import DataError, did_you_mean
@@ -182,12 +182,12 @@ def _checked_table(frame: pd.DataFrame, where: Where) -> pd.DataFrame:
     if missing:
         raise DataError(f"no column {missing[0]!r} among {', '.join(map(repr, frame.columns))}")
     columns = {
-        "user": canonical_ids(frame["user"], "user", where),
-        "item": canonical_ids(frame["item"], "item", where),
-        "rating": finite_ratings(frame["rating"], where),
+        "user": canonical_ids(frame["user"], "user", in_column(where, "user")),
+        "item": canonical_ids(frame["item"], "item", in_column(where, "item")),
+        "rating": finite_ratings(frame["rating"], in_column(where, "rating")),
     }
     if "timestamp" in frame.columns:
-        columns["timestamp"] = as_timestamps(frame["timestamp"], where)
+        columns["timestamp"] = as_timestamps(frame["timestamp"], in_column(where, "timestamp"))
     return pd.DataFrame(columns)
 
 
@@ -246,8 +246,8 @@ def _check_within(ratings: pd.Series, scale: tuple[float, float], where: Where) 
     if outside.any():
         row = int(outside.argmax())
         raise DataError(
-            f"{where(row)}: the rating {ratings.iloc[row]:g} is outside the scale {lowest:g} to {highest:g} "
-            f"({int(outside.sum())} of {len(ratings)} are)"
+            f"{in_column(where, 'rating')(row)}: the rating {ratings.iloc[row]:g} is outside the scale "
+            f"{lowest:g} to {highest:g} ({int(outside.sum())} of {len(ratings)} are)"
         )
 
 

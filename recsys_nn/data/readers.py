@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recsys_nn.data.columns import chosen_columns
 from recsys_nn.data.feature_values import Written, values_of_texts
-from recsys_nn.data.ids import IdType, Where, parse_ids, row_number
-from recsys_nn.data.parquet import PARQUET_SUFFIXES, place_in, reading_parquet
+from recsys_nn.data.ids import IdType, Places, Where, in_column, parse_ids, row_number
+from recsys_nn.data.parquet import PARQUET_SUFFIXES, place_in, read_parquet
 from recsys_nn.data.ratings import COLUMNS, Ratings
+from recsys_nn.data.spreadsheets import restored
 from recsys_nn.data.text import read_text
 from recsys_nn.errors import DataError, did_you_mean
 
@@ -27,7 +27,8 @@ class TableFormat(BaseModel):
 
     ``user``, ``item``, ``rating``, ``timestamp`` name the columns (or give their positions, from 0, where the
     file has no header). ``id_type`` says how ids written in a text file are read: ``"string"`` takes them
-    exactly as written, ``"integer"`` refuses whatever is not a plain 64-bit integer.
+    exactly as written, ``"integer"`` refuses whatever is not a plain 64-bit integer. Of all texts, the apostrophe is
+    taken away that is written before what a spreadsheet would else run (``'=a``), as this package writes it.
 
     ``features`` are further columns to keep beside the ratings. In a text file such a column holds numbers where each
     of its texts is written as one (7, -0.5, 1e3, but not 007), else texts; an empty text is a missing value.
@@ -85,15 +86,13 @@ class Table:
         return self.data.column_names if isinstance(self.data, pa.Table) else [str(name) for name in self.data.columns]
 
     def column(self, position: int) -> pd.Series:
-        """The values of a column; integers stay such where some are missing."""
+        """The values of a column."""
         if isinstance(self.data, pd.DataFrame):
             return self.data.iloc[:, position]
-        column = self.data.column(position)
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if column.null_count and pa.types.is_integer(column.type):
-            return column.to_pandas(types_mapper=lambda kind: _NULLABLE.get(kind, pd.Int64Dtype()))
-        return column.to_pandas()
+        try:
+            return series_of(self.data.column(position))
+        except pa.ArrowException as error:
+            raise DataError(f"{self.name}: the column {self.names[position]!r} cannot be read: {error}") from None
 
     def chosen(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> dict[str, int]:
         """The positions of the columns for the roles user, item, rating and timestamp."""
@@ -102,6 +101,11 @@ class Table:
     def renamed(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> pd.DataFrame:
         """The columns for the roles user, item, rating and timestamp, under these names."""
         return pd.DataFrame({role: self.column(position) for role, position in self.chosen(columns, required).items()})
+
+    def places(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> Places:
+        """Of the fields for these roles."""
+        chosen = self.chosen(columns, required) if self.header else {}
+        return Places(self.where, {role: self.names[position] for role, position in chosen.items()})
 
     def found(self, names: Collection[str]) -> tuple[str, ...]:
         """Those of these names that further columns of the table have."""
@@ -129,15 +133,22 @@ class Table:
         return {name: values_of_texts(texts, (written or {}).get(name)) for name, texts in columns.items()}
 
 
+def series_of(column: pa.ChunkedArray) -> pd.Series:
+    """A column of Parquet or text; integers stay such where some are missing."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.null_count and pa.types.is_integer(column.type):
+        return column.to_pandas(types_mapper=lambda kind: _NULLABLE.get(kind, pd.Int64Dtype()))
+    return column.to_pandas()
+
+
 def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
     """A Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
     file = Path(path).expanduser()
     if file.suffix.lower() in PARQUET_SUFFIXES:
-        with reading_parquet(file):
-            table = pq.read_table(file)
-        return Table(table, str(file), place_in(file), text=False)
+        return Table(read_parquet(file), str(file), place_in(file), text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
-    return Table(text.table, str(file), text.where, text=True, header=text.header)
+    return Table(restored(text.table, str(file)), str(file), text.where, text=True, header=text.header)
 
 
 def read_ratings(
@@ -168,14 +179,15 @@ def read_ratings(
 def ratings_of_table(
     table: Table, layout: TableFormat, *, id_types: Mapping[str, IdType] | None = None, **options: Any
 ) -> Ratings:
-    frame = table.renamed(layout.columns(), required=("user", "item", "rating"))
+    roles, required = layout.columns(), ("user", "item", "rating")
+    frame, where = table.renamed(roles, required), table.places(roles, required)
     if not len(frame):
         raise DataError(f"{table.name} holds no ratings")
     if table.text:
-        parse_table_ids(frame, table, id_types or dict.fromkeys(("user", "item"), layout.id_type))
-        frame["rating"] = _numbers(frame["rating"], table.where)
+        parse_table_ids(frame, where, id_types or dict.fromkeys(("user", "item"), layout.id_type))
+        frame["rating"] = _numbers(frame["rating"], in_column(where, "rating"))
     frame = frame.assign(**table.features(layout.features))
-    return Ratings(frame, where=table.where, rating_features=layout.features, **options)
+    return Ratings(frame, where=where, rating_features=layout.features, **options)
 
 
 def read_features(path: str | Path, side: str, id_type: IdType) -> pd.DataFrame:
@@ -199,10 +211,10 @@ def table_of_frame(frame: pd.DataFrame) -> Table:
     return Table(frame.reset_index(drop=True), "the table", row_number, text=False)
 
 
-def parse_table_ids(frame: pd.DataFrame, table: Table, id_types: Mapping[str, IdType]) -> None:
+def parse_table_ids(frame: pd.DataFrame, where: Where, id_types: Mapping[str, IdType]) -> None:
     """The ids of a text file in this frame of its columns are read as these types."""
     for side in ("user", "item"):
-        frame[side] = parse_ids(frame[side], id_types[side], side, table.where)
+        frame[side] = parse_ids(frame[side], id_types[side], side, in_column(where, side))
 
 
 def _numbers(texts: pd.Series, where: Where) -> pd.Series:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recsys_nn.data.columns import chosen_columns
-from recsys_nn.data.ids import Where
+from recsys_nn.data.ids import Places, Where
 from recsys_nn.data.moments import Moments
-from recsys_nn.data.parquet import PARQUET_SUFFIXES, parquet_files, parquet_parts, reading_parquet
+from recsys_nn.data.parquet import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
 from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
 from recsys_nn.errors import DataError
 
@@ -74,7 +73,7 @@ class ParquetRatings:
 
     @classmethod
     def of(cls, path: Path, asked: Mapping[str, str | int | None]) -> ParquetRatings:
-        with reading_parquet(path), pq.ParquetFile(path) as file:
+        with opened_parquet(path) as file:
             schema, n_rows = file.schema_arrow, file.metadata.num_rows
         positions = chosen_columns(schema.names, asked, required=tuple(asked), table=str(path))
         columns = {role: schema.names[position] for role, position in positions.items()}
@@ -84,7 +83,8 @@ class ParquetRatings:
     def frames(self, roles: tuple[str, ...]) -> Iterator[tuple[pd.DataFrame, Where]]:
         """The columns of these roles part by part, with the places of their rows."""
         for part, where in parquet_parts(self.path, CHUNK_ROWS, [self.columns[role] for role in roles]):
-            yield pd.DataFrame({role: part.column(self.columns[role]).to_pandas() for role in roles}), where
+            frame = pd.DataFrame({role: part.column(self.columns[role]).to_pandas() for role in roles})
+            yield frame, Places(where, self.columns)
 
 
 def stream_ratings(

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.data import text_pieces
-from recsys_nn.data.text_pieces import n_line_ends, utf8_pieces
+from recsys_nn.data.text_pieces import Place, n_line_ends, utf8_pieces
 from recsys_nn.errors import DataError
 
 _SEPARATORS = (",", "\t", ";", "|", "::")
@@ -103,7 +103,7 @@ class Block:
         # Cutting bytes may leave half a character at the end, which is of no use in a message.
         field_text = self.data[bad : bad + 4 * _TEXT_SHOWN].decode(errors="ignore")
         raise DataError(
-            f"{self.path}, line {self._line_at(bad)}: {problem}: {shortened(self.original(field_text))}; "
+            f"{Place(self.path, self.line).after(self.data[:bad])}: {problem}: {shortened(self.original(field_text))}; "
             'write a quote within a quoted field as "", or read with quoting=False'
         )
 

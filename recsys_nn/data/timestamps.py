@@ -18,14 +18,14 @@ def as_timestamps(values: Any, where: Where = row_number) -> pd.Series:
     """The times as a ``datetime64[us]`` Series in UTC.
 
     Numbers, also numbers written as text, are seconds since 1970-01-01 UTC; other texts are ISO 8601 dates
-    or date-times, in UTC unless they name an offset. Milliseconds and dates written 20040210 are refused,
+    or date-times, in UTC unless they name an offset. Milliseconds, dates written 20040210 and years alone are refused,
     since as seconds they would be read as another time.
     """
     series = pd.Series(values).reset_index(drop=True)
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         times = series.dt.tz_convert("UTC").dt.tz_localize(None) if series.dt.tz is not None else series
         _refuse_first(times.isna(), series, where, "is missing")
-    elif pd.api.types.is_bool_dtype(series.dtype):
+    elif pd.api.types.is_bool_dtype(series.dtype) or pd.api.types.is_timedelta64_dtype(series.dtype):
         raise DataError(
             f"{where(0)}: the timestamp {plain_repr(series.iloc[0])} is neither epoch seconds nor an ISO date"
         )
@@ -55,11 +55,18 @@ def _from_seconds(seconds: pd.Series, where: Where) -> pd.Series:
                 f"{where(0)}: the timestamp {seconds.iloc[0]} looks like a date, not like epoch seconds; "
                 f"write it as {dates.iloc[0]:%Y-%m-%d}"
             )
+    if len(numbers) and (numbers.between(1900, 2200) & (numbers % 1 == 0)).all():
+        year = int(numbers.iloc[0])
+        raise DataError(
+            f"{where(0)}: the timestamp {year} looks like a year, not like epoch seconds; write it as {year}-01-01"
+        )
     return pd.Series(np.round(numbers.to_numpy() * 1e6).astype("int64").astype(DTYPE), index=seconds.index)
 
 
 def _from_iso(texts: pd.Series, where: Where) -> pd.Series:
-    times = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+    # pandas also takes "now" and "today", for another time at each reading.
+    dated = texts.where(texts.astype("str").str.contains(r"^[0-9]{4}"))
+    times = pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
     _refuse_first(times.isna(), texts, where, "is neither epoch seconds nor an ISO 8601 date like 2004-02-10")
     return times
 

@@ -1,4 +1,4 @@
-"""Tables into files: CSV, TSV (gzip too) and Parquet, whole or not at all."""
+"""Tables into files: CSV, TSV (gzip too) and Parquet, whole or not at all; in text, nothing that a spreadsheet runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gzip
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.parquet import PARQUET_SUFFIXES
+from recsys_nn.data.spreadsheets import defused
 from recsys_nn.errors import DataError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -52,16 +52,27 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
         stream = stack.enter_context(atomic_file(path))
         if _is_gzip(path):
             stream = stack.enter_context(gzip.open(stream, "wb", compresslevel=6))  # type: ignore[assignment]
-        yield stack.enter_context(_writer(path, schema, stream)).write_table
+        if _format(path) in PARQUET_SUFFIXES:
+            repeated = [column.name for column in schema if not pa.types.is_floating(column.type)]
+            yield stack.enter_context(pq.ParquetWriter(stream, schema, use_dictionary=repeated)).write_table
+            return
+        with _written_as_text(path):
+            options = pa.csv.WriteOptions(delimiter=_SEPARATORS[_format(path)], quoting_style="needed")
+            text_schema = defused(schema.empty_table()).schema
+            writer = stack.enter_context(pa.csv.CSVWriter(stream, text_schema, write_options=options))
+
+        def write(table: pa.Table) -> None:
+            with _written_as_text(path):
+                text = defused(table)
+            writer.write_table(text)
+
+        yield write
 
 
-def _writer(path: Path, schema: pa.Schema, stream: BinaryIO) -> pq.ParquetWriter | pa.csv.CSVWriter:
-    if _format(path) in PARQUET_SUFFIXES:
-        repeated = [column.name for column in schema if not pa.types.is_floating(column.type)]
-        return pq.ParquetWriter(stream, schema, use_dictionary=repeated)
-    options = pa.csv.WriteOptions(delimiter=_SEPARATORS[_format(path)], quoting_style="needed")
+@contextmanager
+def _written_as_text(path: Path) -> Iterator[None]:
     try:
-        return pa.csv.CSVWriter(stream, schema, write_options=options)
+        yield
     except pa.ArrowInvalid as error:
         raise DataError(f"{path}: a column cannot be written as text ({error}); write a .parquet file") from None
 

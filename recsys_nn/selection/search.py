@@ -20,6 +20,7 @@ from recsys_nn.config import RunConfig, as_run_config, load_config
 from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
+from recsys_nn.data.spreadsheets import defused_frame
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
 from recsys_nn.experiment import run_on_split
 from recsys_nn.models.backend import import_keras
@@ -184,7 +185,7 @@ def _winner(
 
 def _write(folder: Path, result: SearchResult) -> None:
     documents: dict[str, Callable[[Any], object]] = {
-        TRIALS: lambda stream: stream.write(result.trials.to_csv(index=False).encode()),
+        TRIALS: lambda stream: stream.write(defused_frame(result.trials).to_csv(index=False).encode()),
         BEST: lambda stream: stream.write(result.best.to_yaml().encode()),
         PLOT: lambda stream: result.plot().savefig(stream, format="png", dpi=120),
     }

@@ -155,6 +155,22 @@ def test_an_encoder_that_was_saved_and_loaded_is_the_same(users, items, step):
         assert found.inputs[side].min() == 1
 
 
+@REPEATABLE
+@given(st.sets(TEXTS, min_size=2, max_size=6), st.lists(TEXTS, max_size=6))
+def test_ids_have_rows_of_their_own_and_unknown_ones_row_0(known, asked):
+    encoder = Encoder.fit(
+        Ratings(
+            pd.DataFrame(
+                {"user": sorted(known), "item": [1, 2, *[1] * (len(known) - 2)], "rating": np.arange(len(known))}
+            )
+        )
+    )
+    rows = encoder.encode_pairs(sorted(known) + asked, np.ones(len(known) + len(asked), dtype=np.int64))["user"]
+    assert sorted(rows[: len(known)]) == list(range(1, len(known) + 1))
+    row_of = dict(zip(sorted(known), rows, strict=False))
+    assert rows[len(known) :].tolist() == [row_of.get(one, 0) for one in asked]
+
+
 def test_a_loaded_encoder_still_refuses_ids_of_the_other_type(tmp_path):
     Encoder.fit(TRAIN).save(tmp_path)
     with pytest.raises(DataError, match="item '10' is of type string, the item ids were of type integer"):

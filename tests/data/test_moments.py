@@ -36,3 +36,8 @@ def test_they_are_those_of_the_whole(parts):
 def test_a_mean_that_is_large_beside_the_deviation_cancels_nothing():
     values = 1e9 + np.arange(1000) % 2  # Σ x² - n mean² would be lost in the last digits of 1e21
     assert moments_of(list(values.reshape(10, 100))).std == pytest.approx(0.5, rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_deviation_beyond_float64_is_infinite():
+    assert moments_of([[1e300], [-1e300]]).std == np.inf

@@ -112,7 +112,7 @@ def test_each_side_may_have_its_own_type_of_ids(written):
 
 def test_another_encoding_is_read_where_it_is_given(written):
     path = written("user,item,rating\né,Amélie,4\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"line 2: byte 0xe9 is not utf-8.*encoding='cp1252' or 'latin-1'"):
+    with pytest.raises(DataError, match=r"line 2, column 1: byte 0xe9 is not utf-8.*encoding='cp1252' or 'latin-1'"):
         load_ratings(path)
     assert rows(load_ratings(path, encoding="latin-1")) == [("é", "Amélie", 4.0)]
 
@@ -153,7 +153,7 @@ BROKEN = {
         "user,item,rating\na,b,3\nc,d\ne,f,4\ng,h,1,2\n",
         "line 3: 2 fields where 3 are expected: 'c,d'; line 5: 4 fields where 3 are expected: 'g,h,1,2'",
     ),
-    "a quote left open": ('user,item,rating\n"a,b,3\n', "line 2: the quote that opens here is never closed"),
+    "a quote left open": ('user,item,rating\n"a,b,3\n', "line 2, column 1: the quote that opens here is never closed"),
     "equal names": ("user,user,item,rating\na,b,c,3\n", "line 1: columns 1 and 2 have the same name 'user'"),
     "a word": ("user,item,rating\na,b,3\na,c,good\n", "line 3: the rating 'good' is not a number"),
     "an empty rating": ("user,item,rating\na,b,3\na,c,\n", "line 3: the rating '' is not a number"),
@@ -182,13 +182,16 @@ BROKEN = {
     ),
     "milliseconds": (
         "user,item,rating,time\na,b,3,1000000000000\n",
-        "line 2: the timestamp 1000000000000 is out of range",
+        "line 2, column 'time': the timestamp 1000000000000 is out of range",
     ),
     "dates without dashes": (
         "user,item,rating,date\na,b,3,20040210\n",
-        "line 2: the timestamp 20040210 looks like a date",
+        "line 2, column 'date': the timestamp 20040210 looks like a date",
     ),
-    "a missing date": ("user,item,rating,date\na,b,3,2004-02-10\na,c,3,\n", "line 3: the timestamp '' is neither"),
+    "a missing date": (
+        "user,item,rating,date\na,b,3,2004-02-10\na,c,3,\n",
+        "line 3, column 'date': the timestamp '' is neither",
+    ),
 }
 
 

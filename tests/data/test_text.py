@@ -120,21 +120,21 @@ BAD = {
     "Parquet within gzip": (gzip.compress(b"PAR1\x15\x04", mtime=0), {}, ": this is a Parquet file"),
     "truncated gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-3], {}, ": not a complete gzip file: "),
     "damaged gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-8] + bytes(8), {}, ": not a complete gzip file: CRC"),
-    "NUL": ("a,b\r\n1,2\r\n\0,3\r\n", {}, ", line 3: a NUL byte"),
+    "NUL": ("a,b\r\n1,2\r\n\0,3\r\n", {}, ", line 3, column 1: a NUL byte"),
     "UTF-16 without a mark": (
         "a,b\n".encode("utf-16-le"),
         {},
-        ", line 1: a NUL byte.*say encoding='utf-16-le'",
+        ", line 1, column 2: a NUL byte.*say encoding='utf-16-le'",
     ),
     # encodings
     "not UTF-8": (
         b"a,b\r\n1,2\r\n\xe9,3\r\n",
         {},
-        ", line 3: byte 0xe9 is not utf-8 .*'cp1252' or 'latin-1'",
+        ", line 3, column 1: byte 0xe9 is not utf-8 .*'cp1252' or 'latin-1'",
     ),
-    "a surrogate": (b"a,b\n\xed\xa0\x80,2\n", {}, ", line 2: byte 0xed is not utf-8"),
-    "not cp1252": (b"a,b\n\x81,3\n", {"encoding": "cp1252"}, ", line 2: byte 0x81 is not cp1252"),
-    "half of UTF-16": ("\ufeffa\nb".encode("utf-16-be") + b"x", {}, ", line 2: byte 0x78 is not utf-16-be"),
+    "a surrogate": (b"a,b\n\xed\xa0\x80,2\n", {}, ", line 2, column 1: byte 0xed is not utf-8"),
+    "not cp1252": (b"a,b\n\x81,3\n", {"encoding": "cp1252"}, ", line 2, column 1: byte 0x81 is not cp1252"),
+    "half of UTF-16": ("\ufeffa\nb".encode("utf-16-be") + b"x", {}, ", line 2, column 2: byte 0x78 is not utf-16-be"),
     "unknown encoding": (
         "a,b\n1,2\n",
         {"encoding": "utf-9"},
@@ -204,25 +204,25 @@ BAD = {
     "unclosed": (
         'a,b\n\n1,"2\n3,4\n',
         {},
-        r", line 3: the quote that opens here is never closed: '\"2\\n3,4\\n'",
+        r", line 3, column 3: the quote that opens here is never closed: '\"2\\n3,4\\n'",
     ),
     "closed by another": (
         'a,b\n1,"2\n3,"4"\n',
         {},
-        ", line 2: the quote that opens here is closed in line 3, but more",
+        ", line 2, column 3: the quote that opens here is closed in line 3, but more",
     ),
     "text behind": (
         'a,b\n1,"d"z\n',
         {},
-        ', line 2: .* more text follows in the field: \'"d"z.*quoting=False',
+        ', line 2, column 3: .* more text follows in the field: \'"d"z.*quoting=False',
     ),
     "a blank behind": (
         'a,b\n1,"d" \n',
         {},
-        ", line 2: the quote that opens here is closed in line 2, but more",
+        ", line 2, column 3: the quote that opens here is closed in line 2, but more",
     ),
-    "text behind with ::": ('a::b\n"d"z::1\n', {}, ', line 2: .* more text follows in the field: \'"d"z::1'),
-    "unclosed at the end": ('a,b\n1,"', {}, ", line 2: the quote that opens here is never closed"),
+    "text behind with ::": ('a::b\n"d"z::1\n', {}, ', line 2, column 1: .* more text follows in the field: \'"d"z::1'),
+    "unclosed at the end": ('a,b\n1,"', {}, ", line 2, column 3: the quote that opens here is never closed"),
 }
 
 
@@ -421,14 +421,14 @@ SMALL_BLOCKS = "a,b\n1,2\n" * 3
 @pytest.mark.parametrize(
     ("end", "message"),
     [
-        (b"\xe9,2\n", "line 7: byte 0xe9 is not utf-8"),
-        (b"3,\xe2\x82", "line 7: byte 0xe2 is not utf-8"),
-        (b"3,4\n\n\0,2\n", "line 9: a NUL byte"),
+        (b"\xe9,2\n", "line 7, column 1: byte 0xe9 is not utf-8"),
+        (b"3,\xe2\x82", "line 7, column 3: byte 0xe2 is not utf-8"),
+        (b"3,4\n\n\0,2\n", "line 9, column 1: a NUL byte"),
         (b"3,4\n3\n", "line 8: 1 field where 2 are expected: '3'"),
-        (b'3,4\n3,"4\n', "line 8: the quote that opens here is never closed"),
-        (b'3,4\n3,"4"4\n', "line 8: the quote that opens here is closed in line 8, but more"),
+        (b'3,4\n3,"4\n', "line 8, column 3: the quote that opens here is never closed"),
+        (b'3,4\n3,"4"4\n', "line 8, column 3: the quote that opens here is closed in line 8, but more"),
         (b"3,4\n3,\r\n4,5,6\r\n", "line 9: 3 fields where 2 are expected: '4,5,6'"),
-        (b'3,4\n"' + 40 * b"\n3,4", "line 8: the quote that opens here is never closed in the next 0 MiB"),
+        (b'3,4\n"' + 40 * b"\n3,4", "line 8, column 1: the quote that opens here is never closed in the next 0 MiB"),
         (b"3,4\n" + 40 * b"3,4", "line 8: the row that begins here is longer than 0 MiB"),
     ],
 )

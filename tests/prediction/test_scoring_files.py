@@ -1,5 +1,6 @@
 """Files of pairs into files of predictions: the numbers of `predict`, the columns and the order of the input."""
 
+import csv
 import gzip
 import json
 import re
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from recsys_nn import DataError, Encoder, Predictor, Ratings, SVDConfig, build_model
 from recsys_nn.data import pairs as pairs_module
 from recsys_nn.data import text_pieces
+from recsys_nn.data.pairs import PairsSource
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.prediction import scoring_files
 
@@ -287,6 +289,20 @@ def test_a_bad_row_far_down_stops_it_with_its_line_or_is_left_out_with_it(predic
     assert left_out["why"][0].startswith(why)
 
 
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
+def test_nothing_that_is_written_runs_in_a_spreadsheet(predictor, tmp_path, name):
+    columns = {"user": ["a", "=new", "@x"], "item": ["1", "2", "-1+1"], "=note": ["-1+1", "-0.5", "+a"]}
+    text = pd.DataFrame(columns).to_csv(index=False)
+    table = pa.table({**columns, "item": pa.array([1, 2, None], pa.int64())})
+    place = written(tmp_path / name, text if name == "pairs.csv" else table)
+    found = predictor.predict_file(place, tmp_path / "out.csv", on_error="skip")
+    fields = [field for file in (found.output, found.skipped_file) for row in csv.reader(file.open()) for field in row]
+    assert {"'=new", "'=note", "'-1+1", "-0.5"} <= set(fields)
+    assert not [field for field in fields if re.match("[=+@]|-[^0-9]", field)]
+    again = next(PairsSource(found.output, TableFormat(), {"user": "string", "item": "string"}).parts()).table.data
+    assert again.select(["user", "=note"]).to_pydict() == {"user": ["a", "=new"], "=note": ["-1+1", "-0.5"]}
+
+
 @SMALL_PARTS
 def test_what_is_left_out_of_parquet_is_told_by_rows_in_their_order(predictor, tmp_path):
     users, items = ["a", "b", None, "c", " ", "a", "b"], [1, None, 3, 2, None, None, 1]
@@ -338,8 +354,12 @@ def test_where_nothing_is_left_out_there_is_no_file_of_it(predictor, tmp_path):
 
 
 WRONG_FILES = {
-    "an open quote": ('user,item\na,1\nb,2\n"c,1\na,1\n', ".csv", "line 4: the quote that opens here is never closed"),
-    "NUL": ("user,item\na,1\nb,2\n\0,1\n", ".csv", "line 4: a NUL byte"),
+    "an open quote": (
+        'user,item\na,1\nb,2\n"c,1\na,1\n',
+        ".csv",
+        "line 4, column 1: the quote that opens here is never closed",
+    ),
+    "NUL": ("user,item\na,1\nb,2\n\0,1\n", ".csv", "line 4, column 1: a NUL byte"),
     "no such column": ("user,thing\na,1\n", ".csv", "no column for the item among 'user', 'thing'"),
     "ids of another type": (
         {"user": ["a", "b"], "item": ["1", "9"]},

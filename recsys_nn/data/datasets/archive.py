@@ -8,15 +8,17 @@ import stat
 import tempfile
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from recsys_nn.data.atomic import atomic_folder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import TableFormat, read_ratings
 from recsys_nn.errors import DataError
@@ -24,6 +26,9 @@ from recsys_nn.errors import DataError
 DATA_VARIABLE = "RECSYS_NN_DATA"
 _TIMEOUT = 30.0  # seconds that the server may be silent
 _CHUNK = 1 << 16  # bytes
+_MOST_BYTES = 1 << 32  # of an archive, and of what it holds
+_FAILURES = (DataError, OSError, HTTPException, zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error)
+"""What a server, a disk or an archive can answer with; of zipfile, for a packing or a password that it has not."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +93,16 @@ class ArchiveDataset:
         console = Console(stderr=True)
         console.print(f"Downloading {self.title}\n{self.licence}", highlight=False, markup=False)
         try:
-            cache.mkdir(parents=True, exist_ok=True)
-            # Beside its final place, so that the last step is a rename; and gone whatever happens.
-            with tempfile.TemporaryDirectory(prefix=f".{self.folder}-", dir=cache) as scratch:
-                archive = Path(scratch, "archive.zip")
+            with atomic_folder(final, replace=False) as draft, tempfile.TemporaryFile(dir=draft) as archive:
                 checksum = _fetch(self.url, archive, console)
                 if checksum != self.sha256:
                     raise DataError(f"its SHA-256 is {checksum}, but {self.sha256} is expected")
-                _unpack(archive, Path(scratch))
-                unpacked = Path(scratch, self.folder)
-                if not (unpacked / self.main).is_file():
+                _unpack(archive, self.folder, draft)
+                if not (draft / self.main).is_file():
                     raise DataError(f"the archive holds no {self.folder}/{self.main}")
-                if not (final / self.main).is_file():  # else another process was faster
-                    unpacked.rename(final)
-        except (DataError, OSError, HTTPException, zipfile.BadZipFile) as error:
+        except _FAILURES as error:
+            if (final / self.main).is_file():  # another process was faster
+                return final
             raise DataError(
                 f"{self.name} could not be downloaded from {self.url}: {error}. To do it by hand, download "
                 f"that archive and unpack it so that {final / self.main} exists, or unpack it elsewhere and "
@@ -117,13 +118,12 @@ def cache_folder() -> Path:
     return (given if given.is_absolute() else Path.home() / ".cache") / "recsys_nn"
 
 
-def _fetch(url: str, target: Path, console: Console) -> str:
+def _fetch(url: str, target: BinaryIO, console: Console) -> str:
     """Stream a URL into a file, with a progress bar; the SHA-256 of what came."""
     digest = hashlib.sha256()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with (
         urllib.request.urlopen(url, timeout=_TIMEOUT) as response,
-        target.open("wb") as file,
         Progress(*columns, console=console) as progress,
     ):
         length = response.headers.get("Content-Length", "")
@@ -131,9 +131,11 @@ def _fetch(url: str, target: Path, console: Console) -> str:
         task = progress.add_task(url.rpartition("/")[2], total=total)
         received = 0
         while chunk := response.read(_CHUNK):
-            file.write(chunk)
+            target.write(chunk)
             digest.update(chunk)
             received += len(chunk)
+            if received > _MOST_BYTES:
+                raise DataError(f"there are more than {_MOST_BYTES:,} bytes")
             progress.update(task, completed=received)
     # Reading in chunks, http.client does not mind a connection that was cut off.
     if total is not None and received < total:
@@ -141,10 +143,11 @@ def _fetch(url: str, target: Path, console: Console) -> str:
     return digest.hexdigest()
 
 
-def _unpack(archive: Path, target: Path) -> None:
-    """Extract a zip archive, or refuse all of it if a member would be more than a file below ``target``.
+def _unpack(archive: BinaryIO, folder: str, target: Path) -> None:
+    """Extract the files of a folder of a zip archive, or refuse all of it.
 
-    zipfile itself would put such a member elsewhere in silence.
+    It is refused where a member would be more than a file below ``target``, which zipfile itself would put elsewhere
+    in silence, and where its members are too large.
     """
     with zipfile.ZipFile(archive) as members:
         for member in members.infolist():
@@ -152,4 +155,10 @@ def _unpack(archive: Path, target: Path) -> None:
             outside = name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name
             if outside or stat.S_ISLNK(member.external_attr >> 16):
                 raise DataError(f"the archive has a member with the unsafe path {name!r}")
-        members.extractall(target)
+        if sum(member.file_size for member in members.infolist()) > _MOST_BYTES:
+            raise DataError(f"the archive unpacks to more than {_MOST_BYTES:,} bytes")
+        for member in members.infolist():
+            if member.filename.startswith(f"{folder}/"):
+                member.filename = member.filename.removeprefix(f"{folder}/")
+                if member.filename:
+                    members.extract(member, target)

@@ -13,18 +13,10 @@ import pytest
 
 from recsys_nn.data.datasets import archive as archive_module
 from recsys_nn.data.datasets.archive import ArchiveDataset, cache_folder
-from recsys_nn.data.readers import TableFormat
 from recsys_nn.errors import DataError
+from tests.data.datasets.tiny import tiny_dataset, zipped
 
 RATINGS = "user,item,rating\nann,alien,4\nbob,alien,2\n"
-
-
-def zipped(members: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in members.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 @dataclass
@@ -39,18 +31,7 @@ class Server:
     requests: int = 0
 
     def dataset(self, sha256: str | None = None) -> ArchiveDataset:
-        return ArchiveDataset(
-            name="tiny-films",
-            title="Tiny Films: 2 ratings",
-            licence="Everybody may do anything with it.",
-            url=f"{self.address}/tiny.zip",
-            sha256=sha256 or hashlib.sha256(self.content).hexdigest(),
-            folder="tiny",
-            main="ratings.csv",
-            layout=TableFormat(),
-            scale=(1, 5),
-            features=lambda folder: {},
-        )
+        return tiny_dataset(self.address, sha256 or hashlib.sha256(self.content).hexdigest())
 
 
 @pytest.fixture
