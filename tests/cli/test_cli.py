@@ -99,7 +99,7 @@ def test_predict_adds_the_ends_of_intervals_where_asked(run, folder, tmp_path):
         assert written[end].tolist() == pytest.approx(expected[end].tolist(), rel=1e-5)
     code, _, err = run(*words, "--interval", 90, "--overwrite")
     assert code == 2
-    assert "interval=90 is not a share between 0 and 1" in err
+    assert "interval=90.0 is not a share between 0 and 1" in err
 
 
 def test_ids_of_text_are_read_as_the_training_ids_were(run, tmp_path):
