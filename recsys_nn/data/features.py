@@ -217,11 +217,6 @@ class SideFeatures:
         """What was fitted, as plain JSON values."""
         return _COLUMNS.dump_python(self.columns, mode="json")
 
-    @classmethod
-    def restored(cls, side: Side, state: Any, values: pd.DataFrame | None) -> SideFeatures:
-        """The features of this :meth:`state` and these plain values."""
-        return cls(side, _COLUMNS.validate_python(state), values)
-
 
 def _kind_of(values: pd.Series) -> Kind:
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
