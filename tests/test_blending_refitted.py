@@ -15,7 +15,7 @@ from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.finished_run import FinishedRun, unseen
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import BASELINES, PREDICTIONS, STDS
-from recsys_nn.prediction.manifest import verified_manifest, write_manifest
+from recsys_nn.prediction.manifest import verified, write_manifest
 from recsys_nn.prediction.run_folder import write_run_folder
 from recsys_nn.run_data import fingerprint, load_split
 
@@ -209,7 +209,7 @@ def test_a_file_that_the_manifest_does_not_list_is_not_read(folder, tmp_path):
 )
 def test_damaged_predictions_are_refused(folder, tmp_path, damage, message):
     run = shutil.copytree(folder / "svd", tmp_path / "svd")
-    assert KEPT in verified_manifest(run, required=())["files"]
+    assert KEPT in verified(run)
     damage(run / KEPT)
     with pytest.raises(ArtifactError, match=rf"validation\.parquet .*{message}"):
         rn.blend([folder / "bias", run])

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from recsys_nn.data.feature_columns import Slots
 from recsys_nn.data.feature_values import as_times, plain_column, plain_column_or_missing
 from recsys_nn.data.ids import Where, row_number
+from recsys_nn.data.plain_parquet import are_integers
 from recsys_nn.errors import DataError
 
 Rows = npt.NDArray[np.integer[Any]]
@@ -121,7 +122,7 @@ class Drift:
     @classmethod
     def restored(cls, config: DriftConfig, frame: pd.DataFrame, *, n_users: int) -> Drift:
         """The drift of this config and the table that :meth:`to_frame` gave; a ValueError where it gave no such."""
-        if not len(frame) or frame.isna().any(axis=None) or not frame["user"].between(0, n_users).all():
+        if not len(frame) or frame["time"].isna().any() or not are_integers(frame["user"], 0, n_users):
             raise ValueError(f"the times in which users drift are not of the {n_users:,} users that there are")
         users, times = frame["user"].to_numpy(np.int32), frame["time"].to_numpy("datetime64[us]")
         if (np.lexsort((times, users)) != np.arange(len(users))).any():

@@ -18,7 +18,7 @@ from recsys_nn.data.feature_columns import FeatureColumn
 from recsys_nn.data.features import SIDES, Side, SideFeatures
 from recsys_nn.data.ids import canonical_ids
 from recsys_nn.data.levels import MOST_LEVELS
-from recsys_nn.data.plain_parquet import read_plain_table
+from recsys_nn.data.plain_parquet import are_integers, read_plain_table
 from recsys_nn.data.strict_json import read_json
 from recsys_nn.data.vocabulary import Vocabulary
 from recsys_nn.errors import ArtifactError, DataError
@@ -154,7 +154,7 @@ class _Table:
 
     def counts(self) -> npt.NDArray[np.int32]:
         column = self._column("count")
-        if column.dtype != pd.Int64Dtype() or not column.between(0, 2**31 - 1).all() or not column.any():
+        if not are_integers(column, 0, 2**31 - 1) or not column.any():
             raise self._damaged("the column 'count' is not how often each was rated")
         return np.concatenate([[0], column.to_numpy(np.int32)]).astype(np.int32)
 
@@ -172,7 +172,8 @@ class _Table:
 
     def features(self, columns: tuple[FeatureColumn, ...]) -> pd.DataFrame:
         """The plain values of these features."""
-        return pd.DataFrame({column.name: self._column(f"{_FEATURE}{column.name}") for column in columns})
+        values = pd.DataFrame({column.name: self._column(f"{_FEATURE}{column.name}") for column in columns})
+        return values.astype(dict.fromkeys(values.select_dtypes("integer"), "Int64"))
 
     def _column(self, name: str) -> pd.Series:
         if name not in self._frame:

@@ -26,7 +26,7 @@ MOST_COLUMNS, MOST_ROW_GROUPS = 1000, 10_000
 def read_plain_table(
     content: bytes, name: str, *, columns: Sequence[str] | None = None, rows: int | None = None
 ) -> pd.DataFrame:
-    """A table of numbers, texts, times and booleans; integers are ``Int64`` and may be missing.
+    """A table of numbers, texts, times and booleans; integers of which some are missing are ``Int64``.
 
     Args:
         content: of its file.
@@ -44,20 +44,20 @@ def read_plain_table(
 
 
 def _read(content: bytes, columns: Sequence[str] | None, rows: int | None) -> pd.DataFrame:
-    limits = {"thrift_string_size_limit": len(content), "thrift_container_size_limit": MOST_ROW_GROUPS}
-    metadata = pq.read_metadata(pa.BufferReader(content))
-    room = LEAST_ROOM + ROOM_A_BYTE * len(content)
-    found = metadata.num_rows
+    limits = {"thrift_string_size_limit": max(len(content), 1), "thrift_container_size_limit": MOST_ROW_GROUPS}
+    stated = pq.ParquetFile(pa.BufferReader(content), **limits)
+    metadata, schema = stated.metadata, stated.schema_arrow
+    found, room = metadata.num_rows, LEAST_ROOM + ROOM_A_BYTE * len(content)
     if rows is not None and found != rows:
         raise ValueError(f"{found:,} rows, not {rows:,}")
     if metadata.num_columns > MOST_COLUMNS or metadata.num_row_groups > MOST_ROW_GROUPS:
         raise ValueError(f"{metadata.num_columns:,} columns in {metadata.num_row_groups:,} groups of rows")
-    schema = metadata.schema.to_arrow_schema()
-    wanted = schema.names if columns is None else list(columns)
-    fields = [_plain(schema, column) for column in wanted]
+    fields = [_plain(schema, column) for column in (schema.names if columns is None else columns)]
+    wanted, texts = [field.name for field in fields], [field.name for field in fields if _is_text(field.type)]
     _check_room(found * sum(map(_width, fields)), room)
+    if not found:
+        return schema.empty_table().select(wanted).to_pandas(ignore_metadata=True)
     _check_room(unpacked_bytes(memoryview(content), metadata), room)
-    texts = [field.name for field in fields if _is_text(field.type)]
     file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts, pre_buffer=False, **limits)
     table = file.read(columns=wanted, use_threads=False)
     _check_room(sum(_text_bytes(table[column]) for column in texts), room)
@@ -66,7 +66,15 @@ def _read(content: bytes, columns: Sequence[str] | None, rows: int | None) -> pd
     table.validate(full=True)  # that texts are UTF-8
     if table.num_rows != found:
         raise ValueError(f"{table.num_rows:,} rows, where its metadata has {found:,}")
-    return table.to_pandas(ignore_metadata=True, types_mapper=_INTEGERS.get)
+    frame = table.to_pandas(ignore_metadata=True, types_mapper=_INTEGERS.get)
+    whole = [field for field in table.schema if field.type in _INTEGERS and not table[field.name].null_count]
+    return frame.astype({field.name: field.type.to_pandas_dtype() for field in whole})
+
+
+def are_integers(column: pd.Series, lowest: int, highest: int) -> bool:
+    """Whether a column of such a table is of integers within these bounds, none of them missing."""
+    whole = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
+    return whole and bool(column.between(lowest, highest).all())
 
 
 _INTEGERS = {getattr(pa, f"{sign}int{bits}")(): pd.Int64Dtype() for sign in ("", "u") for bits in (8, 16, 32, 64)}

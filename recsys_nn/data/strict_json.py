@@ -1,4 +1,4 @@
-"""JSON read strictly: of bounded size and depth, no key twice, every number finite, and of the form that is expected."""
+"""JSON read strictly: of bounded size and depth, no key twice, every number finite, of the form that is expected."""
 
 from __future__ import annotations
 

@@ -93,4 +93,4 @@ def read_predicted(content: bytes, columns: list[str], name: str) -> pd.DataFram
     for column in table.columns.difference(["user", "item"]):
         if not pd.api.types.is_numeric_dtype(table[column]) or not np.isfinite(table[column]).all():
             raise ArtifactError(f"{name} is damaged: the column {column!r} is not of finite numbers")
-    return table.astype({column: "int64" for column in table.select_dtypes("Int64")})
+    return table

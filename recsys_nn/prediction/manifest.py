@@ -15,8 +15,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -200,7 +201,7 @@ def _sizes(folder: Path, below: str, listed: Mapping[str, Any], folders: set[str
                 if name not in folders:
                     raise ArtifactError(f"{folder / entry.name} is no part of the run: {MANIFEST} lists nothing in it")
                 yield from _sizes(folder / entry.name, f"{name}/", listed, folders)
-            elif name in listed:
+            elif name in listed or name in folders:
                 found = entry.stat(follow_symlinks=False)
                 if not stat.S_ISREG(found.st_mode):
                     raise ArtifactError(f"{folder / entry.name} is not a plain file")
@@ -210,7 +211,7 @@ def _sizes(folder: Path, below: str, listed: Mapping[str, Any], folders: set[str
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def _opened(file: Path) -> Iterator[BufferedReader]:
     """A plain file, opened without waiting for the other end of a pipe, and without following a link."""
     with _reading(file):
         descriptor = os.open(file, os.O_RDONLY | _AS_IT_IS)
@@ -251,11 +252,6 @@ def _of_file(file: Path) -> str:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def recorded_versions(folder: Path) -> dict[str, str]:
-    """What the manifest of a run folder says it was made with; an ArtifactError where it cannot be read."""
-    return read_manifest(folder).versions
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.plain_parquet import read_plain_table
+from recsys_nn.data.plain_parquet import are_integers, read_plain_table
 from recsys_nn.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ class SeenRatings:
         """
         table = read_plain_table(content, name, columns=["user", "item", "rating"])
         for side, of in encoder.vocabularies.items():
-            rows = table[side]
-            if rows.dtype != pd.Int64Dtype() or not rows.between(0, of.n_rows - 1).all() or rows.isna().any():
+            if not are_integers(table[side], 0, of.n_rows - 1):
                 raise ArtifactError(f"{name} is damaged: rows of {side}s that the encoder does not have")
         ratings = table["rating"]
         if ratings.dtype != np.float32 or not np.isfinite(ratings).all():

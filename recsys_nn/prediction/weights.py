@@ -5,8 +5,9 @@ They are known by their place: Keras numbers the paths of unnamed layers anew in
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,9 +84,9 @@ def set_weights(model: keras.Model, weights: Weights, file: Path) -> None:
         raise ArtifactError(f"{file}: {len(weights)} weights, where the model has {len(variables)}")
     pairs = list(zip(variables.items(), sorted(weights.items()), strict=True))
     for (name, variable), (saved_name, values) in pairs:
-        found, expected = (values.shape, values.dtype.name), (tuple(variable.shape), variable.dtype)
+        found, expected = _form(values.shape, values.dtype.name), _form(variable.shape, variable.dtype)
         if found != expected:
-            raise ArtifactError(f"{file}: {saved_name} has shape {found[0]} of {found[1]}, where {name} has {expected}")
+            raise ArtifactError(f"{file}: {saved_name} is {found}, where {name} of the model is {expected}")
     for (_, variable), (_, values) in pairs:
         variable.assign(values)
     for layer in model._flatten_layers():
@@ -105,24 +106,28 @@ def no_larger_than(weights: Weights, file: Path) -> Iterator[None]:
     """
     import tensorflow as tf
 
-    left, unsaved = Counter(values.shape for values in weights.values()), 0
+    left, unsaved = Counter(_form(values.shape, values.dtype.name) for values in weights.values()), 0
 
     def make(make_next: Any, **options: Any) -> Any:
         nonlocal unsaved
         with tf.Graph().as_default():
             initial = options["initial_value"]
             value = initial() if callable(initial) else initial
-        shape = tuple(value.shape)
-        if left[shape]:
-            left[shape] -= 1
+        dtype = tf.as_dtype(value.dtype)
+        if left[form := _form(value.shape, dtype.name)]:
+            left[form] -= 1
         else:
-            unsaved += value.dtype.size * int(np.prod(shape, dtype=object))
+            unsaved += dtype.size * math.prod(value.shape)
             if unsaved > UNSAVED_BYTES:
-                raise ArtifactError(f"{file}: the model has a weight of shape {shape}, which is not there")
+                raise ArtifactError(f"{file}: there is no {form} in it, which the model has")
         return make_next(**options)
 
     with tf.variable_creator_scope(make):
         yield
+
+
+def _form(shape: Iterable[int], dtype: str) -> str:
+    return f"{dtype} ({', '.join(map(str, shape))})"
 
 
 def _named(model: keras.Model) -> dict[str, Any]:
