@@ -193,10 +193,13 @@ def test_refitted_ones_have_none_to_predict(folder, tmp_path):
         rn.blend(runs)
 
 
-def test_a_file_that_the_manifest_does_not_list_is_not_read(folder, tmp_path):
+def test_a_file_that_the_manifest_does_not_list_is_refused(folder, tmp_path):
     older = without_kept(folder / "svd", tmp_path / "svd")
     shutil.copy(folder / "svd" / KEPT, older / KEPT)
-    assert FinishedRun.load(older).held_out is None
+    with pytest.raises(
+        ArtifactError, match="svd/validation.parquet is no part of the run: manifest.json does not list"
+    ):
+        FinishedRun.load(older)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_nn.data.atomic import atomic_folder
-from recsys_nn.errors import ArtifactError, ConfigError, DataError
+from recsys_nn.errors import ArtifactError
 from recsys_nn.models.backend import import_keras
 from recsys_nn.models.base import ModelConfig, build_model, model_kinds
 from recsys_nn.prediction.manifest import MANIFEST, files_in, listed_files, read_manifest, write_manifest
@@ -136,8 +136,10 @@ def built(parts: RunParts) -> Predictor:
                 if not model.trainable_weights:
                     raise ArtifactError(f"{parts.folder / MANIFEST}: an average of what is not trained")
                 model = AveragedModel(model, parts.n_members)
-    except (ConfigError, DataError) as error:
-        raise ArtifactError(f"{parts.folder}: its parts do not belong together: {error}") from error
+    except ArtifactError:
+        raise
+    except Exception as error:  # a builder, perhaps a user's own, may stumble in any way over values that nobody meant
+        raise ArtifactError(f"{parts.folder}: no model can be built of its parts: {error}") from error
     set_weights(model, parts.weights, file)
     return Predictor(model, parts.encoder, config=parts.config, calibration=parts.calibration, seen=parts.seen)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Weights = Mapping[str, npt.NDArray[Any]]
 WEIGHTS = "weights.safetensors"
 MOST_HEADER_BYTES = 2 * 2**20
-UNSAVED_BYTES = 16 * 2**20
+UNSAVED_BYTES = 2**16
 """Of variables that a builder may make beside the weights of its model, such as the states of random generators."""
 
 
@@ -89,7 +89,7 @@ def set_weights(model: keras.Model, weights: Weights, file: Path) -> None:
             raise ArtifactError(f"{file}: {saved_name} is {found}, where {name} of the model is {expected}")
     for (_, variable), (_, values) in pairs:
         variable.assign(values)
-    for layer in model._flatten_layers():
+    for layer in getattr(model, "member", model).layers:
         if hasattr(layer, "check_weights"):
             try:
                 layer.check_weights()
