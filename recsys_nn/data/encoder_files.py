@@ -16,7 +16,7 @@ from recsys_nn.data.baselines import EFFECTS, Biases
 from recsys_nn.data.drift import Drift, DriftConfig
 from recsys_nn.data.feature_columns import FeatureColumn
 from recsys_nn.data.features import SIDES, Side, SideFeatures
-from recsys_nn.data.ids import canonical_ids
+from recsys_nn.data.ids import canonical_ids, plain_repr
 from recsys_nn.data.levels import MOST_LEVELS
 from recsys_nn.data.plain_parquet import are_integers, read_plain_table
 from recsys_nn.data.strict_json import read_json
@@ -149,7 +149,7 @@ class _Table:
         except DataError as error:
             raise self._damaged(str(error)) from None
         if not ids.is_unique:
-            raise self._damaged(f"the id {ids[ids.duplicated()].iloc[0]!r} stands twice")
+            raise self._damaged(f"the id {plain_repr(ids[ids.duplicated()].iloc[0])} stands twice")
         return ids
 
     def counts(self) -> npt.NDArray[np.int32]:
