@@ -18,7 +18,7 @@ from recsys_nn.data.feature_columns import FeatureColumn
 from recsys_nn.data.features import SIDES, Side, SideFeatures
 from recsys_nn.data.ids import canonical_ids, plain_repr
 from recsys_nn.data.levels import MOST_LEVELS
-from recsys_nn.data.plain_parquet import are_integers, read_plain_table
+from recsys_nn.data.plain_parquet import are_integers, plain_table, read_plain_table
 from recsys_nn.data.strict_json import read_json
 from recsys_nn.data.vocabulary import Vocabulary
 from recsys_nn.errors import ArtifactError, DataError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
 """Those of every encoder."""
 _DRIFT = "drift.parquet"
-_MOST_JSON = 4 * 2**20
+_MOST_JSON = 2 * 2**20
 
 _NAME = "name"
 _FEATURE = "feature:"
@@ -66,8 +66,8 @@ def write_encoder(encoder: Encoder, folder: Path) -> None:
     Raises:
         ArtifactError: where the features have more categories than can be read again.
     """
-    _side_frame(encoder, "user").to_parquet(folder / "users.parquet")
-    _side_frame(encoder, "item").to_parquet(folder / "items.parquet")
+    for side in SIDES:
+        (folder / f"{side}s.parquet").write_bytes(plain_table(_side_frame(encoder, side)))
     values = {
         "rating_mean": encoder.rating_mean,
         "rating_std": encoder.rating_std,
@@ -79,8 +79,8 @@ def write_encoder(encoder: Encoder, folder: Path) -> None:
     }
     if encoder.drift is not None:
         values["drift"] = encoder.drift.config.model_dump()
-        encoder.drift.to_frame().to_parquet(folder / _DRIFT, index=False)
-    content = (json.dumps(values, indent=2) + "\n").encode()
+        (folder / _DRIFT).write_bytes(plain_table(encoder.drift.to_frame()))
+    content = (json.dumps(values) + "\n").encode()
     if len(content) > _MOST_JSON:
         raise ArtifactError(
             f"encoder.json would have {len(content):,} bytes, where at most {_MOST_JSON:,} are read again: leave out "

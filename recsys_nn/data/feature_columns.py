@@ -22,6 +22,7 @@ from recsys_nn.data.feature_values import as_numbers, as_texts, as_times
 from recsys_nn.data.ids import Where, refuse
 from recsys_nn.errors import DataError
 
+MOST_BINS = 10_000
 Period = Literal["day", "week", "month", "year"]
 Mask = npt.NDArray[np.bool_]
 Slots = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
@@ -134,7 +135,7 @@ class Bins(_Column):
     """
 
     kind: Literal["bins"] = "bins"
-    edges: tuple[float, ...] = Field(min_length=1)
+    edges: tuple[float, ...] = Field(min_length=1, max_length=MOST_BINS)
 
     @model_validator(mode="after")
     def _ascends(self) -> Bins:

@@ -8,6 +8,7 @@ take is allocated. What pandas and Arrow have noted beside the columns (indexes,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,22 @@ from recsys_nn.errors import ArtifactError
 
 LEAST_ROOM, ROOM_A_BYTE = 8 * 2**20, 64
 """Bytes that a table may take in memory: so many, and so many a byte of its file."""
+Compression = Literal["snappy", "zstd"]
 MOST_COLUMNS, MOST_ROW_GROUPS = 1000, 10_000
+
+
+def plain_table(frame: pd.DataFrame, compression: Compression = "snappy") -> bytes:
+    """A table as Parquet, which :func:`read_plain_table` finds no smaller than what it holds: one of which a few bytes
+    would stand for many is written without compression and dictionaries.
+
+    Args:
+        frame: the table; its index is not written.
+        compression: of its pages.
+    """
+    content = frame.to_parquet(index=False, compression=compression)
+    if frame.memory_usage(index=False, deep=True).sum() > (LEAST_ROOM + ROOM_A_BYTE * len(content)) / 2:
+        return frame.to_parquet(index=False, compression=None, use_dictionary=False)
+    return content
 
 
 def read_plain_table(

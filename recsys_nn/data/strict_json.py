@@ -6,15 +6,14 @@ import json
 import math
 import re
 import reprlib
-from itertools import accumulate
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from recsys_nn.errors import ArtifactError
 
-MOST_BYTES, MOST_DEPTH, MOST_CONTAINERS = 2**20, 20, 20_000
-_NO_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\[\]{}"]++|"', re.DOTALL)
+MOST_BYTES, MOST_DEPTH, MOST_MARKS = 2**20, 20, 50_000
+_TEXTS_AND_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:"]', re.DOTALL)
 
 Expected = TypeVar("Expected")
 
@@ -38,8 +37,8 @@ def read_json(
     adapter = expected if isinstance(expected, TypeAdapter) else TypeAdapter(expected)
     try:
         _check_structure(content)
-        json.loads(content.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
-        return adapter.validate_json(content)
+        values = json.loads(content.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
+        return adapter.validate_python(values)
     except ValidationError as error:
         raise ArtifactError(f"{name} is damaged: {_first_of(error)}") from None
     except ValueError as error:
@@ -47,12 +46,19 @@ def read_json(
 
 
 def _check_structure(content: bytes) -> None:
-    """A ValueError where lists and mappings are too many or too deep: each would take many times the bytes it has."""
-    brackets = _NO_BRACKETS.sub(b"", content)
-    if len(brackets) > 2 * MOST_CONTAINERS:
-        raise ValueError(f"more than {MOST_CONTAINERS:,} lists and mappings")
-    if max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > MOST_DEPTH:
-        raise ValueError(f"lists and mappings more than {MOST_DEPTH} deep")
+    """A ValueError where lists, mappings and keys are too many or too deep: each takes many times the bytes it has."""
+    marks = depth = 0
+    for found in _TEXTS_AND_MARKS.finditer(content):
+        if found.end() - found.start() > 1:
+            continue
+        marks, mark = marks + 1, found.group()
+        depth += (mark in b"[{") - (mark in b"]}")
+        if mark == b'"':
+            raise ValueError("a text without an end")
+        if marks > MOST_MARKS:
+            raise ValueError(f"more than {MOST_MARKS:,} brackets, braces and colons")
+        if depth > MOST_DEPTH:
+            raise ValueError(f"lists and mappings more than {MOST_DEPTH} deep")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

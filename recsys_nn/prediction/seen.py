@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.plain_parquet import are_integers, read_plain_table
+from recsys_nn.data.plain_parquet import are_integers, plain_table, read_plain_table
 from recsys_nn.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class SeenRatings:
     def to_parquet(self) -> bytes:
         """As a Parquet file: user and item, rows of the encoder, and rating."""
         table = pd.DataFrame({"user": self.users, "item": self.items, "rating": self.ratings})
-        return table.to_parquet(index=False, compression="zstd")
+        return plain_table(table, "zstd")
 
     @classmethod
     def from_parquet(cls, content: bytes, encoder: Encoder, name: str) -> SeenRatings:

@@ -10,7 +10,7 @@ import pytest
 
 from recsys_nn.data import page_sizes, plain_parquet
 from recsys_nn.data.page_sizes import unpacked_bytes
-from recsys_nn.data.plain_parquet import are_integers, read_plain_table
+from recsys_nn.data.plain_parquet import are_integers, plain_table, read_plain_table
 from recsys_nn.errors import ArtifactError
 
 PLAIN = pd.DataFrame(
@@ -90,6 +90,16 @@ def test_columns_and_groups_of_rows_are_bounded(monkeypatch, most, message):
     monkeypatch.setattr(plain_parquet, most, 1)
     with pytest.raises(ArtifactError, match=f"plain.parquet is damaged: .*({message})"):
         read_plain_table(parquet({name: [1, 2] for name in "abc"}, row_group_size=1), "plain.parquet")
+
+
+def test_a_table_of_which_few_bytes_stand_for_many_is_written_at_length_and_read_again():
+    table = pd.DataFrame({f"{k}": ["the same of all"] * 300_000 for k in range(3)})
+    short = table.to_parquet(index=False, compression="zstd")
+    with pytest.raises(ArtifactError, match="short.parquet is damaged: its rows would take"):
+        read_plain_table(short, "short.parquet")
+    content = plain_table(table, "zstd")
+    assert len(content) > 10 * len(short)
+    pd.testing.assert_frame_equal(read_plain_table(content, "long.parquet"), table)
 
 
 class TestRoom:

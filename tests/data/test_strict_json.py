@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter
 
-from recsys_nn.data.strict_json import MOST_CONTAINERS, MOST_DEPTH, read_json
+from recsys_nn.data.strict_json import MOST_DEPTH, MOST_MARKS, read_json
 from recsys_nn.errors import ArtifactError
 
 ANYTHING = TypeAdapter(object)
@@ -37,7 +37,8 @@ def test_what_is_expected_is_read():
         (b'{"x": "a"}', "x: Input should be a valid number, unable to parse string as a number, not 'a'"),
         (b'{"names": []}', "x: Field required"),
         (b'{"x": 1, "names": ["a", 2]}', "names.1: Input should be a valid string, not 2"),
-        (b"[1]", "Input should be an object, not"),
+        (b"[1]", "Input should be a valid dictionary or instance of Point, not"),
+        (b'{"x": "a', "a text without an end"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place_and_value(content, message):
@@ -64,11 +65,13 @@ def test_depth_is_bounded(opening, closing):
         read_json(opening + deepest + closing, ANYTHING, "deep.json")
 
 
-def test_the_number_of_lists_is_bounded():
-    most = b"[" + b",".join([b"[]"] * (MOST_CONTAINERS - 1)) + b"]"
-    assert len(read_json(most, ANYTHING, "wide.json")) == MOST_CONTAINERS - 1
-    with pytest.raises(ArtifactError, match="wide.json is damaged: more than 20,000 lists and mappings"):
-        read_json(b"[[]," + most[1:], ANYTHING, "wide.json")
+def test_the_number_of_lists_and_keys_is_bounded():
+    lists = [b"[]"] * (MOST_MARKS // 2 - 2)
+    most = b'{"a":' + b"[" + b",".join(lists)[:-2] + b'1], "b": 1}'
+    assert len(read_json(most.replace(b",1]", b"]"), ANYTHING, "wide.json")["a"]) == len(lists) - 1
+    more = most.replace(b"1]", b"{}, {}, 1]")
+    with pytest.raises(ArtifactError, match="wide.json is damaged: more than 50,000 brackets, braces and colons"):
+        read_json(more, ANYTHING, "wide.json")
 
 
 JSON = st.recursive(
