@@ -113,6 +113,8 @@ def no_larger_than(weights: Weights, file: Path) -> Iterator[None]:
         with tf.Graph().as_default():
             initial = options["initial_value"]
             value = initial() if callable(initial) else initial
+        if not hasattr(value, "dtype"):
+            value = np.asarray(value)
         dtype = tf.as_dtype(value.dtype)
         if left[form := _form(value.shape, dtype.name)]:
             left[form] -= 1
