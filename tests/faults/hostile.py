@@ -303,6 +303,22 @@ def _text(folder: Path) -> None:
     write(signed({**files, "items.parquet": _parquet(table.replace_schema_metadata(), compression="zstd")}), folder)
 
 
+@hostile("CVE-2026-0897, texts as long as they may be, and a bias too many", "'bias' is not of finite numbers")
+def _longest_texts(folder: Path) -> None:
+    files = files_of(folder)
+    table = pq.read_table(pa.BufferReader(files["items.parquet"])).replace_schema_metadata()
+    table = table.set_column(table.schema.get_field_index("bias"), "bias", pa.array([np.nan] * 6))
+    table = table.append_column("name", pa.array([f"{k}" * 1_350_000 for k in range(6)]))
+    write(signed({**files, "items.parquet": _parquet(table, compression="zstd")}), folder)
+
+
+@hostile("CVE-2026-0897, as many rows as there may be, and one beyond", "rows of users that the encoder does not have")
+def _most_rows(folder: Path) -> None:
+    rows = np.full(690_000, 7, np.int32)
+    table = pa.table({"user": rows, "item": rows, "rating": rows.astype(np.float32)})
+    write(signed({**files_of(folder), "seen.parquet": _parquet(table, compression="zstd")}), folder)
+
+
 @hostile(
     "CVE-2026-1669, Parquet whose columns lie in another file",
     "users.parquet is damaged: (a header of a page|a column that lies)",
@@ -320,6 +336,8 @@ for name, content in {
     "lists a thousand deep": b"[" * 1000 + b"]" * 1000,
     "lists without an end": b"[" * 500_000,
     "mappings a thousand deep": b'{"a":' * 1000 + b"1" + b"}" * 1000,
+    "as many texts as there may be": b'{"levels": ["' + b'","'.join([b"aa"] * 400_000) + b'"]}',
+    "as many numbers as there may be": b'{"levels": [' + b",".join([b"1e5"] * 500_000) + b"]}",
     "five megabytes of nothing": b" " * 5_000_000,
     "a number of a million digits": b'{"rating_mean": ' + b"9" * 1_000_000 + b"}",
     "a key twice": b'{"rating_mean": 3, "rating_mean": 4}',

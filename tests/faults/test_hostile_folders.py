@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import pickle
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +22,7 @@ import recsys_nn as rn
 from recsys_nn import ArtifactError, Predictor
 from tests.faults.folders import MANIFEST, files_of, saved, signed, write
 from tests.faults.hostile import CANARY, CORPUS, Exploit
-from tests.faults.watching import watching
+from tests.faults.watching import MOST_BYTES, watching
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,6 +63,52 @@ def test_a_hostile_folder_is_refused(name, tmp_path, no_loading):
         Predictor.load(folder)
     seen.within_limits()
     assert not (tmp_path / CANARY).exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the system how much memory a process has")
+def test_a_process_that_may_have_64_mib_more_has_enough_to_refuse_them_all(tmp_path):
+    """Without TensorFlow and in a process of its own, where no memory lies ready that was used before."""
+    write(saved("svd"), tmp_path / "good")
+    for place, (run, make, _) in enumerate(CORPUS.values()):
+        if run == "svd":
+            make(write(saved(run), tmp_path / f"{place}" / "run"))
+    refused = subprocess.run(
+        [sys.executable, "-c", _REFUSING, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"},
+        timeout=120,
+    )
+    assert refused.returncode == 0, refused.stderr[-2000:]
+    n, grown = map(int, refused.stdout.split())
+    assert n > 120
+    print("GROWN", n, grown / 2**20)
+    assert grown < MOST_BYTES
+
+
+_REFUSING = """
+import resource, sys
+from pathlib import Path
+from recsys_nn.errors import ArtifactError
+from recsys_nn.prediction.run_parts import RunParts
+
+def memory(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+RunParts.read(Path(sys.argv[1]) / "good")
+resource.setrlimit(resource.RLIMIT_AS, (memory("VmSize") + 64 * 2**20,) * 2)
+before, refused = memory("VmRSS"), 0
+for folder in sorted(Path(sys.argv[1]).glob("*/run")):
+    try:
+        RunParts.read(folder)
+    except ArtifactError as error:
+        assert "MemoryError" not in str(error) and "malloc" not in str(error), error
+        refused += 1
+assert "tensorflow" not in sys.modules
+print(refused, memory("VmHWM") - before)
+"""
 
 
 def test_the_canary_would_sing(tmp_path):
