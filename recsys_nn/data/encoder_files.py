@@ -29,11 +29,14 @@ if TYPE_CHECKING:
 ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
 """Those of every encoder."""
 _DRIFT = "drift.parquet"
-_MOST_JSON = 2 * 2**20
+_MOST_JSON, _MOST_VALUES = 2 * 2**20, 500_000
 
 _NAME = "name"
 _FEATURE = "feature:"
 """Before the name of a feature's column, beside the columns id, count, name and those of the baselines."""
+
+
+_Count = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class _Fitted(BaseModel):
@@ -44,9 +47,9 @@ class _Fitted(BaseModel):
     rating_mean: float
     rating_std: float = Field(gt=0)
     scale: tuple[float, float]
-    levels: tuple[float, ...] | None = Field(None, max_length=MOST_LEVELS)
-    level_counts: tuple[Annotated[int, Field(ge=1, lt=2**63)], ...] | None = Field(None, max_length=MOST_LEVELS)
-    features: dict[Side, Annotated[tuple[FeatureColumn, ...], Field(min_length=1)]] = {}
+    levels: tuple[float, ...] | None = Field(None, max_length=MOST_LEVELS, fail_fast=True)
+    level_counts: tuple[_Count, ...] | None = Field(None, max_length=MOST_LEVELS, fail_fast=True)
+    features: dict[Side, Annotated[tuple[FeatureColumn, ...], Field(min_length=1, fail_fast=True)]] = {}
     drift: DriftConfig | None = None
 
     @model_validator(mode="after")
@@ -103,7 +106,9 @@ def read_encoder(
         ArtifactError: naming the file and what is wrong with it.
     """
     read = read or (lambda name: (folder / name).read_bytes())
-    fitted: _Fitted = read_json(read("encoder.json"), _Fitted, str(folder / "encoder.json"), most_bytes=_MOST_JSON)
+    fitted: _Fitted = read_json(
+        read("encoder.json"), _Fitted, str(folder / "encoder.json"), most_bytes=_MOST_JSON, most_values=_MOST_VALUES
+    )
     sides = {side: _Table.read(folder / f"{side}s.parquet", read, (sizes or {}).get(side)) for side in SIDES}
     biases = {name: [table.floats(name) for table in sides.values()] for name in EFFECTS}
     parts: dict[str, Any] = {

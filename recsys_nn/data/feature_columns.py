@@ -49,7 +49,7 @@ class Categories(_Column):
     """
 
     kind: Literal["categories"] = "categories"
-    values: tuple[str, ...] = Field(min_length=1)
+    values: tuple[str, ...] = Field(min_length=1, fail_fast=True)
     separator: str | None = Field(None, min_length=1)
     n_slots: int = Field(1, ge=1)
 
@@ -135,7 +135,7 @@ class Bins(_Column):
     """
 
     kind: Literal["bins"] = "bins"
-    edges: tuple[float, ...] = Field(min_length=1, max_length=MOST_BINS)
+    edges: tuple[float, ...] = Field(min_length=1, max_length=MOST_BINS, fail_fast=True)
 
     @model_validator(mode="after")
     def _ascends(self) -> Bins:

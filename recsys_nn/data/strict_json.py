@@ -12,14 +12,21 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from recsys_nn.errors import ArtifactError
 
-MOST_BYTES, MOST_DEPTH, MOST_MARKS = 2**20, 20, 50_000
-_TEXTS_AND_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:"]', re.DOTALL)
+MOST_BYTES, MOST_DEPTH, MOST_PARTS = 2**20, 20, 20_000
+"""So many lists, mappings and keys there may be together, and so many values that commas divide: pydantic tells of each
+that is wrong, which takes a thousand bytes."""
+_TEXTS_AND_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:,"]', re.DOTALL)
 
 Expected = TypeVar("Expected")
 
 
 def read_json(
-    content: bytes, expected: type[BaseModel] | TypeAdapter[Expected], name: str, *, most_bytes: int = MOST_BYTES
+    content: bytes,
+    expected: type[BaseModel] | TypeAdapter[Expected],
+    name: str,
+    *,
+    most_bytes: int = MOST_BYTES,
+    most_values: int = MOST_PARTS,
 ) -> Any:
     """What a JSON text holds.
 
@@ -28,6 +35,7 @@ def read_json(
         expected: its form.
         name: of its file, for error messages.
         most_bytes: that it may have.
+        most_values: that may stand behind a comma; more than by default where the first that is wrong ends it all.
 
     Raises:
         ArtifactError: naming the file, the place in it and the value that is wrong.
@@ -36,7 +44,7 @@ def read_json(
         raise ArtifactError(f"{name} has {len(content):,} bytes, where at most {most_bytes:,} can be right")
     adapter = expected if isinstance(expected, TypeAdapter) else TypeAdapter(expected)
     try:
-        _check_structure(content)
+        _check_structure(content, most_values)
         values = json.loads(content.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
         return adapter.validate_python(values)
     except ValidationError as error:
@@ -45,18 +53,20 @@ def read_json(
         raise ArtifactError(f"{name} is damaged: {error}") from None
 
 
-def _check_structure(content: bytes) -> None:
-    """A ValueError where lists, mappings and keys are too many or too deep: each takes many times the bytes it has."""
-    marks = depth = 0
+def _check_structure(content: bytes, most_values: int) -> None:
+    """A ValueError where lists, mappings, keys and values are too many or too deep: each takes many times its bytes."""
+    parts = values = depth = 0
     for found in _TEXTS_AND_MARKS.finditer(content):
         if found.end() - found.start() > 1:
             continue
-        marks, mark = marks + 1, found.group()
+        mark = found.group()
+        values += mark == b","
+        parts += mark in b"[{:"
         depth += (mark in b"[{") - (mark in b"]}")
         if mark == b'"':
             raise ValueError("a text without an end")
-        if marks > MOST_MARKS:
-            raise ValueError(f"more than {MOST_MARKS:,} brackets, braces and colons")
+        if parts > MOST_PARTS or values > most_values:
+            raise ValueError(f"more than {MOST_PARTS:,} lists, mappings and keys, or {most_values:,} values")
         if depth > MOST_DEPTH:
             raise ValueError(f"lists and mappings more than {MOST_DEPTH} deep")
 

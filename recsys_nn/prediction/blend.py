@@ -30,7 +30,7 @@ from recsys_nn.prediction.run_folder import Documents, write_documents, write_fo
 from recsys_nn.prediction.run_parts import BLEND, read_calibration
 from recsys_nn.training.config import TrainConfig
 
-MOST_MEMBERS = 200
+MOST_MEMBERS = 100
 
 
 class _Member(BaseModel):

@@ -29,7 +29,7 @@ from recsys_nn.errors import ArtifactError
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
-MOST_FILES = 5000
+MOST_FILES = 2500
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 
 _FileName = Annotated[str, StringConstraints(pattern=rf"^{_PART}(/{_PART}){{0,9}}$")]

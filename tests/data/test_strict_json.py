@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter
 
-from recsys_nn.data.strict_json import MOST_DEPTH, MOST_MARKS, read_json
+from recsys_nn.data.strict_json import MOST_DEPTH, MOST_PARTS, read_json
 from recsys_nn.errors import ArtifactError
 
 ANYTHING = TypeAdapter(object)
@@ -65,13 +65,20 @@ def test_depth_is_bounded(opening, closing):
         read_json(opening + deepest + closing, ANYTHING, "deep.json")
 
 
-def test_the_number_of_lists_and_keys_is_bounded():
-    lists = [b"[]"] * (MOST_MARKS // 2 - 2)
-    most = b'{"a":' + b"[" + b",".join(lists)[:-2] + b'1], "b": 1}'
-    assert len(read_json(most.replace(b",1]", b"]"), ANYTHING, "wide.json")["a"]) == len(lists) - 1
-    more = most.replace(b"1]", b"{}, {}, 1]")
-    with pytest.raises(ArtifactError, match="wide.json is damaged: more than 50,000 brackets, braces and colons"):
-        read_json(more, ANYTHING, "wide.json")
+@pytest.mark.parametrize("part", [b"[]", b"{}", b'{"a": 1}'])
+def test_the_number_of_lists_and_keys_is_bounded(part):
+    n = MOST_PARTS // (1 + part.count(b":"))
+    with pytest.raises(ArtifactError, match="wide.json is damaged: more than 20,000 lists, mappings and keys"):
+        read_json(b"[" + b",".join([part] * n) + b"]", ANYTHING, "wide.json")
+    assert len(read_json(b"[" + b",".join([part] * (n - 1)) + b"]", ANYTHING, "wide.json")) == n - 1
+
+
+def test_the_number_of_values_is_bounded():
+    values = b"[" + b",".join([b'","'] * (MOST_PARTS + 1)) + b"]"
+    assert read_json(values, ANYTHING, "long.json") == [","] * (MOST_PARTS + 1)
+    with pytest.raises(ArtifactError, match="long.json is damaged: more than .* 20,000 values"):
+        read_json(b"[1," + values[1:], ANYTHING, "long.json")
+    assert len(read_json(b"[1," + values[1:], ANYTHING, "long.json", most_values=MOST_PARTS + 1)) == MOST_PARTS + 2
 
 
 JSON = st.recursive(

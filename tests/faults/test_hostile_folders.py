@@ -66,7 +66,7 @@ def test_a_hostile_folder_is_refused(name, tmp_path, no_loading):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the system how much memory a process has")
-def test_a_process_that_may_have_64_mib_more_has_enough_to_refuse_them_all(tmp_path):
+def test_a_process_that_refuses_them_all_grows_by_less_than_64_mib(tmp_path):
     """Without TensorFlow and in a process of its own, where no memory lies ready that was used before."""
     write(saved("svd"), tmp_path / "good")
     for place, (run, make, _) in enumerate(CORPUS.values()):
@@ -88,7 +88,7 @@ def test_a_process_that_may_have_64_mib_more_has_enough_to_refuse_them_all(tmp_p
 
 
 _REFUSING = """
-import resource, sys
+import sys
 from pathlib import Path
 from recsys_nn.errors import ArtifactError
 from recsys_nn.prediction.run_parts import RunParts
@@ -98,13 +98,11 @@ def memory(name):
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
 
 RunParts.read(Path(sys.argv[1]) / "good")
-resource.setrlimit(resource.RLIMIT_AS, (memory("VmSize") + 64 * 2**20,) * 2)
 before, refused = memory("VmRSS"), 0
 for folder in sorted(Path(sys.argv[1]).glob("*/run")):
     try:
         RunParts.read(folder)
-    except ArtifactError as error:
-        assert "MemoryError" not in str(error) and "malloc" not in str(error), error
+    except ArtifactError:
         refused += 1
 assert "tensorflow" not in sys.modules
 print(refused, memory("VmHWM") - before)
