@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 import recsys_nn as rn
 from recsys_nn.data.datasets import get_dataset
 from recsys_nn.models.averaged import AveragedModel
 from recsys_nn.prediction.blend import BlendedPredictor
+from recsys_nn.prediction.held_out import predict_held_out, predict_ratings
 from recsys_nn.prediction.run_folder import write_run_folder
 from tests.models.contract import twenty_ratings
 
@@ -35,12 +37,12 @@ def saved(name: str) -> Files:
     ``svdpp`` with sets, an ``average``, a ``blend``."""
     with TemporaryDirectory() as folder:
         place = Path(folder) / "run"
-        documents = {"metrics.json": '{"rmse": 1.25, "seconds": null}', "config.yaml": "model: {kind: svd}\n"}
         if name == "blend":
             members = {kind: _predictor(kind) for kind in ("svd", "bias")}
             BlendedPredictor(members, {"svd": 0.75, "bias": 0.25}).save(place)
         else:
-            write_run_folder(place, _predictor(name), documents=documents)
+            predictor = _predictor(name)
+            write_run_folder(place, predictor, documents=_documents(predictor) if name == "svd" else {})
         return files_of(place)
 
 
@@ -63,6 +65,23 @@ def _predictor(name: str) -> rn.Predictor:
         )
     predictor = rn.Predictor(model, encoder)
     return predictor.calibrated(ratings).with_seen(ratings) if name == "svd" else predictor
+
+
+def _documents(predictor: rn.Predictor) -> dict[str, str | bytes]:
+    """What an experiment would leave beside a model."""
+    ratings = twenty_ratings()
+    judged = predict_ratings(predictor, ratings, predictor.encoder.encode(ratings).inputs)
+    figures = {"best_epoch": 1, "seconds": 0.5, "n_train": 20, "n_validation": 0, "inputs": {}}
+    return {
+        "config.yaml": "seed: 1\ndata: {source: synthetic}\nmodel: {kind: svd}\n",
+        "metrics.json": '{"rmse": 1.25, "r2": null}',
+        "history.csv": "epoch,loss,seconds\n1,0.5,0.25\n2,0.25,0.25\n",
+        "training.json": json.dumps(figures | {"stop_reason": "epochs", "engine": "keras", "loss": "squared error"}),
+        "data.json": json.dumps({"source": "synthetic", "parts": {"train": {"ratings": 20, "sha256": "0" * 64}}}),
+        "test.parquet": judged.to_parquet(index=False),
+        "validation.parquet": predict_held_out(predictor, ratings).to_parquet(index=False),
+        "item_features.parquet": pd.DataFrame({"item": [100, 101], "genre": ["a", None]}).to_parquet(index=False),
+    }
 
 
 def files_of(folder: Path) -> Files:
