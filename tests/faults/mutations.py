@@ -36,7 +36,7 @@ def mutated(seed: int, files: Files) -> tuple[Files, bool]:
         return changed, False
     try:
         return signed(changed), True
-    except (KeyError, ValueError, TypeError):  # of the manifest, nothing is left to be made to agree
+    except (KeyError, ValueError, TypeError, RecursionError):  # of the manifest, nothing is left to be made to agree
         return changed, False
 
 
@@ -137,7 +137,7 @@ def _change_a_value(rng: random.Random, files: Files) -> Files:
     name = rng.choice([name for name in sorted(files) if name.endswith(".json")])
     try:
         values = json.loads(files[name])
-    except ValueError:
+    except (ValueError, RecursionError):
         return files
     holder, key = rng.choice(list(_places(values)) or [({}, "x")])
     match rng.randrange(4):

@@ -83,7 +83,6 @@ def test_a_process_that_refuses_them_all_grows_by_less_than_64_mib(tmp_path):
     assert refused.returncode == 0, refused.stderr[-2000:]
     n, grown = map(int, refused.stdout.split())
     assert n > 120
-    print("GROWN", n, grown / 2**20)
     assert grown < MOST_BYTES
 
 
