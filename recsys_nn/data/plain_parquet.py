@@ -55,7 +55,7 @@ def read_plain_table(
     """
     try:
         return _read(content, columns, rows)
-    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, RecursionError) as error:
         raise ArtifactError(f"{name} is damaged: {' '.join(str(error).split())[:500]}") from None
 
 
@@ -72,17 +72,17 @@ def _read(content: bytes, columns: Sequence[str] | None, rows: int | None) -> pd
     wanted, texts = [field.name for field in fields], [field.name for field in fields if _is_text(field.type)]
     _check_room(found * sum(map(_width, fields)), room)
     if not found:
-        return schema.empty_table().select(wanted).to_pandas(ignore_metadata=True)
+        return schema.empty_table().select(wanted).replace_schema_metadata().to_pandas()
     _check_room(unpacked_bytes(memoryview(content), metadata), room)
     file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts, pre_buffer=False, **limits)
-    table = file.read(columns=wanted, use_threads=False)
+    table = file.read(columns=wanted, use_threads=False).replace_schema_metadata()
     _check_room(sum(_text_bytes(table[column]) for column in texts), room)
     for column in texts:
         table = table.set_column(table.column_names.index(column), column, table[column].cast(pa.large_string()))
     table.validate(full=True)  # that texts are UTF-8
     if table.num_rows != found:
         raise ValueError(f"{table.num_rows:,} rows, where its metadata has {found:,}")
-    frame = table.to_pandas(ignore_metadata=True, types_mapper=_INTEGERS.get)
+    frame = table.to_pandas(types_mapper=_INTEGERS.get)
     whole = [field for field in table.schema if field.type in _INTEGERS and not table[field.name].null_count]
     return frame.astype({field.name: field.type.to_pandas_dtype() for field in whole})
 
