@@ -135,7 +135,7 @@ def rewrite(run: Path, name: str, content: bytes) -> FinishedRun:
         ("metrics.json", b'{"rmse": "low"}', "metrics", "metrics.json is damaged: rmse"),
         ("metrics.json", b'{"rmse": NaN}', "metrics", "metrics.json is damaged: 'NaN' is no finite number"),
         ("data.json", b'{"parts": {"train": {"ratings": -1}}}', "data", "data.json is damaged: parts.train.ratings"),
-        ("data.json", b"[]", "parts", "data.json is damaged: Input should be an object"),
+        ("data.json", b"[]", "parts", "data.json is damaged: Input should be a mapping"),
         ("training.json", b'{"best_epoch": 1}', "training", "training.json is damaged: stop_reason: Field required"),
         ("history.csv", b"\xff,\n1,2\n", "training", "history.csv is damaged: .*can't decode byte"),
         ("history.csv", b"epoch,loss\n", "training", "history.csv is damaged: it is not numbers by epoch"),

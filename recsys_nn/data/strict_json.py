@@ -91,4 +91,5 @@ def _first_of(error: ValidationError) -> str:
     place = ".".join(
         reprlib.repr(step) if isinstance(step, str) and len(step) > 60 else str(step) for step in problem["loc"]
     )
-    return f"{place + ': ' if place else ''}{problem['msg']}, not {reprlib.repr(problem['input'])}"
+    message = "Input should be a mapping" if problem["type"] == "model_type" else problem["msg"]
+    return f"{place + ': ' if place else ''}{message}, not {reprlib.repr(problem['input'])}"

@@ -37,7 +37,7 @@ def test_what_is_expected_is_read():
         (b'{"x": "a"}', "x: Input should be a valid number, unable to parse string as a number, not 'a'"),
         (b'{"names": []}', "x: Field required"),
         (b'{"x": 1, "names": ["a", 2]}', "names.1: Input should be a valid string, not 2"),
-        (b"[1]", "Input should be a valid dictionary or instance of Point, not"),
+        (b"[1]", "Input should be a mapping, not"),
         (b'{"x": "a', "a text without an end"),
     ],
 )

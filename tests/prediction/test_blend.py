@@ -154,7 +154,7 @@ def test_a_link_in_place_of_a_member_is_refused(run, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[]", "damaged: Input should be an object, not \\[]"),
+        ("[]", "damaged: Input should be a mapping, not \\[]"),
         ('{"members": []}', "damaged: members: List should have at least 1 item"),
         ('{"members": [{"name": "svd", "weight": NaN}]}', "damaged: 'NaN' is no finite number"),
         (
