@@ -5,7 +5,7 @@ import atheris
 from fuzz.harness import fuzz, scratch
 
 with atheris.instrument_imports(include=["recsys_nn"]):
-    from recsys_nn.prediction.manifest import MANIFEST, verified_manifest
+    from recsys_nn.prediction.manifest import MANIFEST, verified
 
 if __name__ == "__main__":
     with scratch() as folder:
@@ -13,6 +13,6 @@ if __name__ == "__main__":
 
         def parse(data: bytes) -> None:
             (folder / MANIFEST).write_bytes(data)
-            verified_manifest(folder, required=("encoder.json",))
+            verified(folder, required=("encoder.json",))
 
         fuzz(parse)

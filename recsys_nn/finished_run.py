@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,23 +13,60 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from recsys_nn.config import RunConfig, load_config
+from recsys_nn.data.plain_parquet import read_plain_table
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.relation import shared_pairs
 from recsys_nn.data.splits import Split
-from recsys_nn.errors import DataError, RecsysError
-from recsys_nn.prediction.blend import member_folder
+from recsys_nn.data.strict_json import MOST_BYTES, read_json
+from recsys_nn.errors import ArtifactError, DataError, RecsysError
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIONS, RATING, STDS, read_predicted
-from recsys_nn.prediction.manifest import listed_files, recorded_versions, versions
+from recsys_nn.prediction.manifest import Manifest, read_listed, read_manifest, versions
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.run_data import fingerprint, load_split
 from recsys_nn.strict_yaml import parse_yaml
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.training.inputs import InputScale
+from recsys_nn.training.run import StopReason, TrainingRun
 
 ITEM_FEATURES = "item_features.parquet"
 PartName = Literal["train", "validation", "test"]
 _INSTEAD = "give ratings that none of the runs was trained on (--ratings)"
+_FIRST_CONFIG = re.compile(r"(member_1/)*config\.yaml")
+_METRICS = TypeAdapter(dict[str, float | None])
+
+
+class _Training(BaseModel):
+    """What training.json holds of a ``TrainingRun.record``."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    best_epoch: int = Field(ge=0)
+    stop_reason: StopReason
+    seconds: float = Field(ge=0)
+    engine: str
+    loss: str
+    n_train: int = Field(ge=0)
+    n_validation: int = Field(ge=0)
+    inputs: dict[str, InputScale]
+
+
+class _Part(BaseModel):
+    """What ``run_data.described`` says of a part, and perhaps more."""
+
+    model_config = ConfigDict(extra="allow")
+
+    ratings: int = Field(ge=0)
+    sha256: str
+
+
+class _Data(BaseModel):
+    """What data.json holds of where the ratings are from."""
+
+    model_config = ConfigDict(extra="allow")
+
+    parts: dict[str, _Part] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,22 +77,28 @@ class FinishedRun:
         predictor: of the run.
         folder: the run folder, where it has one.
         documents: the files of that folder by name, where they are at hand; else they are read from it.
+        manifest_sha256: that its manifest.json has to have, where the caller knows it.
     """
 
     predictor: Predictor
     folder: Path | None = None
     documents: Mapping[str, str | bytes] | None = field(default=None, repr=False)
+    manifest_sha256: str | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> FinishedRun:
-        """The run in ``folder``, or an ArtifactError that says why it cannot be used."""
-        return cls(Predictor.load(folder), folder)
+    def load(cls, folder: Path, *, manifest_sha256: str | None = None) -> FinishedRun:
+        """The run in ``folder``, or an ArtifactError that says why it cannot be used.
+
+        Args:
+            folder: its path.
+            manifest_sha256: as of :meth:`Predictor.load`.
+        """
+        return cls(Predictor.load(folder, manifest_sha256=manifest_sha256), folder, manifest_sha256=manifest_sha256)
 
     @cached_property
     def config(self) -> RunConfig | None:
         """What it was trained by; None where that is not recorded."""
-        content = self._document("config.yaml")
-        return None if content is None else load_config(parse_yaml(content, "config.yaml"))
+        return self._config("config.yaml")
 
     @cached_property
     def training(self) -> TrainingRun | None:
@@ -63,13 +106,14 @@ class FinishedRun:
         history, config = self._document("history.csv"), self.config
         if history is None or config is None:
             return None
-        table = pd.read_csv(io.BytesIO(history))
-        return TrainingRun.recorded(self.predictor.model, table, config.training, self._values("training.json"))
+        record = self._values("training.json", _Training).model_dump()
+        return TrainingRun.recorded(self.predictor.model, self._history(history), config.training, record)
 
     @cached_property
     def metrics(self) -> dict[str, float]:
         """Its figures, as ``ExperimentResult.metrics``; one that is no number is NaN."""
-        return {name: math.nan if value is None else value for name, value in self._values("metrics.json").items()}
+        figures = {} if self._document("metrics.json") is None else self._values("metrics.json", _METRICS)
+        return {name: math.nan if value is None else value for name, value in figures.items()}
 
     @property
     def seconds(self) -> float:
@@ -79,7 +123,7 @@ class FinishedRun:
     @cached_property
     def data(self) -> dict[str, Any]:
         """What is recorded of its data (``run_data.provenance``, and of a refit its epochs)."""
-        return self._values("data.json")
+        return {} if self._document("data.json") is None else self._values("data.json", _Data).model_dump()
 
     @property
     def parts(self) -> dict[str, dict[str, Any]]:
@@ -112,52 +156,76 @@ class FinishedRun:
     def item_features(self) -> pd.DataFrame | None:
         """What was known of its items beside their ids, by the column ``item``; None where nothing was."""
         content = self._document(ITEM_FEATURES)
-        return None if content is None else pd.read_parquet(io.BytesIO(content))
+        return None if content is None else read_plain_table(content, self._name(ITEM_FEATURES))
 
     @property
     def versions(self) -> dict[str, str]:
         """Of what it was made with."""
-        return versions() if self.folder is None else recorded_versions(self.folder)
+        return versions() if self._manifest is None else self._manifest.versions
 
     def as_trained(self, ratings: Ratings) -> Ratings:
         """Ratings on the run's own scale: where it was trained on what is liked, these become so, unless they are."""
-        file = self._config_file
-        if file is None or not file.is_file() or ratings.scale[1] <= self.predictor.encoder.scale[1]:
+        config = self._first_config
+        if config is None or ratings.scale[1] <= self.predictor.encoder.scale[1]:
             return ratings
-        threshold = load_config(file).data.liked
+        threshold = config.data.liked
         return ratings if threshold is None else ratings.liked(threshold)
 
     def split(self) -> Split:
         """Its parts, read again as its config describes them, which may have changed since."""
-        assert self._config_file is not None
-        config = load_config(self._config_file)
+        config = self._first_config
+        assert config is not None
         split = load_split(config.data, config.seed)
         return split.without_validation() if config.refit else split
 
-    @property
-    def _config_file(self) -> Path | None:
+    @cached_property
+    def _first_config(self) -> RunConfig | None:
         """Its config, or that of the first member of a blend."""
-        folder = self.folder
-        while folder is not None and member_folder(folder, 1).is_dir():
-            folder = member_folder(folder, 1)
-        return None if folder is None else folder / "config.yaml"
+        listed = () if self._manifest is None else self._manifest.files
+        configs = [name for name in listed if _FIRST_CONFIG.fullmatch(name)]
+        return self._config(min(configs, key=len)) if configs else None
 
-    def _values(self, name: str) -> dict[str, Any]:
-        text = self._document(name)
-        return {} if text is None else json.loads(text)
+    def _config(self, name: str) -> RunConfig | None:
+        content = self._document(name)
+        return None if content is None else load_config(parse_yaml(content, name))
+
+    def _history(self, content: bytes) -> pd.DataFrame:
+        if len(content) > MOST_BYTES:
+            raise ArtifactError(f"{self._name('history.csv')} has {len(content):,} bytes: more than a history can have")
+        try:
+            table = pd.read_csv(io.BytesIO(content))
+        except ValueError as error:
+            raise ArtifactError(f"{self._name('history.csv')} is damaged: {error}") from None
+        if (
+            table.empty
+            or not table.dtypes.map(pd.api.types.is_numeric_dtype).all()
+            or not {"epoch", "loss"} <= {*table}
+        ):
+            raise ArtifactError(f"{self._name('history.csv')} is damaged: it is not numbers by epoch")
+        return table
+
+    def _values(self, name: str, expected: Any) -> Any:
+        return read_json(self._document(name) or b"", expected, self._name(name))
 
     def _table(self, name: str, columns: list[str]) -> pd.DataFrame | None:
         content = self._document(name)
-        return None if content is None else read_predicted(content, columns, f"{self.folder or ''}/{name}")
+        return None if content is None else read_predicted(content, columns, self._name(name))
 
     def _document(self, name: str) -> bytes | None:
-        """A file that the experiment left beside the model (the manifest's check has found it whole)."""
+        """A file that the experiment left beside the model, as the manifest states it."""
         if self.documents is not None:
             content = self.documents.get(name)
             return content.encode() if isinstance(content, str) else content
-        if self.folder is None or name not in listed_files(self.folder):
+        if self.folder is None or self._manifest is None or name not in self._manifest.files:
             return None
-        return (self.folder / name).read_bytes()
+        return read_listed(self.folder, name, self._manifest)
+
+    @cached_property
+    def _manifest(self) -> Manifest | None:
+        return None if self.folder is None else read_manifest(self.folder, sha256=self.manifest_sha256)
+
+    def _name(self, name: str) -> str:
+        return f"{self.folder or ''}/{name}"
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.finished_run import FinishedRun, unseen
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import BASELINES, PREDICTIONS, STDS
-from recsys_nn.prediction.manifest import verified_manifest, write_manifest
+from recsys_nn.prediction.manifest import verified, write_manifest
 from recsys_nn.prediction.run_folder import write_run_folder
 from recsys_nn.run_data import fingerprint, load_split
 
@@ -193,10 +193,13 @@ def test_refitted_ones_have_none_to_predict(folder, tmp_path):
         rn.blend(runs)
 
 
-def test_a_file_that_the_manifest_does_not_list_is_not_read(folder, tmp_path):
+def test_a_file_that_the_manifest_does_not_list_is_refused(folder, tmp_path):
     older = without_kept(folder / "svd", tmp_path / "svd")
     shutil.copy(folder / "svd" / KEPT, older / KEPT)
-    assert FinishedRun.load(older).held_out is None
+    with pytest.raises(
+        ArtifactError, match="svd/validation.parquet is no part of the run: manifest.json does not list"
+    ):
+        FinishedRun.load(older)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +212,7 @@ def test_a_file_that_the_manifest_does_not_list_is_not_read(folder, tmp_path):
 )
 def test_damaged_predictions_are_refused(folder, tmp_path, damage, message):
     run = shutil.copytree(folder / "svd", tmp_path / "svd")
-    assert KEPT in verified_manifest(run, required=())["files"]
+    assert KEPT in verified(run)
     damage(run / KEPT)
     with pytest.raises(ArtifactError, match=rf"validation\.parquet .*{message}"):
         rn.blend([folder / "bias", run])

@@ -1,13 +1,16 @@
+import hashlib
 import math
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import recsys_nn as rn
-from recsys_nn import DataError, Ratings, run_experiment
+from recsys_nn import ArtifactError, DataError, Ratings, run_experiment
 from recsys_nn.finished_run import FinishedRun, common_part, unseen
 from recsys_nn.run_data import load_split
+from tests.faults.folders import files_of, signed, write
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +114,55 @@ def test_compare_takes_folders(folder):
     twice = rn.compare([folder / "a", folder / "a"], resamples=20)
     assert set(twice.predictors) == {f"{folder / 'a'} 1", f"{folder / 'a'} 2"}
     assert twice.table["p_value"].tolist()[1] == 1
+
+
+# What a folder records, in a folder whose manifest agrees with whatever it is
+
+
+@pytest.fixture
+def recorded(folder, tmp_path) -> Path:
+    return shutil.copytree(folder / "a", tmp_path / "a")
+
+
+def rewrite(run: Path, name: str, content: bytes) -> FinishedRun:
+    write(signed({**files_of(run), name: content}), run)
+    return FinishedRun.load(run)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "attribute", "message"),
+    [
+        ("metrics.json", b'{"rmse": "low"}', "metrics", "metrics.json is damaged: rmse"),
+        ("metrics.json", b'{"rmse": NaN}', "metrics", "metrics.json is damaged: 'NaN' is no finite number"),
+        ("data.json", b'{"parts": {"train": {"ratings": -1}}}', "data", "data.json is damaged: parts.train.ratings"),
+        ("data.json", b"[]", "parts", "data.json is damaged: Input should be a mapping"),
+        ("training.json", b'{"best_epoch": 1}', "training", "training.json is damaged: stop_reason: Field required"),
+        ("history.csv", b"\xff,\n1,2\n", "training", "history.csv is damaged: .*can't decode byte"),
+        ("history.csv", b"epoch,loss\n", "training", "history.csv is damaged: it is not numbers by epoch"),
+        ("history.csv", b"epoch,loss\n1,low\n", "training", "history.csv is damaged: it is not numbers by epoch"),
+        ("history.csv", b"epoch\n1\n", "training", "history.csv is damaged: it is not numbers by epoch"),
+        ("history.csv", b"epoch,loss\n" + b"1,1\n" * 300_000, "training", "history.csv has 1,200,011 bytes"),
+        ("config.yaml", b"\xff", "config", "config.yaml is damaged: .*can't decode byte"),
+        ("test.parquet", b"PAR1", "judged", "test.parquet is damaged"),
+        ("item_features.parquet", b"PAR1", "item_features", "item_features.parquet is damaged"),
+    ],
+)
+def test_a_record_that_is_none_is_refused_by_name(recorded, name, content, attribute, message):
+    run = rewrite(recorded, name, content)
+    with pytest.raises(ArtifactError, match=message):
+        getattr(run, attribute)
+
+
+def test_a_record_that_has_changed_since_the_run_was_loaded_is_not_read(recorded):
+    run = FinishedRun.load(recorded)
+    (recorded / "metrics.json").write_text('{"rmse": 0.0}')
+    with pytest.raises(ArtifactError, match="metrics.json has 13 bytes, its manifest says"):
+        _ = run.metrics
+
+
+def test_the_manifests_hash_holds_for_what_is_read_later(recorded):
+    sha256 = hashlib.sha256((recorded / "manifest.json").read_bytes()).hexdigest()
+    run = FinishedRun.load(recorded, manifest_sha256=sha256)
+    write(signed({**files_of(recorded), "metrics.json": b'{"rmse": 0.0}'}), recorded)
+    with pytest.raises(ArtifactError, match="it is not the run that was meant"):
+        _ = run.metrics

@@ -20,6 +20,7 @@ from recsys_nn.cli.diagnosing import doctor
 from recsys_nn.cli.exporting import export
 from recsys_nn.cli.options import (
     ConfigFile,
+    ManifestHash,
     Overrides,
     Overwrite,
     RunFolder,
@@ -120,12 +121,13 @@ def evaluate(
     ratings: Annotated[str, typer.Argument(help="A file of ratings, or a named data set.", metavar="RATINGS")],
     *,
     layout: TableFormat,
+    manifest_sha256: ManifestHash = None,
 ) -> None:
     """Judge a saved run on other ratings."""
     from recsys_nn.evaluation.evaluate import evaluate as judge
     from recsys_nn.finished_run import FinishedRun
 
-    finished = FinishedRun.load(run)
+    finished = FinishedRun.load(run, manifest_sha256=manifest_sha256)
     _print_evaluation(judge(finished.predictor, read_test_ratings(ratings, finished, layout)))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys_nn.cli.options import Overwrite, RunFolder, out
+from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out
 from recsys_nn.prediction.exporting.places import Format, check_export
 
 
@@ -16,12 +16,13 @@ def export(
     format: Annotated[Format, typer.Option(help="For TensorFlow, for onnxruntime, or for LiteRT.")],
     output: Annotated[Path, typer.Option(help="The folder (savedmodel) or file to write.", metavar="PATH")],
     overwrite: Overwrite = False,
+    manifest_sha256: ManifestHash = None,
 ) -> None:
     """Export a run to another runtime, which predicts ratings from raw ids without this package."""
     from recsys_nn.prediction.predictor import Predictor
 
     check_export(output, format, overwrite=overwrite)
-    predictor = Predictor.load(run)
+    predictor = Predictor.load(run, manifest_sha256=manifest_sha256)
     predictor.export(output, format, overwrite=overwrite)
     encoder = predictor.encoder
     if missing := encoder.context_columns:

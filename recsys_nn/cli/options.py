@@ -21,6 +21,14 @@ out = Console()
 
 ConfigFile = Annotated[Path, typer.Argument(help="A YAML file describing the run.", metavar="CONFIG")]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
+ManifestHash = Annotated[
+    str | None,
+    typer.Option(
+        "--manifest-sha256",
+        help="That the run's manifest.json must have, as sha256sum prints it: guards against tampering.",
+        metavar="HEX",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a value: training.epochs=5. May be repeated.", metavar="KEY=VALUE"),

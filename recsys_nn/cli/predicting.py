@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from recsys_nn.cli.options import Overwrite, RunFolder, out, with_layout
+from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out, with_layout
 
 if TYPE_CHECKING:
     from recsys_nn.data.readers import TableFormat
@@ -43,13 +43,14 @@ def predict(
         OnError, typer.Option(help="Rows that cannot be predicted end it, or are left out and listed beside FILE.")
     ] = OnError.stop,
     overwrite: Overwrite = False,
+    manifest_sha256: ManifestHash = None,
 ) -> None:
     """Predict the ratings of a file of user-item pairs, whatever its size."""
     from recsys_nn.data.writers import check_output
     from recsys_nn.prediction.predictor import Predictor
 
     check_output(output, overwrite=overwrite)  # before TensorFlow is loaded
-    predictor = Predictor.load(run)
+    predictor = Predictor.load(run, manifest_sha256=manifest_sha256)
     with _progress_bar() as progress:
         found = predictor.predict_file(
             pairs,

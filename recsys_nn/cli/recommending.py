@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from recsys_nn.cli.options import Overwrite, RunFolder, out
+from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def recommend(
         Path | None, typer.Option(help="The CSV or Parquet file to write; else they are printed.", metavar="FILE")
     ] = None,
     overwrite: Overwrite = False,
+    manifest_sha256: ManifestHash = None,
 ) -> None:
     """Recommend the items with the highest predicted ratings."""
     from recsys_nn.data.writers import check_output, write_table
@@ -40,7 +41,7 @@ def recommend(
         check_output(output, overwrite=overwrite)
     elif not user:
         raise ConfigError("name a user (--user ID), or a file for the recommendations of all (--output FILE)")
-    predictor = Predictor.load(run)
+    predictor = Predictor.load(run, manifest_sha256=manifest_sha256)
     encoder = predictor.encoder
     users, items = _ids(user, encoder.users), _ids(item, encoder.items)
     found = predictor.recommend(users, n, exclude_seen=not seen, candidates=items)

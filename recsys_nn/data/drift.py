@@ -12,7 +12,6 @@ many ratings around it, however unevenly a user rates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from recsys_nn.data.feature_columns import Slots
 from recsys_nn.data.feature_values import as_times, plain_column, plain_column_or_missing
 from recsys_nn.data.ids import Where, row_number
+from recsys_nn.data.plain_parquet import are_integers
 from recsys_nn.errors import DataError
 
 Rows = npt.NDArray[np.integer[Any]]
@@ -120,12 +120,14 @@ class Drift:
         return pd.DataFrame({"user": self.users, "time": self.times.astype("datetime64[us]")})
 
     @classmethod
-    def restored(cls, config: Mapping[str, Any], frame: pd.DataFrame) -> Drift:
+    def restored(cls, config: DriftConfig, frame: pd.DataFrame, *, n_users: int) -> Drift:
         """The drift of this config and the table that :meth:`to_frame` gave; a ValueError where it gave no such."""
-        users, times = frame["user"].to_numpy(np.int32), frame["time"].to_numpy().astype("datetime64[us]")
-        if not len(users) or users.min() < 0 or (np.lexsort((times, users)) != np.arange(len(users))).any():
+        if not len(frame) or frame["time"].isna().any() or not are_integers(frame["user"], 0, n_users):
+            raise ValueError(f"the times in which users drift are not of the {n_users:,} users that there are")
+        users, times = frame["user"].to_numpy(np.int32), frame["time"].to_numpy("datetime64[us]")
+        if (np.lexsort((times, users)) != np.arange(len(users))).any():
             raise ValueError("the times in which users drift are not in the order of users and times")
-        return cls(DriftConfig.model_validate(config), users, times.astype(np.int64))
+        return cls(config, users, times.astype(np.int64))
 
     def _between_knots(self, users: Rows, times: npt.NDArray[np.int64]) -> Slots:
         """The same for users with training times, and times in microseconds."""

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys_nn.data.baselines import EFFECTS, Biases
-from recsys_nn.data.drift import Drift
-from recsys_nn.data.features import Side, SideFeatures
+from recsys_nn.data.drift import Drift, DriftConfig
+from recsys_nn.data.feature_columns import FeatureColumn
+from recsys_nn.data.features import SIDES, Side, SideFeatures
+from recsys_nn.data.ids import canonical_ids, plain_repr
+from recsys_nn.data.levels import MOST_LEVELS
+from recsys_nn.data.plain_parquet import are_integers, plain_table, read_plain_table
+from recsys_nn.data.strict_json import read_json
 from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.errors import ArtifactError, DataError
 
 if TYPE_CHECKING:
     from recsys_nn.data.encoding import Encoder
@@ -21,16 +29,48 @@ if TYPE_CHECKING:
 ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
 """Those of every encoder."""
 _DRIFT = "drift.parquet"
+_MOST_JSON, _MOST_VALUES = 2 * 2**20, 500_000
 
 _NAME = "name"
 _FEATURE = "feature:"
 """Before the name of a feature's column, beside the columns id, count, name and those of the baselines."""
 
 
+_Count = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class _Fitted(BaseModel):
+    """What encoder.json holds; runs of earlier versions have only the first three."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    rating_mean: float
+    rating_std: float = Field(gt=0)
+    scale: tuple[float, float]
+    levels: tuple[float, ...] | None = Field(None, max_length=MOST_LEVELS, fail_fast=True)
+    level_counts: tuple[_Count, ...] | None = Field(None, max_length=MOST_LEVELS, fail_fast=True)
+    features: dict[Side, Annotated[tuple[FeatureColumn, ...], Field(min_length=1, fail_fast=True)]] = {}
+    drift: DriftConfig | None = None
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> _Fitted:
+        lowest, highest = self.scale
+        if not lowest <= self.rating_mean <= highest or not self.rating_std <= highest - lowest:
+            raise ValueError("the mean and the standard deviation are not those of ratings on the scale")
+        levels, counts = self.levels or (), self.level_counts or ()
+        if list(levels) != sorted(set(levels)) or len(levels) != len(counts):
+            raise ValueError("the levels do not ascend, or have not a count each")
+        return self
+
+
 def write_encoder(encoder: Encoder, folder: Path) -> None:
-    """Written into an existing folder; the values of features stand in the tables, what was fitted in the JSON."""
-    _side_frame(encoder, "user").to_parquet(folder / "users.parquet")
-    _side_frame(encoder, "item").to_parquet(folder / "items.parquet")
+    """Written into an existing folder; the values of features stand in the tables, what was fitted in the JSON.
+
+    Raises:
+        ArtifactError: where the features have more categories than can be read again.
+    """
+    for side in SIDES:
+        (folder / f"{side}s.parquet").write_bytes(plain_table(_side_frame(encoder, side)))
     values = {
         "rating_mean": encoder.rating_mean,
         "rating_std": encoder.rating_std,
@@ -42,37 +82,111 @@ def write_encoder(encoder: Encoder, folder: Path) -> None:
     }
     if encoder.drift is not None:
         values["drift"] = encoder.drift.config.model_dump()
-        encoder.drift.to_frame().to_parquet(folder / _DRIFT, index=False)
-    (folder / "encoder.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        (folder / _DRIFT).write_bytes(plain_table(encoder.drift.to_frame()))
+    content = (json.dumps(values) + "\n").encode()
+    if len(content) > _MOST_JSON:
+        raise ArtifactError(
+            f"encoder.json would have {len(content):,} bytes, where at most {_MOST_JSON:,} are read again: leave out "
+            "the feature with the most categories, or make them fewer"
+        )
+    (folder / "encoder.json").write_bytes(content)
 
 
-def read_encoder(folder: Path) -> dict[str, Any]:
-    """The parts of the encoder that was written there, by the names of its fields."""
-    values = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-    frames: dict[Side, pd.DataFrame] = {
-        "user": pd.read_parquet(folder / "users.parquet"),
-        "item": pd.read_parquet(folder / "items.parquet"),
-    }
-    biases = {name: [_with_unknown(frame[name], np.float64) for frame in frames.values()] for name in EFFECTS}
+def read_encoder(
+    folder: Path, read: Callable[[str], bytes] | None = None, sizes: Mapping[Side, int] | None = None
+) -> dict[str, Any]:
+    """The parts of the encoder that was written there, by the names of its fields.
+
+    Args:
+        folder: where it was.
+        read: gives a file's content by its name.
+        sizes: how many users and items there are, where that is known.
+
+    Raises:
+        ArtifactError: naming the file and what is wrong with it.
+    """
+    read = read or (lambda name: (folder / name).read_bytes())
+    fitted: _Fitted = read_json(
+        read("encoder.json"), _Fitted, str(folder / "encoder.json"), most_bytes=_MOST_JSON, most_values=_MOST_VALUES
+    )
+    sides = {side: _Table.read(folder / f"{side}s.parquet", read, (sizes or {}).get(side)) for side in SIDES}
+    biases = {name: [table.floats(name) for table in sides.values()] for name in EFFECTS}
     parts: dict[str, Any] = {
-        "rating_mean": values["rating_mean"],
-        "rating_std": values["rating_std"],
-        "scale": tuple(values["scale"]),
-        "levels": _tuple(values.get("levels")),
-        "level_counts": _tuple(values.get("level_counts")),
-        "baselines": {name: Biases(values["rating_mean"], *of_sides) for name, of_sides in biases.items()},
+        "rating_mean": fitted.rating_mean,
+        "rating_std": fitted.rating_std,
+        "scale": fitted.scale,
+        "levels": fitted.levels,
+        "level_counts": fitted.level_counts,
+        "baselines": {name: Biases(fitted.rating_mean, *of_sides) for name, of_sides in biases.items()},
         "features": {
-            side: SideFeatures.restored(side, state, _feature_values(frames[side]) if side in frames else None)
-            for side, state in values.get("features", {}).items()
+            side: SideFeatures(side, columns, sides[side].features(columns) if side in sides else None)
+            for side, columns in fitted.features.items()
         },
+        "item_names": sides["item"].names(),
     }
-    parts["item_names"] = frames["item"].get(_NAME)
-    if (drift := values.get("drift")) is not None:
-        parts["drift"] = Drift.restored(drift, pd.read_parquet(folder / _DRIFT))
-    for side, frame in frames.items():
-        parts[f"{side}s"] = Vocabulary(side, frame["id"])
-        parts[f"{side}_counts"] = _with_unknown(frame["count"], np.int32)
+    for side, table in sides.items():
+        parts[f"{side}s"] = Vocabulary(side, table.ids(side))
+        parts[f"{side}_counts"] = table.counts()
+    if fitted.drift is not None:
+        name = folder / _DRIFT
+        try:
+            frame = read_plain_table(read(_DRIFT), str(name), columns=["user", "time"])
+            parts["drift"] = Drift.restored(fitted.drift, frame, n_users=len(parts["users"].ids))
+        except (ValueError, TypeError) as error:
+            raise ArtifactError(f"{name} is damaged: {error}") from None
     return parts
+
+
+class _Table:
+    """users.parquet or items.parquet, its columns checked as they are asked for; row 0, the unknown, is put before."""
+
+    def __init__(self, file: Path, frame: pd.DataFrame) -> None:
+        self._file, self._frame = file, frame
+
+    @classmethod
+    def read(cls, file: Path, read: Callable[[str], bytes], rows: int | None) -> _Table:
+        return cls(file, read_plain_table(read(file.name), str(file), rows=rows))
+
+    def ids(self, side: Side) -> pd.Series:
+        column = self._column("id")
+        try:
+            ids = canonical_ids(column, side)
+        except DataError as error:
+            raise self._damaged(str(error)) from None
+        if not ids.is_unique:
+            raise self._damaged(f"the id {plain_repr(ids[ids.duplicated()].iloc[0])} stands twice")
+        return ids
+
+    def counts(self) -> npt.NDArray[np.int32]:
+        column = self._column("count")
+        if not are_integers(column, 0, 2**31 - 1) or not column.any():
+            raise self._damaged("the column 'count' is not how often each was rated")
+        return np.concatenate([[0], column.to_numpy(np.int32)]).astype(np.int32)
+
+    def floats(self, name: str) -> npt.NDArray[np.float64]:
+        column = self._column(name)
+        if column.dtype != np.float64 or not np.isfinite(column).all():
+            raise self._damaged(f"the column {name!r} is not of finite numbers")
+        return np.concatenate([[0.0], column])
+
+    def names(self) -> pd.Series | None:
+        column = self._frame.get(_NAME)
+        if column is not None and not isinstance(column.dtype, pd.StringDtype):
+            raise self._damaged(f"the column {_NAME!r} is not of texts")
+        return column
+
+    def features(self, columns: tuple[FeatureColumn, ...]) -> pd.DataFrame:
+        """The plain values of these features."""
+        values = pd.DataFrame({column.name: self._column(f"{_FEATURE}{column.name}") for column in columns})
+        return values.astype(dict.fromkeys(values.select_dtypes("integer"), "Int64"))
+
+    def _column(self, name: str) -> pd.Series:
+        if name not in self._frame:
+            raise self._damaged(f"the column {name!r} is missing")
+        return self._frame[name]
+
+    def _damaged(self, what: str) -> ArtifactError:
+        return ArtifactError(f"{self._file} is damaged: {what}")
 
 
 def _side_frame(encoder: Encoder, side: Side) -> pd.DataFrame:
@@ -89,15 +203,3 @@ def _side_frame(encoder: Encoder, side: Side) -> pd.DataFrame:
         assert values is not None
         columns |= {f"{_FEATURE}{name}": values[name] for name in values}
     return pd.DataFrame(columns)
-
-
-def _feature_values(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.filter(regex=f"^{_FEATURE}").rename(columns=lambda name: name.removeprefix(_FEATURE))
-
-
-def _with_unknown(column: pd.Series, dtype: type) -> npt.NDArray[Any]:
-    return np.concatenate([[0], column.to_numpy()]).astype(dtype)
-
-
-def _tuple(values: list[Any] | None) -> tuple[Any, ...] | None:
-    return None if values is None else tuple(values)

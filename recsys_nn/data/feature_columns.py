@@ -16,12 +16,13 @@ from typing import Annotated, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys_nn.data.feature_values import as_numbers, as_texts, as_times
 from recsys_nn.data.ids import Where, refuse
 from recsys_nn.errors import DataError
 
+MOST_BINS = 10_000
 Period = Literal["day", "week", "month", "year"]
 Mask = npt.NDArray[np.bool_]
 Slots = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
@@ -33,7 +34,7 @@ _CODES: dict[Period, str] = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 class _Column(BaseModel):
     """What all have: the name of their column."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
 
@@ -48,9 +49,15 @@ class Categories(_Column):
     """
 
     kind: Literal["categories"] = "categories"
-    values: tuple[str, ...]
-    separator: str | None = None
-    n_slots: int = 1
+    values: tuple[str, ...] = Field(min_length=1, fail_fast=True)
+    separator: str | None = Field(None, min_length=1)
+    n_slots: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _has_no_more_slots_than_values(self) -> Categories:
+        if self.n_slots > len(self.values):
+            raise ValueError(f"{self.n_slots} values of one owner, of {len(self.values)} that there are")
+        return self
 
     @classmethod
     def fit(cls, name: str, values: pd.Series, known: Mask, *, separator: str | None = None) -> Categories:
@@ -88,7 +95,7 @@ class Numeric(_Column):
 
     kind: Literal["numeric"] = "numeric"
     mean: float
-    std: float
+    std: float = Field(gt=0)
 
     @classmethod
     def fit(cls, name: str, values: pd.Series, known: Mask, where: Where) -> Numeric:
@@ -128,7 +135,13 @@ class Bins(_Column):
     """
 
     kind: Literal["bins"] = "bins"
-    edges: tuple[float, ...]
+    edges: tuple[float, ...] = Field(min_length=1, max_length=MOST_BINS, fail_fast=True)
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Bins:
+        if list(self.edges) != sorted(set(self.edges)):
+            raise ValueError("the edges of the bins do not ascend")
+        return self
 
     @classmethod
     def fit(cls, name: str, values: pd.Series, known: Mask, where: Where, *, bins: int) -> Bins:

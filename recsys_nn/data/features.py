@@ -13,7 +13,17 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from recsys_nn.data.drift import DriftConfig
-from recsys_nn.data.feature_columns import Bins, Categories, Dates, FeatureColumn, Mask, Numeric, Period, Slots
+from recsys_nn.data.feature_columns import (
+    MOST_BINS,
+    Bins,
+    Categories,
+    Dates,
+    FeatureColumn,
+    Mask,
+    Numeric,
+    Period,
+    Slots,
+)
 from recsys_nn.data.feature_values import plain_column, plain_column_or_missing
 from recsys_nn.data.ids import Where, row_number
 from recsys_nn.errors import ConfigError, DataError, did_you_mean
@@ -45,7 +55,7 @@ class FeatureConfig(BaseModel):
     column: str
     kind: Kind | None = None
     separator: str | None = Field(None, min_length=1)
-    bins: int | None = Field(None, ge=2)
+    bins: int | None = Field(None, ge=2, le=MOST_BINS)
     period: Period = "month"
 
     @model_validator(mode="before")
@@ -216,11 +226,6 @@ class SideFeatures:
     def state(self) -> list[dict[str, Any]]:
         """What was fitted, as plain JSON values."""
         return _COLUMNS.dump_python(self.columns, mode="json")
-
-    @classmethod
-    def restored(cls, side: Side, state: Any, values: pd.DataFrame | None) -> SideFeatures:
-        """The features of this :meth:`state` and these plain values."""
-        return cls(side, _COLUMNS.validate_python(state), values)
 
 
 def _kind_of(values: pd.Series) -> Kind:

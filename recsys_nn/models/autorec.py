@@ -8,7 +8,7 @@ from pydantic import Field
 
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.models.base import register_model
-from recsys_nn.models.factors import FactorConfig, Parts
+from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts
 from recsys_nn.models.ncf import Activation
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class AutoRecConfig(FactorConfig):
 
     kind: Literal["autorec"] = "autorec"
     side: Literal["item", "user"] = "item"
-    embedding_dim: int = Field(64, ge=1)
+    embedding_dim: int = Field(64, ge=1, le=MOST_DIMENSIONS)
     activation: Activation = "sigmoid"
     set_l2: float | None = Field(None, ge=0)
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.models.base import register_model
+from recsys_nn.models.factors import MOST_DIMENSIONS
 from recsys_nn.models.interactions import InteractionConfig, with_interaction
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class BSplineConfig(InteractionConfig):
 
     kind: Literal["bspline"] = "bspline"
     of: Literal["factors", "product"] = "factors"
-    rank: int = Field(4, ge=1)
+    rank: int = Field(4, ge=1, le=MOST_DIMENSIONS)
     degree: int = Field(3, ge=1, le=5)
-    n_intervals: int = Field(8, ge=1)
+    n_intervals: int = Field(8, ge=1, le=MOST_DIMENSIONS)
     bound: float = Field(2.0, gt=0)
 
     @model_validator(mode="after")

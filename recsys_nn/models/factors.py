@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
+MOST_DIMENSIONS = 1024
+"""Of vectors, and of what is made of their coordinates: a config that asks for more is a slip, or an attack."""
 BIAS_PRIOR, DRIFT_PRIOR = 4.0, 5.0
 """The noise's variance over that of a bias, and over that of a user's drift at a knot."""
 
@@ -70,7 +72,7 @@ class FactorConfig(LatentConfig):
     bilinear: ClassVar[bool] = False
     """Whether p·q is in rating units, and so are p, q, their penalty and initial spread: they are held as p / √s."""
 
-    embedding_dim: int = Field(8, ge=1)
+    embedding_dim: int = Field(8, ge=1, le=MOST_DIMENSIONS)
     l2: float | None = Field(None, ge=0)
     bias_l2: float | None = Field(0.0, ge=0)
     init_std: float = Field(0.1, gt=0)
@@ -283,10 +285,10 @@ class Parts:
         if side == "rating":
             of_rating = FeatureEmbedding(found.n_rows, dim, **options)
             return of_rating(self.inputs["context_rows"], self.inputs["context_weights"])
+        layer = OwnerFeatureEmbedding(len(self.encoder.counts[side]), found.n_rows, dim, **options)
+        vectors = layer(self.inputs[side])
         assert found.rows is not None
         assert found.weights is not None
-        layer = OwnerFeatureEmbedding(len(found.rows), found.n_rows, dim, **options)
-        vectors = layer(self.inputs[side])
         layer.set_features(found.rows, found.weights)
         return vectors
 

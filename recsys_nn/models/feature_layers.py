@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
+from recsys_nn.errors import DataError
 from recsys_nn.models.constant_folding import is_constant_folding
 from recsys_nn.models.layers import PACKAGE, PenalisedLayer
 
@@ -101,6 +102,12 @@ class OwnerFeatureEmbedding(FeatureVectors):
         """The feature values of every owner and their weights, both (n_owners, Σ slots)."""
         self.feature_rows.assign(rows)
         self.feature_weights.assign(weights)
+
+    def check_weights(self) -> None:
+        """A DataError where a feature value has no row."""
+        rows = self.feature_rows.numpy()
+        if not ((rows >= 0) & (rows < self.n_rows)).all():
+            raise DataError(f"{self.name!r} has a feature value in a row beyond the {self.n_rows} that there are")
 
     def call(self, owners: Any, training: bool | None = None) -> Any:
         self.penalise(self.l2, self.vectors, training)

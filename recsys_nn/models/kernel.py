@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.models.base import register_model
+from recsys_nn.models.factors import MOST_DIMENSIONS
 from recsys_nn.models.interactions import InteractionConfig, with_interaction
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class KernelConfig(InteractionConfig):
     kind: Literal["kernel"] = "kernel"
     kernel: Literal["rbf", "laplace", "polynomial"] = "rbf"
     structure: Literal["additive", "difference", "joint"] = "additive"
-    n_features: int = Field(32, ge=2, multiple_of=2)
+    n_features: int = Field(32, ge=2, le=MOST_DIMENSIONS, multiple_of=2)
     length_scale: float = Field(1.0, gt=0)
     degree: int = Field(3, ge=1, le=8)
 

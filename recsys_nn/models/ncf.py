@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import keras
 
 Activation = Literal["relu", "elu", "gelu", "leaky_relu", "selu", "sigmoid", "silu", "softplus", "tanh"]
-Width = Annotated[int, Field(ge=1)]
+MOST_NEURONS, MOST_LAYERS = 2**14, 12
+Width = Annotated[int, Field(ge=1, le=MOST_NEURONS)]
 
 
 class GMFConfig(FactorConfig):
@@ -34,8 +35,8 @@ class TowerConfig(FactorConfig):
         dropout: share of each hidden layer's neurons left out at random in training.
     """
 
-    widths: tuple[Width, ...] | None = None
-    depth: int = Field(2, ge=1, le=12)
+    widths: tuple[Width, ...] | None = Field(None, max_length=MOST_LAYERS)
+    depth: int = Field(2, ge=1, le=MOST_LAYERS)
     activation: Activation = "relu"
     dropout: float = Field(0.5, ge=0, lt=1)
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.models.base import register_model
+from recsys_nn.models.factors import MOST_DIMENSIONS
 from recsys_nn.models.interactions import InteractionConfig, with_interaction
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class PolynomialConfig(InteractionConfig):
 
     kind: Literal["polynomial"] = "polynomial"
     degree: int = Field(2, ge=1, le=8)
-    cross_rank: int = Field(0, ge=0)
+    cross_rank: int = Field(0, ge=0, le=MOST_DIMENSIONS)
 
     @model_validator(mode="after")
     def _has_no_setting_without_effect(self) -> PolynomialConfig:

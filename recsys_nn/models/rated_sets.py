@@ -120,6 +120,15 @@ class RatedSet(PenalisedLayer):
             np.concatenate([coefficients, self._standardised(ratings)]),
         )
 
+    def check_weights(self) -> None:
+        """A DataError where the sets are of owners or members that have no row."""
+        for name, rows, n_rows in (
+            ("owner", self.owners, self.n_rows[self.side]),
+            ("member", self.members, self.n_rows[self.other]),
+        ):
+            if not ((rows.numpy() >= 0) & (rows.numpy() < n_rows)).all():
+                raise DataError(f"the sets of {self.name!r} have an {name} in a row beyond the {n_rows} that there are")
+
     def _standardised(self, ratings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         mean, std = self.standard or (0.0, 1.0)
         return (ratings - mean) / std

@@ -9,7 +9,7 @@ from pydantic import Field
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.features import SIDES
 from recsys_nn.models.base import register_model
-from recsys_nn.models.factors import FactorConfig, Parts
+from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +36,7 @@ class SVDPPConfig(FactorConfig):
     prior = 18.0
     bilinear = True
     kind: Literal["svdpp"] = "svdpp"
-    embedding_dim: int = Field(16, ge=1)
+    embedding_dim: int = Field(16, ge=1, le=MOST_DIMENSIONS)
     set_l2: float | None = Field(None, ge=0)
     init_std: float = Field(0.1, gt=0)
 

@@ -12,21 +12,47 @@ It is written, verified and read as ``prediction/run_folder.py`` says.
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recsys_nn.data.joint_encoding import JointEncoder
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.strict_json import read_json
 from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.manifest import MANIFEST, listed_files, verified_manifest, write_manifest
+from recsys_nn.prediction.manifest import MANIFEST, listed_files, verified, write_manifest
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.run_folder import BLEND, Documents, read_calibration, write_documents, write_folder
+from recsys_nn.prediction.run_folder import Documents, write_documents, write_folder
+from recsys_nn.prediction.run_parts import BLEND, read_calibration
 from recsys_nn.training.config import TrainConfig
+
+MOST_MEMBERS = 100
+
+
+class _Member(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    name: str
+    weight: float
+
+
+class _State(BaseModel):
+    """What blend.json holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    members: list[_Member] = Field(min_length=1, max_length=MOST_MEMBERS)
+
+    @field_validator("members")
+    @classmethod
+    def _have_names_of_their_own(cls, members: list[_Member]) -> list[_Member]:
+        if len({member.name for member in members}) < len(members):
+            raise ValueError("two members have one name")
+        return members
 
 
 class BlendedPredictor(Predictor):
@@ -163,25 +189,32 @@ def write_blend(
     return write_folder(path, fill, overwrite=overwrite)
 
 
-def read_blend(folder: Path) -> BlendedPredictor:
+def read_blend(path: Path, *, sha256: str | None = None) -> BlendedPredictor:
     """The blend of a run folder.
+
+    Args:
+        path: of the folder.
+        sha256: of its manifest, where the caller knows it.
 
     Raises:
         ArtifactError: naming the file, of the blend or of a member, and why it cannot be used.
     """
-    manifest = verified_manifest(folder, required=(BLEND,))
+    folder = verified(path, required=(BLEND,), sha256=sha256)
+    state: _State = read_json(folder.read(BLEND), _State, str(path / BLEND))
+    calibration = read_calibration(folder)
+    loaded = {
+        member.name: Predictor.load(member_folder(path, place)) for place, member in enumerate(state.members, start=1)
+    }
+    sizes = folder.manifest.sizes
     try:
-        members = json.loads((folder / BLEND).read_text(encoding="utf-8"))["members"]
-        weights = {str(member["name"]): float(member["weight"]) for member in members}
-        if not weights or len(weights) < len(members) or not all(map(math.isfinite, weights.values())):
-            raise ValueError("not a name and a weight for each member")
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{folder / BLEND}: not the members of a blend: {error}") from error
-    loaded = {name: Predictor.load(member_folder(folder, place)) for place, name in enumerate(weights, start=1)}
-    try:
-        return BlendedPredictor(loaded, weights, calibration=read_calibration(folder, manifest))
+        blend = BlendedPredictor(
+            loaded, {member.name: member.weight for member in state.members}, calibration=calibration
+        )
     except DataError as error:
-        raise ArtifactError(f"{folder}: its members do not belong together: {error}") from error
+        raise ArtifactError(f"{path}: its members do not belong together: {error}") from error
+    if (sizes.users, sizes.items) != (blend.encoder.n_users, blend.encoder.n_items):
+        raise ArtifactError(f"{path}: its members do not have the sizes that {MANIFEST} states")
+    return blend
 
 
 def member_folder(folder: Path, place: int) -> Path:

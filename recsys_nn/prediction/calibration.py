@@ -26,12 +26,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from scipy.optimize import nnls
 
 from recsys_nn.data.features import Side
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
+_Variance = Annotated[float, Field(ge=0)]
 
 MOST_QUANTILES = 1000
 SHRINKAGE = 20.0
@@ -64,8 +65,14 @@ class Scores(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    n: float
-    quantiles: tuple[float, ...]
+    n: float = Field(ge=0)
+    quantiles: tuple[Annotated[float, Field(ge=0)], ...] = Field(max_length=MOST_QUANTILES)
+
+    @model_validator(mode="after")
+    def _ascend(self) -> Scores:
+        if list(self.quantiles) != sorted(self.quantiles) or bool(self.quantiles) != (self.n > 0):
+            raise ValueError("the quantiles are not those of scores")
+        return self
 
     @classmethod
     def of(cls, scores: Floats, weights: Floats) -> Scores:
@@ -95,7 +102,7 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    variance: tuple[float, float, float, float]
+    variance: tuple[_Variance, _Variance, _Variance, _Variance]
     scores: dict[str, Scores]
 
     @field_validator("scores")

@@ -16,16 +16,15 @@ and the latter, which intervals and the weights of blends are fitted to, also
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from recsys_nn.data.baselines import EFFECTS
 from recsys_nn.data.features import Side
+from recsys_nn.data.plain_parquet import read_plain_table
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import ArtifactError
 from recsys_nn.prediction.sources import training_counts
@@ -90,7 +89,8 @@ def read_predicted(content: bytes, columns: list[str], name: str) -> pd.DataFram
     Raises:
         ArtifactError: naming the file and why it cannot be used.
     """
-    try:
-        return pd.read_parquet(io.BytesIO(content), columns=columns)
-    except (OSError, pa.ArrowException) as error:
-        raise ArtifactError(f"{name}: not a table of predictions of held-out ratings: {error}") from error
+    table = read_plain_table(content, name, columns=columns)
+    for column in table.columns.difference(["user", "item"]):
+        if not pd.api.types.is_numeric_dtype(table[column]) or not np.isfinite(table[column]).all():
+            raise ArtifactError(f"{name} is damaged: the column {column!r} is not of finite numbers")
+    return table

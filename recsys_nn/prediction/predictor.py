@@ -363,12 +363,18 @@ class Predictor(RowPredictor):
         return write_run_folder(path, self, overwrite=overwrite)
 
     @classmethod
-    def load(cls, path: str | Path) -> Predictor:
+    def load(cls, path: str | Path, *, manifest_sha256: str | None = None) -> Predictor:
         """The predictor of a run folder; needs no training data and executes nothing from the folder.
+
+        Args:
+            path: of the folder.
+            manifest_sha256: that its manifest.json has to have. The manifest states the SHA-256 of every other file, so
+                damage is found without it; that nobody has changed the run is known only by a hash that did not come
+                with it (``sha256sum manifest.json`` where it was saved).
 
         Raises:
             ArtifactError: naming the file that is missing, damaged, foreign or of a newer format.
         """
         from recsys_nn.prediction.run_folder import read_run_folder
 
-        return read_run_folder(path)
+        return read_run_folder(path, manifest_sha256=manifest_sha256)

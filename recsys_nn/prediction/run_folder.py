@@ -11,8 +11,9 @@
 
 That of a blend (``prediction/blend.py``) has blend.json and the folders of its members in place of a model.
 It is written beside its final place, synced and renamed into it, so that a crash leaves the old run or none.
-Reading verifies the manifest first, and rebuilds the model from its config with the registered builder of its
-kind: no pickle, no keras.models.load_model, no name imported from a file.
+Reading verifies the manifest first, reads all parts without TensorFlow (``prediction/run_parts.py``), and rebuilds the
+model from its config with the registered builder of its kind, which may make no weight that the file does not hold: no
+pickle, no keras.models.load_model, no name imported from a file.
 """
 
 from __future__ import annotations
@@ -21,30 +22,18 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from recsys_nn.data.atomic import atomic_folder
-from recsys_nn.data.encoder_files import ENCODER_FILES
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.errors import ArtifactError
 from recsys_nn.models.backend import import_keras
-from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds
-from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.manifest import MANIFEST, files_in, listed_files, verified_manifest, write_manifest
-from recsys_nn.prediction.seen import SeenRatings
+from recsys_nn.models.base import ModelConfig, build_model, model_kinds
+from recsys_nn.prediction.manifest import MANIFEST, files_in, listed_files, read_manifest, write_manifest
+from recsys_nn.prediction.run_parts import BLEND, CALIBRATION, MODEL, SEEN, RunParts
+from recsys_nn.prediction.weights import WEIGHTS, Weights, no_larger_than, set_weights, weights_of, write_weights
 
 if TYPE_CHECKING:
-    import keras
-
     from recsys_nn.prediction.predictor import Predictor
-
-MODEL = "model.json"
-WEIGHTS = "weights.safetensors"
-CALIBRATION = "calibration.json"
-SEEN = "seen.parquet"
-BLEND = "blend.json"
 
 Documents = Mapping[str, str | bytes]
 """The content of files by name; texts become UTF-8."""
@@ -57,11 +46,11 @@ def write_run_folder(
 
     Raises:
         ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), the
-            model's kind is not registered, or the disk refuses.
+            model's kind is not registered, a weight is not finite, or the disk refuses.
     """
-    config = _registered_config(predictor)
+    config, weights = _registered_config(predictor), weights_of(predictor.model)
     return write_folder(
-        path, lambda draft: _write_files(draft, predictor, config, documents or {}), overwrite=overwrite
+        path, lambda draft: _write_files(draft, predictor, config, weights, documents or {}), overwrite=overwrite
     )
 
 
@@ -104,38 +93,48 @@ def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
         raise ArtifactError(f"{folder} holds {foreign[0]}, which is no part of its run and would be lost; move it away")
 
 
-def read_run_folder(path: str | Path) -> Predictor:
+def read_run_folder(path: str | Path, *, manifest_sha256: str | None = None) -> Predictor:
     """The predictor of a run folder.
+
+    Args:
+        path: of the folder.
+        manifest_sha256: that its manifest.json has to have, where the caller knows it.
 
     Raises:
         ArtifactError: naming the file and why it cannot be used.
     """
-    import_keras()  # before what imports TensorFlow by itself, with its greetings
-    from recsys_nn.models.averaged import AveragedModel
     from recsys_nn.prediction.blend import read_blend
-    from recsys_nn.prediction.predictor import Predictor
 
     folder = Path(path)
-    if BLEND in listed_files(folder):
-        return read_blend(folder)
-    manifest = verified_manifest(folder, required=(MODEL, WEIGHTS, *ENCODER_FILES))
-    config = _model_config(folder / MODEL, manifest)
+    if BLEND in read_manifest(folder, sha256=manifest_sha256).files:
+        return read_blend(folder, sha256=manifest_sha256)
+    return built(RunParts.read(folder, sha256=manifest_sha256))
+
+
+def built(parts: RunParts) -> Predictor:
+    """The predictor that is made of these parts, by the builder of its kind.
+
+    Raises:
+        ArtifactError: where the weights are not those of the model.
+    """
+    import_keras()
+    from recsys_nn.models.averaged import AveragedModel
+    from recsys_nn.prediction.predictor import Predictor
+
+    file = parts.folder / WEIGHTS
     try:
-        encoder = Encoder.load(folder)
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise ArtifactError(f"{folder}: the encoder's files cannot be read: {error}") from error
-    sizes = dict(manifest["sizes"])
-    n_members = sizes.pop("members", None)
-    if {"users": encoder.n_users, "items": encoder.n_items} != sizes:
-        raise ArtifactError(f"{folder}: the encoder's files do not have the sizes that {MANIFEST} states")
-    model = build_model(config, encoder)
-    if n_members is not None:
-        if n_members < 1:
-            raise ArtifactError(f"{folder / MANIFEST} is damaged: an average over {n_members} members")
-        model = AveragedModel(model, n_members)
-    _set_weights(model, folder / WEIGHTS)
-    calibration, seen = read_calibration(folder, manifest), _read_seen(folder, manifest, encoder)
-    return Predictor(model, encoder, config=config, calibration=calibration, seen=seen)
+        with no_larger_than(parts.weights, file):
+            model = build_model(parts.config, parts.encoder)
+            if parts.n_members is not None:
+                if not model.trainable_weights:
+                    raise ArtifactError(f"{parts.folder / MANIFEST}: an average of what is not trained")
+                model = AveragedModel(model, parts.n_members)
+    except ArtifactError:
+        raise
+    except Exception as error:  # a builder, perhaps a user's own, may stumble in any way over values that nobody meant
+        raise ArtifactError(f"{parts.folder}: no model can be built of its parts: {error}") from error
+    set_weights(model, parts.weights, file)
+    return Predictor(model, parts.encoder, config=parts.config, calibration=parts.calibration, seen=parts.seen)
 
 
 def _registered_config(predictor: Predictor) -> ModelConfig:
@@ -149,15 +148,10 @@ def _registered_config(predictor: Predictor) -> ModelConfig:
     return config
 
 
-def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documents: Documents) -> None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    weights = {name: np.asarray(variable.numpy()) for name, variable in _named_weights(predictor.model).items()}
-    try:
-        save_file(weights, draft / WEIGHTS)
-    except SafetensorError as error:
-        raise ArtifactError(f"{WEIGHTS} cannot be written: {error}") from error
+def _write_files(
+    draft: Path, predictor: Predictor, config: ModelConfig, weights: Weights, documents: Documents
+) -> None:
+    write_weights(weights, draft)
     predictor.encoder.save(draft)
     kept = {} if predictor.seen is None else {SEEN: predictor.seen.to_parquet()}
     write_documents(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **kept, **documents})
@@ -169,68 +163,9 @@ def _write_files(draft: Path, predictor: Predictor, config: ModelConfig, documen
     write_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
 
 
-def _model_config(file: Path, manifest: dict[str, Any]) -> ModelConfig:
-    kind = manifest["model_kind"]
-    try:
-        config_class = model_kind(kind).config
-    except ConfigError as error:
-        raise ArtifactError(f"{file}: {error}; import the module that registers it before loading") from error
-    try:
-        return config_class.model_validate_json(file.read_bytes())
-    except ValueError as error:
-        raise ArtifactError(f"{file}: not a config of kind {kind!r}: {error}") from error
-
-
 def write_documents(draft: Path, predictor: Predictor, documents: Documents) -> None:
     """Writes files into a draft, and the predictor's calibration where it has one."""
     calibration = predictor.calibration
     calibrated = {} if calibration is None else {CALIBRATION: calibration.model_dump_json() + "\n"}
     for name, content in {**documents, **calibrated}.items():
         (draft / name).write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def read_calibration(folder: Path, manifest: Mapping[str, Any]) -> Calibration | None:
-    """The calibration in a run folder; None where its manifest lists none."""
-    file = folder / CALIBRATION
-    if file.name not in manifest["files"]:
-        return None
-    try:
-        return Calibration.model_validate_json(file.read_bytes())
-    except ValueError as error:
-        raise ArtifactError(f"{file}: not the calibration of intervals: {error}") from error
-
-
-def _read_seen(folder: Path, manifest: Mapping[str, Any], encoder: Encoder) -> SeenRatings | None:
-    """The known ratings in a run folder; None where its manifest lists none."""
-    file = folder / SEEN
-    if file.name not in manifest["files"]:
-        return None
-    try:
-        return SeenRatings.from_parquet(file.read_bytes(), encoder)
-    except (ValueError, KeyError, OSError) as error:
-        raise ArtifactError(f"{file}: not the ratings of this encoder's users and items: {error}") from error
-
-
-def _set_weights(model: keras.Model, file: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        saved = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise ArtifactError(f"{file}: {error}") from error
-    variables = _named_weights(model)
-    if len(saved) != len(variables):
-        raise ArtifactError(f"{file}: {len(saved)} weights, where the model in {MODEL} has {len(variables)}")
-    for (name, variable), (saved_name, values) in zip(variables.items(), sorted(saved.items()), strict=True):
-        if values.shape != tuple(variable.shape):
-            raise ArtifactError(
-                f"{file}: {saved_name} has shape {values.shape}, where {name} has {tuple(variable.shape)}"
-            )
-        variable.assign(values)
-
-
-def _named_weights(model: keras.Model) -> dict[str, Any]:
-    """Weights by place and path. The place identifies them: Keras numbers the paths of unnamed layers anew in
-    every model of a process."""
-    return {f"{place:04d} {variable.path}": variable for place, variable in enumerate(model.weights)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.plain_parquet import are_integers, plain_table, read_plain_table
+from recsys_nn.errors import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,18 +88,26 @@ class SeenRatings:
     def to_parquet(self) -> bytes:
         """As a Parquet file: user and item, rows of the encoder, and rating."""
         table = pd.DataFrame({"user": self.users, "item": self.items, "rating": self.ratings})
-        return table.to_parquet(index=False, compression="zstd")
+        return plain_table(table, "zstd")
 
     @classmethod
-    def from_parquet(cls, content: bytes, encoder: Encoder) -> SeenRatings:
+    def from_parquet(cls, content: bytes, encoder: Encoder, name: str) -> SeenRatings:
         """What :meth:`to_parquet` gave.
 
+        Args:
+            content: the file's.
+            encoder: whose rows they are.
+            name: of the file, for error messages.
+
         Raises:
-            ValueError: where it holds no rows of this encoder.
+            ArtifactError: where it holds no ratings by rows of this encoder.
         """
-        table = pd.read_parquet(io.BytesIO(content), columns=["user", "item", "rating"])
-        users, items = (table[name].to_numpy(np.int32) for name in ("user", "item"))
-        for rows, of in ((users, encoder.users), (items, encoder.items)):
-            if len(rows) and not (rows.min() >= 0 and rows.max() < of.n_rows):
-                raise ValueError(f"a row of {of.name}s that the encoder does not have")
-        return cls._sorted(encoder.users.n_rows, users, items, table["rating"].to_numpy(np.float32))
+        table = read_plain_table(content, name, columns=["user", "item", "rating"])
+        for side, of in encoder.vocabularies.items():
+            if not are_integers(table[side], 0, of.n_rows - 1):
+                raise ArtifactError(f"{name} is damaged: rows of {side}s that the encoder does not have")
+        ratings = table["rating"]
+        if ratings.dtype != np.float32 or not np.isfinite(ratings).all():
+            raise ArtifactError(f"{name} is damaged: ratings that are not finite")
+        users, items = (table[side].to_numpy(np.int32) for side in ("user", "item"))
+        return cls._sorted(encoder.users.n_rows, users, items, ratings.to_numpy())

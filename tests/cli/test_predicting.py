@@ -1,5 +1,6 @@
 """``recsys-nn predict`` on files: what it prints, where, and its exit codes."""
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -67,3 +68,20 @@ def test_it_shows_how_far_it_is_on_a_terminal_alone(run, trained, tmp_path, monk
     assert run("predict", trained, tmp_path / "pairs.parquet", "--output", tmp_path / "out.csv")[0] == 0
     assert ("3 pairs" in told.getvalue()) == interactive
     assert bool(told.getvalue()) == interactive
+
+
+def test_a_run_that_is_not_the_one_that_was_meant_is_refused(run, trained, tmp_path):
+    (tmp_path / "pairs.csv").write_text("user,item\na,x\n")
+    (tmp_path / "ratings.csv").write_text("user,item,rating\na,x,1\nb,y,4\n")
+    meant = hashlib.sha256((trained / "manifest.json").read_bytes()).hexdigest()
+    for words in (
+        ("predict", trained, tmp_path / "pairs.csv", "--output", tmp_path / "out.csv"),
+        ("recommend", trained, "--user", "a", "--seen"),
+        ("evaluate", trained, tmp_path / "ratings.csv"),
+        ("export", trained, "--format", "savedmodel", "--output", tmp_path / "exported"),
+    ):
+        code, _, err = run(*words, "--manifest-sha256", "0" * 64)
+        assert (code, len(list(tmp_path.iterdir()))) == (2, 2)
+        assert f"manifest.json has the SHA-256 {meant}, not {'0' * 64}: it is not the run that was meant" in err
+    code, _, err = run("recommend", trained, "--user", "a", "--seen", "--manifest-sha256", meant)
+    assert (code, err) == (0, "")

@@ -12,7 +12,7 @@ from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.growing import with_ids
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import stream_ratings
-from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.errors import ArtifactError, ConfigError, DataError
 from recsys_nn.validation import validated
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
@@ -176,11 +176,13 @@ def test_an_encoder_that_was_saved_and_loaded_drifts_alike(tmp_path):
         np.testing.assert_array_equal(loaded.encode(TIMED).inputs[name], values, strict=True)
 
 
-@pytest.mark.parametrize("rows", [[], [1, 0, 2]])
-def test_a_saved_drift_without_its_order_is_refused(tmp_path, rows):
+@pytest.mark.parametrize(
+    ("rows", "message"), [([], "not of the 2 users"), ([1, 0, 2], "not in the order of users and")]
+)
+def test_a_saved_drift_without_its_order_is_refused(tmp_path, rows, message):
     Encoder.fit(TIMED, features={"drift": "timestamp"}).save(tmp_path)
     pd.read_parquet(tmp_path / "drift.parquet").iloc[rows].to_parquet(tmp_path / "drift.parquet", index=False)
-    with pytest.raises(ValueError, match="the times in which users drift are not in the order of users and times"):
+    with pytest.raises(ArtifactError, match=f"drift.parquet is damaged: the times in which users drift are {message}"):
         Encoder.load(tmp_path)
 
 

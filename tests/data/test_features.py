@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 
+from recsys_nn.data.feature_columns import FeatureColumn
 from recsys_nn.data.features import FeatureConfig, FeaturesConfig, SideFeatures
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.validation import validated
@@ -83,7 +85,8 @@ def test_a_column_that_a_frame_does_not_have_is_missing_throughout():
 
 def test_what_was_fitted_is_plain_json_and_comes_back_equal():
     features = fit({"column": "genres", "separator": "|"}, "released", "minutes", {"column": "minutes", "bins": 2})
-    restored = SideFeatures.restored("item", json.loads(json.dumps(features.state())), features.values)
+    columns = TypeAdapter(tuple[FeatureColumn, ...]).validate_json(json.dumps(features.state()))
+    restored = SideFeatures("item", columns, features.values)
     assert restored.columns == features.columns
     np.testing.assert_array_equal(restored.rows, features.rows, strict=True)
     np.testing.assert_array_equal(restored.weights, features.weights, strict=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import recsys_nn as rn
-from recsys_nn.prediction.manifest import verified_manifest
+from recsys_nn.prediction.manifest import verified
 from tests.faults.processes import forked
 
 
@@ -63,10 +63,10 @@ def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
 def content(place: Path) -> tuple[tuple[str, str], ...] | None:
     """The hashes of a run's files, where it is whole."""
     try:
-        manifest = verified_manifest(place, required=())
+        files = verified(place).manifest.files
     except rn.ArtifactError:
         return None
-    return tuple((name, entry["sha256"]) for name, entry in sorted(manifest["files"].items()))
+    return tuple((name, entry.sha256) for name, entry in sorted(files.items()))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,17 @@ def test_intervals_rest_on_it_alone(predictor):
     assert Calibration.of(kept, (0, 99)) == predictor.calibrated(HELD_OUT).calibration
 
 
-@pytest.mark.parametrize("content", [b"user,item\n", HELD_OUT.frame.to_parquet()], ids=["text", "other columns"])
-def test_another_file_is_refused(content):
-    with pytest.raises(ArtifactError, match=r"validation\.parquet: not a table of predictions of held-out ratings"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"user,item\n", "Parquet magic bytes not found"),
+        (HELD_OUT.frame.to_parquet(), "the column 'prediction' is missing"),
+        (
+            HELD_OUT.frame.assign(prediction=[1, float("nan")]).to_parquet(),
+            "the column 'prediction' is not of finite numbers",
+        ),
+    ],
+)
+def test_another_file_is_refused(content, message):
+    with pytest.raises(ArtifactError, match=rf"validation\.parquet is damaged: {message}"):
         read_predicted(content, ["user", "prediction"], "validation.parquet")

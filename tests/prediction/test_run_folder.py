@@ -91,12 +91,12 @@ def test_a_link_in_place_of_a_file_is_refused(run, tmp_path):
     ("changes", "message"),
     [
         ({"format_version": 2}, "the run has format 2, this version of recsys-nn reads up to 1: upgrade"),
-        ({"format": "other"}, "is not the manifest of a recsys_nn run"),
+        ({"format": "other"}, "manifest.json is damaged: format: .* 'recsys_nn run', not 'other'"),
         ({"files": {}}, "does not list model.json"),
-        ({"sizes": {"users": 10**9, "items": 6}}, "do not have the sizes that manifest.json states"),
-        ({"sizes": {"users": 5, "items": 6, "members": -1}}, "manifest.json is damaged: an average over -1 members"),
+        ({"sizes": {"users": 10**9, "items": 6}}, "users.parquet is damaged: 5 rows, not 1,000,000,000"),
+        ({"sizes": {"users": 5, "items": 6, "members": -1}}, "manifest.json is damaged: sizes.members: .* 1, not -1"),
         ({"model_kind": "own"}, "model.json: unknown model kind 'own'.*import the module that registers it"),
-        ({"model_kind": "bias"}, "model.json: not a config of kind 'bias'"),
+        ({"model_kind": "bias"}, "model.json is damaged: kind: Input should be 'bias', not 'svd'"),
         ({"surprise": 1}, "manifest.json is damaged"),
     ],
 )
@@ -109,14 +109,14 @@ def test_a_manifest_of_another_kind_is_refused(run, changes, message):
 def test_a_path_that_leaves_the_folder_is_refused(run):
     files = json.loads((run / "manifest.json").read_text())["files"]
     edit_manifest(run, files=files | {"../outside": {"size": 1, "sha256": "0"}})
-    with pytest.raises(ArtifactError, match=r"impossible name '\.\./outside'"):
+    with pytest.raises(ArtifactError, match=r"manifest.json is damaged: files.*, not '\.\./outside'"):
         Predictor.load(run)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "[" * 100_000, '"x"'])
 def test_a_manifest_that_is_none_is_refused(run, content):
     (run / "manifest.json").write_text(content)
-    with pytest.raises(ArtifactError, match="manifest.json is (damaged|not the manifest)"):
+    with pytest.raises(ArtifactError, match="manifest.json is damaged"):
         Predictor.load(run)
 
 
@@ -138,7 +138,9 @@ def test_weights_of_another_shape_are_refused(predictor, run, tmp_path):
     shutil.copy(other / "model.json", run / "model.json")
     others = json.loads((other / "manifest.json").read_text())["files"]
     edit_manifest(run, files=files | {"model.json": others["model.json"]})
-    with pytest.raises(ArtifactError, match=r"user_factors/embeddings has shape \(6, 2\), where .* has \(6, 3\)"):
+    with pytest.raises(
+        ArtifactError, match=r"user_factors/embeddings is float32 \(6, 2\), where .* is float32 \(6, 3\)"
+    ):
         Predictor.load(run)
 
 
@@ -154,7 +156,7 @@ def test_the_calibration_of_intervals_is_kept_and_checked(predictor, tmp_path):
     content = (run / "calibration.json").read_bytes()
     files["calibration.json"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     edit_manifest(run, files=files)
-    with pytest.raises(ArtifactError, match=r"calibration.json: not the calibration of intervals"):
+    with pytest.raises(ArtifactError, match=r"calibration.json is damaged: variance"):
         Predictor.load(run)
 
 

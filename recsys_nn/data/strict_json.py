@@ -1,0 +1,95 @@
+"""JSON read strictly: of bounded size and depth, no key twice, every number finite, of the form that is expected."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import reprlib
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from recsys_nn.errors import ArtifactError
+
+MOST_BYTES, MOST_DEPTH, MOST_PARTS = 2**20, 20, 20_000
+"""So many lists, mappings and keys there may be together, and so many values that commas divide: pydantic tells of each
+that is wrong, which takes a thousand bytes."""
+_TEXTS_AND_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:,"]', re.DOTALL)
+
+Expected = TypeVar("Expected")
+
+
+def read_json(
+    content: bytes,
+    expected: type[BaseModel] | TypeAdapter[Expected],
+    name: str,
+    *,
+    most_bytes: int = MOST_BYTES,
+    most_values: int = MOST_PARTS,
+) -> Any:
+    """What a JSON text holds.
+
+    Args:
+        content: the text.
+        expected: its form.
+        name: of its file, for error messages.
+        most_bytes: that it may have.
+        most_values: that may stand behind a comma; more than by default where the first that is wrong ends it all.
+
+    Raises:
+        ArtifactError: naming the file, the place in it and the value that is wrong.
+    """
+    if len(content) > most_bytes:
+        raise ArtifactError(f"{name} has {len(content):,} bytes, where at most {most_bytes:,} can be right")
+    adapter = expected if isinstance(expected, TypeAdapter) else TypeAdapter(expected)
+    try:
+        _check_structure(content, most_values)
+        values = json.loads(content.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
+        return adapter.validate_python(values)
+    except ValidationError as error:
+        raise ArtifactError(f"{name} is damaged: {_first_of(error)}") from None
+    except ValueError as error:
+        raise ArtifactError(f"{name} is damaged: {error}") from None
+
+
+def _check_structure(content: bytes, most_values: int) -> None:
+    """A ValueError where lists, mappings, keys and values are too many or too deep: each takes many times its bytes."""
+    parts = values = depth = 0
+    for found in _TEXTS_AND_MARKS.finditer(content):
+        if found.end() - found.start() > 1:
+            continue
+        mark = found.group()
+        values += mark == b","
+        parts += mark in b"[{:"
+        depth += (mark in b"[{") - (mark in b"]}")
+        if mark == b'"':
+            raise ValueError("a text without an end")
+        if parts > MOST_PARTS or values > most_values:
+            raise ValueError(f"more than {MOST_PARTS:,} lists, mappings and keys, or {most_values:,} values")
+        if depth > MOST_DEPTH:
+            raise ValueError(f"lists and mappings more than {MOST_DEPTH} deep")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"the key {reprlib.repr(key)} stands twice")
+        values[key] = value
+    return values
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{reprlib.repr(text)} is no finite number")
+    return number
+
+
+def _first_of(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(
+        reprlib.repr(step) if isinstance(step, str) and len(step) > 60 else str(step) for step in problem["loc"]
+    )
+    message = "Input should be a mapping" if problem["type"] == "model_type" else problem["msg"]
+    return f"{place + ': ' if place else ''}{message}, not {reprlib.repr(problem['input'])}"
