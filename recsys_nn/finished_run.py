@@ -21,7 +21,7 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.relation import shared_pairs
 from recsys_nn.data.splits import Split
 from recsys_nn.data.strict_json import MOST_BYTES, read_json
-from recsys_nn.errors import ArtifactError, DataError, RecsysError
+from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIONS, RATING, STDS, read_predicted
 from recsys_nn.prediction.manifest import Manifest, read_listed, read_manifest, versions
 from recsys_nn.prediction.predictor import Predictor
@@ -187,7 +187,12 @@ class FinishedRun:
 
     def _config(self, name: str) -> RunConfig | None:
         content = self._document(name)
-        return None if content is None else load_config(parse_yaml(content, name))
+        if content is None:
+            return None
+        try:
+            return load_config(parse_yaml(content, name))
+        except ConfigError as error:
+            raise ArtifactError(f"{self._name(name)} is damaged: {error}") from error
 
     def _history(self, content: bytes) -> pd.DataFrame:
         if len(content) > MOST_BYTES:

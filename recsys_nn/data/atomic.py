@@ -32,8 +32,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         ArtifactError: where the disk refuses.
     """
     with _refused_by_disk(path):
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        sweep(path)
+        _make_room(path)
         draft, descriptor = _draft(path, lambda draft: os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
         try:
             with os.fdopen(descriptor, "r+b") as stream:
@@ -58,8 +57,7 @@ def atomic_folder(path: Path, *, replace: bool) -> Iterator[Path]:
         ArtifactError: where the disk refuses, or a folder stands there that is not to be replaced.
     """
     with _refused_by_disk(path):
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        sweep(path)
+        _make_room(path)
         draft, descriptor = _draft(path, _made_folder)
         try:
             yield draft
@@ -96,6 +94,15 @@ def _refused_by_disk(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise ArtifactError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _make_room(path: Path) -> None:
+    """The folder that ``path`` is to stand in, without drafts of it."""
+    folder = path.absolute().parent
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(path)
 
 
 def _remove_unless_in_use(entry: Path, path: Path) -> None:
