@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 FUZZED ?= text ratings pairs parquet yaml config manifest
 FUZZ_SECONDS ?= 85
 
-.PHONY: train test test-slow test-oldest lint types tests faults fuzz format lock audit clean
+.PHONY: train test test-slow test-oldest lint types tests coverage faults fuzz format lock audit clean
 
 train: $(INSTALLED)
 	$(BIN)/recsys-nn train configs/quickstart.yaml --overwrite
@@ -43,6 +43,9 @@ tests: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+coverage: $(INSTALLED)  ## by branches, of what reads tables, configs and run folders; less than all of it fails
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --cov
 
 faults: $(INSTALLED)  ## kills, failing writes, full disks, damaged and hostile files: all of them, for about half an hour
 	RECSYS_NN_FAULTS=all $(BIN)/python -m pytest tests/faults

@@ -17,6 +17,7 @@ from recsys_nn import (
     load_ratings,
 )
 from recsys_nn.config import FilesSplitConfig, config_schema
+from recsys_nn.validation import validated
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 MINIMAL = {"data": {"source": "synthetic"}}
@@ -233,3 +234,9 @@ class TestWithValues:
     def test_a_wrong_key_is_refused_with_the_nearest(self):
         with pytest.raises(ConfigError, match="model.embeding_dim: there is no such key; did you mean 'embedding_dim'"):
             self.CONFIG.with_values({"model.embeding_dim": 8})
+
+
+@pytest.mark.parametrize("values", [5, ["seed"], None])
+def test_what_is_no_mapping_is_no_config(values):
+    with pytest.raises(ConfigError, match="valid dictionary"):
+        validated(RunConfig, values)

@@ -152,6 +152,7 @@ def test_other_versions_are_warned_of(begun, monkeypatch):
         run(begun, resume=True)
 
 
+@pytest.mark.slow
 def test_interrupted_it_keeps_its_best_epoch_and_can_go_on(tmp_path, whole):
     place = tmp_path / "run"
     save = Checkpoints.save

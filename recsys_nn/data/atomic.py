@@ -78,11 +78,7 @@ def sweep(path: Path) -> None:
     """Removes the drafts of ``path`` that killed processes have left, and puts back what they were about to replace."""
     name = re.compile(re.escape(f".{path.name}") + rf"({re.escape(_OLD)})?\.[0-9a-f]{{12}}")
     folder = path.absolute().parent
-    try:
-        entries = [folder / entry.name for entry in os.scandir(folder) if name.fullmatch(entry.name)]
-    except FileNotFoundError:
-        return
-    for entry in entries:
+    for entry in [folder / entry.name for entry in os.scandir(folder) if name.fullmatch(entry.name)]:
         _remove_unless_in_use(entry, path)
 
 

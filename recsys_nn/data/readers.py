@@ -91,7 +91,7 @@ class Table:
             return self.data.iloc[:, position]
         try:
             return series_of(self.data.column(position))
-        except pa.ArrowException as error:
+        except (pa.ArrowException, ValueError, OverflowError) as error:
             raise DataError(f"{self.name}: the column {self.names[position]!r} cannot be read: {error}") from None
 
     def chosen(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> dict[str, int]:

@@ -209,7 +209,7 @@ class _Fitting:
     def __post_init__(self) -> None:
         import tensorflow as tf
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def linearised(given: Any) -> Any:
             """The ratings, and their slopes in the rows of each table. (A rating depends on one row of each alone, so
             the gradient of their sum has the slope of each in its own slice.)"""

@@ -11,7 +11,7 @@ from recsys_nn.data.strict_json import read_json
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.models.base import ModelConfig, model_kind
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.manifest import MANIFEST, VerifiedFolder, verified
+from recsys_nn.prediction.manifest import VerifiedFolder, verified
 from recsys_nn.prediction.seen import SeenRatings
 from recsys_nn.prediction.weights import WEIGHTS, Weights, read_weights
 
@@ -82,9 +82,7 @@ def _model_config(folder: VerifiedFolder) -> ModelConfig:
         config_class = model_kind(kind).config
     except ConfigError as error:
         raise ArtifactError(f"{file}: {error}; import the module that registers it before loading") from error
-    config: ModelConfig = read_json(folder.read(MODEL), config_class, str(file))
-    if config.kind != kind:
-        raise ArtifactError(f"{file}: a config of kind {config.kind!r}, where {MANIFEST} states {kind!r}")
+    config: ModelConfig = read_json(folder.read(MODEL), config_class, str(file))  # which names its kind
     return config
 
 

@@ -50,9 +50,6 @@ class SeenRatings:
         starts = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=n_rows))])
         return cls(starts, items[order], ratings[order])
 
-    def __len__(self) -> int:
-        return len(self.items)
-
     @property
     def users(self) -> Rows:
         """The row of each rating's user."""

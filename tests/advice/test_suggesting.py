@@ -38,6 +38,7 @@ def test_rate_and_epochs_are_tried_out(suggestion):
     )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_whatever_the_test_part_holds(suggestion, ratings):
     test = suggestion.config.data.split.apply(ratings, 3).test.frame[["user", "item"]]
     frame = ratings.frame.merge(test, how="left", indicator=True)

@@ -51,6 +51,7 @@ def test_the_blend_is_taken_where_a_run_is(run, folder, test_part, tmp_path):
     assert f"{len(test_part)} ratings of " in printed
 
 
+@pytest.mark.slow
 def test_refitted_runs_are_blended_by_their_first_trainings(run, folder, tmp_path):
     for name in ("bias", "users"):
         words = ("--set", "refit=true", "--output", tmp_path / name)

@@ -84,6 +84,7 @@ def test_a_search_that_cannot_be_is_one_line(run, write, sections, message):
     assert err.startswith(f"recsys-nn: {message}")
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_trials_and_says_so(write, tmp_path):
     space = {"training.learning_rate": {"low": 0.01, "high": 0.1}}
     file = write(search={"method": "random", "trials": 500, "space": space})

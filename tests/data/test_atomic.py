@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -160,3 +161,61 @@ def test_what_was_about_to_be_replaced_is_put_back(tmp_path):
     sweep(tmp_path / "run")
     assert (tmp_path / "run" / "file").read_text() == "old"
     assert not old.exists()
+
+
+def test_where_there_are_no_locks_nothing_is_swept(tmp_path, monkeypatch):
+    def without_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    left = tmp_path / f".run.{LEFT}"
+    left.mkdir()
+    monkeypatch.setattr(atomic, "flock", without_locks)
+    with atomic_folder(tmp_path / "run", replace=True) as draft:
+        write(draft, "new")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"run", left.name}
+
+
+def test_another_refusal_of_a_lock_is_an_error(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(atomic, "flock", refused)
+    with pytest.raises(ArtifactError, match="Input/output error"), atomic_file(tmp_path / "file"):
+        pytest.fail("there is no draft")
+
+
+def test_a_draft_that_was_swept_before_it_was_locked_is_made_anew(tmp_path, monkeypatch):
+    lock, swept = atomic.flock, []
+
+    def late(descriptor, how):
+        if not swept:
+            (draft,) = tmp_path.glob(".file.*")
+            draft.unlink()
+            swept.append(draft)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(atomic, "flock", late)
+    with atomic_file(tmp_path / "file") as stream:
+        stream.write(b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+class Library:
+    """The C library of a system that has no such call, or that of macOS."""
+
+    def renamex_np(self, one, other, how):
+        os.rename(one, f"{os.fsdecode(one)}.moved")
+        os.rename(other, one)
+        os.rename(f"{os.fsdecode(one)}.moved", other)
+        return 0
+
+
+@pytest.mark.parametrize(("platform", "exchanged"), [("darwin", True), ("freebsd", False)])
+def test_each_system_is_asked_in_its_own_way(tmp_path, monkeypatch, platform, exchanged):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, name)
+    monkeypatch.setattr("recsys_nn.data.exchanging.sys.platform", platform)
+    monkeypatch.setattr("recsys_nn.data.exchanging.ctypes.CDLL", lambda *_, **__: Library())
+    assert exchange(tmp_path / "one", tmp_path / "other") is exchanged
+    assert (tmp_path / "one" / "file").read_text() == ("other" if exchanged else "one")

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys_nn.data import encoder_files
 from recsys_nn.data.datasets import get_dataset
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.errors import ArtifactError
 
 FEATURES = {
     "user": ["group", "age", {"column": "age", "bins": 4}],
@@ -77,3 +79,18 @@ def test_files_of_before_there_were_features_and_levels_are_read(ratings, tmp_pa
     loaded = Encoder.load(tmp_path)
     assert (loaded.levels, loaded.level_counts, loaded.features) == (None, None, {})
     assert loaded.rating_mean == encoder.rating_mean
+
+
+def test_more_categories_than_are_read_again_are_refused_when_saved(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoder_files, "_MOST_JSON", 100)
+    with pytest.raises(ArtifactError, match=r"encoder\.json would have [\d,]+ bytes, where at most 100 are read again"):
+        encoder.save(tmp_path)
+
+
+def test_names_of_items_are_texts(encoder, tmp_path):
+    encoder.save(tmp_path)
+    items = pd.read_parquet(tmp_path / "items.parquet")
+    items["name"] = 1.5
+    items.to_parquet(tmp_path / "items.parquet")
+    with pytest.raises(ArtifactError, match="the column 'name' is not of texts"):
+        Encoder.load(tmp_path)

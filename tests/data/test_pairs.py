@@ -143,3 +143,10 @@ def test_a_column_beside_those_of_parquet_stays_as_it_is(tmp_path):
     (part,) = source.parts()
     pq.write_table(source.columns(part.table), tmp_path / "out.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), frame)
+
+
+def test_numbers_that_the_type_of_other_files_cannot_hold_are_refused(tmp_path):
+    for name, values in (("a", [0.5]), ("b", [2**53 + 1])):
+        pq.write_table(pa.table({"user": ["u"], "item": ["i"], "note": values}), tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError, match=r"b\.parquet: a column is not of the type that it has in other files"):
+        list(PairsSource(tmp_path, TableFormat(), STRINGS).parts())

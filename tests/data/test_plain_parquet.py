@@ -233,3 +233,10 @@ def test_the_number_of_pages_is_bounded(monkeypatch):
     assert unpacked_bytes(memoryview(content), Chunk(4, 2 * len(page()))) == 20
     with pytest.raises(ValueError, match="more than 2 pages"):
         unpacked_bytes(memoryview(content), Chunk(4, 3 * len(page())))
+
+
+def test_other_rows_than_the_metadata_tells_of_are_refused(monkeypatch):
+    read = pq.ParquetFile.read
+    monkeypatch.setattr(pq.ParquetFile, "read", lambda *given, **options: read(*given, **options).slice(1))
+    with pytest.raises(ArtifactError, match="2 rows, where its metadata has 3"):
+        read_plain_table(PLAIN.to_parquet(), "plain.parquet")

@@ -457,3 +457,27 @@ class TestRedrawn:
     def test_ratings_without_a_truth_are_refused(self):
         with pytest.raises(DataError, match="only generated ratings, whose truth is known, can be drawn anew"):
             Ratings(table()).redrawn(np.random.default_rng(1))
+
+
+def test_ratings_may_be_categories():
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": pd.Categorical([1.0, 5.0])})
+    assert Ratings(frame, scale=(1, 5)).frame["rating"].tolist() == [1.0, 5.0]
+
+
+@pytest.mark.parametrize("scale", [5, (1,), ("1", "5"), (1, 2, 3)])
+def test_a_scale_is_a_pair_of_numbers(scale):
+    frame = pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1.0]})
+    with pytest.raises(DataError, match="is not a pair"):
+        Ratings(frame, scale=scale)
+
+
+def test_features_are_a_frame():
+    frame = pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1.0]})
+    with pytest.raises(DataError, match="the user features are a DataFrame with a column 'user', not a dict"):
+        Ratings(frame, scale=(1, 5), user_features={"user": ["a"]})
+
+
+def test_a_mask_is_as_long_as_the_ratings():
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1.0, 5.0]})
+    with pytest.raises(DataError, match="a mask of 1 does not fit 2 ratings"):
+        Ratings(frame, scale=(1, 5)).take(np.array([True]))

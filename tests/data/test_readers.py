@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -553,3 +555,25 @@ def test_the_files_of_the_publishers_are_read_as_they_are(real_data, file, count
     assert ratings.scale == scale
     if first is not None:
         assert tuple(ratings.frame.iloc[0]) == (*first[:3], pd.Timestamp(first[3]))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([10**9], pa.date32()),
+        pa.array([2**62], pa.date64()),
+        pa.array([2**40], pa.time64("us")),
+        pa.array([2**62], pa.timestamp("us", "No/Where")),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_times_beyond_what_python_knows_are_refused_with_their_column(tmp_path, values):
+    table = pa.table({"user": ["a"], "item": ["x"], "rating": [1.0], "timestamp": values})
+    pq.write_table(table, tmp_path / "ratings.parquet")
+    with pytest.raises(DataError, match=r"ratings\.parquet.*(timestamp|Column 3)"):
+        read_ratings(tmp_path / "ratings.parquet")
+
+
+def test_what_is_no_source_of_ratings_is_refused():
+    with pytest.raises(DataError, match="ratings come from a DataFrame, a path or a data set's name, not from a int"):
+        load_ratings(5)

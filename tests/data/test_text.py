@@ -14,6 +14,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data import text_pieces
+from recsys_nn.data.readers import read_ratings
 from recsys_nn.data.text import TextPart, TextTable, read_text, read_text_parts
 from recsys_nn.errors import DataError
 
@@ -466,3 +467,13 @@ def test_a_wide_separator_may_be_cut_by_the_end_of_a_part(tmp_path: Path, monkey
         parts = list(read_text_parts(path, separator="::"))
         assert [row for part in parts for row in rows(part)] == rows(whole)
         assert parts[0].text_of(0) == '"1::\n1"::2'
+
+
+def test_what_pyarrow_cannot_split_is_refused_with_its_line(tmp_path, monkeypatch):
+    def refusing(*_, **__):
+        raise pa.ArrowInvalid("straddling object")
+
+    (tmp_path / "ratings.csv").write_text("user,item,rating\na,x,1\n")
+    monkeypatch.setattr("recsys_nn.data.text.csv.read_csv", refusing)
+    with pytest.raises(DataError, match=r"ratings\.csv, line \d: cannot be split into rows: straddling object"):
+        read_ratings(tmp_path / "ratings.csv")

@@ -122,3 +122,7 @@ def test_an_error_names_the_place_of_the_row():
 
 def test_no_times_at_all_are_no_error():
     assert times([]) == []
+
+
+def test_numbers_of_the_size_of_dates_that_are_none_are_seconds():
+    assert times([19_991_399, 20_001_345]) == [datetime(1970, 8, 20, 9, 9, 59), datetime(1970, 8, 20, 11, 55, 45)]

@@ -201,3 +201,10 @@ def restate(folder: Path) -> None:
     from recsys_nn.prediction.manifest import write_manifest
 
     write_manifest(folder, model_kind="blend", sizes={"users": 5, "items": 6}, shapes={})
+
+
+def test_sizes_that_are_not_those_of_the_members_are_refused(run):
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"sizes": {"users": 9, "items": 9}}))
+    with pytest.raises(ArtifactError, match=r"its members do not have the sizes that manifest\.json states"):
+        Predictor.load(run)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recsys_nn as rn
+from recsys_nn.models.averaged import AveragedModel
 from recsys_nn.prediction import recommending
 from recsys_nn.prediction.blend import BlendedPredictor
 from tests.models.contract import twenty_ratings
@@ -163,3 +164,11 @@ def test_ranking_by_chunks_is_ranking(scores, n, excluded):
         np.testing.assert_array_equal(values, np.take_along_axis(expected, best, axis=1))
         finite = np.isfinite(values)
         np.testing.assert_array_equal(places[finite], best[finite])
+
+
+def test_similar_to_an_average_is_by_the_mean_of_its_members(svd):
+    network = svd.model
+    values = [variable.numpy() for variable in network.trainable_variables]
+    members = [[np.float32(k) * value for value in values] for k in (0.5, 1.5)]
+    average = rn.Predictor(AveragedModel.of(network, members), svd.encoder)
+    pd.testing.assert_frame_equal(average.similar_items(102, n=3), svd.similar_items(102, n=3))

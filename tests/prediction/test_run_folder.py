@@ -230,3 +230,17 @@ def test_an_unregistered_model_is_refused_with_advice(predictor, tmp_path):
     with pytest.raises(ArtifactError, match=r"make it a kind of your own .*@rn.register_model"):
         foreign.save(tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_is_a_place_too(predictor, tmp_path):
+    predictor.save(tmp_path)
+    assert Predictor.load(tmp_path).encoder.n_users == predictor.encoder.n_users
+
+
+def test_a_builder_that_stumbles_is_an_error_of_the_folder(run, monkeypatch):
+    def stumbling(*_, **__):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("recsys_nn.prediction.run_folder.build_model", stumbling)
+    with pytest.raises(ArtifactError, match="no model can be built of its parts: division by zero"):
+        Predictor.load(run)

@@ -119,6 +119,7 @@ def test_the_test_part_of_a_config_is_in_no_fold_and_judged_on_after_the_refit()
     assert refitted.path is None
 
 
+@pytest.mark.slow
 def test_ratings_become_likes_in_the_folds_too():
     run = {**IN_MEMORY, "data": {"liked": 4}, "model": {"kind": "svd", "head": "binary"}}
     held_out = cross_validate(run, RATINGS, folds=2, progress=False).findings.held_out

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from filelock import FileLock
+from pydantic import ValidationError
 
 from recsys_nn import (
     ArtifactError,
@@ -117,6 +118,7 @@ def test_the_values_of_the_config_are_tried_first(tmp_path):
     assert (first["training.learning_rate"], first["model.embedding_dim"]) == (0.02, 3)
 
 
+@pytest.mark.slow
 def test_folds_score_by_their_mean(tmp_path):
     search = {"method": "grid", "space": {"model.embedding_dim": [2]}, "folds": 2}
     result = tune(searching(search), output=tmp_path / "search", progress=False)
@@ -141,6 +143,7 @@ def quick_to_judge(monkeypatch):
     monkeypatch.setattr("recsys_nn.selection.study.PRUNER", pruner)
 
 
+@pytest.mark.slow
 def test_bad_trials_are_ended_early_and_kept_as_runs(tmp_path, quick_to_judge):
     search = {"method": "grid", "space": {"training.learning_rate": [0.02, 1e-6]}}
     result = tune(searching(search), output=tmp_path / "search", progress=False)
@@ -155,6 +158,7 @@ def test_pruning_can_be_left_out(quick_to_judge):
     assert tune(searching(search), progress=False).trials["state"].tolist() == ["complete", "complete"]
 
 
+@pytest.mark.slow
 def test_trials_that_diverge_or_cannot_be_carried_out_are_told_and_the_search_goes_on(tmp_path):
     models = [{"kind": "svd", "embedding_dim": 2}, {"kind": "svd", "head": "multiclass"}]
     search = {"method": "grid", "space": {"model": models, "training.learning_rate": [0.02, 1e30]}}
@@ -198,6 +202,7 @@ def test_a_search_that_cannot_be_is_refused_before_a_trial(search, message):
         tune(searching(search))
 
 
+@pytest.mark.slow
 def test_values_that_are_refused_together_are_a_failed_trial():
     search = {"method": "grid", "space": {"model.kind": ["svd", "mlp"], "model.depth": [1]}}
     training = {**RUN["training"], "epochs": 1}
@@ -214,6 +219,7 @@ def test_an_error_of_keras_is_a_failed_trial():
     assert "Error: " in result.trials["message"][0]
 
 
+@pytest.mark.slow
 def test_what_reports_no_rmse_is_not_pruned_by_the_errors_of_others(quick_to_judge):
     """A log loss, .6 and more, is not worse than a root mean squared error of .5."""
     search = {"method": "grid", "space": {"model.head": ["regression", "binary"]}}
@@ -319,3 +325,21 @@ def test_a_search_in_processes_that_was_killed_loses_only_the_trials_at_work(gri
     scores = result.trials[result.trials["state"] == "complete"].set_index("model.embedding_dim")["rmse"]
     np.testing.assert_allclose(scores[[1, 2]], grid.trials["rmse"], rtol=1e-4)
     assert (folder / "winner" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({"method": "grid"}, 4),
+        ({"method": "grid", "trials": 3}, 3),
+        ({"method": "random", "trials": 9}, 9),
+        ({"method": "random", "timeout": 60}, None),
+    ],
+)
+def test_the_most_trials(settings, most):
+    assert SearchConfig(space={"a": [1, 2], "b": [1, 2]}, **settings).most_trials == most
+
+
+def test_a_logarithmic_range_has_no_steps():
+    with pytest.raises(ValidationError, match="the numbers of a logarithmic range have no step"):
+        SearchConfig(space={"a": {"low": 1, "high": 4, "log": True, "step": 1}})

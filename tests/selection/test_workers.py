@@ -47,6 +47,7 @@ def script(rest):
     return subprocess.Popen([sys.executable, "-c", code], **pipes, text=True, env=quiet)
 
 
+@pytest.mark.slow
 def test_processes_know_the_kinds_of_a_script_and_share_the_cpus():
     process = script("""
         def job(number):
@@ -61,6 +62,7 @@ def test_processes_know_the_kinds_of_a_script_and_share_the_cpus():
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_processes_end_with_the_one_that_began_them():
     process = script(r"""
         def job():
@@ -85,6 +87,7 @@ def _runs(process: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_process_that_is_lost_is_said():
     with pytest.raises(TrainingError, match="one of 2 workers was killed, perhaps for want of memory: try fewer"):
         list(results([lambda: os._exit(3)], workers=2))

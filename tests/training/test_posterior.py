@@ -77,6 +77,7 @@ def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next(run):
     np.testing.assert_allclose(np.array(means)[:, 0], np.array(each)[:, 0].reshape(2, 3, 2, 1).mean(axis=1), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_chain_goes_from_one_temperature_to_the_next(run):
     config = PosteriorConfig(samples=1500, burn_in=20, thin=1, penalties="fixed", step_size=1.0, friction=0.7)
     found = posterior_weights(run, TRAIN, config, [1.0, 0.1])

@@ -45,6 +45,7 @@ def trained(encoder, train, held_out=None, **settings):
     return trainer.fit(build_model(SVDConfig(embedding_dim=3), encoder, seed=1), train, held_out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["keras", "auto", "compiled"])
 def test_in_the_order_of_the_table_it_is_training_in_memory(streamed, frame, engine):
     encoder, part = streamed
@@ -57,6 +58,7 @@ def test_in_the_order_of_the_table_it_is_training_in_memory(streamed, frame, eng
     np.testing.assert_allclose(*histories, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_all_engines_visit_the_shuffled_blocks_alike(streamed):
     encoder, part = streamed
     runs = [trained(encoder, part, engine=engine) for engine in ("keras", "auto", "compiled")]

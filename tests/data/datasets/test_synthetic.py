@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data.datasets.synthetic import generate
+from recsys_nn.data.datasets.synthetic_pairs import _apportioned
 from recsys_nn.data.datasets.synthetic_truth import LatentTruth
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
@@ -221,3 +222,7 @@ class TestFeatures:
 def test_what_cannot_be_generated_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         generate(**options)
+
+
+def test_ratings_as_many_as_all_may_have_are_given_to_all():
+    np.testing.assert_array_equal(_apportioned(np.array([8.0, 1.0]), 6, 3), [3, 3])
