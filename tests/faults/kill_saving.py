@@ -8,10 +8,7 @@ left, and how many were still there when the next process had begun to save.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -19,15 +16,7 @@ from typing import Any
 import recsys_nn as rn
 from recsys_nn.prediction.manifest import verified
 from tests.faults.processes import forked
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(killed(Path(folder), asked.kills, random.Random(asked.seed)), indent=2))
+from tests.faults.program import as_program
 
 
 def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
@@ -70,4 +59,4 @@ def content(place: Path) -> tuple[tuple[str, str], ...] | None:
 
 
 if __name__ == "__main__":
-    main()
+    as_program(__doc__, killed, "kills", 1000)

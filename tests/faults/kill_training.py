@@ -9,16 +9,14 @@ the most epochs that a kill made it repeat, and what was left behind.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.faults.processes import KILLED, forked
+from tests.faults.program import as_program
 
 RUN = {
     "seed": 7,
@@ -28,20 +26,6 @@ RUN = {
     "refit": True,
     "ensemble": {"samples": 3, "burn_in": 8, "thin": 3},
 }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    import recsys_nn.experiment
-    import recsys_nn.models.averaged
-    import recsys_nn.training.engines
-    import recsys_nn.training.posterior  # noqa: F401 (once, for all children; nothing is computed yet)
-
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(killed(Path(folder), asked.kills, random.Random(asked.seed)), indent=2))
 
 
 def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
@@ -108,4 +92,9 @@ def weights(place: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    import recsys_nn.experiment
+    import recsys_nn.models.averaged
+    import recsys_nn.training.engines
+    import recsys_nn.training.posterior  # noqa: F401 (once, for all children; nothing is computed yet)
+
+    as_program(__doc__, killed, "kills", 100)

@@ -8,8 +8,6 @@ weight that is no number, as a checkpoint or as a run folder.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import shutil
 import tempfile
@@ -27,17 +25,9 @@ from safetensors.numpy import load_file
 import recsys_nn as rn
 from recsys_nn.training import compiling
 from recsys_nn.training.checkpoints import Checkpoints
+from tests.faults.program import as_program
 
 EPOCHS, STEPS = 5, 8
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(injected(Path(folder), asked.runs, random.Random(asked.seed)), indent=2))
 
 
 class Poisoned(keras.optimizers.Adam):
@@ -102,4 +92,4 @@ def is_finite(file: Path) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    as_program(__doc__, injected, "runs", 200)
