@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 
-def run(
-    document: str | None, tried: Callable[[Path, int, random.Random], dict[str, Any]], name: str, times: int
-) -> None:
+Tried = Callable[[Path, int, random.Random], dict[str, Any]]
+
+
+def as_program(document: str | None, tried: Tried, name: str, times: int) -> None:
     """Prints what is found by trying so many ``--NAME``, in a folder that is gone afterwards."""
     parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(f"--{name}", dest="times", type=int, default=times)
