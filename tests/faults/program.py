@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-
 Tried = Callable[[Path, int, random.Random], dict[str, Any]]
 
 
