@@ -263,9 +263,10 @@ def as_run_config(
 def config_schema() -> dict[str, Any]:
     """The JSON schema of the YAML files, which editors complete from."""
     schema = RunConfig.model_json_schema()
-    kinds = [kind.config for kind in model_kinds().values()]
-    for config in kinds:
+    kinds = {name: kind.config for name, kind in model_kinds().items()}
+    for name, config in kinds.items():
         own = config.model_json_schema()
+        own["properties"]["kind"]["const"] = name  # which a kind of a user's own may declare as any str
         schema["$defs"] |= own.pop("$defs", {})
         schema["$defs"][config.__name__] = own
     for split in get_args(get_args(SplitConfig)[0]):
@@ -274,5 +275,5 @@ def config_schema() -> dict[str, Any]:
             definition["required"] = sorted({*definition.get("required", []), "kind"})
     for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig", "DriftConfig", "MlflowConfig"):
         schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": "string"}]}
-    schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds]}
+    schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds.values()]}
     return schema

@@ -9,12 +9,14 @@ from recsys_nn import (
     ConfigError,
     Encoder,
     MLPConfig,
+    ModelConfig,
     NeuMFConfig,
     RunConfig,
     SVDConfig,
     TrainConfig,
     load_config,
     load_ratings,
+    register_model,
 )
 from recsys_nn.config import FilesSplitConfig, config_schema
 from recsys_nn.validation import validated
@@ -180,6 +182,17 @@ def test_the_schema_accepts_what_the_loader_accepts_and_refuses_typos():
     assert validator.is_valid(yaml.safe_load(config.to_yaml()))
     assert not validator.is_valid({**MINIMAL, "model": {"kind": "svd", "embeding_dim": 3}})
     assert not validator.is_valid({**MINIMAL, "trainin": {}})
+
+
+def test_the_schema_tells_a_kind_of_a_users_own_from_the_others():
+    class Loose(ModelConfig):
+        kind: str = "loose"
+
+    register_model(Loose)(lambda config, encoder: None)
+    validator = Draft202012Validator(config_schema())
+    assert validator.is_valid({**MINIMAL, "model": {"kind": "loose"}})
+    assert validator.is_valid({**MINIMAL, "model": {"kind": "bias"}})
+    assert not validator.is_valid({**MINIMAL, "model": {"kind": "bias", "no_such": 1}})
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)

@@ -43,7 +43,7 @@ class Watched:
 
     def within_limits(self) -> None:
         assert not self.forbidden, self.forbidden
-        assert self.seconds < MOST_SECONDS, self.seconds
+        assert self.seconds < MOST_SECONDS or sys.gettrace(), self.seconds  # a tracer's time is not the reader's
         assert self.bytes < MOST_BYTES, self.bytes
 
 

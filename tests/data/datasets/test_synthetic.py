@@ -226,3 +226,5 @@ def test_what_cannot_be_generated_is_refused(options: dict[str, Any], message: s
 
 def test_ratings_as_many_as_all_may_have_are_given_to_all():
     np.testing.assert_array_equal(_apportioned(np.array([8.0, 1.0]), 6, 3), [3, 3])
+    assert 3 * 0.1 / 0.1 > 3
+    np.testing.assert_array_equal(_apportioned(np.array([0.1]), 3, 3), [3])
