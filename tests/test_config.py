@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
@@ -14,9 +15,13 @@ from recsys_nn import (
     RunConfig,
     SVDConfig,
     TrainConfig,
+    leave_last_out_split,
     load_config,
     load_ratings,
+    random_split,
     register_model,
+    stratified_split,
+    temporal_split,
 )
 from recsys_nn.config import FilesSplitConfig, config_schema
 from recsys_nn.validation import validated
@@ -253,3 +258,22 @@ class TestWithValues:
 def test_what_is_no_mapping_is_no_config(values):
     with pytest.raises(ConfigError, match="valid dictionary"):
         validated(RunConfig, values)
+
+
+@pytest.mark.parametrize(
+    ("split", "made"),
+    [
+        ({"kind": "random"}, lambda of: random_split(of, validation=0.2, test=0.3, seed=5)),
+        ({"kind": "stratified"}, lambda of: stratified_split(of, validation=0.2, test=0.3, seed=5)),
+        ({"kind": "temporal"}, lambda of: temporal_split(of, validation=0.2, test=0.3)),
+        ({"kind": "leave_last_out", "n": 3}, lambda of: leave_last_out_split(of, validation=0.2, n=3)),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_a_split_of_the_config_is_that_of_its_function(split, made):
+    ratings = load_ratings("synthetic", n_ratings=1000, n_users=40, n_items=50, years=1)
+    sizes = {} if "n" in split else {"test": 0.3}
+    config = load_config({"data": {"source": "synthetic", "split": {**split, "validation": 0.2, **sizes}}})
+    split, expected = config.data.split.apply(ratings, 5), made(ratings)
+    for part in ("train", "validation", "test"):
+        pd.testing.assert_frame_equal(getattr(split, part).frame, getattr(expected, part).frame)
