@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,6 +26,8 @@ def validated(config: type[Model], values: Any, path: tuple[str, ...] = ()) -> M
     Raises:
         ConfigError: with a line for each problem.
     """
+    if answers := list(_misplaced_answers([config], values, path)):
+        raise ConfigError("\n".join(answers))
     try:
         return config.model_validate(values)
     except ValidationError as error:
@@ -96,8 +99,33 @@ def _kind(section: type[BaseModel]) -> Any:
     return None if field is None else field.default
 
 
+def _misplaced_answers(options: Sequence[type[BaseModel]], values: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """A message for each yes or no where a number or a text belongs: pydantic would take them for 1 and 0."""
+    for name, value in _named(values):
+        taken = [option.model_fields[name].annotation for option in options if name in option.model_fields]
+        parts = [part for annotation in taken for part in _parts(annotation)]
+        given = value if isinstance(value, list | tuple) else [value]
+        takes_answers = not parts or any(part in (bool, Any) for part in parts)
+        if not takes_answers and any(isinstance(each, bool) for each in given):
+            yield f"{'.'.join((*path, name))}: cannot be yes or no, as {shown(value)} is"
+        for each in given:
+            yield from _misplaced_answers(_sections_among(parts), each, (*path, name))
+
+
+def _named(values: Any) -> Iterator[tuple[str, Any]]:
+    return ((str(name), value) for name, value in values.items()) if isinstance(values, Mapping) else iter(())
+
+
 def _section_types(annotation: Any) -> list[type[BaseModel]]:
     """The config classes that an annotation allows."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [option for argument in get_args(annotation) for option in _section_types(argument)]
+    return _sections_among(_parts(annotation))
+
+
+def _sections_among(parts: Sequence[Any]) -> list[type[BaseModel]]:
+    return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """What an annotation is made of: ``tuple[int, ...] | None`` of int, an ellipsis and None."""
+    arguments = get_args(annotation)
+    return [part for argument in arguments for part in _parts(argument)] if arguments else [annotation]

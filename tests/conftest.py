@@ -32,8 +32,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs that folder, so that ``-m "not real_data"`` leaves it out; and keeps the tests of a file together,
-    in whatever order they were asked for, so that what they share is made once."""
+    """Marks what needs that folder, so that ``-m "not real_data"`` leaves it out; and keeps the tests of a file
+    together, in whatever order they were asked for, so that what they share is made once."""
     items.sort(key=lambda item: item.path)
     for item in items:
         if "real_data" in getattr(item, "fixturenames", ()):

@@ -277,3 +277,28 @@ def test_a_split_of_the_config_is_that_of_its_function(split, made):
     split, expected = config.data.split.apply(ratings, 5), made(ratings)
     for part in ("train", "validation", "test"):
         pd.testing.assert_frame_equal(getattr(split, part).frame, getattr(expected, part).frame)
+
+
+@pytest.mark.parametrize(
+    ("yaml_text", "message"),
+    [
+        ("seed: no", "seed: cannot be yes or no, as False is"),
+        ("training: {epochs: on}", "training.epochs: cannot be yes or no, as True is"),
+        ("model: {kind: mlp, widths: [yes, 8]}", r"model.widths: cannot be yes or no, as \[True, 8\] is"),
+        ("data: {split: {validation: no}}", "data.split.validation: cannot be yes or no, as False is"),
+        ("data: {format: {user: yes}}", "data.format.user: cannot be yes or no, as True is"),
+        ("training: {callbacks: [{name: yes}]}", "training.callbacks.name: cannot be yes or no"),
+    ],
+)
+def test_yes_and_no_are_not_taken_for_one_and_zero(yaml_text, message):
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        load_config(yaml.safe_load(yaml_text))
+
+
+def test_yes_and_no_are_taken_where_they_are_asked_for():
+    text = "refit: yes\ntraining: {shuffle: no, patience: 5}\nsearch: {space: {refit: [yes, no]}, prune: no}"
+    config = load_config(yaml.safe_load(text))
+    assert config.refit is True
+    assert config.training.shuffle is False
+    assert config.search.prune is False
+    assert list(map(type, config.search.space["refit"])) == [bool, bool]
