@@ -10,8 +10,9 @@ LOCK := requirements-dev.lock
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 FUZZED ?= text ratings pairs parquet yaml config manifest
 FUZZ_SECONDS ?= 85
+MUTANTS ?= 1000
 
-.PHONY: train test test-slow test-oldest lint types tests coverage faults fuzz format lock audit clean
+.PHONY: train test test-slow test-oldest lint types tests coverage mutants faults fuzz format lock audit clean
 
 train: $(INSTALLED)
 	$(BIN)/recsys-nn train configs/quickstart.yaml --overwrite
@@ -47,6 +48,10 @@ test-slow: $(INSTALLED)
 coverage: $(INSTALLED)  ## by branches, of what reads tables, configs and run folders; less than all of it fails
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --cov
 
+mutants: $(INSTALLED)  ## how many of 1,000 small changes of what coverage covers the tests notice; for about an hour
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "mutmut>=3.8,<4"
+	$(BIN)/python benchmarks/mutants.py --sample $(MUTANTS)
+
 faults: $(INSTALLED)  ## kills, failing writes, full disks, damaged and hostile files: all of them, for about half an hour
 	RECSYS_NN_FAULTS=all $(BIN)/python -m pytest tests/faults
 
@@ -68,4 +73,4 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-oldest .fuzz runs
+	rm -rf $(VENV) .venv-oldest .fuzz mutants runs

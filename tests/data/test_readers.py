@@ -440,6 +440,46 @@ def test_scale_and_features_stand_beside_the_ratings():
     assert ratings.item_features["item"].tolist() == ["007"]
 
 
+def test_all_that_is_said_of_a_text_file_is_followed(written):
+    """Without a word on it, not one of its columns would be found, nor the end of a field."""
+    path = written("title~Ä~4~2020-01-02~9\nlast~ö~3~2020-01-03~8\n".encode("cp1252"))
+    users = pd.DataFrame({"user": ["Ä", "ö"], "age": [30, 40]})
+    ratings = load_ratings(
+        path,
+        user=1,
+        item=0,
+        rating=2,
+        timestamp=3,
+        separator="~",
+        encoding="cp1252",
+        header=False,
+        scale=(0, 10),
+        user_features=users,
+        item_features=pd.DataFrame({"item": ["title"]}),
+        rating_features=("4",),
+    )
+    assert rows(ratings) == [("Ä", "title", 4.0), ("ö", "last", 3.0)]
+    assert ratings.frame["timestamp"].dt.strftime("%d.%m.%Y").tolist() == ["02.01.2020", "03.01.2020"]
+    assert ratings.frame["4"].tolist() == [9, 8]
+    assert ratings.scale == (0, 10)
+    pd.testing.assert_frame_equal(ratings.user_features, users)
+    assert ratings.item_features["item"].tolist() == ["title"]
+
+
+def test_a_file_of_a_plain_name_is_read_and_a_data_set_goes_before_it(written, monkeypatch):
+    path = written(AS_FOUND["comma"], name="synthetic-ratings")
+    written("no ratings at all", name="synthetic")
+    monkeypatch.chdir(path.parent)
+    assert rows(load_ratings("synthetic-ratings")) == [("u1", "i1", 3.0), ("u2", "i2", 4.5)]
+    assert len(load_ratings("synthetic", n_users=30, n_items=20, n_ratings=200)) == 200
+
+
+@pytest.mark.parametrize("name", ["none/ratings", "ratings.none"])
+def test_what_looks_like_a_path_is_called_a_file_that_is_missing(name):
+    with pytest.raises(DataError, match=f"^{re.escape(name)}: cannot be read: No such file"):
+        load_ratings(name)
+
+
 def test_a_named_data_set_is_loaded_with_its_own_options():
     assert len(load_ratings("synthetic", n_users=30, n_items=20, n_ratings=200)) == 200
 
@@ -452,6 +492,10 @@ def test_a_named_data_set_is_loaded_with_its_own_options():
         ("synthetic", {"user": "userId"}, "the format, scale and features of the data set 'synthetic' are known"),
         ("synthetic", {"n_user": 5}, "synthetic has no option 'n_user'; did you mean 'n_users'"),
         (TYPED, {"seperator": ","}, "load_ratings has no option 'seperator'; did you mean 'separator'"),
+        (TYPED, {"rating_feature": ["hour"]}, "has no option 'rating_feature'; did you mean 'rating_features'"),
+        (TYPED, {"duplicate": "last"}, "load_ratings has no option 'duplicate'; did you mean 'duplicates'"),
+        (TYPED, {"scales": (1, 5)}, "load_ratings has no option 'scales'; did you mean 'scale'"),
+        (TYPED, {"items_features": None}, "load_ratings has no option 'items_features'; did you mean 'item_features'"),
         (TYPED, {"duplicates": "first"}, "duplicates='first' is not one of 'error', 'last', 'mean'"),
     ],
 )
@@ -461,7 +505,7 @@ def test_a_source_or_an_option_that_is_unknown_is_refused(source, options, messa
 
 
 def test_an_unknown_type_of_ids_is_refused():
-    with pytest.raises(RecsysError, match="id_type"):
+    with pytest.raises(DataError, match="^id_type='int': Input should be"):
         load_ratings(TYPED, id_type="int")
 
 

@@ -7,6 +7,7 @@ import pytest
 import recsys_nn as rn
 from recsys_nn.models.averaged import AveragedModel
 from recsys_nn.prediction.blend import BlendedPredictor
+from recsys_nn.prediction.updating import _held_out
 from tests.models.contract import twenty_ratings
 from tests.prediction.test_history import trained
 
@@ -84,6 +85,18 @@ def test_it_stops_by_new_ratings_alone(svd, capsys):
     assert "val_loss" in capsys.readouterr().out
 
 
+def test_new_ratings_are_held_out_but_the_first_of_a_new_user_or_item(svd):
+    new = pd.DataFrame({"user": [9, 9, 9, 0, 0], "item": [900, 900, 100, 901, 101], "rating": 3.0})
+    may_be = {1, 2, 4}  # the first of 9 and of 900, and the one of 901, are what is known of them
+    half = _held_out(new, svd.encoder, rn.TrainConfig(validation=0.4))
+    assert len(half) == 2
+    assert set(half.index) < may_be
+    assert set(_held_out(new, svd.encoder, rn.TrainConfig(validation=0.9)).index) == may_be
+    assert len(_held_out(new, svd.encoder, rn.TrainConfig(validation=0.0))) == 0
+    drawn = {tuple(_held_out(new, svd.encoder, rn.TrainConfig(validation=0.4, seed=seed)).index) for seed in range(20)}
+    assert len(drawn) > 1
+
+
 def test_a_single_rating_is_trained_on_for_one_epoch(svd):
     updated = svd.update(pd.DataFrame({"user": [0], "item": [101], "rating": [5]}))
     before, after = (each.model.get_layer("user_bias").embeddings.numpy() for each in (svd, updated))
@@ -100,10 +113,11 @@ def test_sets_of_who_rated_what_are_those_of_all_ratings():
     } == set(joined()[["user", "item"]].itertuples(index=False, name=None))
 
 
-def test_a_blend_updates_its_members(svd):
+def test_a_blend_updates_its_members(svd, capsys):
     bias = trained(rn.BiasConfig())
     blend = BlendedPredictor({"svd": svd, "bias": bias}, {"svd": 0.5, "bias": 0.5}).with_seen(twenty_ratings())
-    assert blend.update(NEW, training=FEW).predict(NEW)["source"].tolist() == ["model"] * 5
+    assert blend.update(NEW, training=FEW, progress=True).predict(NEW)["source"].tolist() == ["model"] * 5
+    assert "epoch 1/1" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_cannot_go_on_training_says_so(svd):
