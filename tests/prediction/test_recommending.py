@@ -139,6 +139,20 @@ def test_similar_items_are_those_at_the_smallest_angle(svd):
     assert set(svd.similar_users(3, n=10)["user"]) == {0, 1, 2, 4}
 
 
+def test_equally_similar_items_come_in_the_order_of_their_ids():
+    """A third of the items has one vector, whose cosine with itself is above 1 in float32, the others its opposite."""
+    frame = pd.DataFrame({"user": [1, 2] * 50, "item": range(100), "rating": [1, 5, 2, 4] * 25})
+    encoder = rn.Encoder.fit(rn.Ratings(frame))
+    model = rn.build_model(rn.SVDConfig(embedding_dim=3), encoder)
+    vector = np.array([0.1, 0.7, 0.4], dtype=np.float32)
+    assert vector @ vector / np.linalg.norm(vector) ** 2 > 1
+    alike = np.arange(100) % 3 == 0
+    model.get_layer("item_factors").embeddings.assign(np.where([[False], *alike[:, None]], vector, -vector))
+    found = rn.Predictor(model, encoder).similar_items(0, n=99)
+    assert found["item"].tolist() == [*np.flatnonzero(alike)[1:], *np.flatnonzero(~alike)]
+    assert found["similarity"].tolist() == [1.0] * 33 + [-1.0] * 66
+
+
 def test_nothing_is_similar_to_what_has_no_vector(svd):
     with pytest.raises(rn.DataError, match="the item 999 has no vector"):
         svd.similar_items(999)
