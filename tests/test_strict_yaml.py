@@ -161,6 +161,13 @@ def test_whatever_bytes_are_plain_values_or_refused(content):
     assert parse_yaml(dump_yaml(values).encode(), "a.yaml") == values or ".nan" in dump_yaml(values)
 
 
+def test_it_is_written_as_a_person_would_write_it():
+    values = {"name": "Zoë", "kinds": ["svd", "5", "yes", "a: b", ""], "rate": 0.003, "none": None, "tab": "a\x85b"}
+    text = "name: Zoë\nkinds:\n- svd\n- '5'\n- 'yes'\n- 'a: b'\n- ''\nrate: 0.003\nnone: null\ntab: \"a\\Nb\"\n"
+    assert dump_yaml(values) == text
+    assert dump_yaml({"a": list(range(60))}, default_flow_style=True, width=float("inf")).count("\n") == 1
+
+
 class TestOverrides:
     @pytest.mark.parametrize(
         ("text", "value"),
@@ -174,6 +181,10 @@ class TestOverrides:
         [
             ("a=!!python/name:os.system", "^'a=!!python/name:os.system': line 1, column 1: tags"),
             ("a=&x [*x]", r"^'a=&x \[\*x\]': line 1, column 1: anchors"),
+            ("a={b: 1", "^'a={b: 1': line 1, column 6: this is not YAML"),
+            ("a=[1, 2", r"^'a=\[1, 2': line 1, column 6: this is not YAML"),
+            ("=5", "^'=5' is not of the form dotted.path=value"),
+            ("a", "^'a' is not of the form dotted.path=value"),
             ("a={b: 1, b: 2}", "line 1, column 8: the key 'b' stands twice"),
             ("a=" + "[" * 10_000, "line 1, column 21: values are nested"),
             ("a=" + "9" * 5000, "line 1, column 1: 999.* has more than 300 digits"),
