@@ -23,7 +23,7 @@ from recsys_nn import (
     stratified_split,
     temporal_split,
 )
-from recsys_nn.config import FilesSplitConfig, config_schema
+from recsys_nn.config import FilesSplitConfig, as_run_config, config_schema
 from recsys_nn.validation import validated
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -302,3 +302,25 @@ def test_yes_and_no_are_taken_where_they_are_asked_for():
     assert config.training.shuffle is False
     assert config.search.prune is False
     assert list(map(type, config.search.space["refit"])) == [bool, bool]
+
+
+@pytest.mark.parametrize(
+    ("space", "listed"),
+    [
+        ({"low": 0.001, "high": 1.0, "log": True}, "[0.00100, 0.0100, 0.100, 1.00]"),
+        ({"low": 0.0, "high": 300.0}, "[0.00, 100, 200, 300]"),
+    ],
+)
+def test_a_grid_of_a_range_without_steps_is_refused_with_values_to_take(space, listed):
+    search = load_config({"search": {"method": "grid", "space": {"training.learning_rate": space}}}).search
+    with pytest.raises(ConfigError) as caught:
+        search.space["training.learning_rate"].grid("training.learning_rate")
+    assert str(caught.value) == (
+        f"search.space.training.learning_rate: a grid needs a list of values, such as {listed}, or a step"
+    )
+
+
+def test_a_config_of_a_run_is_taken_as_it_is():
+    config = load_config(MINIMAL)
+    assert as_run_config(config) is config
+    assert as_run_config(SVDConfig(embedding_dim=5)) == RunConfig(model=SVDConfig(embedding_dim=5))

@@ -122,6 +122,8 @@ BAD = {
     "truncated gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-3], {}, ": not a complete gzip file: "),
     "damaged gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-8] + bytes(8), {}, ": not a complete gzip file: CRC"),
     "NUL": ("a,b\r\n1,2\r\n\0,3\r\n", {}, ", line 3, column 1: a NUL byte"),
+    "NUL first": ("\0a,b\n1,2\n", {}, ", line 1, column 1: a NUL byte"),
+    "NUL after lines that end in CR": ("a,b\r1,2\r3,\0\r", {}, ", line 3, column 3: a NUL byte"),
     "UTF-16 without a mark": (
         "a,b\n".encode("utf-16-le"),
         {},
@@ -311,6 +313,15 @@ def test_rows_and_their_lines_are_right_across_blocks(
     result = read_text(written(tmp_path, buffer.getvalue()), separator=",")
     assert rows(result) == expected
     assert result.line_of(299) == 1 + sum(1 + number % 5 for number in range(299))
+
+
+def test_blank_lines_at_the_beginning_may_be_longer_than_a_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 8)
+    result = read_text(written(tmp_path, "\n" * 20 + "a,b\n1,2\n"))
+    assert rows(result) == [["1", "2"]]
+    assert result.line_of(0) == 22
 
 
 def csv_line(row: list[str], separator: str, quote_all: bool) -> str:
