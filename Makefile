@@ -51,6 +51,7 @@ coverage: $(INSTALLED)  ## by branches, of what reads tables, configs and run fo
 mutants: $(INSTALLED)  ## how many of 1,000 small changes of what coverage covers the tests notice; for about an hour
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "mutmut>=3.8,<4"
 	$(BIN)/python benchmarks/mutants.py --sample $(MUTANTS)
+	$(BIN)/python benchmarks/mutants.py --again
 
 faults: $(INSTALLED)  ## kills, failing writes, full disks, damaged and hostile files: all of them, for about half an hour
 	RECSYS_NN_FAULTS=all $(BIN)/python -m pytest tests/faults
