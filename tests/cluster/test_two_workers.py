@@ -30,7 +30,7 @@ def test_losses_and_metrics_are_those_of_one_process(name, two_workers, alone):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_weights_are_those_of_one_process(name, two_workers, alone):
     for shared, own in zip(two_workers[0][name]["weights"], alone[name]["weights"], strict=True):
-        np.testing.assert_allclose(shared, own, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(shared, own, rtol=1e-3, atol=1e-4)
 
 
 def test_early_stopping_ends_all_after_the_same_epoch(two_workers, alone):
