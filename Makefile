@@ -45,7 +45,7 @@ tests: $(INSTALLED)
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
-test-cluster: $(INSTALLED)  ## two processes that train together, by themselves and on Ray (without Ray these skip)
+test-cluster: $(INSTALLED)  ## two processes that train together
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
 coverage: $(INSTALLED)  ## by branches, of what reads tables, configs and run folders; less than all of it fails

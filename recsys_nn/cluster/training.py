@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_nn import errors
 from recsys_nn.cluster.ray_session import connected
 from recsys_nn.cluster_config import ClusterConfig
-from recsys_nn.errors import ArtifactError, RecsysError, TrainingError
+from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
 from recsys_nn.models.base import ModelKind, model_kinds, register_model
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 Work = Callable[["Workers | None"], None]
 _ERRORS = "wrong-*.json"
+_KINDS = {kind.__name__: kind for kind in (ConfigError, DataError, TrainingError, ArtifactError, RecsysError)}
 
 
 def on_workers(cluster: ClusterConfig, work: Work, *, folder: Path) -> None:
@@ -35,9 +35,9 @@ def on_workers(cluster: ClusterConfig, work: Work, *, folder: Path) -> None:
         folder: that all of them see; what Ray keeps there goes at the end.
 
     Raises:
-        RecsysError: what one of them has found wrong; nothing is tried anew then.
+        RecsysError: what one of them has found wrong, which is not tried anew; and where workers were lost more often
+            than is allowed.
         ConfigError: where there is no Ray.
-        TrainingError: where workers were lost more often than is allowed.
     """
     with connected(cluster):
         from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -61,16 +61,12 @@ def on_workers(cluster: ClusterConfig, work: Work, *, folder: Path) -> None:
         try:
             trainer.fit()
         except TrainingFailedError as error:
-            failure = error
-        else:
-            failure = None
-        for file in sorted(place.glob(_ERRORS)):
-            wrong = json.loads(file.read_text())
-            raise getattr(errors, wrong["kind"])(wrong["message"]) from failure
-        if failure is not None:
-            raise TrainingError(
-                f"cluster: workers were lost more than {cluster.max_failures} times (max_failures); at last: {failure}"
-            ) from failure
+            _raise_what_is_wrong(place)
+            raise RecsysError(
+                f"cluster.max_failures: more than {cluster.max_failures} times workers were lost, or failed otherwise; "
+                f"the run can go on (--resume). At last: {error}"
+            ) from error
+        _raise_what_is_wrong(place)
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -99,6 +95,13 @@ def _carried_out(cluster: ClusterConfig, work: Work, place: Path, started_in: Pa
         work(workers)
     except RecsysError as error:
         rank = 0 if workers is None else workers.rank
-        text = json.dumps({"kind": type(error).__name__, "message": str(error)})
+        found = next(name for name, known in _KINDS.items() if isinstance(error, known))
+        text = json.dumps({"kind": found, "message": str(error)})
         (place / _ERRORS.replace("*", f"{rank:06d}")).write_text(text)
         raise
+
+
+def _raise_what_is_wrong(place: Path) -> None:
+    for file in sorted(place.glob(_ERRORS)):
+        found = json.loads(file.read_text())
+        raise _KINDS[found["kind"]](found["message"])

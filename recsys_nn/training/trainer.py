@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.data.tensors import Tensors, TrainingPart
-from recsys_nn.errors import ConfigError, DataError, TrainingError
+from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.inputs import input_scales
 from recsys_nn.training.run import StopReason, TrainingRun
@@ -103,6 +103,15 @@ class Trainer:
                 f"training.monitor: {config.monitor!r} is never logged (logged: {', '.join(logged)}){why}"
             )
 
+    def _check_beginning(self, epoch: int) -> None:
+        """Storage that is slow to show one worker what another has written would lead to different weights."""
+        if self._workers is not None and len(set(found := self._workers.told(epoch))) > 1:
+            seen = ", ".join(f"{each:.0f}" for each in found)
+            raise ArtifactError(
+                f"{self._checkpoints}: the workers see the states after different epochs ({seen}); begin again once "
+                "their storage shows all of them the same"
+            )
+
     def _fitted(
         self,
         model: keras.Model,
@@ -151,6 +160,7 @@ class Trainer:
             done = Checkpointing(checkpoints, objective.model, hooks, settings, saves=self._leads)
             hooks.append(done)
             began -= done.seconds
+            self._check_beginning(done.first_epoch)
         engine, name = choose_engine(objective.model, train, validation, config, hooks, self._workers)
         if self._progress and config.engine == "auto" and name.startswith("keras"):
             _console().print(f"engine: {name}", soft_wrap=True, highlight=False)

@@ -116,9 +116,10 @@ class Workers:
 
         return list(self._strategy.run(exchanged, args=tuple(tensors))) if tensors else []
 
-    def any(self, flag: bool) -> bool:
-        """Whether it holds for one of them."""
-        return float(self.total([tf.constant(float(flag))])[0]) > 0
+    def told(self, number: float) -> list[float]:
+        """What each of them tells the others: a number that a 32-bit float can be."""
+        (numbers,) = self.total([tf.one_hot(self.rank, self.n) * number])
+        return [float(each) for each in numbers]
 
 
 class OneDecision(keras.callbacks.Callback):
@@ -129,7 +130,7 @@ class OneDecision(keras.callbacks.Callback):
         self._workers = workers
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.model.stop_training = self._workers.any(bool(self.model.stop_training))
+        self.model.stop_training = any(self._workers.told(bool(self.model.stop_training)))
 
 
 def _scaled(gradient: Any, factor: tf.Tensor) -> Any:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_nn import ConfigError, Tensors, TrainConfig, Trainer, TrainingRun
+from recsys_nn import ArtifactError, ConfigError, Tensors, TrainConfig, Trainer, TrainingRun
 from recsys_nn.training.workers import Workers
 
 
@@ -33,12 +33,12 @@ def test_who_has_no_share_still_has_an_example_to_make_its_step_with():
     assert float(share) == 0
 
 
-def trained(workers: Workers | None, callbacks=(), **settings) -> TrainingRun:
+def trained(workers: Workers | None, callbacks=(), checkpoints=None, **settings) -> TrainingRun:
     keras.utils.set_random_seed(2)
     layers = [keras.layers.Embedding(6, 2), keras.layers.Dense(1)]
     rows = np.random.default_rng(1).integers(0, 6, 25)
     config = TrainConfig(**{"epochs": 2, "batch_size": 8, "engine": "auto", "patience": None} | settings)
-    trainer = Trainer(config, workers=workers, callbacks=callbacks, progress=False)
+    trainer = Trainer(config, workers=workers, callbacks=callbacks, checkpoints=checkpoints, progress=False)
     model = keras.Sequential([keras.Input((), dtype="int32"), *layers])
     return trainer.fit(model, Tensors(rows, np.sin(rows)))
 
@@ -49,6 +49,15 @@ def test_a_single_worker_trains_as_no_worker_does():
     np.testing.assert_allclose(single.history["val_loss"], alone.history["val_loss"], rtol=1e-5)
     for one, other in zip(single.model.get_weights(), alone.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_workers_that_see_different_checkpoints_do_not_begin(tmp_path):
+    class Second(Workers):
+        def told(self, number):
+            return [number, 1.0]
+
+    with pytest.raises(ArtifactError, match=r"states after different epochs \(0, 1\)"):
+        trained(Second(), checkpoints=tmp_path / "states")
 
 
 class PerBatch(keras.callbacks.Callback):
