@@ -2,6 +2,7 @@
 #   make train   trains configs/quickstart.yaml on built-in data and leaves runs/quickstart
 #   make test    formatting, types and tests, but those of
 #   make test-slow   the README's snippets, the notebooks, the shipped configs and what takes as long
+#   make test-cluster   trainings of several processes
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,7 +13,7 @@ FUZZED ?= text ratings pairs parquet yaml config manifest
 FUZZ_SECONDS ?= 85
 MUTANTS ?= 1000
 
-.PHONY: train test test-slow test-oldest lint types tests coverage mutants faults fuzz format lock audit clean
+.PHONY: train test test-slow test-cluster test-oldest lint types tests coverage mutants faults fuzz format lock audit clean
 
 train: $(INSTALLED)
 	$(BIN)/recsys-nn train configs/quickstart.yaml --overwrite
@@ -40,13 +41,16 @@ types: $(INSTALLED)
 	$(BIN)/mypy
 
 tests: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not cluster"
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
+test-cluster: $(INSTALLED)  ## two processes that train together
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
 coverage: $(INSTALLED)  ## by branches, of what reads tables, configs and run folders; less than all of it fails
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --cov
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not cluster" --cov
 
 mutants: $(INSTALLED)  ## how many of 1,000 small changes of what coverage covers the tests notice; for about an hour
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "mutmut>=3.8,<4"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
+from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.data.datasets import dataset_names
 from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ratings import Duplicates, Ratings
@@ -161,6 +162,7 @@ class RunConfig(Section):
             recommendations leave out what a user has rated.
         search: the values that `recsys-nn tune` tries; a single run does without them.
         tracking: where the run is logged as it goes; nowhere where left out.
+        cluster: the workers that train it together; where left out, this process trains it alone.
     """
 
     seed: int = Field(0, ge=0, lt=2**31)
@@ -173,6 +175,7 @@ class RunConfig(Section):
     keep_ratings: bool = True
     search: SearchConfig | None = None
     tracking: TrackingConfig | None = None
+    cluster: ClusterConfig | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -199,6 +202,12 @@ class RunConfig(Section):
         except ConfigError as error:
             raise ConfigError(f"model.kind: {error}") from None
         return validated(config, value, ("model",))
+
+    @model_validator(mode="after")
+    def _is_shared_by_workers(self) -> RunConfig:
+        if self.cluster is not None and self.ensemble is not None:
+            raise ConfigError("ensemble: one process alone draws samples; leave it out, or leave out cluster")
+        return self
 
     def to_yaml(self) -> str:
         """The whole resolved config, defaults included, as YAML that reads back equal."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from recsys_nn.advice.doctor import diagnose
+from recsys_nn.cluster.run import run_on_workers
 from recsys_nn.config import RunConfig, as_run_config
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
@@ -36,6 +37,8 @@ from recsys_nn.unfinished import NOTHING_KEPT, Unfinished, identity, undisturbed
 
 if TYPE_CHECKING:
     import keras
+
+    from recsys_nn.training.workers import Workers
 
 
 def run_experiment(
@@ -74,7 +77,11 @@ def run_experiment(
                 return as_result(config, split, before)
             overwrite = True
         unfinished.take_up(of_run, anew=overwrite)
-        result = run_on_split(config, split, unfinished=unfinished, overwrite=overwrite, progress=progress)
+        if config.cluster is None:
+            result = run_on_split(config, split, unfinished=unfinished, overwrite=overwrite, progress=progress)
+        else:
+            folder = run_on_workers(run_on_split, config, data, unfinished=unfinished, progress=progress)
+            result = as_result(config, split, FinishedRun.load(folder))
         unfinished.is_to_stay = result.run.stop_reason == "interrupted"
     if progress and (found := diagnose(result)):
         Console().print(f"The doctor has found {found.summary}", soft_wrap=True, highlight=False, markup=False)
@@ -89,6 +96,7 @@ def run_on_split(
     unfinished: Unfinished = NOTHING_KEPT,
     overwrite: bool = False,
     progress: bool = False,
+    workers: Workers | None = None,
 ) -> ExperimentResult:
     """The run of a config on given parts, of which an empty test part is not judged on.
 
@@ -99,14 +107,23 @@ def run_on_split(
         unfinished: where it keeps its states.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
+        workers: the processes that train together, each of which carries out the same run.
 
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
     """
+    if workers is None and config.cluster is not None and config.cluster.workers > 1:
+        raise ConfigError("cluster: single runs alone are trained by workers; leave the section out")
     with tracked(config, split) as tracking:
         callbacks = [*callbacks, *tracking.callbacks]
         result = _carried_out(
-            config, split, callbacks=callbacks, unfinished=unfinished, overwrite=overwrite, progress=progress
+            config,
+            split,
+            callbacks=callbacks,
+            unfinished=unfinished,
+            overwrite=overwrite,
+            progress=progress,
+            workers=workers,
         )
         tracking.conclude(result.run, result.metrics, result.path)
     return result
@@ -120,6 +137,7 @@ def _carried_out(
     unfinished: Unfinished,
     overwrite: bool,
     progress: bool,
+    workers: Workers | None,
 ) -> ExperimentResult:
     validation, began = split.validation, time.perf_counter() - unfinished.seconds
     if config.refit and not len(validation):
@@ -128,7 +146,14 @@ def _carried_out(
     model = build_model(config.model, encoder, seed=config.seed)
     kept = unfinished.checkpoints("training")
     run = train_on_split(
-        model, encoder, split, config.training, callbacks=callbacks, checkpoints=kept, progress=progress
+        model,
+        encoder,
+        split,
+        config.training,
+        callbacks=callbacks,
+        checkpoints=kept,
+        progress=progress,
+        workers=workers,
     )
     if run.stop_reason in ("interrupted", "callback"):
         config = config.model_copy(update={"ensemble": None, "refit": False})
@@ -147,6 +172,7 @@ def _carried_out(
             unfinished=unfinished,
             overwrite=overwrite,
             progress=progress,
+            workers=workers,
         )
     data = provenance(config.data.source, split) | {"run": unfinished.run}
     return _concluded(config, split, run, predictor, findings, data, overwrite=overwrite)
@@ -162,6 +188,7 @@ def refit_on_split(
     unfinished: Unfinished = NOTHING_KEPT,
     overwrite: bool = False,
     progress: bool = False,
+    workers: Workers | None = None,
 ) -> ExperimentResult:
     """The run of a config on all rows of ``split.train``, for as many epochs as validation has found best.
 
@@ -177,6 +204,7 @@ def refit_on_split(
         unfinished: where it keeps its states.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
+        workers: the processes that train together.
 
     Raises:
         KeyboardInterrupt: by Ctrl-C, since nothing has judged a network of fewer epochs.
@@ -185,7 +213,7 @@ def refit_on_split(
     model = build_model(config.model, encoder, seed=config.seed)
     training = config.training.until(findings.run.best_epoch)
     kept = unfinished.checkpoints("refit")
-    again = train_on_split(model, encoder, split, training, checkpoints=kept, progress=progress)
+    again = train_on_split(model, encoder, split, training, checkpoints=kept, progress=progress, workers=workers)
     if again.stop_reason == "interrupted":
         raise KeyboardInterrupt
     run = replace(findings.run, model=model, seconds=findings.run.seconds + again.seconds)
@@ -208,11 +236,12 @@ def train_on_split(
     callbacks: Sequence[Any] = (),
     checkpoints: Path | None = None,
     progress: bool,
+    workers: Workers | None = None,
 ) -> TrainingRun:
     """Trains ``model`` in place; the split has the last word on what is held out, the Trainer adds nothing to it."""
     validation = encoder.encode(split.validation) if len(split.validation) else None
     alone = training.model_copy(update={"validation": 0.0})
-    trainer = Trainer(alone, callbacks=callbacks, progress=progress, checkpoints=checkpoints)
+    trainer = Trainer(alone, callbacks=callbacks, progress=progress, checkpoints=checkpoints, workers=workers)
     return trainer.fit(model, encoder.encode(split.train), validation)
 
 

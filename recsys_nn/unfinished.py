@@ -33,8 +33,9 @@ Stage = Literal["training", "posterior", "refit", "refit-posterior"]
 STAGES: tuple[Stage, ...] = ("training", "posterior", "refit", "refit-posterior")
 
 _ENDING, _LOCK, _RUN = ".unfinished", "lock", "run.json"
-_ELSEWHERE = ("output", "tracking")
-"""What may change in the config of a run that goes on."""
+_ELSEWHERE = ("output", "tracking", "cluster")
+"""What may change in the config of a run that goes on. (Another number of workers draws other dropout, as another seed
+does, and else changes the last digits alone.)"""
 
 
 def identity(config: RunConfig, split: Split) -> dict[str, Any]:
@@ -52,30 +53,31 @@ class Unfinished:
     """The folder of an unfinished run; without one, nothing is kept.
 
     Attributes:
+        folder: it.
         run: the digest of its :func:`identity`, once it has been taken up.
         seconds: that its stages took, as far as they had come.
         is_to_stay: whether the folder stays after the run, which Ctrl-C has cut short.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self.run: str | None = None
         self.seconds = 0.0
         self.is_to_stay = False
 
     def checkpoints(self, stage: Stage) -> Path | None:
         """The folder of a stage's checkpoints."""
-        return None if self._folder is None else self._folder / stage
+        return None if self.folder is None else self.folder / stage
 
     @property
     def is_begun(self) -> bool:
         """Whether an epoch has been saved."""
-        return self._folder is not None and any(self._folder.glob(f"*/*{SUFFIX}"))
+        return self.folder is not None and any(self.folder.glob(f"*/*{SUFFIX}"))
 
     def clear(self) -> None:
         """Removes all but the lock."""
-        assert self._folder is not None
-        for entry in self._folder.iterdir():
+        assert self.folder is not None
+        for entry in self.folder.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)
             elif entry.name != _LOCK:
@@ -92,28 +94,28 @@ class Unfinished:
             ArtifactError: where it is of another run, saying in what.
         """
         self.run = digest(of_run)
-        if self._folder is None:
+        if self.folder is None:
             return
         if self.is_begun:
             before = self._recorded()
             changed = _changes(before.get("run", {}), of_run)
             if not changed:
                 _warn_of_versions(before["versions"])
-                found = (Checkpoints(self._folder / stage).latest() for stage in STAGES)
+                found = (Checkpoints(self.folder / stage).latest() for stage in STAGES)
                 self.seconds = sum(state["seconds"] for _, state in filter(None, found))
                 return
             if not anew:
                 raise ArtifactError(
-                    f"{self._folder} holds the unfinished training of another run: {changed}; go back to it, or begin "
+                    f"{self.folder} holds the unfinished training of another run: {changed}; go back to it, or begin "
                     "anew (--overwrite)"
                 )
         self.clear()
-        with atomic_file(self._folder / _RUN) as stream:
+        with atomic_file(self.folder / _RUN) as stream:
             stream.write(json.dumps({"run": dict(of_run), "versions": _versions()}, indent=2).encode())
 
     def _recorded(self) -> dict[str, dict[str, Any]]:
-        assert self._folder is not None
-        file = self._folder / _RUN
+        assert self.folder is not None
+        file = self.folder / _RUN
         try:
             recorded = json.loads(file.read_bytes())
             return {"run": dict(recorded["run"]), "versions": dict(recorded["versions"])}

@@ -22,6 +22,8 @@ from recsys_nn.data.aligned import is_aligned
 from recsys_nn.data.tensors import Block, Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.feeding import EVALUATION_BATCH, steps_per_epoch
+from recsys_nn.training.shared_steps import SharedSteps
+from recsys_nn.training.workers import Workers
 
 EXAMPLES_A_CALL, STEPS_A_CALL = 2**21, 2**10
 """After so many, Python comes back for a moment, so that Ctrl-C is heard within a long epoch."""
@@ -38,17 +40,28 @@ class CompiledLoop:
         n: examples of a pass.
         batch_size: examples of a step; the last of a pass has what is left.
         xla: whether XLA compiles the loop, anew for each size that batches and blocks have.
+        shared: whose step it is, where this process makes its share of the batches of several workers.
     """
 
-    def __init__(self, model: keras.Model, step: Callable[[Any], Any], *, n: int, batch_size: int, xla: bool) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        step: Callable[..., Any],
+        *,
+        n: int,
+        batch_size: int,
+        xla: bool,
+        shared: SharedSteps | None = None,
+    ) -> None:
         self._step, self._n, self._batch_size, self._xla = step, n, min(batch_size, n), xla
+        self._shared = shared
         if not xla:
             # Inlined into the loop by TensorFlow's graph optimizer, a step would now and then read a weight before the
             # step before has written it. As a call it is also bit for bit what Keras's own loop makes.
             apart = {"_noinline": True}
             self._step = tf.function(step, autograph=False, reduce_retracing=True, experimental_attributes=apart)
         self._steps = tf.function(self._loop, autograph=False, jit_compile=xla or None, reduce_retracing=not xla)
-        self._collected = tf.function(lambda: _collect(model), autograph=False, jit_compile=xla or None)
+        self._collected = tf.function(lambda: _collect(model, shared), autograph=False, jit_compile=xla or None)
         for function in (self._steps, self._collected):  # TensorFlow takes those of all trainings for one, traced often
             function._omit_frequent_tracing_warning = True
         self._held: tuple[Tensors | None, Any] = (None, None)
@@ -95,7 +108,8 @@ class CompiledLoop:
         def one(step: tf.Tensor) -> tf.Tensor:
             start = step * self._batch_size
             rows = tf.slice(order, [start], [size or tf.minimum(self._batch_size, tf.size(order) - start)])
-            self._step(tf.nest.map_structure(lambda values: tf.gather(values, rows), examples))
+            rows, *share = [rows] if self._shared is None else self._shared.share(rows)
+            self._step(tf.nest.map_structure(lambda values: tf.gather(values, rows), examples), *share)
             return step + 1
 
         tf.while_loop(lambda step: step < last, one, [first], parallel_iterations=1)
@@ -116,17 +130,24 @@ class CompiledEngine:
         config: TrainConfig,
         *,
         xla: bool,
+        workers: Workers | None = None,
     ) -> None:
         self._model, self._train, self._validation, self._config = model, train, validation, config
+        self._shared = None if workers is None else SharedSteps(model, workers, seed=config.seed)
         for part in (train, validation):
             if part is not None:
                 _try_out(model, part)
         model.optimizer.build(model.trainable_variables)
-        self._training = CompiledLoop(model, model.train_step, n=len(train), batch_size=config.batch_size, xla=xla)
+        steps = self._shared or model
+        self._training = CompiledLoop(
+            model, steps.train_step, n=len(train), batch_size=config.batch_size, xla=xla, shared=self._shared
+        )
         self._training.prepare(train)
         if validation is not None:
             n = len(validation)
-            self._validating = CompiledLoop(model, model.test_step, n=n, batch_size=EVALUATION_BATCH, xla=xla)
+            self._validating = CompiledLoop(
+                model, steps.test_step, n=n, batch_size=EVALUATION_BATCH, xla=xla, shared=self._shared
+            )
             self._validating.prepare(validation)
 
     def fit(self, hooks: Sequence[keras.callbacks.Callback], *, first_epoch: int = 0) -> None:
@@ -141,7 +162,7 @@ class CompiledEngine:
         with closing(prefetched(self._blocks(first_epoch))) as blocks:
             for epoch in range(first_epoch, epochs):
                 callbacks.on_epoch_begin(epoch)
-                logs = self._training.run(blocks)
+                logs = self._trained(epoch, blocks)
                 logs |= self._validated(callbacks)
                 callbacks.on_epoch_end(epoch, logs)
                 if model.stop_training:
@@ -155,6 +176,14 @@ class CompiledEngine:
             yield from self._train.blocks(
                 batch_size=config.batch_size, seed=config.seed, epoch=epoch, shuffle=config.shuffle
             )
+
+    def _trained(self, epoch: int, blocks: Iterator[Block]) -> dict[str, float]:
+        if self._shared is None:
+            return self._training.run(blocks)
+        self._shared.begin(epoch)
+        logs = self._training.run(blocks)
+        self._shared.end()
+        return logs
 
     def _validated(self, callbacks: keras.callbacks.CallbackList) -> dict[str, float]:
         if self._validation is None:
@@ -205,7 +234,9 @@ def prefetched(items: Iterator[Item]) -> Generator[Item, None, None]:
             yield item
 
 
-def _collect(model: keras.Model) -> dict[str, Any]:
+def _collect(model: keras.Model, shared: SharedSteps | None) -> dict[str, Any]:
+    if shared is not None:
+        shared.collect()
     results = model.get_metrics_result()
     model.reset_metrics()
     return results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -37,6 +37,8 @@ _CALLBACKS: dict[CallbackName, type[keras.callbacks.Callback]] = {
     "csv_logger": keras.callbacks.CSVLogger,
     "reduce_lr_on_plateau": keras.callbacks.ReduceLROnPlateau,
 }
+WRITING_CALLBACKS: tuple[CallbackName, ...] = ("csv_logger",)
+"""What one of several workers does for all."""
 
 
 def compile_model(objective: Objective, config: TrainConfig, *, steps: int) -> None:
@@ -80,7 +82,7 @@ def _dense(config: OptimizerConfig, path: str, rate: Any) -> keras.optimizers.Op
     return _called(factory, path, settings, learning_rate=settings.pop("learning_rate", rate))
 
 
-def named_callbacks(configs: tuple[CallbackConfig, ...]) -> list[keras.callbacks.Callback]:
+def named_callbacks(configs: Sequence[CallbackConfig]) -> list[keras.callbacks.Callback]:
     """The callbacks that a config names."""
     return [
         _called(_CALLBACKS[config.name], f"training.callbacks.{number}", config.settings)

@@ -13,6 +13,7 @@ from recsys_nn.errors import ConfigError
 from recsys_nn.training.compiled import CompiledEngine
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.feeding import dataset, evaluation_dataset, steps_per_epoch
+from recsys_nn.training.workers import Workers
 
 Hooks = Sequence[keras.callbacks.Callback]
 
@@ -64,13 +65,26 @@ class KerasEngine:
 
 
 def choose_engine(
-    model: keras.Model, train: TrainingPart, validation: TrainingPart | None, config: TrainConfig, hooks: Hooks
+    model: keras.Model,
+    train: TrainingPart,
+    validation: TrainingPart | None,
+    config: TrainConfig,
+    hooks: Hooks,
+    workers: Workers | None = None,
 ) -> tuple[Engine, str]:
     """The engine that ``config.engine`` asks for, ready to fit, and its name with, where Keras's was taken, the reason.
 
+    Several workers have the compiled engine alone, without XLA, which cannot compile what they tell each other.
+
     Raises:
-        ConfigError: where the compiled engine is asked for and cannot be had.
+        ConfigError: where the compiled engine is needed and cannot be had.
     """
+    if workers is not None:
+        reason = "it is keras" if config.engine == "keras" else _not_compilable(model, hooks)
+        if reason is not None:
+            raise ConfigError(f"training.engine: {reason}, and several workers train by the compiled engine alone")
+        engine = CompiledEngine(model, train, validation, config, xla=False, workers=workers)
+        return engine, f"compiled, {workers.n} workers"
     if config.engine == "keras":
         return KerasEngine(model, train, validation, config), "keras"
     forced = config.engine == "compiled"

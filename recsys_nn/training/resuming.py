@@ -26,6 +26,7 @@ class Checkpointing(keras.callbacks.Callback):
         model: compiled.
         hooks: the other callbacks; those that change what is saved stand before this one.
         settings: of the training, plain values; a state that was saved under others is not gone on from.
+        saves: whether it saves; where several train together, one does, and all begin with what it saved.
 
     Attributes:
         first_epoch: how many epochs were done.
@@ -41,8 +42,11 @@ class Checkpointing(keras.callbacks.Callback):
         model: keras.Model,
         hooks: Sequence[keras.callbacks.Callback],
         settings: Mapping[str, Any],
+        *,
+        saves: bool = True,
     ) -> None:
         super().__init__()
+        self._saves = saves
         self._checkpoints, self._trained, self._hooks, self._settings = checkpoints, model, tuple(hooks), dict(settings)
         self._state: State | None
         self.first_epoch, self._state = checkpoints.latest() or (0, None)
@@ -85,6 +89,8 @@ class Checkpointing(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """What Keras calls after every epoch."""
+        if not self._saves:
+            return
         seconds = self.seconds + time.perf_counter() - self._began
         state = {
             "settings": self._settings,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.data.tensors import Tensors, TrainingPart
-from recsys_nn.errors import ConfigError, DataError, TrainingError
+from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.inputs import input_scales
 from recsys_nn.training.run import StopReason, TrainingRun
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import keras
 
     from recsys_nn.training.objective import Objective
+    from recsys_nn.training.workers import Workers
 
 
 class Trainer:
@@ -34,6 +35,8 @@ class Trainer:
         progress: whether to print a line an epoch.
         checkpoints: a folder for the states of the training after its last two epochs. Where it has some, the training
             goes on from there, to the weights that it would have had without the interruption, bit for bit.
+        workers: the processes of which this is one, where several train one model together; each calls ``fit`` with the
+            same. The first of them prints and saves, all end with the same weights and history.
     """
 
     def __init__(
@@ -43,11 +46,14 @@ class Trainer:
         callbacks: Sequence[Any] = (),
         progress: bool = True,
         checkpoints: str | Path | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.config = config or TrainConfig()
         self._callbacks = tuple(callbacks)
-        self._progress = progress
+        self._leads = workers is None or workers.leads
+        self._progress = progress and self._leads
         self._checkpoints = checkpoints
+        self._workers = workers
 
     def fit(self, model: keras.Model, train: TrainingPart, validation: TrainingPart | None = None) -> TrainingRun:
         """Trains ``model`` in place; it ends with the weights of its best epoch.
@@ -97,6 +103,15 @@ class Trainer:
                 f"training.monitor: {config.monitor!r} is never logged (logged: {', '.join(logged)}){why}"
             )
 
+    def _check_beginning(self, epoch: int) -> None:
+        """Storage that is slow to show one worker what another has written would lead to different weights."""
+        if self._workers is not None and len(set(found := self._workers.told(epoch))) > 1:
+            seen = ", ".join(f"{each:.0f}" for each in found)
+            raise ArtifactError(
+                f"{self._checkpoints}: the workers see the states after different epochs ({seen}); begin again once "
+                "their storage shows all of them the same"
+            )
+
     def _fitted(
         self,
         model: keras.Model,
@@ -110,10 +125,11 @@ class Trainer:
 
         from recsys_nn.training import callbacks
         from recsys_nn.training.checkpoints import Checkpoints
-        from recsys_nn.training.compiling import compile_model, named_callbacks
+        from recsys_nn.training.compiling import WRITING_CALLBACKS, compile_model, named_callbacks
         from recsys_nn.training.engines import choose_engine
         from recsys_nn.training.feeding import steps_per_epoch
         from recsys_nn.training.resuming import Checkpointing
+        from recsys_nn.training.workers import OneDecision
 
         config = self.config
         tf.config.experimental.enable_op_determinism()
@@ -132,15 +148,20 @@ class Trainer:
         hooks = [log, callbacks.StopOnNonFinite(inputs, config.learning_rate)]
         if self._progress:
             hooks.append(callbacks.ProgressLines(log, config.epochs, stopping and config.monitor, _console()))
-        hooks += [*named_callbacks(config.callbacks), *self._callbacks, *([stopping] if stopping else [])]
+        named = [each for each in config.callbacks if self._leads or each.name not in WRITING_CALLBACKS]
+        hooks += [*named_callbacks(named), *self._callbacks, *([stopping] if stopping else [])]
+        if self._workers is not None:
+            hooks.append(OneDecision(self._workers))
         done = None
         if self._checkpoints is not None:
             sizes = {"n_train": len(train), "n_validation": 0 if validation is None else len(validation)}
             settings = config.model_dump(mode="json") | sizes
-            done = Checkpointing(Checkpoints(self._checkpoints), objective.model, hooks, settings)
+            checkpoints = Checkpoints(self._checkpoints)
+            done = Checkpointing(checkpoints, objective.model, hooks, settings, saves=self._leads)
             hooks.append(done)
             began -= done.seconds
-        engine, name = choose_engine(objective.model, train, validation, config, hooks)
+            self._check_beginning(done.first_epoch)
+        engine, name = choose_engine(objective.model, train, validation, config, hooks, self._workers)
         if self._progress and config.engine == "auto" and name.startswith("keras"):
             _console().print(f"engine: {name}", soft_wrap=True, highlight=False)
         if self._progress and done is not None and done.first_epoch:

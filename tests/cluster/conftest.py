@@ -1,0 +1,60 @@
+"""All tests of this folder start processes that train together: ``make test-cluster`` runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("cluster")
+
+
+def together(module: str, arguments: Sequence[str], *, n: int = 2) -> list[tuple[int, str]]:
+    """Runs a module as so many processes that find each other: the exit code of each, and what it printed."""
+    addresses = _free_addresses(n)
+    processes = []
+    for rank in range(n):
+        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
+        environment = os.environ | {"TF_CONFIG": json.dumps(config), "TF_NUM_INTRAOP_THREADS": "1"}
+        command = [sys.executable, "-m", module, *arguments]
+        processes.append(
+            subprocess.Popen(
+                command,
+                env=environment,
+                cwd=Path(__file__).parents[2],
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        )
+    return [(process.returncode, output) for process in processes for output in [process.communicate(timeout=300)[0]]]
+
+
+def _free_addresses(n: int) -> list[str]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+
+
+@pytest.fixture(scope="session")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two workers tells of the trainings of ``trainings.py``, by their names."""
+    folder = tmp_path_factory.mktemp("workers")
+    for code, output in together("tests.cluster.trainings", [str(folder)]):
+        assert code == 0, output[-3000:]
+    return [json.loads((folder / f"worker-{rank}.json").read_text()) for rank in range(2)]
