@@ -73,7 +73,7 @@ audit: $(INSTALLED)  ## fails on a known vulnerability of a version in the lock 
 
 $(INSTALLED): pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --require-hashes --requirement $(LOCK)
+	$(PIP) install --no-deps --require-hashes --requirement $(LOCK)  # all are in it: nothing is left to look for
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
