@@ -24,7 +24,7 @@ test-oldest:  ## the tests on the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable ".[dev]"
-	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not cluster"
 
 fuzz: $(INSTALLED)  ## whatever bytes for each parser, which may refuse them and nothing else; ten minutes in all
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement fuzz/requirements.txt
