@@ -61,7 +61,7 @@ def main() -> None:
     REACHED.write_text(json.dumps(reached))
     mutmut("run", "--max-children", "2", *names)
     codes = mutants()
-    found = {name: codes[name] for name in SAMPLE.read_text().split()}
+    found = {name: codes[name] for name in SAMPLE.read_text().split() if codes[name] is not None}
     SURVIVORS.write_text("\n".join(name for name, code in found.items() if code in SURVIVED + UNREACHED))
     RESULTS.write_text("".join(report(found, len(codes))))
     print(RESULTS.read_text())
