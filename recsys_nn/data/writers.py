@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -51,7 +52,7 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
     with ExitStack() as stack:
         stream = stack.enter_context(atomic_file(path))
         if _is_gzip(path):
-            stream = stack.enter_context(gzip.open(stream, "wb", compresslevel=6))  # type: ignore[assignment]
+            stream = stack.enter_context(_same_every_time(stream))
         if _format(path) in PARQUET_SUFFIXES:
             repeated = [column.name for column in schema if not pa.types.is_floating(column.type)]
             yield stack.enter_context(pq.ParquetWriter(stream, schema, use_dictionary=repeated)).write_table
@@ -81,6 +82,11 @@ def _format(path: Path) -> str:
     """The suffix that tells the format: that before .gz, for text."""
     inner = Path(path.stem).suffix.lower()
     return inner if _is_gzip(path) and inner in _SEPARATORS else path.suffix.lower()
+
+
+def _same_every_time(stream: BinaryIO) -> BinaryIO:
+    """What compresses: with no name and no time in its header, so that the same table is the same bytes."""
+    return cast(BinaryIO, gzip.GzipFile("", "wb", compresslevel=6, fileobj=stream, mtime=0))
 
 
 def _is_gzip(path: Path) -> bool:

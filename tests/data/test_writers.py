@@ -56,6 +56,14 @@ def test_a_text_file_is_what_pandas_reads(tmp_path, suffix, separator):
     pd.testing.assert_frame_equal(pd.read_csv(path, sep=separator, dtype={"item": "str"}), FRAME)
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_table_is_the_same_bytes_whenever_and_wherever_it_is_written(tmp_path, monkeypatch, suffix):
+    write_table(FRAME, tmp_path / f"now{suffix}")
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    write_table(FRAME, tmp_path / f"later{suffix}")
+    assert (tmp_path / f"now{suffix}").read_bytes() == (tmp_path / f"later{suffix}").read_bytes()
+
+
 def test_a_gzip_file_holds_the_text_that_would_stand_in_a_plain_one(tmp_path):
     write_table(FRAME, tmp_path / "plain.csv")
     write_table(FRAME, tmp_path / "packed.csv.gz")
