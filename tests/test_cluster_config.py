@@ -1,6 +1,7 @@
 """The ``cluster`` section without a cluster; tests/cluster has one."""
 
 import sys
+from functools import partial
 
 import pytest
 
@@ -31,21 +32,12 @@ def test_what_cannot_be_is_told(wrong, message):
         load_config(SMALL, overrides=wrong)
 
 
-def test_a_missing_extra_is_named(monkeypatch, tmp_path):
+@pytest.mark.parametrize("work", [run_experiment, partial(cross_validate, folds=2)])
+def test_a_missing_extra_is_named(monkeypatch, tmp_path, work):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"cluster: ray is not installed; pip install 'recsys-nn\[ray\]'"):
-        run_experiment({**SMALL, "output": str(tmp_path / "run")})
+        work(load_config({**SMALL, "output": str(tmp_path / "run")}))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_workers_need_a_place_for_their_run():
-    with pytest.raises(ConfigError, match="cluster: the workers leave what they have trained in a run folder; name an"):
-        run_experiment(SMALL)
-
-
-def test_what_workers_do_not_do_yet_is_told(tmp_path):
-    with pytest.raises(ConfigError, match="cluster: single runs alone are trained by workers; leave the section out"):
-        cross_validate(load_config(SMALL, overrides=[f"output={tmp_path / 'cv'}"]), folds=2)
 
 
 def test_where_a_run_was_trained_does_not_decide_whether_it_goes_on(tmp_path):

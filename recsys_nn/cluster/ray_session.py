@@ -6,10 +6,39 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.errors import ConfigError
+from recsys_nn.models.base import ModelKind, model_kinds, register_model
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a process that Ray begins takes over from this one: the kinds of models that are registered, and the folder.
+
+    Args:
+        cpus: as many threads it has.
+        folder: that it is in, where its machine has such a folder.
+        kinds: of models.
+    """
+
+    cpus: int
+    folder: Path = field(default_factory=Path.cwd)
+    kinds: tuple[ModelKind, ...] = field(default_factory=lambda: tuple(model_kinds().values()))
+
+    def enter(self) -> None:
+        """In the other process, before TensorFlow computes anything."""
+        os.environ.pop("TF_USE_LEGACY_KERAS", None)  # set by Ray; this package uses Keras itself
+        if self.folder.is_dir():
+            os.chdir(self.folder)
+        for kind in self.kinds:
+            register_model(kind.config)(kind.build)
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(self.cpus)
 
 
 def quieten() -> None:
@@ -19,12 +48,15 @@ def quieten() -> None:
 
 
 @contextmanager
-def connected(cluster: ClusterConfig) -> Iterator[None]:
-    """Connects this process to Ray, unless it is connected already.
+def connected(cluster: ClusterConfig | None) -> Iterator[None]:
+    """Connects this process to Ray, unless it is connected already, or there is no cluster.
 
     Raises:
         ConfigError: where Ray is not installed, or there is none at the address.
     """
+    if cluster is None:
+        yield
+        return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray

@@ -34,6 +34,10 @@ class SharedSteps:
         """This worker's of the rows of a batch, and which share of the batch they are."""
         return self._workers.share(rows)
 
+    def own(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """All of these rows, where each of the workers has as many of its own."""
+        return rows, tf.constant(1 / self._workers.n, tf.float64)
+
     def train_step(self, examples: Any, share: tf.Tensor) -> None:
         """One step of the optimizer, by the gradient of the mean loss of the whole batch."""
         (inputs, targets), model = examples, self._model
