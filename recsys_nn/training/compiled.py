@@ -138,7 +138,11 @@ class CompiledEngine:
         self._model, self._validation, self._config = model, validation, config
         self._train: Examples = train
         self._batch_size = config.batch_size
-        self._shared = None if workers is None else SharedSteps(model, workers, seed=config.seed)
+        self._shared = (
+            None
+            if workers is None
+            else SharedSteps(model, workers, seed=config.seed, batch_size=min(config.batch_size, len(train)))
+        )
         own = None if workers is None else train.of_worker(workers.rank, workers.n)
         if workers is not None and own is not None:
             self._train, self._batch_size = own, -(-config.batch_size // workers.n)

@@ -50,6 +50,14 @@ def test_each_has_its_own_part_of_a_file(two_workers):
         np.testing.assert_allclose(shared, alone, rtol=1e-4, atol=1e-5)
 
 
+def test_rows_of_tables_are_exchanged_in_rounds_where_they_are_many(two_workers):
+    """As more than one look-up an example makes them."""
+    first, second = (worker["in rounds"] for worker in two_workers)
+    assert first["digest"] == second["digest"]
+    np.testing.assert_allclose(first["history"]["loss"], two_workers[0]["svd, row-wise"]["history"]["loss"], rtol=1e-6)
+    assert first["digest"] != two_workers[0]["svd, row-wise"]["digest"]  # rows are added up in another order
+
+
 def test_the_run_says_how_many_have_trained(two_workers):
     assert two_workers[1]["neumf"]["engine"] == "compiled, 2 workers"
 
