@@ -28,8 +28,9 @@ USERS, ITEMS, EPOCHS, SECONDS_AN_EPOCH = 100_000, 20_000, 4, 3.0
 MODELS: dict[str, dict[str, Any]] = {
     "svd": {"kind": "svd", "embedding_dim": 32},
     "neumf": {"kind": "neumf", "embedding_dim": 32, "widths": [256, 128, 64], "dropout": 0.0},
+    "wide neumf": {"kind": "neumf", "embedding_dim": 32, "widths": [1024, 512, 256], "dropout": 0.0},
 }
-OPTIMIZERS = {"svd": "rowwise_sgd", "neumf": "lazy_adam"}
+OPTIMIZERS = {"svd": "rowwise_sgd", "neumf": "lazy_adam", "wide neumf": "lazy_adam"}
 BATCHES = [256, 1024, 4096, 16384, 65536]
 
 

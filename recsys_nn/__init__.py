@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from recsys_nn.advice.suggesting import suggest
     from recsys_nn.advice.suggestion import Suggestion
     from recsys_nn.blending import Blend, blend
+    from recsys_nn.cluster.scoring import predict_folder
     from recsys_nn.comparing import compare
     from recsys_nn.config import RunConfig, load_config
     from recsys_nn.data.datasets import dataset_names
@@ -81,6 +82,7 @@ _HOMES = {
     "advice.suggesting": ("suggest",),
     "advice.suggestion": ("Suggestion",),
     "blending": ("Blend", "blend"),
+    "cluster.scoring": ("predict_folder",),
     "comparing": ("compare",),
     "config": ("RunConfig", "load_config"),
     "data.datasets": ("dataset_names",),

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "run_data": ["config", "data", "evaluation", "errors"],
     "tracking": ["config", "tracking_config", "run_data", "data", "models", "training", "errors"],
     "unfinished": ["config", "run_data", "data", "models", "training", "prediction", "errors"],
-    "cluster": ["cluster_config", "tracking", "data", "models", "training", "errors"],
+    "cluster": ["cluster_config", "validation", "tracking", "data", "models", "training", "prediction", "errors"],
     "experiment_result": [
         *("unfinished", "config", "finished_run", "data", "training", "prediction", "evaluation", "errors"),
     ],
@@ -89,6 +89,8 @@ MAY_IMPORT = {
     "serving": ["validation", "data", "models", "prediction", "errors"],
     "cli": [
         "serving",
+        "cluster",
+        "cluster_config",
         "validation",
         "report",
         "advice",

@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out, with_layout
+from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from recsys_nn.cluster_config import ClusterConfig
     from recsys_nn.data.readers import TableFormat
+    from recsys_nn.prediction.scoring_files import PredictedFile
+    from recsys_nn.prediction.scoring_folders import PredictedFolder
 
 
 class OnError(StrEnum):
@@ -28,12 +32,20 @@ class OnError(StrEnum):
 def predict(
     run: RunFolder,
     pairs: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="A CSV, TSV or Parquet file with user and item columns, or a folder of Parquet.", metavar="PAIRS"
+            help="A CSV, TSV or Parquet file with user and item columns, or a folder of Parquet (s3://, gs://, hdfs:// "
+            "too).",
+            metavar="PAIRS",
         ),
     ],
-    output: Annotated[Path, typer.Option(help="The CSV, TSV or Parquet file to write.", metavar="FILE")],
+    output: Annotated[
+        str,
+        typer.Option(
+            help="The CSV, TSV or Parquet file to write; or a folder, in which each file of PAIRS gets one.",
+            metavar="PLACE",
+        ),
+    ],
     *,
     layout: TableFormat,
     interval: Annotated[
@@ -43,24 +55,42 @@ def predict(
         OnError, typer.Option(help="Rows that cannot be predicted end it, or are left out and listed beside FILE.")
     ] = OnError.stop,
     overwrite: Overwrite = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="The workers that predict a folder: cluster.workers=4. By default those of the run's config.",
+            metavar="KEY=VALUE",
+        ),
+    ] = None,
     manifest_sha256: ManifestHash = None,
 ) -> None:
-    """Predict the ratings of a file of user-item pairs, whatever its size."""
+    """Predict the ratings of a file of user-item pairs, whatever its size; or of a folder, file by file."""
+    from recsys_nn.data.places import is_uri
     from recsys_nn.data.writers import check_output
     from recsys_nn.prediction.predictor import Predictor
 
-    check_output(output, overwrite=overwrite)  # before TensorFlow is loaded
+    as_folder = is_uri(output) or (not Path(output).suffix and (is_uri(pairs) or Path(pairs).is_dir()))
+    cluster = _cluster_of(run, overrides or []) if as_folder else None
+    if not as_folder:
+        if overrides:
+            raise ConfigError("--set: workers predict a folder of Parquet into a folder")
+        check_output(Path(output), overwrite=overwrite)  # before TensorFlow is loaded
     predictor = Predictor.load(run, manifest_sha256=manifest_sha256)
+    settings: dict[str, Any] = {
+        "layout": layout,
+        "interval": interval,
+        "on_error": on_error.value,
+        "overwrite": overwrite,
+    }
+    found: PredictedFile | PredictedFolder
     with _progress_bar() as progress:
-        found = predictor.predict_file(
-            pairs,
-            output,
-            layout=layout,
-            interval=interval,
-            on_error=on_error.value,
-            overwrite=overwrite,
-            progress=progress,
-        )
+        if as_folder:
+            from recsys_nn.cluster.scoring import predict_folder
+
+            found = predict_folder(predictor, pairs, output, cluster=cluster, progress=progress, **settings)
+        else:
+            found = predictor.predict_file(pairs, output, progress=progress, **settings)
     if found.missing:
         out.print(
             f"The pairs have no {', '.join(found.missing)}, which the model reads: they are predicted without.",
@@ -71,7 +101,20 @@ def predict(
         f"{found.rows:,} predictions written to {output} ({sources or 'no pairs'})", highlight=False, soft_wrap=True
     )
     if found.skipped:
-        out.print(f"{found.skipped:,} rows left out, listed in {found.skipped_file}", highlight=False, soft_wrap=True)
+        where = getattr(found, "skipped_file", None) or f"{output}, beside their files"
+        out.print(f"{found.skipped:,} rows left out, listed in {where}", highlight=False, soft_wrap=True)
+
+
+def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
+    """The cluster section of a run's config, changed by what is set."""
+    from recsys_nn.config import load_config
+
+    if wrong := [override for override in overrides if not override.startswith("cluster.")]:
+        raise ConfigError(f"--set {wrong[0]}: a prediction has workers (cluster.workers=4) and nothing else to set")
+    file = run / "config.yaml"
+    if file.is_file():
+        return load_config(file, overrides=overrides).cluster
+    return load_config({}, overrides=overrides).cluster
 
 
 @contextmanager

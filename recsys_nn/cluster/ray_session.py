@@ -48,8 +48,12 @@ def quieten() -> None:
 
 
 @contextmanager
-def connected(cluster: ClusterConfig | None) -> Iterator[None]:
+def connected(cluster: ClusterConfig | None, *, spare: int = 0) -> Iterator[None]:
     """Connects this process to Ray, unless it is connected already, or there is no cluster.
+
+    Args:
+        cluster: whose Ray, or for whose workers one is started on this machine.
+        spare: CPUs beside those of the workers, for what Ray itself does, where one is started.
 
     Raises:
         ConfigError: where Ray is not installed, or there is none at the address.
@@ -69,7 +73,7 @@ def connected(cluster: ClusterConfig | None) -> Iterator[None]:
         return
     settings: dict[str, Any] = {"address": cluster.address}
     if cluster.address is None:
-        cpus = cluster.workers * cluster.cpus
+        cpus = cluster.workers * cluster.cpus + spare
         settings = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     quiet = {"worker_process_setup_hook": quieten, "env_vars": {"TF_CPP_MIN_LOG_LEVEL": "3"}}
     try:

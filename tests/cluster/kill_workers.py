@@ -79,16 +79,16 @@ class Killer(threading.Thread):
         return max((int(file.stem.removeprefix("epoch-")) for file in self._states.glob("epoch-*")), default=0)
 
 
-def workers() -> list[int]:
-    """The workers among the descendants of this process."""
+def workers(title: str = "RayTrainWorker") -> list[int]:
+    """The workers among the descendants of this process, by what Ray calls their processes."""
     parents, found = {}, []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            title, state = (folder / "cmdline").read_text(), (folder / "stat").read_text()
+            command, state = (folder / "cmdline").read_text(), (folder / "stat").read_text()
         except OSError:  # it has ended
             continue
         parents[int(folder.name)] = int(state.rpartition(")")[2].split()[1])
-        if "RayTrainWorker" in title:
+        if title in command:
             found.append(int(folder.name))
     return sorted(pid for pid in found if os.getpid() in _ancestors(pid, parents))
 

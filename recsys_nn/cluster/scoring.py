@@ -1,0 +1,139 @@
+"""Folders of pairs predicted by this process, or by the workers of a cluster, by Ray Data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from recsys_nn.cluster.ray_session import Setting, connected
+from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.data.places import Folder
+from recsys_nn.data.readers import TableFormat
+from recsys_nn.errors import ConfigError, DataError, RecsysError
+from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.scoring_files import OnError, PredictedFile
+from recsys_nn.prediction.scoring_folders import RECORD, FolderScoring, PredictedFolder
+from recsys_nn.validation import validated
+
+
+def predict_folder(
+    predictor: Predictor,
+    pairs: str | Path,
+    output: str | Path,
+    *,
+    cluster: ClusterConfig | Mapping[str, Any] | None = None,
+    layout: TableFormat | Mapping[str, Any] | None = None,
+    interval: float | None = None,
+    on_error: OnError = "stop",
+    overwrite: bool = False,
+    progress: Callable[[int, float], None] | None = None,
+) -> PredictedFolder:
+    """Predicts a folder of Parquet, each file into one of its name, as :meth:`Predictor.predict_file` does.
+
+    Each file of the output is there whole or not at all. That all of them are there its ``_predictions.json`` says:
+    ``finished`` is true, and what was counted stands beside it. What fails in between leaves the files that are done.
+
+    Args:
+        predictor: a copy of which each worker has.
+        pairs: the folder: a path, or a URI of a file system that pyarrow knows (``s3://``, ``gs://``, ``hdfs://``).
+            What begins with a dot or an underscore is left out.
+        output: the folder to write, likewise.
+        cluster: its workers predict a file each at a time, and one that is lost is replaced, up to ``max_failures``
+            times; without, this process predicts one after the other. On several machines, folders that are paths lie
+            on storage that all of them see.
+        layout: how the files are laid out, where that is not recognised.
+        interval: as of :meth:`Predictor.predict`.
+        on_error: as of :meth:`Predictor.predict_file`; the list of rows that are left out stands beside their file.
+        overwrite: whether predictions that stand at the output are removed first.
+        progress: called after each file with the number of pairs so far and the share of the files that is done.
+
+    Raises:
+        DataError: as of :meth:`Predictor.predict_file`; where the output must not be written.
+        ConfigError: where there is no Ray, or it has too few CPUs for the workers.
+        RecsysError: where workers were lost too often.
+    """
+    scoring = FolderScoring(Folder.at(pairs), Folder.at(output), TableFormat.of(layout), interval, on_error)
+    if isinstance(cluster, Mapping):
+        cluster = validated(ClusterConfig, cluster, ("cluster",))
+    if cluster is None:
+        names = scoring.begin(overwrite=overwrite)
+        files = (scoring.carry_out(predictor, name) for name in names)
+        return scoring.conclude(_watched(files, len(names), progress))
+    with connected(cluster, spare=1):
+        _check_room(cluster)
+        names = scoring.begin(overwrite=overwrite)
+        return scoring.conclude(_watched(_on_workers(predictor, scoring, names, cluster), len(names), progress))
+
+
+def _watched(
+    files: Iterator[PredictedFile], n: int, progress: Callable[[int, float], None] | None
+) -> Iterator[PredictedFile]:
+    rows = 0
+    for done, file in enumerate(files, 1):
+        rows += file.rows
+        if progress is not None:
+            progress(rows, done / n)
+        yield file
+
+
+def _check_room(cluster: ClusterConfig) -> None:
+    """A pool of workers that takes all CPUs leaves none to Ray Data's own tasks, and stands still."""
+    import ray
+
+    there = ray.cluster_resources().get("CPU", 0)
+    if cluster.workers * cluster.cpus + 1 > there:
+        raise ConfigError(
+            f"cluster.workers: {cluster.workers} with {cluster.cpus} CPUs each, and one CPU beside them, are more than "
+            f"the {there:g} CPUs of the cluster; there can be {max(0, int((there - 1) // cluster.cpus))}"
+        )
+
+
+def _on_workers(
+    predictor: Predictor, scoring: FolderScoring, names: list[str], cluster: ClusterConfig
+) -> Iterator[PredictedFile]:
+    import ray
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    pool = min(cluster.workers, len(names))
+    asked = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names))
+    found = asked.map(
+        _Worker,
+        fn_constructor_args=(ray.put(predictor), Setting(cluster.cpus), scoring),
+        compute=ray.data.ActorPoolStrategy(size=pool),
+        num_cpus=cluster.cpus,
+        num_gpus=int(cluster.gpu),
+        max_restarts=cluster.max_failures,
+        max_task_retries=cluster.max_failures,
+    )
+    try:
+        for row in found.iter_rows():
+            if isinstance(row["found"], DataError):
+                raise row["found"]
+            yield row["found"]
+    except ray.exceptions.RayError as error:
+        raise RecsysError(
+            f"cluster.max_failures: more than {cluster.max_failures} times a worker was lost, or it failed otherwise: "
+            f"{error}"
+        ) from error
+
+
+class _Worker:
+    """An actor of Ray's that predicts files; what is wrong with one it returns, for Ray would try it again."""
+
+    def __init__(self, predictor: Any, setting: Setting, scoring: FolderScoring) -> None:
+        import ray
+
+        setting.enter()
+        self._scoring, self._predictor = scoring, ray.get(predictor)
+        if RECORD not in scoring.output.files():
+            raise RecsysError(f"{scoring.output.name} is not seen by all workers: name one on storage that they share")
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return {"found": self._scoring.carry_out(self._predictor, row["name"])}
+        except DataError as error:
+            return {"found": error}

@@ -1,0 +1,132 @@
+"""Folders of Parquet on this machine, or in a store that pyarrow knows (S3, Google Cloud Storage, HDFS)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pyarrow.fs as fs
+
+from recsys_nn.data.parquet import PARQUET_SUFFIXES
+from recsys_nn.errors import DataError
+
+_WHOLE_BY_THEMSELVES = ("s3", "gcs", "abfs")
+"""File systems in which a file is seen once all of it has been written."""
+
+
+def is_uri(place: str | Path) -> bool:
+    """Whether a place is named as ``s3://bucket/folder`` is."""
+    return "://" in str(place)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder and the file system that it is in.
+
+    Args:
+        name: as it was given.
+        filesystem: pyarrow's.
+        path: of the folder in that.
+    """
+
+    name: str
+    filesystem: fs.FileSystem
+    path: str
+
+    @classmethod
+    def at(cls, place: str | Path) -> Folder:
+        """The folder at a path or a URI.
+
+        Raises:
+            DataError: where pyarrow knows no such file system, or it cannot be reached.
+        """
+        if not is_uri(place):
+            return cls(str(place), fs.LocalFileSystem(), str(Path(place).expanduser().absolute()))
+        try:
+            filesystem, path = fs.FileSystem.from_uri(str(place))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise DataError(f"{place} cannot be reached: {error}") from None
+        return cls(str(place).rstrip("/"), filesystem, path)
+
+    @property
+    def is_local(self) -> bool:
+        return self.filesystem.type_name == "local"
+
+    def parquet_files(self) -> list[str]:
+        """The Parquet files of the folder and its subfolders, in the order of their names below it; nothing hidden.
+
+        Raises:
+            DataError: where there are none, or no such folder.
+        """
+        found = sorted(name for name in self.files() if PurePosixPath(name).suffix.lower() in PARQUET_SUFFIXES)
+        shown = [name for name in found if not any(part[0] in "._" for part in PurePosixPath(name).parts)]
+        if not shown:
+            raise DataError(f"{self.name} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
+        return shown
+
+    def files(self) -> list[str]:
+        """All files below it, by their names there; none where there is no such folder.
+
+        Raises:
+            DataError: where it is a file, or cannot be read.
+        """
+        try:
+            kind = self.filesystem.get_file_info(self.path).type
+            if kind == fs.FileType.File:
+                raise DataError(f"{self.name} is a file, not a folder")
+            infos = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True, recursive=True))
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.name} cannot be read: {error}") from None
+        paths = (PurePosixPath(info.path) for info in infos if info.type == fs.FileType.File)
+        return [str(path.relative_to(self.path)) for path in paths]
+
+    @contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        """A file of it on this machine, for the time of the block.
+
+        Raises:
+            DataError: where it cannot be read.
+        """
+        if self.is_local:
+            yield Path(self.path, name)
+            return
+        with TemporaryDirectory(prefix="recsys-nn-") as folder:
+            local = Path(folder, PurePosixPath(name).name)
+            try:
+                fs.copy_files(self._at(name), str(local), source_filesystem=self.filesystem)
+            except (pa.ArrowException, OSError) as error:
+                raise DataError(f"{self.name}/{name} cannot be read: {error}") from None
+            yield local
+
+    def store(self, name: str, file: Path) -> None:
+        """Copies a file of this machine to a name below it, where it appears whole and replaces what stands there.
+
+        Raises:
+            DataError: where it cannot be written.
+        """
+        target = self._at(name)
+        own = target.rpartition("/")[2]
+        draft = target if self.filesystem.type_name in _WHOLE_BY_THEMSELVES else target[: -len(own)] + f"_{own}.part"
+        try:
+            self.filesystem.create_dir(target[: -len(own)].rstrip("/"), recursive=True)
+            fs.copy_files(str(file), draft, destination_filesystem=self.filesystem)
+            if draft != target:
+                self.filesystem.move(draft, target)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.name}/{name} cannot be written: {error}") from None
+
+    def clear(self) -> None:
+        """Removes all that it holds."""
+        self.filesystem.delete_dir_contents(self.path, missing_dir_ok=True)
+
+    def holds(self, other: Folder) -> bool:
+        """Whether the other is it, or lies in it."""
+        same = self.filesystem.equals(other.filesystem)
+        return same and (other.path + "/").startswith(self.path.rstrip("/") + "/")
+
+    def _at(self, name: str) -> str:
+        return f"{self.path.rstrip('/')}/{name}"

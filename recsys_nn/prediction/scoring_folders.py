@@ -1,0 +1,121 @@
+"""Folders of Parquet predicted file by file, each into a file of its name."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from recsys_nn.data.places import Folder
+from recsys_nn.data.readers import TableFormat
+from recsys_nn.errors import DataError
+from recsys_nn.prediction.scoring_files import OnError, PredictedFile, skipped_file_of
+from recsys_nn.prediction.sources import SOURCES
+
+if TYPE_CHECKING:
+    from recsys_nn.prediction.predictor import Predictor
+
+RECORD = "_predictions.json"
+"""Of the output: written first, and once more when all files are there."""
+
+
+@dataclass(frozen=True)
+class PredictedFolder:
+    """What :func:`predict_folder` has written.
+
+    Args:
+        output: the folder, as it was named.
+        files: how many it holds.
+        rows: how many pairs, in all of them.
+        sources: how many of them rest on what: ``model``, ``user``, ``item``, ``global``.
+        skipped: how many rows were left out, listed beside each file.
+        missing: columns that the model reads and the pairs do not have: these values are missing of each pair.
+    """
+
+    output: str
+    files: int
+    rows: int
+    sources: Mapping[str, int]
+    skipped: int = 0
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FolderScoring:
+    """What is done with each file of a folder.
+
+    Args:
+        pairs: the folder of pairs.
+        output: the folder to write.
+        layout: of the files.
+        interval: as of :meth:`Predictor.predict`.
+        on_error: as of :meth:`Predictor.predict_file`.
+    """
+
+    pairs: Folder
+    output: Folder
+    layout: TableFormat
+    interval: float | None = None
+    on_error: OnError = "stop"
+
+    def begin(self, *, overwrite: bool) -> list[str]:
+        """The names of the files to predict, and an output that is empty but for its record.
+
+        Raises:
+            DataError: where there are none, or the output must not be written.
+        """
+        if self.pairs.holds(self.output) or self.output.holds(self.pairs):
+            raise DataError(f"{self.output.name} and the folder of the pairs, {self.pairs.name}, lie in one another")
+        names = self.pairs.parquet_files()
+        if standing := self.output.files():
+            if not overwrite:
+                raise DataError(
+                    f"{self.output.name} is not empty; choose another output, or overwrite it (--overwrite)"
+                )
+            if RECORD not in standing:
+                raise DataError(f"{self.output.name} holds other things than predictions; choose another output")
+            self.output.clear()
+        self._record({"finished": False})
+        return names
+
+    def carry_out(self, predictor: Predictor, name: str) -> PredictedFile:
+        """Predicts one of the files; it appears whole, and replaces one that was predicted before."""
+        with self.pairs.fetched(name) as pairs, TemporaryDirectory(prefix="recsys-nn-") as folder:
+            file = Path(folder, "predicted.parquet")
+            try:
+                found = predictor.predict_file(
+                    pairs, file, layout=self.layout, interval=self.interval, on_error=self.on_error
+                )
+            except DataError as error:  # which names the file where it was read
+                raise DataError(str(error).replace(str(pairs), f"{self.pairs.name}/{name}")) from None
+            skipped = found.skipped_file
+            if skipped is not None:
+                self.output.store(skipped_file_of(Path(name)).as_posix(), skipped)
+            self.output.store(name, file)
+            return replace(found, output=Path(name), skipped_file=None)
+
+    def conclude(self, found: Iterable[PredictedFile]) -> PredictedFolder:
+        """What all files have come to, which the record says from now on."""
+        files, counted = list(found), Counter[str]()
+        for each in files:
+            counted.update(each.sources)
+        result = PredictedFolder(
+            self.output.name,
+            len(files),
+            sum(each.rows for each in files),
+            {name: counted[name] for name in reversed(SOURCES) if counted[name]},
+            sum(each.skipped for each in files),
+            tuple(dict.fromkeys(name for each in files for name in each.missing)),
+        )
+        self._record({"finished": True, **asdict(result)})
+        return result
+
+    def _record(self, values: Mapping[str, Any]) -> None:
+        with TemporaryDirectory(prefix="recsys-nn-") as folder:
+            file = Path(folder, RECORD)
+            file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+            self.output.store(RECORD, file)

@@ -1,0 +1,129 @@
+"""A folder of Parquet predicted by one process; tests/cluster has workers."""
+
+import json
+
+import pandas as pd
+import pyarrow.fs as fs
+import pytest
+
+from recsys_nn import BiasConfig, DataError, Encoder, Predictor, Ratings, build_model, predict_folder
+from recsys_nn.data.places import Folder
+from recsys_nn.prediction.scoring_folders import RECORD
+
+FRAME = pd.DataFrame({"user": list("aabbc"), "item": list("xyxyx"), "rating": [1, 5, 2, 4, 3]})
+PAIRS = {"one": FRAME[["user", "item"]], "deep/two": pd.DataFrame({"user": ["nobody", "a"], "item": ["y", "y"]})}
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    encoder = Encoder.fit(Ratings(FRAME, scale=(1, 5)))
+    return Predictor(build_model(BiasConfig(), encoder), encoder)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    for name, frame in PAIRS.items():
+        file = tmp_path / "pairs" / f"{name}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_parquet(file, index=False)
+    (tmp_path / "pairs" / "_SUCCESS").write_text("")
+    (tmp_path / "pairs" / ".hidden.parquet").write_text("no Parquet")
+    return tmp_path / "pairs"
+
+
+@pytest.mark.parametrize("as_uri", [False, True])
+def test_each_file_is_predicted_into_one_of_its_name(predictor, pairs, tmp_path, as_uri):
+    output = tmp_path / "new" / "predicted"
+    shares = []
+    found = predict_folder(
+        predictor,
+        pairs.as_uri() if as_uri else pairs,
+        output.as_uri() if as_uri else output,
+        progress=lambda rows, share: shares.append((rows, share)),
+    )
+    for name, frame in PAIRS.items():
+        written = pd.read_parquet(output / f"{name}.parquet")
+        own = predictor.predict(frame)
+        pd.testing.assert_frame_equal(written, own.astype(written.dtypes))
+    assert (found.files, found.rows, found.skipped, dict(found.sources)) == (2, 7, 0, {"item": 1, "model": 6})
+    assert shares == [(2, 0.5), (7, 1.0)]
+    assert sorted(file.name for file in output.rglob("*")) == [RECORD, "deep", "one.parquet", "two.parquet"]
+
+
+def test_the_record_says_that_all_is_there(predictor, pairs, tmp_path):
+    predict_folder(predictor, pairs, tmp_path / "predicted")
+    assert json.loads((tmp_path / "predicted" / RECORD).read_text()) == {
+        "finished": True,
+        "output": str(tmp_path / "predicted"),
+        "files": 2,
+        "rows": 7,
+        "sources": {"item": 1, "model": 6},
+        "skipped": 0,
+        "missing": [],
+    }
+
+
+def test_a_file_that_cannot_be_predicted_ends_it_unfinished(predictor, pairs, tmp_path):
+    pd.DataFrame({"user": ["a", None], "item": ["x", "y"]}).to_parquet(pairs / "bad.parquet")
+    with pytest.raises(DataError, match=r"pairs/bad.parquet, row 1: the user id is missing"):
+        predict_folder(predictor, pairs, tmp_path / "predicted")
+    assert json.loads((tmp_path / "predicted" / RECORD).read_text()) == {"finished": False}
+    found = predict_folder(predictor, pairs, tmp_path / "predicted", on_error="skip", overwrite=True)
+    assert (found.rows, found.skipped) == (8, 1)
+    left_out = pd.read_csv(tmp_path / "predicted" / "bad.parquet.skipped.csv")
+    assert left_out["where"].tolist() == [f"{pairs}/bad.parquet, row 1"]
+
+
+def test_what_was_predicted_before_goes_as_a_whole(predictor, pairs, tmp_path):
+    predict_folder(predictor, pairs, tmp_path / "predicted")
+    (pairs / "one.parquet").unlink()
+    with pytest.raises(DataError, match="predicted is not empty; choose another output, or overwrite it"):
+        predict_folder(predictor, pairs, tmp_path / "predicted")
+    assert predict_folder(predictor, pairs, tmp_path / "predicted", overwrite=True).files == 1
+    assert not (tmp_path / "predicted" / "one.parquet").exists()
+
+
+def test_other_things_are_not_removed(predictor, pairs, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "thesis.txt").write_text("mine")
+    with pytest.raises(DataError, match="own holds other things than predictions"):
+        predict_folder(predictor, pairs, tmp_path / "own", overwrite=True)
+    assert (tmp_path / "own" / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "message"),
+    [
+        ("pairs", "pairs/predicted", "lie in one another"),
+        ("pairs", ".", "lie in one another"),
+        ("nothing", "predicted", "nothing holds no Parquet file"),
+        ("pairs/one.parquet", "predicted", "one.parquet is a file, not a folder"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_written(predictor, pairs, tmp_path, source, output, message):
+    with pytest.raises(DataError, match=message):
+        predict_folder(predictor, tmp_path / source, tmp_path / output, overwrite=True)
+    assert not (tmp_path / "predicted").exists()
+
+
+def test_an_unknown_store_is_named(predictor, tmp_path):
+    with pytest.raises(DataError, match="ftp://there/pairs cannot be reached"):
+        predict_folder(predictor, "ftp://there/pairs", tmp_path / "predicted")
+
+
+def test_a_store_of_another_machine_is_read_and_written_by_copies(pairs, tmp_path):
+    """As pyarrow shows it: a file system in which a local path means nothing."""
+    (tmp_path / "store").mkdir()
+    store = Folder("store://out", fs.SubTreeFileSystem(str(tmp_path / "store"), fs.LocalFileSystem()), "out")
+    assert store.files() == []
+    store.store("deep/one.parquet", pairs / "one.parquet")
+    assert store.parquet_files() == ["deep/one.parquet"]
+    assert not store.is_local
+    with store.fetched("deep/one.parquet") as copy:
+        pd.testing.assert_frame_equal(pd.read_parquet(copy), PAIRS["one"])
+        assert tmp_path not in copy.parents
+    assert [file.name for file in (tmp_path / "store" / "out" / "deep").iterdir()] == ["one.parquet"]
+    store.clear()
+    assert store.files() == []
+    with pytest.raises(DataError, match=r"store://out/gone.parquet cannot be read"), store.fetched("gone.parquet"):
+        pass
