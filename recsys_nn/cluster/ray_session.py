@@ -1,15 +1,19 @@
-"""Ray: that of a cluster, or one on this machine for a while."""
+"""Ray: that of a cluster, or one on this machine for a while; and the processes that it begins."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from recsys_nn.cluster_config import ClusterConfig
-from recsys_nn.errors import ConfigError
+from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.models.backend import quiet_unless_it_fails
+from recsys_nn.models.base import ModelKind, model_kinds, register_model
 
 
 def quieten() -> None:
@@ -48,3 +52,25 @@ def connected(cluster: ClusterConfig) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def like_this_process(cluster: ClusterConfig) -> Callable[[Path], None]:
+    """What makes a process that Ray has begun like this one, with the threads that the cluster section says.
+
+    It knows the kinds of models that are registered here, and is in the folder that this process is in. What it is
+    called with there is a folder that both have to see, else it raises an ArtifactError.
+    """
+    return partial(_made_alike, cluster.cpus, Path.cwd(), tuple(model_kinds().values()))
+
+
+def _made_alike(threads: int, started_in: Path, kinds: Sequence[ModelKind], place: Path) -> None:
+    if not place.is_dir():
+        raise ArtifactError(f"{place} is not seen on {os.uname().nodename}: the output lies on storage that all share")
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)  # set by Ray; this package uses Keras itself
+    if started_in.is_dir():
+        os.chdir(started_in)
+    for kind in kinds:
+        register_model(kind.config)(kind.build)
+    with quiet_unless_it_fails():
+        import tensorflow as tf
+    tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_nn.cluster.ray_session import connected
+from recsys_nn.cluster.ray_session import connected, like_this_process
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
-from recsys_nn.models.base import ModelKind, model_kinds, register_model
 
 if TYPE_CHECKING:
     from recsys_nn.training.workers import Workers
@@ -26,8 +24,7 @@ _KINDS = {kind.__name__: kind for kind in (ConfigError, DataError, TrainingError
 def on_workers(cluster: ClusterConfig, work: Work, *, folder: Path) -> None:
     """Has all workers carry out ``work``, each in a process of its own, and all of them anew where one was lost.
 
-    They know the kinds of models that are registered here, and the folder that this process is in. What each prints is
-    shown here and kept by Ray.
+    They are like this process (:func:`like_this_process`). What each prints is shown here and kept by Ray.
 
     Args:
         cluster: the workers.
@@ -48,7 +45,7 @@ def on_workers(cluster: ClusterConfig, work: Work, *, folder: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         trainer = TensorflowTrainer(
-            partial(_carried_out, cluster, work, place, Path.cwd(), tuple(model_kinds().values())),
+            partial(_carried_out, cluster, work, place, like_this_process(cluster)),
             scaling_config=ScalingConfig(
                 num_workers=cluster.workers,
                 use_gpu=cluster.gpu,
@@ -70,26 +67,17 @@ def on_workers(cluster: ClusterConfig, work: Work, *, folder: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _carried_out(cluster: ClusterConfig, work: Work, place: Path, started_in: Path, kinds: Sequence[ModelKind]) -> None:
+def _carried_out(cluster: ClusterConfig, work: Work, place: Path, begin: Callable[[Path], None]) -> None:
     """What each worker does.
 
     What one finds wrong is written down, and its failure ends the others; Ray then begins anew with all of them, which
     read it and come to their end.
     """
-    if not place.is_dir():
-        raise ArtifactError(f"{place} is not seen on {os.uname().nodename}: the output lies on storage that all share")
+    begin(place)
     if any(place.glob(_ERRORS)):
         return
-    os.environ.pop("TF_USE_LEGACY_KERAS", None)  # set by Ray; this package uses Keras itself
-    if started_in.is_dir():
-        os.chdir(started_in)
-    for kind in kinds:
-        register_model(kind.config)(kind.build)
-    import tensorflow as tf
-
     from recsys_nn.training.workers import Workers
 
-    tf.config.threading.set_intra_op_parallelism_threads(cluster.cpus)
     workers = Workers() if cluster.workers > 1 else None
     try:
         work(workers)

@@ -6,9 +6,10 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from recsys_nn.cluster.jobs import answered_here, jobs_on_workers
+from recsys_nn.cluster.ray_session import connected
+from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.config import RunConfig, as_run_config, load_config
 from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.ratings import Ratings
@@ -36,6 +40,9 @@ from recsys_nn.tracking.tracked import trackers_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from recsys_nn.selection.judge import Judge
+    from recsys_nn.selection.study import Study
+    from recsys_nn.selection.trial import Outcome, Trial
 
 SUFFIX, WINNER, BEST, PLOT, TRIALS, _LOCK = "-search", "winner", "best.yaml", "search.png", "trials.csv", ".lock"
 
@@ -125,6 +132,8 @@ def tune(
     trackers_of(config.tracking)  # one that cannot be used is an error of the search, not of every trial
     if output is None and config.output is not None:
         output = config.output + SUFFIX
+    if config.cluster is not None:
+        _check_cluster(config.cluster, output)
     split = load_split(config.data, config.seed, data)
     if search.folds is not None:
         split = split.without_validation()
@@ -143,22 +152,58 @@ def _searched(
     try:
         with SearchProgress(search, study, enabled=progress) as shown:
             unjudged = Split(split.train, split.validation)
-            jobs = (partial(trial.carried_out, unjudged, search.folds) for trial in study.trials())
-            for outcome in results(jobs, workers=search.workers):
+
+            def ended(outcome: Outcome) -> None:
                 study.tell(outcome)
                 shown.update(outcome)
+
+            work = partial(methodcaller, "carried_out", unjudged, search.folds)
+            if config.cluster is None:
+                for outcome in results(work(study.judge), study.trials(), workers=search.workers):
+                    ended(outcome)
+            else:
+                _on_workers(config.cluster, study, work, ended, folder)
         trials, best = study.table, study.best
     finally:
         study.close()
     if best is None:
         raise TrainingError(f"no trial came to its end: {_reasons(trials)}")
     best = best.model_copy(update={"refit": True})
-    winner = best.below(folder, WINNER)
+    winner = best.below(folder, WINNER).model_copy(update={"cluster": None})
     predictor, metrics = _winner(winner, search, split, folder, progress=progress)
     result = SearchResult(config, trials, best, predictor, metrics, folder if kept else None)
     if kept:
         _write(folder, result)
     return result
+
+
+def _check_cluster(cluster: ClusterConfig, output: str | Path | None) -> None:
+    if output is None:
+        raise ConfigError("cluster: the workers leave their trials in the folder of the search; name an output")
+    if cluster.address is not None and cluster.address.startswith("ray://"):
+        raise ConfigError(
+            f"cluster.address: a search keeps its study where it is begun, not beyond {cluster.address}: begin it on a "
+            "machine of the cluster, with the address auto"
+        )
+
+
+def _on_workers(
+    cluster: ClusterConfig,
+    study: Study,
+    work: Callable[[Judge], Callable[[Trial], Outcome]],
+    ended: Callable[[Outcome], None],
+    folder: Path,
+) -> None:
+    """The trials by the workers of a cluster. To the study writes this machine alone."""
+    from recsys_nn.selection.trial import Outcome
+
+    def lost(trial: Trial) -> Outcome:
+        told = f"more than {cluster.max_failures} times its process was lost (cluster.max_failures)"
+        return Outcome(trial.number, "failed", float("nan"), message=told)
+
+    with connected(cluster), answered_here(study.judge) as is_bad:
+        judge = partial(nullcontext, is_bad)
+        jobs_on_workers(cluster, work(judge), study.trials(), ended=ended, lost=lost, folder=folder)
 
 
 def _winner(
