@@ -40,7 +40,6 @@ from recsys_nn.tracking.tracked import trackers_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from recsys_nn.selection.judge import Judge
     from recsys_nn.selection.study import Study
     from recsys_nn.selection.trial import Outcome, Trial
 
@@ -100,7 +99,7 @@ def tune(
         search:
           method: tpe          # or random, grid
           trials: 20           # or timeout: 300, in seconds
-          workers: 2           # processes
+          workers: 2           # processes, or leave it out and have a cluster section
           space:
             model.embedding_dim: [8, 16, 32]
             training.learning_rate: {low: 0.001, high: 0.1, log: true}
@@ -109,6 +108,11 @@ def tune(
     training rows, for as many epochs as were best there, and only then judged on the test part, once. A search that was
     ended, by Ctrl-C or in any other way, goes on where it was when it is begun in the same folder again: finished
     trials are kept, those that were at work are tried again. So does one of which more trials are asked for.
+
+    Where the config has a ``cluster``, its workers carry out a trial each, by Ray Tune, and this process alone trains
+    the winner. ``random`` and ``grid`` try the same trials as without it, and so does ``tpe`` with one worker; with
+    several it draws each from those that have ended by then, and the order in which they end is up to chance, as it is
+    with several ``workers``. A trial whose process is lost is begun anew, at most ``max_failures`` times.
 
     Args:
         config: with its ``search``.
@@ -139,7 +143,8 @@ def tune(
         split = split.without_validation()
     elif not len(split.validation):
         raise ConfigError("search: there is no validation part to judge trials on; hold one out, or set search.folds")
-    with _folder(output, overwrite=overwrite) as folder:
+    session = nullcontext() if config.cluster is None else connected(config.cluster)
+    with session, _folder(output, overwrite=overwrite) as folder:
         return _searched(config, search, split, folder, kept=output is not None, progress=progress)
 
 
@@ -151,18 +156,12 @@ def _searched(
     study = Study(config, fingerprints(split), folder)
     try:
         with SearchProgress(search, study, enabled=progress) as shown:
-            unjudged = Split(split.train, split.validation)
 
             def ended(outcome: Outcome) -> None:
                 study.tell(outcome)
                 shown.update(outcome)
 
-            work = partial(methodcaller, "carried_out", unjudged, search.folds)
-            if config.cluster is None:
-                for outcome in results(work(study.judge), study.trials(), workers=search.workers):
-                    ended(outcome)
-            else:
-                _on_workers(config.cluster, study, work, ended, folder)
+            _carry_out(config, study, Split(split.train, split.validation), ended, folder)
         trials, best = study.table, study.best
     finally:
         study.close()
@@ -187,23 +186,28 @@ def _check_cluster(cluster: ClusterConfig, output: str | Path | None) -> None:
         )
 
 
-def _on_workers(
-    cluster: ClusterConfig,
-    study: Study,
-    work: Callable[[Judge], Callable[[Trial], Outcome]],
-    ended: Callable[[Outcome], None],
-    folder: Path,
-) -> None:
-    """The trials by the workers of a cluster. To the study writes this machine alone."""
+def _carry_out(config: RunConfig, study: Study, split: Split, ended: Callable[[Outcome], None], folder: Path) -> None:
+    """The trials of a study, in this process, in several beside it, or by the workers of a cluster.
+
+    These ask a judge here, since SQLite is not safe where several machines write to a file that they share.
+    """
+    assert config.search is not None
+    folds, cluster = config.search.folds, config.cluster
+    if cluster is None:
+        work = methodcaller("carried_out", split, folds, study.judge)
+        for outcome in results(work, study.trials(), workers=config.search.workers):
+            ended(outcome)
+        return
+    with answered_here(study.judge) as is_bad:
+        work = methodcaller("carried_out", split, folds, lambda: nullcontext(is_bad))
+        jobs_on_workers(cluster, work, study.trials(), ended=ended, lost=partial(_lost, cluster), folder=folder)
+
+
+def _lost(cluster: ClusterConfig, trial: Trial) -> Outcome:
     from recsys_nn.selection.trial import Outcome
 
-    def lost(trial: Trial) -> Outcome:
-        told = f"more than {cluster.max_failures} times its process was lost (cluster.max_failures)"
-        return Outcome(trial.number, "failed", float("nan"), message=told)
-
-    with connected(cluster), answered_here(study.judge) as is_bad:
-        judge = partial(nullcontext, is_bad)
-        jobs_on_workers(cluster, work(judge), study.trials(), ended=ended, lost=lost, folder=folder)
+    told = f"more than {cluster.max_failures} times its process was lost (cluster.max_failures)"
+    return Outcome(trial.number, "failed", float("nan"), message=told)
 
 
 def _winner(
