@@ -137,10 +137,8 @@ def answered_here(
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     of_actor = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
     actor = ray.remote(_Answering).options(**of_actor).remote(answering)
-    try:
-        yield partial(_asked, actor)
-    finally:
-        ray.kill(actor)
+    yield partial(_asked, actor)
+    ray.kill(actor)  # after an error workers may still wait for an answer; then it ends with the session
 
 
 class _Answering:
