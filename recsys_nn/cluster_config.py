@@ -27,3 +27,8 @@ class ClusterConfig(Section):
     cpus: int = Field(1, ge=1)
     gpu: bool = False
     max_failures: int = Field(3, ge=0)
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """Of a worker, by Ray's names."""
+        return {"CPU": float(self.cpus)} | ({"GPU": 1} if self.gpu else {})

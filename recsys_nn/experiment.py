@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from recsys_nn.advice.doctor import diagnose
-from recsys_nn.cluster.run import run_on_workers
+from recsys_nn.cluster.ray_session import connected
+from recsys_nn.cluster.training import fit_on_workers
+from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.config import RunConfig, as_run_config
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
@@ -30,6 +32,7 @@ from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import write_run_folder
 from recsys_nn.run_data import as_json, described, fit_encoder, load_split, provenance, related
 from recsys_nn.tracking.tracked import tracked
+from recsys_nn.tracking.tracker import Tell
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.training.trainer import Trainer
@@ -37,8 +40,6 @@ from recsys_nn.unfinished import NOTHING_KEPT, Unfinished, identity, undisturbed
 
 if TYPE_CHECKING:
     import keras
-
-    from recsys_nn.training.workers import Workers
 
 
 def run_experiment(
@@ -69,7 +70,8 @@ def run_experiment(
         RecsysError: what is wrong and where; nothing is written then.
     """
     config = as_run_config(config, overrides=overrides)
-    with unfinished_run(config.output, resume=resume, overwrite=overwrite) as unfinished:
+    place = unfinished_run(config.output, resume=resume, overwrite=overwrite)
+    with connected(config.cluster), place as unfinished:
         split = load_split(config.data, config.seed, data)
         of_run = identity(config, split)
         if resume and config.output is not None and (before := run_before(config.output, of_run)) is not None:
@@ -77,11 +79,7 @@ def run_experiment(
                 return as_result(config, split, before)
             overwrite = True
         unfinished.take_up(of_run, anew=overwrite)
-        if config.cluster is None:
-            result = run_on_split(config, split, unfinished=unfinished, overwrite=overwrite, progress=progress)
-        else:
-            folder = run_on_workers(run_on_split, config, data, unfinished=unfinished, progress=progress)
-            result = as_result(config, split, FinishedRun.load(folder))
+        result = run_on_split(config, split, unfinished=unfinished, overwrite=overwrite, progress=progress)
         unfinished.is_to_stay = result.run.stop_reason == "interrupted"
     if progress and (found := diagnose(result)):
         Console().print(f"The doctor has found {found.summary}", soft_wrap=True, highlight=False, markup=False)
@@ -96,7 +94,6 @@ def run_on_split(
     unfinished: Unfinished = NOTHING_KEPT,
     overwrite: bool = False,
     progress: bool = False,
-    workers: Workers | None = None,
 ) -> ExperimentResult:
     """The run of a config on given parts, of which an empty test part is not judged on.
 
@@ -107,23 +104,19 @@ def run_on_split(
         unfinished: where it keeps its states.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
-        workers: the processes that train together, each of which carries out the same run.
 
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
     """
-    if workers is None and config.cluster is not None and config.cluster.workers > 1:
-        raise ConfigError("cluster: single runs alone are trained by workers; leave the section out")
     with tracked(config, split) as tracking:
-        callbacks = [*callbacks, *tracking.callbacks]
         result = _carried_out(
             config,
             split,
             callbacks=callbacks,
+            tell=tracking.tell,
             unfinished=unfinished,
             overwrite=overwrite,
             progress=progress,
-            workers=workers,
         )
         tracking.conclude(result.run, result.metrics, result.path)
     return result
@@ -134,10 +127,10 @@ def _carried_out(
     split: Split,
     *,
     callbacks: Sequence[Any],
+    tell: Tell | None,
     unfinished: Unfinished,
     overwrite: bool,
     progress: bool,
-    workers: Workers | None,
 ) -> ExperimentResult:
     validation, began = split.validation, time.perf_counter() - unfinished.seconds
     if config.refit and not len(validation):
@@ -151,9 +144,10 @@ def _carried_out(
         split,
         config.training,
         callbacks=callbacks,
+        tell=tell,
+        cluster=config.cluster,
         checkpoints=kept,
         progress=progress,
-        workers=workers,
     )
     if run.stop_reason in ("interrupted", "callback"):
         config = config.model_copy(update={"ensemble": None, "refit": False})
@@ -172,7 +166,6 @@ def _carried_out(
             unfinished=unfinished,
             overwrite=overwrite,
             progress=progress,
-            workers=workers,
         )
     data = provenance(config.data.source, split) | {"run": unfinished.run}
     return _concluded(config, split, run, predictor, findings, data, overwrite=overwrite)
@@ -188,7 +181,6 @@ def refit_on_split(
     unfinished: Unfinished = NOTHING_KEPT,
     overwrite: bool = False,
     progress: bool = False,
-    workers: Workers | None = None,
 ) -> ExperimentResult:
     """The run of a config on all rows of ``split.train``, for as many epochs as validation has found best.
 
@@ -204,7 +196,6 @@ def refit_on_split(
         unfinished: where it keeps its states.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
-        workers: the processes that train together.
 
     Raises:
         KeyboardInterrupt: by Ctrl-C, since nothing has judged a network of fewer epochs.
@@ -213,7 +204,7 @@ def refit_on_split(
     model = build_model(config.model, encoder, seed=config.seed)
     training = config.training.until(findings.run.best_epoch)
     kept = unfinished.checkpoints("refit")
-    again = train_on_split(model, encoder, split, training, checkpoints=kept, progress=progress, workers=workers)
+    again = train_on_split(model, encoder, split, training, cluster=config.cluster, checkpoints=kept, progress=progress)
     if again.stop_reason == "interrupted":
         raise KeyboardInterrupt
     run = replace(findings.run, model=model, seconds=findings.run.seconds + again.seconds)
@@ -234,15 +225,41 @@ def train_on_split(
     training: TrainConfig,
     *,
     callbacks: Sequence[Any] = (),
+    tell: Tell | None = None,
+    cluster: ClusterConfig | None = None,
     checkpoints: Path | None = None,
     progress: bool,
-    workers: Workers | None = None,
 ) -> TrainingRun:
-    """Trains ``model`` in place; the split has the last word on what is held out, the Trainer adds nothing to it."""
-    validation = encoder.encode(split.validation) if len(split.validation) else None
+    """Trains ``model`` in place; the split has the last word on what is held out, the Trainer adds nothing to it.
+
+    Args:
+        model: built by :func:`build_model`.
+        encoder: of its ids.
+        split: the parts; the test part is not looked at.
+        training: the settings.
+        callbacks: Keras callbacks beside those that the settings name.
+        tell: is told of each epoch at its end: its number, and its figures.
+        cluster: whose workers train it, where there is something to train; without, this process does.
+        checkpoints: a folder for the states of the training.
+        progress: whether to print a line an epoch.
+    """
     alone = training.model_copy(update={"validation": 0.0})
-    trainer = Trainer(alone, callbacks=callbacks, progress=progress, checkpoints=checkpoints, workers=workers)
-    return trainer.fit(model, encoder.encode(split.train), validation)
+    train = encoder.encode(split.train)
+    validation = encoder.encode(split.validation) if len(split.validation) else None
+    if cluster is not None and model.trainable_weights:
+        return fit_on_workers(
+            *(cluster, model, encoder, alone, train, validation),
+            callbacks=callbacks,
+            tell=tell,
+            checkpoints=checkpoints,
+            progress=progress,
+        )
+    if tell is not None:
+        from recsys_nn.tracking.epochs import EpochTracking
+
+        callbacks = [*callbacks, EpochTracking(tell)]
+    trainer = Trainer(alone, callbacks=callbacks, progress=progress, checkpoints=checkpoints)
+    return trainer.fit(model, train, validation)
 
 
 def _averaged(

@@ -45,13 +45,13 @@ MAY_IMPORT = {
     "run_data": ["config", "data", "evaluation", "errors"],
     "tracking": ["config", "tracking_config", "run_data", "data", "models", "training", "errors"],
     "unfinished": ["config", "run_data", "data", "models", "training", "prediction", "errors"],
-    "cluster": ["cluster_config", "config", "run_data", "unfinished", "data", "models", "training", "errors"],
+    "cluster": ["cluster_config", "tracking", "data", "models", "training", "errors"],
     "experiment_result": [
         *("unfinished", "config", "finished_run", "data", "training", "prediction", "evaluation", "errors"),
     ],
     "experiment": [
         *("experiment_result", "unfinished", "run_data", "finished_run", "advice", "tracking", "cluster"),
-        *("ensembling", "config"),
+        *("ensembling", "config", "cluster_config"),
         *("data", "models", "training", "prediction", "evaluation", "errors"),
     ],
     "finished_run": ["config", "run_data", "strict_yaml", "data", "training", "prediction", "errors"],

@@ -1,12 +1,12 @@
 """The ``cluster`` section without a cluster; tests/cluster has one."""
 
 import sys
+from functools import partial
 
 import pytest
 
 from recsys_nn import ArtifactError, ConfigError, cross_validate, load_config, run_experiment, tune
-from recsys_nn.cluster.ray_session import like_this_process
-from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.cluster.ray_session import check_seen
 
 SMALL = {
     "data": {"source": "synthetic", "options": {"n_users": 50, "n_items": 40, "n_ratings": 1000}},
@@ -38,10 +38,11 @@ def test_what_cannot_be_is_told(wrong, message):
         load_config(SMALL, overrides=wrong)
 
 
-def test_a_missing_extra_is_named(monkeypatch, tmp_path):
+@pytest.mark.parametrize("work", [run_experiment, partial(cross_validate, folds=2)])
+def test_a_missing_extra_is_named(monkeypatch, tmp_path, work):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"cluster: ray is not installed; pip install 'recsys-nn\[ray\]'"):
-        run_experiment({**SMALL, "output": str(tmp_path / "run")})
+        work(load_config({**SMALL, "output": str(tmp_path / "run")}))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -52,43 +53,28 @@ def test_a_search_without_the_extra_is_not_begun(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_search_by_workers_needs_a_place_on_a_machine_of_the_cluster(tmp_path):
-    with pytest.raises(ConfigError, match="cluster: the workers leave their trials in the folder of the search; name"):
-        tune({**SMALL, "search": SEARCH})
+def test_a_search_is_begun_on_a_machine_of_the_cluster(tmp_path):
     far = {**SMALL, "cluster": {"workers": 2, "address": "ray://head:10001"}, "search": SEARCH}
     with pytest.raises(ConfigError, match="cluster.address: a search keeps its study where it is begun, .*ray://head"):
         tune(far, output=tmp_path / "search")
 
 
 def test_the_cluster_is_nothing_to_search():
-    search = {"space": {"cluster.workers": [1, 2]}}
     with pytest.raises(ConfigError, match="search.space.cluster.workers: trials differ in model, training and ens"):
-        tune({**SMALL, "search": search})
+        tune({**SMALL, "search": {"space": {"cluster.workers": [1, 2]}}})
 
 
 def test_a_search_goes_on_with_other_workers_or_none(tmp_path):
     from recsys_nn.selection.study import Study
 
     shared = load_config({**SMALL, "search": SEARCH})
-    Study(shared, {}, tmp_path).close()
-    study = Study(shared.model_copy(update={"cluster": None}), {}, tmp_path)
-    study.close()
+    for config in (shared, shared.model_copy(update={"cluster": None})):
+        Study(config, {}, tmp_path).close()
 
 
 def test_a_worker_sees_the_folder_of_the_output_or_says_so(tmp_path):
-    begin = like_this_process(ClusterConfig(workers=2))
-    with pytest.raises(ArtifactError, match="elsewhere is not seen on .*: the output lies on storage that all share"):
-        begin(tmp_path / "elsewhere")
-
-
-def test_workers_need_a_place_for_their_run():
-    with pytest.raises(ConfigError, match="cluster: the workers leave what they have trained in a run folder; name an"):
-        run_experiment(SMALL)
-
-
-def test_what_workers_do_not_do_yet_is_told(tmp_path):
-    with pytest.raises(ConfigError, match="cluster: single runs alone are trained by workers; leave the section out"):
-        cross_validate(load_config(SMALL, overrides=[f"output={tmp_path / 'cv'}"]), folds=2)
+    with pytest.raises(ArtifactError, match="elsewhere is not seen on .*: name an output on storage that all share"):
+        check_seen(tmp_path / "elsewhere")
 
 
 def test_where_a_run_was_trained_does_not_decide_whether_it_goes_on(tmp_path):

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recsys_nn.cluster.ray_session import like_this_process
+from recsys_nn.cluster.ray_session import Setting, check_seen
 from recsys_nn.cluster_config import ClusterConfig
 
 Job = TypeVar("Job")
@@ -37,8 +37,7 @@ def jobs_on_workers(
     """Has the workers of a cluster, to which this process is connected, carry out ``work`` at each of the jobs.
 
     A job is taken from ``jobs`` when there is a worker for it, after ``ended`` has been told of those before. It is
-    begun anew where its worker was lost. ``work`` itself is sent to each machine once, and done by processes that are
-    like this one.
+    begun anew where its worker was lost. ``work`` itself is sent to each machine once.
 
     Args:
         cluster: the workers.
@@ -92,10 +91,9 @@ def jobs_on_workers(
     place, taken = folder.resolve() / "ray", Taken()
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    begin = partial(like_this_process(cluster), place)
-    resources = {"CPU": cluster.cpus} | ({"GPU": 1} if cluster.gpu else {})
+    trainable = tune.with_parameters(_carried_out, work=work, setting=Setting(cluster.cpus), place=place)
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(_carried_out, begin=begin, work=work), resources),
+        tune.with_resources(trainable, cluster.resources),
         tune_config=tune.TuneConfig(
             search_alg=taken, num_samples=-1, max_concurrent_trials=cluster.workers, reuse_actors=True
         ),
@@ -113,10 +111,11 @@ def jobs_on_workers(
     taken.raise_error()
 
 
-def _carried_out(taken: Any, *, begin: Callable[[], None], work: Callable[[Any], Any]) -> dict[str, Any]:
+def _carried_out(taken: Any, *, work: Callable[[Any], Any], setting: Setting, place: Path) -> dict[str, Any]:
     """What a worker does; errors come again, and so are told, not raised, which would have Ray begin anew."""
     try:
-        begin()
+        check_seen(place)
+        setting.enter()
         return {"found": work(taken["job"])}
     except Exception as error:
         return {"error": error}

@@ -1,12 +1,12 @@
-"""Ray: that of a cluster, or one on this machine for a while; and the processes that it begins."""
+"""Ray: that of a cluster, or one on this machine for a while."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,42 @@ from recsys_nn.models.backend import quiet_unless_it_fails
 from recsys_nn.models.base import ModelKind, model_kinds, register_model
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What a process that Ray begins takes over from this one: the kinds of models that are registered, and the folder.
+
+    Args:
+        cpus: as many threads it has.
+        folder: that it is in, where its machine has such a folder.
+        kinds: of models.
+    """
+
+    cpus: int
+    folder: Path = field(default_factory=Path.cwd)
+    kinds: tuple[ModelKind, ...] = field(default_factory=lambda: tuple(model_kinds().values()))
+
+    def enter(self) -> None:
+        """In the other process, before TensorFlow computes anything."""
+        os.environ.pop("TF_USE_LEGACY_KERAS", None)  # set by Ray; this package uses Keras itself
+        if self.folder.is_dir():
+            os.chdir(self.folder)
+        for kind in self.kinds:
+            register_model(kind.config)(kind.build)
+        with quiet_unless_it_fails():
+            import tensorflow as tf
+        tf.config.threading.set_intra_op_parallelism_threads(self.cpus)
+
+
+def check_seen(place: Path) -> None:
+    """In another process, of a folder that all of them have to see.
+
+    Raises:
+        ArtifactError: where its machine does not.
+    """
+    if not place.is_dir():
+        raise ArtifactError(f"{place} is not seen on {os.uname().nodename}: name an output on storage that all share")
+
+
 def quieten() -> None:
     """Ends Ray's and TensorFlow's running commentary in a process that Ray begins."""
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -23,12 +59,15 @@ def quieten() -> None:
 
 
 @contextmanager
-def connected(cluster: ClusterConfig) -> Iterator[None]:
-    """Connects this process to Ray, unless it is connected already.
+def connected(cluster: ClusterConfig | None) -> Iterator[None]:
+    """Connects this process to Ray, unless it is connected already, or there is no cluster.
 
     Raises:
         ConfigError: where Ray is not installed, or there is none at the address.
     """
+    if cluster is None:
+        yield
+        return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -52,25 +91,3 @@ def connected(cluster: ClusterConfig) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def like_this_process(cluster: ClusterConfig) -> Callable[[Path], None]:
-    """What makes a process that Ray has begun like this one, with the threads that the cluster section says.
-
-    It knows the kinds of models that are registered here, and is in the folder that this process is in. What it is
-    called with there is a folder that both have to see, else it raises an ArtifactError.
-    """
-    return partial(_made_alike, cluster.cpus, Path.cwd(), tuple(model_kinds().values()))
-
-
-def _made_alike(threads: int, started_in: Path, kinds: Sequence[ModelKind], place: Path) -> None:
-    if not place.is_dir():
-        raise ArtifactError(f"{place} is not seen on {os.uname().nodename}: the output lies on storage that all share")
-    os.environ.pop("TF_USE_LEGACY_KERAS", None)  # set by Ray; this package uses Keras itself
-    if started_in.is_dir():
-        os.chdir(started_in)
-    for kind in kinds:
-        register_model(kind.config)(kind.build)
-    with quiet_unless_it_fails():
-        import tensorflow as tf
-    tf.config.threading.set_intra_op_parallelism_threads(threads)

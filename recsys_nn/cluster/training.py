@@ -1,62 +1,124 @@
-"""Work that all workers of a cluster carry out together, by Ray Train."""
+"""Training by all workers of a cluster together, by Ray Train."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
-from functools import partial
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from recsys_nn.cluster.ray_session import connected, like_this_process
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_nn.cluster.epochs import told_here
+from recsys_nn.cluster.ray_session import Setting, check_seen, connected
 from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.data.encoding import Encoder
+from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
+from recsys_nn.models.base import ModelConfig, build_model
+from recsys_nn.tracking.tracker import Tell
+from recsys_nn.training.config import TrainConfig
+from recsys_nn.training.run import TrainingRun
+from recsys_nn.training.trainer import Trainer
 
 if TYPE_CHECKING:
+    import keras
+
     from recsys_nn.training.workers import Workers
 
-Work = Callable[["Workers | None"], None]
 _ERRORS = "wrong-*.json"
 _KINDS = {kind.__name__: kind for kind in (ConfigError, DataError, TrainingError, ArtifactError, RecsysError)}
 
 
-def on_workers(cluster: ClusterConfig, work: Work, *, folder: Path) -> None:
-    """Has all workers carry out ``work``, each in a process of its own, and all of them anew where one was lost.
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What each worker is sent; the model as its config and the variables to begin with."""
 
-    They are like this process (:func:`like_this_process`). What each prints is shown here and kept by Ray.
+    model: ModelConfig
+    variables: list[npt.NDArray[Any]]
+    encoder: Encoder
+    config: TrainConfig
+    train: TrainingPart
+    validation: TrainingPart | None
+    callbacks: tuple[Any, ...]
+    checkpoints: Path | None
+    progress: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    """What the first worker brings back; where the training has diverged, how."""
+
+    weights: list[npt.NDArray[Any]]
+    history: pd.DataFrame
+    record: dict[str, Any]
+    diverged: str | None
+
+
+def fit_on_workers(
+    cluster: ClusterConfig,
+    model: keras.Model,
+    encoder: Encoder,
+    config: TrainConfig,
+    train: TrainingPart,
+    validation: TrainingPart | None,
+    *,
+    callbacks: Sequence[Any] = (),
+    tell: Tell | None = None,
+    checkpoints: Path | None = None,
+    progress: bool = True,
+) -> TrainingRun:
+    """Trains ``model`` in place, as ``Trainer.fit`` does, on the workers of a cluster.
+
+    Each of them is a process of its own, which knows the kinds of models that are registered here and the folder that
+    this process is in. Where one is lost all of them begin anew, after the last epoch that was saved. What they print
+    is shown here and kept by Ray.
 
     Args:
         cluster: the workers.
-        work: what they are sent; it takes the worker's :class:`Workers`, or None where there is one alone.
-        folder: that all of them see; what Ray keeps there goes at the end.
+        model: built by :func:`build_model`.
+        encoder: of its ids.
+        config: the Trainer's settings.
+        train: what the model is trained on. Tensors are sent to each worker; of streamed ones each reads its part.
+        validation: what it is judged by; None where nothing is held out.
+        callbacks: Keras callbacks beside those that the config names; each worker gets its own.
+        tell: is told of each epoch at its end, in this process: its number from 1, and its figures.
+        checkpoints: a folder for the states of the training, which all workers see.
+        progress: whether the first worker prints a line an epoch.
 
     Raises:
         RecsysError: what one of them has found wrong, which is not tried anew; and where workers were lost more often
             than is allowed.
         ConfigError: where there is no Ray.
     """
-    with connected(cluster):
+    with connected(cluster), _place(checkpoints) as place, told_here(tell) as told:
+        import ray
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.tensorflow import TensorflowTrainer
         from ray.train.v2.api.exceptions import TrainingFailedError
 
-        place = folder / "ray"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
+        variables = [np.asarray(each) for each in model.variables]
+        job = _Job(
+            *(model.rating_config, variables, encoder, config, train, validation, tuple(callbacks)),
+            *(checkpoints and checkpoints.absolute(), progress),
+        )
+        sent, setting = ray.put(job), Setting(cluster.cpus)
         trainer = TensorflowTrainer(
-            partial(_carried_out, cluster, work, place, like_this_process(cluster)),
+            lambda: _carried_out(sent, setting, cluster.workers, place, told),
             scaling_config=ScalingConfig(
-                num_workers=cluster.workers,
-                use_gpu=cluster.gpu,
-                resources_per_worker={"CPU": cluster.cpus} | ({"GPU": 1} if cluster.gpu else {}),
+                num_workers=cluster.workers, use_gpu=cluster.gpu, resources_per_worker=cluster.resources
             ),
             run_config=RunConfig(
                 name="train", storage_path=str(place), failure_config=FailureConfig(max_failures=cluster.max_failures)
             ),
         )
         try:
-            trainer.fit()
+            found = trainer.fit().return_value
         except TrainingFailedError as error:
             _raise_what_is_wrong(place)
             raise RecsysError(
@@ -64,29 +126,68 @@ def on_workers(cluster: ClusterConfig, work: Work, *, folder: Path) -> None:
                 f"the run can go on (--resume). At last: {error}"
             ) from error
         _raise_what_is_wrong(place)
-        shutil.rmtree(place, ignore_errors=True)
+    model.set_weights(found.weights)
+    run = TrainingRun.recorded(model, found.history, config, found.record)
+    if found.diverged is not None:
+        wrong = TrainingError(found.diverged)
+        wrong.run = run
+        raise wrong
+    return run
 
 
-def _carried_out(cluster: ClusterConfig, work: Work, place: Path, begin: Callable[[Path], None]) -> None:
+@contextmanager
+def _place(checkpoints: Path | None) -> Iterator[Path]:
+    """A folder that all workers see, for the time of a training: beside its states or, without, on this machine."""
+    beside = None if checkpoints is None else checkpoints.parent.absolute()
+    with tempfile.TemporaryDirectory(prefix="ray.", dir=beside) as folder:
+        yield Path(folder)
+
+
+def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | None) -> _Trained | None:
     """What each worker does.
 
     What one finds wrong is written down, and its failure ends the others; Ray then begins anew with all of them, which
-    read it and come to their end.
+    read it and come to their end. A loss that is no number all of them find in the same epoch.
     """
-    begin(place)
+    check_seen(place)
     if any(place.glob(_ERRORS)):
-        return
+        return None
+    setting.enter()
+    import ray
+
     from recsys_nn.training.workers import Workers
 
-    workers = Workers() if cluster.workers > 1 else None
+    workers = Workers() if n > 1 else None  # before TensorFlow computes anything
     try:
-        work(workers)
+        return _trained(ray.get(sent), workers, told)
     except RecsysError as error:
         rank = 0 if workers is None else workers.rank
-        found = next(name for name, known in _KINDS.items() if isinstance(error, known))
-        text = json.dumps({"kind": found, "message": str(error)})
+        kind = next(name for name, known in _KINDS.items() if isinstance(error, known))
+        text = json.dumps({"kind": kind, "message": str(error)})
         (place / _ERRORS.replace("*", f"{rank:06d}")).write_text(text)
         raise
+
+
+def _trained(job: _Job, workers: Workers | None, told: Tell | None) -> _Trained | None:
+    model = build_model(job.model, job.encoder)
+    for variable, value in zip(model.variables, job.variables, strict=True):
+        variable.assign(value)
+    leads, callbacks = workers is None or workers.leads, list(job.callbacks)
+    if leads and told is not None:
+        from recsys_nn.tracking.epochs import EpochTracking
+
+        callbacks.append(EpochTracking(told))
+    trainer = Trainer(
+        job.config, callbacks=callbacks, progress=job.progress, checkpoints=job.checkpoints, workers=workers
+    )
+    diverged = None
+    try:
+        run = trainer.fit(model, job.train, job.validation)
+    except TrainingError as error:
+        if error.run is None:
+            raise
+        run, diverged = error.run, str(error)
+    return _Trained(model.get_weights(), run.history, run.record, diverged) if leads else None
 
 
 def _raise_what_is_wrong(place: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.data.row_file import Columns, RowFile, empty_columns, regrouped
-from recsys_nn.data.tensors import Block, Tensors, held_out_of, shuffled_order
+from recsys_nn.data.tensors import Block, Examples, Tensors, held_out_of, shuffled_order
 from recsys_nn.errors import DataError
 
 BLOCK_ROWS = 2**22
@@ -64,7 +65,15 @@ class StreamedTensors:
                 to[here] = column[within]
         return _tensors(found)
 
-    def blocks(self, *, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = False) -> Iterator[Block]:
+    def blocks(
+        self,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        epoch: int = 0,
+        shuffle: bool = False,
+        worker: tuple[int, int] | None = None,
+    ) -> Iterator[Block]:
         """The blocks of an epoch, one after the other; each example is in exactly one of them.
 
         With ``shuffle``, an epoch visits the chunks of the file (65,536 neighbouring rows each) in a random order,
@@ -76,13 +85,27 @@ class StreamedTensors:
             seed: with ``epoch``, decides the order.
             epoch: from 0.
             shuffle: whether the order is a new one in every epoch, or that of the table.
+            worker: (r, n), for those of N rows alone that are worker r's of n in this epoch: in the order of its chunks
+                those from r ⌊N / n⌋ up to (r + 1) ⌊N / n⌋, so that all have as many. No more is read than the chunks
+                in which they are.
         """
         rng = np.random.default_rng([seed, epoch])
         chunks = rng.permutation(len(self._sizes)) if shuffle else np.arange(len(self._sizes))
-        size = min(max(self._block_rows // batch_size, 1) * batch_size, len(self))
-        for columns in regrouped(self._chunks(chunks), size):
+        rank, n = worker or (0, 1)
+        rows = len(self) // n
+        size = min(max(self._block_rows // batch_size, 1) * batch_size, rows)
+        for columns in regrouped(self._between(chunks, rank * rows, (rank + 1) * rows), size):
             yield Block(_tensors(columns), shuffled_order(len(columns[0]), rng if shuffle else None))
             del columns  # or they would stand beside the next block while it is read
+
+    def of_worker(self, rank: int, n: int) -> Examples:
+        """What one of ``n`` workers trains on: of each epoch its rows, others in each (``worker`` of :meth:`blocks`).
+
+        The N mod n rows at the end of an epoch are nobody's.
+        """
+        if len(self) < n:
+            raise DataError(f"{len(self):,} rows are too few for {n} workers")
+        return _WorkersRows(self, rank, n)
 
     def split(self, fraction: float, *, seed: int) -> tuple[StreamedTensors, Tensors]:
         """A random ``fraction`` of the rows held out: (the rest, the held-out part), both in the given order.
@@ -117,11 +140,39 @@ class StreamedTensors:
                 rows = np.flatnonzero(self._mask(chunk))
                 yield users[rows], items[rows], ratings[rows]
 
+    def _between(self, chunks: npt.NDArray[np.int64], first: int, last: int) -> Iterator[Columns]:
+        """The rows from ``first`` up to ``last`` of these chunks, one behind the other."""
+        ends = np.cumsum(self._sizes[chunks])
+        starts = ends - self._sizes[chunks]
+        needed = (ends > first) & (starts < last)
+        for start, columns in zip(starts[needed], self._chunks(chunks[needed]), strict=True):
+            users, items, ratings = columns
+            own = slice(max(first - start, 0), last - start)
+            yield users[own], items[own], ratings[own]
+
     def _mask(self, chunk: np.int64) -> npt.NDArray[np.bool_]:
         n = int(self._rows.sizes[chunk])
         if self._kept is None:
             return np.ones(n, dtype=np.bool_)
         return np.unpackbits(self._kept[chunk], count=n).astype(np.bool_)
+
+
+@dataclass(frozen=True)
+class _WorkersRows:
+    streamed: StreamedTensors
+    rank: int
+    n: int
+
+    def __len__(self) -> int:
+        return len(self.streamed) // self.n
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Tensors:
+        return self.streamed.take(rows)
+
+    def blocks(self, *, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = False) -> Iterator[Block]:
+        return self.streamed.blocks(
+            batch_size=batch_size, seed=seed, epoch=epoch, shuffle=shuffle, worker=(self.rank, self.n)
+        )
 
 
 def _tensors(columns: Columns) -> Tensors:

@@ -48,9 +48,8 @@ class Block:
     order: Order
 
 
-@runtime_checkable
-class TrainingPart(Protocol):
-    """Examples as the Trainer takes them, in memory (:class:`Tensors`) or on disk."""
+class Examples(Protocol):
+    """What steps are made of."""
 
     def __len__(self) -> int: ...
 
@@ -58,7 +57,14 @@ class TrainingPart(Protocol):
 
     def blocks(self, *, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = False) -> Iterator[Block]: ...
 
+
+@runtime_checkable
+class TrainingPart(Examples, Protocol):
+    """Examples as the Trainer takes them, in memory (:class:`Tensors`) or on disk."""
+
     def split(self, fraction: float, *, seed: int) -> tuple[TrainingPart, Tensors]: ...
+
+    def of_worker(self, rank: int, n: int) -> Examples | None: ...
 
 
 class Tensors:
@@ -132,6 +138,9 @@ class Tensors:
         held_out = held_out_of(len(self), fraction)
         order = np.random.default_rng(seed).permutation(len(self))
         return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
+
+    def of_worker(self, rank: int, n: int) -> None:
+        """Nothing that one of ``n`` workers has for itself: all have all examples, and share each batch."""
 
     def to_dataset(self, batch_size: int = 512) -> tf.data.Dataset:
         """A tf.data.Dataset of (inputs, targets) batches in the given order."""

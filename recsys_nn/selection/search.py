@@ -109,10 +109,11 @@ def tune(
     ended, by Ctrl-C or in any other way, goes on where it was when it is begun in the same folder again: finished
     trials are kept, those that were at work are tried again. So does one of which more trials are asked for.
 
-    Where the config has a ``cluster``, its workers carry out a trial each, by Ray Tune, and this process alone trains
-    the winner. ``random`` and ``grid`` try the same trials as without it, and so does ``tpe`` with one worker; with
-    several it draws each from those that have ended by then, and the order in which they end is up to chance, as it is
-    with several ``workers``. A trial whose process is lost is begun anew, at most ``max_failures`` times.
+    Where the config has a ``cluster``, each of its workers carries out a trial, by Ray Tune, and one of them trains the
+    winner, as it was trained in its trial. ``random`` and ``grid`` try the same trials as without a cluster, and so
+    does ``tpe`` with one worker; with several it draws each trial from those that have ended by then, and in which
+    order they end is up to chance, as it is with several processes. A trial whose process is lost is begun anew, at
+    most ``max_failures`` times.
 
     Args:
         config: with its ``search``.
@@ -136,15 +137,18 @@ def tune(
     trackers_of(config.tracking)  # one that cannot be used is an error of the search, not of every trial
     if output is None and config.output is not None:
         output = config.output + SUFFIX
-    if config.cluster is not None:
-        _check_cluster(config.cluster, output)
+    cluster = config.cluster
+    if cluster is not None and cluster.address is not None and cluster.address.startswith("ray://"):
+        raise ConfigError(
+            f"cluster.address: a search keeps its study where it is begun, not beyond {cluster.address}: begin it on a "
+            "machine of the cluster, with the address auto"
+        )
     split = load_split(config.data, config.seed, data)
     if search.folds is not None:
         split = split.without_validation()
     elif not len(split.validation):
         raise ConfigError("search: there is no validation part to judge trials on; hold one out, or set search.folds")
-    session = nullcontext() if config.cluster is None else connected(config.cluster)
-    with session, _folder(output, overwrite=overwrite) as folder:
+    with connected(cluster), _folder(output, overwrite=overwrite) as folder:
         return _searched(config, search, split, folder, kept=output is not None, progress=progress)
 
 
@@ -168,22 +172,14 @@ def _searched(
     if best is None:
         raise TrainingError(f"no trial came to its end: {_reasons(trials)}")
     best = best.model_copy(update={"refit": True})
-    winner = best.below(folder, WINNER).model_copy(update={"cluster": None})
+    winner = best.below(folder, WINNER)
+    if winner.cluster is not None:
+        winner = winner.model_copy(update={"cluster": winner.cluster.model_copy(update={"workers": 1})})
     predictor, metrics = _winner(winner, search, split, folder, progress=progress)
     result = SearchResult(config, trials, best, predictor, metrics, folder if kept else None)
     if kept:
         _write(folder, result)
     return result
-
-
-def _check_cluster(cluster: ClusterConfig, output: str | Path | None) -> None:
-    if output is None:
-        raise ConfigError("cluster: the workers leave their trials in the folder of the search; name an output")
-    if cluster.address is not None and cluster.address.startswith("ray://"):
-        raise ConfigError(
-            f"cluster.address: a search keeps its study where it is begun, not beyond {cluster.address}: begin it on a "
-            "machine of the cluster, with the address auto"
-        )
 
 
 def _carry_out(config: RunConfig, study: Study, split: Split, ended: Callable[[Outcome], None], folder: Path) -> None:
@@ -217,7 +213,10 @@ def _winner(
     place = folder / WINNER
     if place.is_dir():
         predictor, kept = Predictor.load(place), load_config(place / "config.yaml")
-        if kept.model_copy(update={"output": config.output, "tracking": config.tracking}) == config:
+        if (
+            kept.model_copy(update={name: getattr(config, name) for name in ("output", "tracking", "cluster")})
+            == config
+        ):
             return predictor, json.loads((place / "metrics.json").read_text(encoding="utf-8"))
         shutil.rmtree(place)
     if progress:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
+
+from recsys_nn.tracking.tracker import Tell
 
 
 class EpochTracking(keras.callbacks.Callback):
@@ -14,7 +16,7 @@ class EpochTracking(keras.callbacks.Callback):
     It leaves single batches alone, unlike Keras's TensorBoard callback, so that the compiled epoch stays possible.
     """
 
-    def __init__(self, tell: Callable[[int, Mapping[str, float]], None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         super().__init__()
         self._tell = tell
 

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from recsys_nn import __version__
 from recsys_nn.config import RunConfig
@@ -14,7 +13,7 @@ from recsys_nn.data.splits import Split
 from recsys_nn.run_data import fingerprints
 from recsys_nn.tracking.mlflow import MlflowTracker
 from recsys_nn.tracking.tensorboard import TensorBoardTracker
-from recsys_nn.tracking.tracker import Status, TrackedRun, Tracker, flat
+from recsys_nn.tracking.tracker import Status, Tell, TrackedRun, Tracker, flat
 from recsys_nn.tracking_config import TrackingConfig
 from recsys_nn.training.run import TrainingRun
 
@@ -38,13 +37,9 @@ class Tracking:
         self._trackers.append(tracker)
 
     @property
-    def callbacks(self) -> list[Any]:
-        """Keras callbacks of the training whose history is the run's."""
-        if not self._trackers:
-            return []
-        from recsys_nn.tracking.epochs import EpochTracking
-
-        return [EpochTracking(self._epoch)]
+    def tell(self) -> Tell | None:
+        """What is to be told of each epoch of the training whose history is the run's; None where nobody listens."""
+        return self._epoch if self._trackers else None
 
     def conclude(self, run: TrainingRun, figures: Mapping[str, float], folder: Path | None) -> None:
         """What the run has come to; epochs of its history that no callback has told of are told of now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 from recsys_nn.errors import ConfigError
 
 Status = Literal["finished", "killed", "failed"]
+Tell = Callable[[int, Mapping[str, float]], None]
+"""What is told of an epoch: its number from 1, and its figures."""
 """How a run ended: ``"killed"`` is by Ctrl-C, ``"failed"`` by an error."""
 VALIDATION, FINAL = "val_", "final/"
 """Before the names of an epoch's figures of the validation part, and of the figures that a run ends with."""

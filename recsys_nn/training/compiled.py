@@ -19,7 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from recsys_nn.data.aligned import is_aligned
-from recsys_nn.data.tensors import Block, Tensors, TrainingPart
+from recsys_nn.data.tensors import Block, Examples, Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.feeding import EVALUATION_BATCH, steps_per_epoch
 from recsys_nn.training.shared_steps import SharedSteps
@@ -40,7 +40,9 @@ class CompiledLoop:
         n: examples of a pass.
         batch_size: examples of a step; the last of a pass has what is left.
         xla: whether XLA compiles the loop, anew for each size that batches and blocks have.
-        shared: whose step it is, where this process makes its share of the batches of several workers.
+        shared: whose step it is, where this process is one of several workers.
+        own: whether the examples are this worker's alone, as many as each of the others has; else it takes its share
+            of each batch.
     """
 
     def __init__(
@@ -52,9 +54,10 @@ class CompiledLoop:
         batch_size: int,
         xla: bool,
         shared: SharedSteps | None = None,
+        own: bool = False,
     ) -> None:
         self._step, self._n, self._batch_size, self._xla = step, n, min(batch_size, n), xla
-        self._shared = shared
+        self._share = None if shared is None else shared.own if own else shared.share
         if not xla:
             # Inlined into the loop by TensorFlow's graph optimizer, a step would now and then read a weight before the
             # step before has written it. As a call it is also bit for bit what Keras's own loop makes.
@@ -66,7 +69,7 @@ class CompiledLoop:
             function._omit_frequent_tracing_warning = True
         self._held: tuple[Tensors | None, Any] = (None, None)
 
-    def prepare(self, part: TrainingPart) -> None:
+    def prepare(self, part: Examples) -> None:
         """Traces and compiles, without making a step."""
         block = next(part.blocks(batch_size=self._batch_size))
         for size in self._sizes(len(block.order)):
@@ -108,7 +111,7 @@ class CompiledLoop:
         def one(step: tf.Tensor) -> tf.Tensor:
             start = step * self._batch_size
             rows = tf.slice(order, [start], [size or tf.minimum(self._batch_size, tf.size(order) - start)])
-            rows, *share = [rows] if self._shared is None else self._shared.share(rows)
+            rows, *share = [rows] if self._share is None else self._share(rows)
             self._step(tf.nest.map_structure(lambda values: tf.gather(values, rows), examples), *share)
             return step + 1
 
@@ -132,17 +135,32 @@ class CompiledEngine:
         xla: bool,
         workers: Workers | None = None,
     ) -> None:
-        self._model, self._train, self._validation, self._config = model, train, validation, config
-        self._shared = None if workers is None else SharedSteps(model, workers, seed=config.seed)
-        for part in (train, validation):
+        self._model, self._validation, self._config = model, validation, config
+        self._train: Examples = train
+        self._batch_size = config.batch_size
+        self._shared = (
+            None
+            if workers is None
+            else SharedSteps(model, workers, seed=config.seed, batch_size=min(config.batch_size, len(train)))
+        )
+        own = None if workers is None else train.of_worker(workers.rank, workers.n)
+        if workers is not None and own is not None:
+            self._train, self._batch_size = own, -(-config.batch_size // workers.n)
+        for part in (self._train, validation):
             if part is not None:
                 _try_out(model, part)
         model.optimizer.build(model.trainable_variables)
         steps = self._shared or model
+        n = len(self._train)
         self._training = CompiledLoop(
-            model, steps.train_step, n=len(train), batch_size=config.batch_size, xla=xla, shared=self._shared
+            *(model, steps.train_step),
+            n=n,
+            batch_size=self._batch_size,
+            xla=xla,
+            shared=self._shared,
+            own=own is not None,
         )
-        self._training.prepare(train)
+        self._training.prepare(self._train)
         if validation is not None:
             n = len(validation)
             self._validating = CompiledLoop(
@@ -152,7 +170,7 @@ class CompiledEngine:
 
     def fit(self, hooks: Sequence[keras.callbacks.Callback], *, first_epoch: int = 0) -> None:
         model, epochs = self._model, self._config.epochs
-        steps = steps_per_epoch(self._train, self._config.batch_size)
+        steps = steps_per_epoch(self._train, self._batch_size)
         callbacks = keras.callbacks.CallbackList(
             list(hooks), add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
         )
@@ -174,7 +192,7 @@ class CompiledEngine:
         config = self._config
         for epoch in range(first_epoch, config.epochs):
             yield from self._train.blocks(
-                batch_size=config.batch_size, seed=config.seed, epoch=epoch, shuffle=config.shuffle
+                batch_size=self._batch_size, seed=config.seed, epoch=epoch, shuffle=config.shuffle
             )
 
     def _trained(self, epoch: int, blocks: Iterator[Block]) -> dict[str, float]:
@@ -194,7 +212,7 @@ class CompiledEngine:
         return {f"val_{name}": value for name, value in logs.items()}
 
 
-def _try_out(model: keras.Model, part: TrainingPart) -> None:
+def _try_out(model: keras.Model, part: Examples) -> None:
     """Judges a few examples step by step, which builds the model's metrics.
 
     Among them are those with the least and the largest of every integer input: a number beyond an embedding table is an
@@ -205,7 +223,7 @@ def _try_out(model: keras.Model, part: TrainingPart) -> None:
     model.reset_metrics()
 
 
-def _extremes(part: TrainingPart) -> npt.NDArray[np.int64]:
+def _extremes(part: Examples) -> npt.NDArray[np.int64]:
     """The first row, and for each integer input a row that holds its least and one that holds its largest number."""
     found: dict[tuple[str, int], tuple[int, int]] = {}  # by input and direction: the number, its row
     first = 0

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from recsys_nn.data.tensors import TrainingPart
+from recsys_nn.data.tensors import Examples, TrainingPart
 
 EVALUATION_BATCH = 65_536
 
 
-def steps_per_epoch(part: TrainingPart, batch_size: int) -> int:
+def steps_per_epoch(part: Examples, batch_size: int) -> int:
     return ceil(len(part) / batch_size)
 
 

@@ -23,16 +23,22 @@ class SharedSteps:
         model: built and compiled.
         workers: the others, and which of them this is.
         seed: of random draws.
+        batch_size: of the batches that they share.
     """
 
-    def __init__(self, model: keras.Model, workers: Workers, *, seed: int) -> None:
+    def __init__(self, model: keras.Model, workers: Workers, *, seed: int, batch_size: int) -> None:
         self._model, self._workers, self._seed = model, workers, seed
+        self._rows = -(-batch_size // workers.n)  # a row of each table for each example of a share
         self._moving = [each for each in model.non_trainable_weights if tf.as_dtype(each.dtype).is_floating]
         self._before: list[Any] = []
 
     def share(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """This worker's of the rows of a batch, and which share of the batch they are."""
         return self._workers.share(rows)
+
+    def own(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """All of these rows, where each of the workers has as many of its own."""
+        return rows, tf.constant(1 / self._workers.n, tf.float64)
 
     def train_step(self, examples: Any, share: tf.Tensor) -> None:
         """One step of the optimizer, by the gradient of the mean loss of the whole batch."""
@@ -43,7 +49,8 @@ class SharedSteps:
         variables = model.trainable_weights
         gradients = tape.gradient(loss, variables)
         reached = [place for place, gradient in enumerate(gradients) if gradient is not None]
-        means = self._workers.mean([_as_sent(gradients[place], variables[place]) for place in reached], share)
+        sent = [_as_sent(gradients[place], variables[place]) for place in reached]
+        means = self._workers.mean(sent, share, rows=self._rows)
         model.optimizer.apply(means, [variables[place] for place in reached])
         self._note(inputs, targets, outputs, loss, share)
 

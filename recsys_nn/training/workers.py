@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from recsys_nn.errors import ConfigError
 
-ROWS_A_ROUND = 2**11
-"""Of a sparse gradient so many rows are exchanged at a time."""
+_RADIX = 2**16
+"""Numbers of rows travel as two digits, each of which a 32-bit float holds exactly."""
 
 
 class Workers:
@@ -53,72 +53,74 @@ class Workers:
         first, last = m * self.rank // self.n, m * (self.rank + 1) // self.n
         return tf.slice(rows, [first], [tf.maximum(last - first, 1)]), (last - first) / m
 
-    def mean(self, gradients: Sequence[Any], share: tf.Tensor) -> list[Any]:
+    def mean(self, gradients: Sequence[Any], share: tf.Tensor, *, rows: int) -> list[Any]:
         """Σ_r s_r g_r of the workers' gradients g of the mean over their share s: that of the mean over the batch.
 
         Gradients that are sparse (``tf.IndexedSlices``) stay so, and have the rows of all workers.
+
+        Args:
+            gradients: of this worker.
+            share: of this worker.
+            rows: of each sparse gradient so many are exchanged together with the dense ones, which takes one collective
+                operation for all; and then so many at a time, until the workers have no more. To be the same for all.
         """
         parts = [_scaled(gradient, share) for gradient in gradients]
         dense = [place for place, part in enumerate(parts) if not isinstance(part, tf.IndexedSlices)]
         sparse = [place for place in range(len(parts)) if place not in dense]
-        # As floats (which are exact up to 2^24) these lengths travel together with the dense gradients.
-        lengths = [tf.cast(tf.size(parts[place].indices), tf.float32) for place in sparse] or [tf.constant(0.0)]
-        lengths_of_all = tf.one_hot(self.rank, self.n)[:, tf.newaxis] * tf.stack(lengths)
-        lengths_of_all, *sums = self.total([lengths_of_all, *(parts[place] for place in dense)])
-        most = tf.cast(tf.reduce_max(lengths_of_all, axis=0), tf.int32)
-        found = dict(zip(dense, sums, strict=True))
-        found |= {place: self._gathered(parts[place], most[number]) for number, place in enumerate(sparse)}
-        return [found[place] for place in range(len(parts))]
+        if not sparse:
+            return self.total(parts)
+        slices = [parts[place] for place in sparse]
+        most, first, *sums = self.total(
+            [
+                self._placed([tf.reduce_max([tf.size(each.indices) for each in slices])]),
+                self._placed(_packed(slices, 0, rows)),
+                *(parts[place] for place in dense),
+            ]
+        )
+        most = tf.reduce_max(most)
 
-    def _gathered(self, part: tf.IndexedSlices, most: tf.Tensor) -> tf.IndexedSlices:
-        """The rows of all workers, of which one has ``most``, in rounds of :data:`ROWS_A_ROUND`.
+        def round_of(begin: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            (more,) = self.total([self._placed(_packed(slices, begin, rows))])
+            return begin + rows, tf.concat([found, more], 0)
 
-        TensorFlow's collective operations take tensors of one shape alone, in all the steps of a training. What a
-        worker has too few of is filled up by rows -1, which are left out at the end.
-        """
-        missing = -(-most // ROWS_A_ROUND) * ROWS_A_ROUND - tf.size(part.indices)
-        indices = tf.pad(part.indices, [[0, missing]], constant_values=-1)
-        values = tf.pad(part.values, [[0, missing], [0, 0]])
-        dim = part.values.shape[1]
-
-        def a_round(first: tf.Tensor, all_indices: tf.Tensor, all_values: tf.Tensor) -> Any:
-            own = tf.IndexedSlices(
-                tf.ensure_shape(values[first : first + ROWS_A_ROUND], (ROWS_A_ROUND, dim)),
-                tf.ensure_shape(indices[first : first + ROWS_A_ROUND], (ROWS_A_ROUND,)),
-                part.dense_shape,
-            )
-            (of_all,) = self.total([own])
-            return (
-                first + ROWS_A_ROUND,
-                tf.concat([all_indices, of_all.indices], 0),
-                tf.concat([all_values, of_all.values], 0),
-            )
-
-        nothing = (tf.zeros((0,), indices.dtype), tf.zeros((0, dim), values.dtype))
-        _, indices_of_all, values_of_all = tf.while_loop(
-            lambda first, *_: first < most,
-            a_round,
-            (tf.constant(0), *nothing),
-            shape_invariants=(tf.TensorShape(()), tf.TensorShape((None,)), tf.TensorShape((None, dim))),
+        _, packed = tf.while_loop(
+            lambda begin, _: tf.cast(begin, tf.float32) < most,
+            round_of,
+            (tf.constant(rows), first),
+            shape_invariants=(tf.TensorShape(()), tf.TensorShape((None, first.shape[1]))),
             parallel_iterations=1,
         )
-        known = indices_of_all >= 0
-        return tf.IndexedSlices(
-            tf.boolean_mask(values_of_all, known), tf.boolean_mask(indices_of_all, known), part.dense_shape
-        )
+        found = dict(zip(dense, sums, strict=True)) | dict(zip(sparse, _unpacked(packed, slices), strict=True))
+        return [found[place] for place in range(len(parts))]
+
+    def _placed(self, own: Any) -> tf.Tensor:
+        """Among zeros where the others have theirs, so that the sum over all has those of all, one behind the other."""
+        own = tf.cast(own, tf.float32)
+        size = own.shape[0]
+        around = [[self.rank * size, (self.n - self.rank - 1) * size], *[[0, 0]] * (own.shape.rank - 1)]
+        return tf.pad(own, around)
 
     def total(self, tensors: Sequence[Any]) -> list[Any]:
-        """The sum of each of the tensors over all workers."""
+        """The sum of each of the tensors over all workers; in one operation, where they are of one type."""
+        found: dict[int, Any] = {}
+        types = [tf.as_dtype(tensor.dtype) for tensor in tensors]
+        for kind in dict.fromkeys(types):
+            places = [place for place, each in enumerate(types) if each == kind]
+            together = tf.concat([tf.reshape(tensors[place], [-1]) for place in places], 0)
+            sums = tf.split(self._summed(together), [tensors[place].shape.num_elements() for place in places])
+            found |= {place: tf.reshape(one, tensors[place].shape) for place, one in zip(places, sums, strict=True)}
+        return [found[place] for place in range(len(types))]
 
-        def exchanged(*own: Any) -> Any:
-            placed = [tf.identity(each) for each in own]  # on this worker's device, by which the others know it
-            return tuple(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, placed))
+    def _summed(self, vector: tf.Tensor) -> tf.Tensor:
+        def exchanged(own: tf.Tensor) -> tf.Tensor:
+            placed = tf.identity(own)  # on this worker's device, by which the others know it
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, placed)
 
-        return list(self._strategy.run(exchanged, args=tuple(tensors))) if tensors else []
+        return self._strategy.run(exchanged, args=(vector,))
 
     def told(self, number: float) -> list[float]:
         """What each of them tells the others: a number that a 32-bit float can be."""
-        (numbers,) = self.total([tf.one_hot(self.rank, self.n) * number])
+        (numbers,) = self.total([self._placed(tf.constant([number]))])
         return [float(each) for each in numbers]
 
 
@@ -138,3 +140,32 @@ def _scaled(gradient: Any, factor: tf.Tensor) -> Any:
     if isinstance(gradient, tf.IndexedSlices):
         return tf.IndexedSlices(gradient.values * factor, gradient.indices, gradient.dense_shape)
     return gradient * factor
+
+
+def _packed(slices: Sequence[tf.IndexedSlices], begin: Any, rows: int) -> tf.Tensor:
+    """The ``rows`` of all gradients from ``begin`` on, side by side: the digits of a row's number, and its values.
+
+    TensorFlow's collective operations take tensors of one shape alone, in all the steps of a training: where there are
+    fewer rows they are filled up by others, with the number -1.
+    """
+    columns = []
+    for part in slices:
+        indices, values = part.indices[begin : begin + rows], part.values[begin : begin + rows]
+        missing = rows - tf.size(indices)
+        indices = tf.ensure_shape(tf.pad(indices, [[0, missing]], constant_values=-1), (rows,))
+        digits = tf.cast(tf.stack([indices // _RADIX, indices % _RADIX], axis=1), tf.float32)
+        columns += [digits, tf.ensure_shape(tf.pad(values, [[0, missing], [0, 0]]), (rows, part.values.shape[1]))]
+    return tf.concat(columns, 1)
+
+
+def _unpacked(packed: tf.Tensor, slices: Sequence[tf.IndexedSlices]) -> list[tf.IndexedSlices]:
+    widths = [width for part in slices for width in (2, part.values.shape[1])]
+    columns = tf.split(packed, widths, axis=1)
+    found = []
+    for part, digits, values in zip(slices, columns[::2], columns[1::2], strict=True):
+        indices = tf.cast(digits[:, 0], part.indices.dtype) * _RADIX + tf.cast(digits[:, 1], part.indices.dtype)
+        known = indices >= 0
+        found.append(
+            tf.IndexedSlices(tf.boolean_mask(values, known), tf.boolean_mask(indices, known), part.dense_shape)
+        )
+    return found

@@ -60,7 +60,7 @@ def test_the_search_is_that_of_one_process(workers, search, states, quick_to_jud
     assert best.cluster.workers == workers
     assert best.model_copy(update={"cluster": None}) == load_config(tmp_path / "alone" / "best.yaml")
     assert shared.metrics["rmse"] == alone.metrics["rmse"]
-    for place in (".", "trials", "trials/0000"):
+    for place in (".", "trials", "trials/0000", "winner"):
         assert _names(tmp_path / "shared" / place) == _names(tmp_path / "alone" / place)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.cluster.trainings import SETTINGS, normally_trained, told, trained
+from tests.cluster.trainings import SETTINGS, normally_trained, told, trained, trained_from_a_file
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,24 @@ def test_early_stopping_ends_all_after_the_same_epoch(two_workers, alone):
     best = [run["early stopping"]["best_epoch"] for run in (*two_workers, alone)]
     assert 1 < best[0] < ended[0] < SETTINGS["early stopping"]["epochs"]
     assert len(set(ended)) == len(set(best)) == 1
+
+
+def test_each_has_its_own_part_of_a_file(two_workers):
+    first, second = (worker["from a file"] for worker in two_workers)
+    assert first["digest"] == second["digest"]
+    own = told(trained_from_a_file())
+    for logged in set(own["history"]) - {"mae"}:
+        np.testing.assert_allclose(first["history"][logged], own["history"][logged], rtol=1e-6, err_msg=logged)
+    for shared, alone in zip(first["weights"], own["weights"], strict=True):
+        np.testing.assert_allclose(shared, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_of_tables_are_exchanged_in_rounds_where_they_are_many(two_workers):
+    """As more than one look-up an example makes them."""
+    first, second = (worker["in rounds"] for worker in two_workers)
+    assert first["digest"] == second["digest"]
+    np.testing.assert_allclose(first["history"]["loss"], two_workers[0]["svd, row-wise"]["history"]["loss"], rtol=1e-6)
+    assert first["digest"] != two_workers[0]["svd, row-wise"]["digest"]  # rows are added up in another order
 
 
 def test_the_run_says_how_many_have_trained(two_workers):

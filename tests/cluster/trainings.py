@@ -26,6 +26,8 @@ from recsys_nn import (
     load_ratings,
     random_split,
 )
+from recsys_nn.data.row_file import RowFile
+from recsys_nn.data.streamed_tensors import StreamedTensors
 
 # Of the 601 examples a batch of 100 leaves a rest of one, fewer than there are workers.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -48,6 +50,19 @@ def trained(name: str, workers: Any = None) -> TrainingRun:
     settings = {"epochs": 3, "patience": None, "seed": 5, "validation": 0.0} | SETTINGS[name]
     model = build_model(config, encoder, seed=3)
     return Trainer(TrainConfig(**settings), workers=workers, progress=False).fit(model, train, validation)
+
+
+def trained_from_a_file(workers: Any = None) -> TrainingRun:
+    """By workers each on its half of a file, whose last row is nobody's; by one process on the batches of both."""
+    ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=501)
+    encoder = Encoder.fit(ratings)
+    tensors = encoder.encode(ratings)
+    part: Any = StreamedTensors(RowFile.temporary([(*tensors.named_inputs.values(), tensors.targets)]))
+    if workers is None:
+        part = tensors.take(np.arange(500).reshape(2, 5, 50).swapaxes(0, 1).ravel())
+    config = TrainConfig(epochs=3, batch_size=100, optimizer="lazy_adam", shuffle=False, patience=None, validation=0)
+    model = build_model(SVDConfig(embedding_dim=4), encoder, seed=3)
+    return Trainer(config, workers=workers, progress=False).fit(model, part, tensors.take(np.arange(76)))
 
 
 class Constant(keras.layers.Layer):
@@ -84,11 +99,16 @@ def told(run: TrainingRun) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    from recsys_nn.training import workers as module
+    from recsys_nn.training.workers import Workers
 
-    module.ROWS_A_ROUND = 32  # a share of 50 examples takes two rounds
-    workers = module.Workers()
+    class FewAtATime(Workers):
+        def mean(self, gradients: Any, share: Any, *, rows: int) -> list[Any]:
+            return super().mean(gradients, share, rows=20)  # a share of 50 examples takes three rounds
+
+    workers = Workers()
     found = {name: told(trained(name, workers)) for name in SETTINGS}
+    found["in rounds"] = told(trained("svd, row-wise", FewAtATime()))
+    found["from a file"] = told(trained_from_a_file(workers))
     found["batch normalisation"] = told(normally_trained(workers))
     (folder / f"worker-{workers.rank}.json").write_text(json.dumps(found))
 

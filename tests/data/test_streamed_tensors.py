@@ -102,6 +102,39 @@ def test_shuffling_brings_together_chunks_from_all_over_the_table_and_mixes_them
     assert sum(after == before + 1 for before, after in pairwise(found.tolist())) < 10
 
 
+@REPEATABLE
+@given(n=st.integers(4, 60), workers=st.integers(1, 4), batch_size=st.integers(1, 9), epoch=st.integers(0, 3))
+def test_workers_have_equal_parts_of_an_epoch_with_none_in_common(n, workers, batch_size, epoch):
+    part = streamed(n, block_rows=10)
+    order = {"batch_size": batch_size, "seed": 5, "epoch": epoch, "shuffle": True}
+    found = [visited(part.of_worker(rank, workers).blocks(**order)) for rank in range(workers)]
+    assert {len(rows) for rows in found} == {len(part.of_worker(0, workers))} == {n // workers}
+    together = [row for rows in found for row in rows]
+    assert len(set(together)) == len(together) == n - n % workers
+
+
+def test_a_worker_has_other_rows_in_each_epoch():
+    part = streamed(8 * CHUNK).of_worker(0, 2)
+    epochs = [set(visited(part.blocks(batch_size=4, seed=1, epoch=epoch, shuffle=True))) for epoch in range(12)]
+    assert len(set.union(*epochs)) == 8 * CHUNK
+
+
+def test_a_worker_reads_no_other_chunks_than_those_of_its_rows(monkeypatch):
+    read = []
+    chunks = RowFile.chunks
+    monkeypatch.setattr(RowFile, "chunks", lambda rows, which: read.extend(which) or chunks(rows, which))
+    part = streamed(7 * CHUNK)  # of which two workers have three and a half chunks each
+    for rank, own in ((0, [0, 1, 2, 3]), (1, [3, 4, 5, 6])):
+        read.clear()
+        list(part.of_worker(rank, 2).blocks(batch_size=4))
+        assert read == own
+
+
+def test_rows_for_fewer_than_all_workers_are_refused():
+    with pytest.raises(DataError, match="3 rows are too few for 4 workers"):
+        streamed(3).of_worker(0, 4)
+
+
 def test_rows_are_taken_as_from_tensors_in_memory():
     part = streamed(20)
     for rows in ([0], [19, 3, 3, 8, -1], []):

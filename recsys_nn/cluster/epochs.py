@@ -1,0 +1,49 @@
+"""Epochs of a training elsewhere, of which this process is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+from recsys_nn.tracking.tracker import Tell
+
+
+@contextmanager
+def told_here(tell: Tell | None) -> Iterator[Any]:
+    """What a process of Ray's can call as ``tell``, which is then called in this one, by the end of the block.
+
+    An epoch that is repeated, after a worker was lost, is not told again. None, where nothing is to be told.
+    """
+    if tell is None:
+        yield None
+        return
+    from ray.util.queue import Queue
+
+    queue = Queue()
+    thread = Thread(target=_pass_on, args=(queue, tell), daemon=True)
+    thread.start()
+    try:
+        yield _Put(queue)
+    finally:
+        queue.put(None)
+        thread.join()
+        queue.shutdown(force=True)
+
+
+class _Put:
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def __call__(self, number: int, figures: Mapping[str, float]) -> None:
+        self._queue.put((number, figures))
+
+
+def _pass_on(queue: Any, tell: Tell) -> None:
+    last = 0
+    while (epoch := queue.get()) is not None:
+        number, figures = epoch
+        if number > last:
+            tell(number, figures)
+            last = number

@@ -1,0 +1,80 @@
+"""Runs that two workers on Ray carry out, against those of one process."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from recsys_nn import RecsysError, TrainingError, run_experiment
+from recsys_nn.cluster.ray_session import connected
+from recsys_nn.cluster_config import ClusterConfig
+from tests.cluster.kill_workers import RUN, Killer, weights
+
+pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def session():
+    """One Ray for all runs: to start it takes longer than they do."""
+    with connected(ClusterConfig(workers=2)):
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run by two workers that nobody disturbs, begun from the command line in its folder."""
+    from typer.testing import CliRunner
+
+    from recsys_nn.cli import app
+
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / "run.yaml").write_text(yaml.safe_dump(RUN))
+        found = CliRunner().invoke(app, ["train", "run.yaml", "--output", "runs/whole"])
+    assert found.exit_code == 0, found.output
+    return folder / "runs" / "whole"
+
+
+def test_the_run_folder_is_that_of_one_process(whole, tmp_path):
+    alone = run_experiment({**RUN, "cluster": None, "output": str(tmp_path / "alone")}, progress=False)
+    assert sorted(file.name for file in whole.iterdir()) == sorted(file.name for file in alone.path.iterdir())
+    assert {entry.name for entry in whole.parent.iterdir()} == {"whole", "whole-report.html"}
+
+
+def test_losses_are_those_of_one_process_where_nothing_is_drawn(tmp_path):
+    config = {**RUN, "model": {"kind": "svd", "embedding_dim": 4}, "refit": True}
+    shared = run_experiment({**config, "output": str(tmp_path / "shared")}, progress=False)
+    alone = run_experiment({**config, "cluster": None}, progress=False)
+    assert shared.run.engine == "compiled, 2 workers"
+    columns = ["loss", "val_loss", "rmse", "val_rmse"]
+    pd.testing.assert_frame_equal(shared.run.history[columns], alone.run.history[columns], rtol=1e-6)
+    assert shared.run.best_epoch == alone.run.best_epoch
+    assert shared.metrics["rmse"] == pytest.approx(alone.metrics["rmse"], rel=1e-6)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_run_whose_worker_is_killed_ends_with_the_same_weights(rank, whole, tmp_path):
+    killer = Killer(tmp_path / "run", after=3, delay=0.1, rank=rank)
+    killer.start()
+    run_experiment({**RUN, "output": str(tmp_path / "run")}, progress=False)
+    killer.join()
+    assert killer.saved >= 3
+    assert weights(tmp_path / "run") == weights(whole)
+
+
+def test_a_run_that_has_lost_too_many_workers_goes_on_when_it_is_begun_again(whole, tmp_path):
+    config = {**RUN, "cluster": {"workers": 2, "max_failures": 0}, "output": str(tmp_path / "run")}
+    killer = Killer(tmp_path / "run", after=2, delay=0, rank=1)
+    killer.start()
+    with pytest.raises(RecsysError, match="cluster.max_failures: more than 0 times workers were lost.*--resume"):
+        run_experiment(config, progress=False)
+    killer.join()
+    run_experiment(config, resume=True, progress=False)
+    assert weights(tmp_path / "run") == weights(whole)
+
+
+def test_what_a_worker_finds_wrong_is_raised_here_and_not_tried_anew(tmp_path):
+    training = {**RUN["training"], "optimizer": "sgd", "learning_rate": 1e30}
+    with pytest.raises(TrainingError, match="epoch 1: .* at learning rate 1e.30"):
+        run_experiment({**RUN, "training": training, "output": str(tmp_path / "run")}, progress=False)
+    assert list(tmp_path.iterdir()) == []
