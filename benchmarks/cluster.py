@@ -27,7 +27,7 @@ import numpy as np
 USERS, ITEMS, EPOCHS, SECONDS_AN_EPOCH = 100_000, 20_000, 4, 3.0
 MODELS: dict[str, dict[str, Any]] = {
     "svd": {"kind": "svd", "embedding_dim": 32},
-    "neumf": {"kind": "neumf", "embedding_dim": 32, "hidden": [128, 64, 32], "dropout": 0.0},
+    "neumf": {"kind": "neumf", "embedding_dim": 32, "widths": [256, 128, 64], "dropout": 0.0},
 }
 OPTIMIZERS = {"svd": "rowwise_sgd", "neumf": "lazy_adam"}
 BATCHES = [256, 1024, 4096, 16384, 65536]

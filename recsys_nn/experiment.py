@@ -258,6 +258,10 @@ def train_on_split(
         from recsys_nn.tracking.epochs import EpochTracking
 
         callbacks = [*callbacks, EpochTracking(tell)]
+    if progress:
+        from recsys_nn.cluster.hint import ClusterHint
+
+        callbacks = [*callbacks, ClusterHint(training.batch_size, Console())]
     trainer = Trainer(alone, callbacks=callbacks, progress=progress, checkpoints=checkpoints)
     return trainer.fit(model, train, validation)
 

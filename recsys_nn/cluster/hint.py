@@ -1,0 +1,52 @@
+"""The line that says when a run would gain from a cluster."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+from rich.console import Console
+
+from recsys_nn.cluster.costs import Network, step_seconds, told_by
+
+LEAST_GAIN, LEAST_SECONDS = 0.3, 600.0
+"""It is said where two machines would save this share of the time, and there are so many seconds to come."""
+
+
+class ClusterHint(keras.callbacks.Callback):
+    """After the first epoch, where two machines are worth their trouble, says what they would save.
+
+    What a step takes of them comes from what it takes here (``cluster/costs.py``): they are as this one, whose cores
+    compute it.
+
+    Args:
+        batch_size: of a step.
+        console: to print the line on.
+    """
+
+    def __init__(self, batch_size: int, console: Console) -> None:
+        super().__init__()
+        self._batch_size, self._console = batch_size, console
+        self._began = self._trained = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._began, self._trained = time.perf_counter(), 0.0
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._trained = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch:
+            return
+        seconds = (self._trained or time.perf_counter()) - self._began
+        step = seconds / self.params["steps"]
+        share = step_seconds(step, told_by(self.model, self._batch_size), 2, Network()) / step
+        if share <= 1 - LEAST_GAIN and seconds * (self.params["epochs"] - 1) >= LEAST_SECONDS:
+            self._console.print(
+                f"a step takes {1000 * step:.0f} ms: on two machines like this one {share:.2f} of that "
+                "(cluster: {workers: 2}; docs/scale.md)",
+                soft_wrap=True,
+                highlight=False,
+                markup=False,
+            )
