@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,7 +120,8 @@ def fit_on_workers(
             ),
         )
         try:
-            found = trainer.fit().return_value
+            with _ctrl_c_as_before():
+                found = trainer.fit().return_value
         except TrainingFailedError as error:
             _raise_what_is_wrong(place)
             raise RecsysError(
@@ -133,6 +136,17 @@ def fit_on_workers(
         wrong.run = run
         raise wrong
     return run
+
+
+@contextmanager
+def _ctrl_c_as_before() -> Iterator[None]:
+    """At the end, when Ray would go on answering it, for a training that is no more."""
+    answer = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, answer)
 
 
 @contextmanager

@@ -62,6 +62,7 @@ def test_the_search_is_that_of_one_process(workers, search, states, quick_to_jud
     assert shared.metrics["rmse"] == alone.metrics["rmse"]
     for place in (".", "trials", "trials/0000", "winner"):
         assert _names(tmp_path / "shared" / place) == _names(tmp_path / "alone" / place)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _names(folder: Path) -> list[str]:
