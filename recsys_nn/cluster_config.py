@@ -8,7 +8,7 @@ from recsys_nn.validation import Section
 
 
 class ClusterConfig(Section):
-    """The workers that train one model together, each on its share of every batch.
+    """The workers that train one model together, each on its share of every batch, or the trials of a search, each one.
 
     Every worker reads the data and goes on from the states beside the output: on several machines both lie on storage
     that all of these see under the same path.

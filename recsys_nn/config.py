@@ -162,7 +162,8 @@ class RunConfig(Section):
             recommendations leave out what a user has rated.
         search: the values that `recsys-nn tune` tries; a single run does without them.
         tracking: where the run is logged as it goes; nowhere where left out.
-        cluster: the workers that train it together; where left out, this process trains it alone.
+        cluster: the workers that train it together, or that carry out the trials of a search; where left out, this
+            machine does without them.
     """
 
     seed: int = Field(0, ge=0, lt=2**31)
@@ -207,6 +208,11 @@ class RunConfig(Section):
     def _is_shared_by_workers(self) -> RunConfig:
         if self.cluster is not None and self.ensemble is not None:
             raise ConfigError("ensemble: one process alone draws samples; leave it out, or leave out cluster")
+        if self.cluster is not None and self.search is not None and self.search.workers > 1:
+            raise ConfigError(
+                "search.workers: cluster.workers says how many trials are at work at a time; leave it out, or leave "
+                "out cluster"
+            )
         return self
 
     def to_yaml(self) -> str:

@@ -89,7 +89,7 @@ class SearchConfig(Section):
         trials: how many; by default all of a grid and else 20, or, with a ``timeout``, without bound.
         timeout: seconds after which no trial begins.
         folds: of a cross-validation that scores each trial; by default the validation part does.
-        workers: the processes that trials are carried out in.
+        workers: the processes that trials are carried out in; a cluster has its own.
         prune: whether a trial ends at an epoch, from the tenth on, after which the least validation RMSE so far is
             above the median of earlier trials' there.
     """

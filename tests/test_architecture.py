@@ -71,6 +71,8 @@ MAY_IMPORT = {
             "search_space",
             "run_data",
             "tracking",
+            "cluster",
+            "cluster_config",
             "experiment",
             "experiment_result",
             "strict_yaml",

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from recsys_nn.cluster_config import ClusterConfig
-from recsys_nn.errors import ConfigError
+from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.models.backend import quiet_unless_it_fails
 from recsys_nn.models.base import ModelKind, model_kinds, register_model
 
 
@@ -36,9 +37,19 @@ class Setting:
             os.chdir(self.folder)
         for kind in self.kinds:
             register_model(kind.config)(kind.build)
-        import tensorflow as tf
-
+        with quiet_unless_it_fails():
+            import tensorflow as tf
         tf.config.threading.set_intra_op_parallelism_threads(self.cpus)
+
+
+def check_seen(place: Path) -> None:
+    """In another process, of a folder that all of them have to see.
+
+    Raises:
+        ArtifactError: where its machine does not.
+    """
+    if not place.is_dir():
+        raise ArtifactError(f"{place} is not seen on {os.uname().nodename}: name an output on storage that all share")
 
 
 def quieten() -> None:

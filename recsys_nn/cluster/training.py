@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.cluster.epochs import told_here
-from recsys_nn.cluster.ray_session import Setting, connected
+from recsys_nn.cluster.ray_session import Setting, check_seen, connected
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.tensors import TrainingPart
@@ -119,7 +120,8 @@ def fit_on_workers(
             ),
         )
         try:
-            found = trainer.fit().return_value
+            with _ctrl_c_as_before():
+                found = trainer.fit().return_value
         except TrainingFailedError as error:
             _raise_what_is_wrong(place)
             raise RecsysError(
@@ -137,6 +139,17 @@ def fit_on_workers(
 
 
 @contextmanager
+def _ctrl_c_as_before() -> Iterator[None]:
+    """At the end, when Ray would go on answering it, for a training that is no more."""
+    answer = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, answer)
+
+
+@contextmanager
 def _place(checkpoints: Path | None) -> Iterator[Path]:
     """A folder that all workers see, for the time of a training: beside its states or, without, on this machine."""
     beside = None if checkpoints is None else checkpoints.parent.absolute()
@@ -150,8 +163,7 @@ def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | 
     What one finds wrong is written down, and its failure ends the others; Ray then begins anew with all of them, which
     read it and come to their end. A loss that is no number all of them find in the same epoch.
     """
-    if not place.is_dir():
-        raise ArtifactError(f"{place} is not seen on {os.uname().nodename}: name an output on storage that all share")
+    check_seen(place)
     if any(place.glob(_ERRORS)):
         return None
     setting.enter()

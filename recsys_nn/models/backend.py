@@ -21,7 +21,7 @@ def import_keras() -> None:
     if os.environ.setdefault(_LOG_LEVEL, _ERRORS) in _TALKATIVE:  # processes begun by this one find ours
         _import()
         return
-    with _quiet_unless_it_fails():
+    with quiet_unless_it_fails():
         _import()
 
 
@@ -38,8 +38,9 @@ def _import() -> None:
 
 
 @contextmanager
-def _quiet_unless_it_fails() -> Iterator[None]:
-    """TensorFlow writes to the process's error stream, below Python's; a failure shows what it wrote."""
+def quiet_unless_it_fails() -> Iterator[None]:
+    """What TensorFlow tells meanwhile is held back: it writes to the process's error stream, below Python's. A failure
+    shows it."""
     with tempfile.TemporaryFile() as held_back:
         stream = os.dup(2)
         os.dup2(held_back.fileno(), 2)

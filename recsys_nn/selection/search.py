@@ -6,9 +6,10 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from recsys_nn.cluster.jobs import answered_here, jobs_on_workers
+from recsys_nn.cluster.ray_session import connected
+from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.config import RunConfig, as_run_config, load_config
 from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.ratings import Ratings
@@ -36,6 +40,8 @@ from recsys_nn.tracking.tracked import trackers_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from recsys_nn.selection.study import Study
+    from recsys_nn.selection.trial import Outcome, Trial
 
 SUFFIX, WINNER, BEST, PLOT, TRIALS, _LOCK = "-search", "winner", "best.yaml", "search.png", "trials.csv", ".lock"
 
@@ -93,7 +99,7 @@ def tune(
         search:
           method: tpe          # or random, grid
           trials: 20           # or timeout: 300, in seconds
-          workers: 2           # processes
+          workers: 2           # processes, or leave it out and have a cluster section
           space:
             model.embedding_dim: [8, 16, 32]
             training.learning_rate: {low: 0.001, high: 0.1, log: true}
@@ -102,6 +108,12 @@ def tune(
     training rows, for as many epochs as were best there, and only then judged on the test part, once. A search that was
     ended, by Ctrl-C or in any other way, goes on where it was when it is begun in the same folder again: finished
     trials are kept, those that were at work are tried again. So does one of which more trials are asked for.
+
+    Where the config has a ``cluster``, each of its workers carries out a trial, by Ray Tune, and one of them trains the
+    winner, as it was trained in its trial. ``random`` and ``grid`` try the same trials as without a cluster, and so
+    does ``tpe`` with one worker; with several it draws each trial from those that have ended by then, and in which
+    order they end is up to chance, as it is with several processes. A trial whose process is lost is begun anew, at
+    most ``max_failures`` times.
 
     Args:
         config: with its ``search``.
@@ -125,12 +137,18 @@ def tune(
     trackers_of(config.tracking)  # one that cannot be used is an error of the search, not of every trial
     if output is None and config.output is not None:
         output = config.output + SUFFIX
+    cluster = config.cluster
+    if cluster is not None and cluster.address is not None and cluster.address.startswith("ray://"):
+        raise ConfigError(
+            f"cluster.address: a search keeps its study where it is begun, not beyond {cluster.address}: begin it on a "
+            "machine of the cluster, with the address auto"
+        )
     split = load_split(config.data, config.seed, data)
     if search.folds is not None:
         split = split.without_validation()
     elif not len(split.validation):
         raise ConfigError("search: there is no validation part to judge trials on; hold one out, or set search.folds")
-    with _folder(output, overwrite=overwrite) as folder:
+    with connected(cluster), _folder(output, overwrite=overwrite) as folder:
         return _searched(config, search, split, folder, kept=output is not None, progress=progress)
 
 
@@ -142,11 +160,12 @@ def _searched(
     study = Study(config, fingerprints(split), folder)
     try:
         with SearchProgress(search, study, enabled=progress) as shown:
-            unjudged = Split(split.train, split.validation)
-            jobs = (partial(trial.carried_out, unjudged, search.folds) for trial in study.trials())
-            for outcome in results(jobs, workers=search.workers):
+
+            def ended(outcome: Outcome) -> None:
                 study.tell(outcome)
                 shown.update(outcome)
+
+            _carry_out(config, study, Split(split.train, split.validation), ended, folder)
         trials, best = study.table, study.best
     finally:
         study.close()
@@ -154,11 +173,37 @@ def _searched(
         raise TrainingError(f"no trial came to its end: {_reasons(trials)}")
     best = best.model_copy(update={"refit": True})
     winner = best.below(folder, WINNER)
+    if winner.cluster is not None:
+        winner = winner.model_copy(update={"cluster": winner.cluster.model_copy(update={"workers": 1})})
     predictor, metrics = _winner(winner, search, split, folder, progress=progress)
     result = SearchResult(config, trials, best, predictor, metrics, folder if kept else None)
     if kept:
         _write(folder, result)
     return result
+
+
+def _carry_out(config: RunConfig, study: Study, split: Split, ended: Callable[[Outcome], None], folder: Path) -> None:
+    """The trials of a study, in this process, in several beside it, or by the workers of a cluster.
+
+    These ask a judge here, since SQLite is not safe where several machines write to a file that they share.
+    """
+    assert config.search is not None
+    folds, cluster = config.search.folds, config.cluster
+    if cluster is None:
+        work = methodcaller("carried_out", split, folds, study.judge)
+        for outcome in results(work, study.trials(), workers=config.search.workers):
+            ended(outcome)
+        return
+    with answered_here(study.judge) as is_bad:
+        work = methodcaller("carried_out", split, folds, lambda: nullcontext(is_bad))
+        jobs_on_workers(cluster, work, study.trials(), ended=ended, lost=partial(_lost, cluster), folder=folder)
+
+
+def _lost(cluster: ClusterConfig, trial: Trial) -> Outcome:
+    from recsys_nn.selection.trial import Outcome
+
+    told = f"more than {cluster.max_failures} times its process was lost (cluster.max_failures)"
+    return Outcome(trial.number, "failed", float("nan"), message=told)
 
 
 def _winner(
@@ -168,7 +213,10 @@ def _winner(
     place = folder / WINNER
     if place.is_dir():
         predictor, kept = Predictor.load(place), load_config(place / "config.yaml")
-        if kept.model_copy(update={"output": config.output, "tracking": config.tracking}) == config:
+        if (
+            kept.model_copy(update={name: getattr(config, name) for name in ("output", "tracking", "cluster")})
+            == config
+        ):
             return predictor, json.loads((place / "metrics.json").read_text(encoding="utf-8"))
         shutil.rmtree(place)
     if progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 from recsys_nn.config import RunConfig
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.search_space import Range, SearchConfig, label
-from recsys_nn.selection.trial import STUDY, Outcome, Trial, opened_storage
+from recsys_nn.selection.judge import STUDY, Judge, judged, opened_storage
+from recsys_nn.selection.trial import Outcome, Trial
 
 BUDGET = {"trials", "timeout", "workers"}
 """What may change between the parts of a search."""
@@ -64,6 +66,11 @@ class Study:
         self._storage.remove_session()
         self._storage.engine.dispose()
 
+    @property
+    def judge(self) -> Judge:
+        """Of the trials, for processes that can open the storage."""
+        return partial(judged, self._url, PRUNER if self._search.prune else None)
+
     def trials(self) -> Iterator[Trial]:
         """The trials to come, each drawn when it is asked for, until all of the budget or the grid are begun.
 
@@ -79,9 +86,9 @@ class Study:
             except ConfigError as error:
                 self.tell(Outcome(drawn.number, "failed", np.nan, message=str(error)))
                 continue
-            config = config.below(self._folder, f"trials/{drawn.number:04d}").model_copy(update={"refit": False})
-            pruner = PRUNER if self._search.prune else None
-            yield Trial(drawn.number, self._id(drawn.number), self._url, config, pruner)
+            config = config.below(self._folder, f"trials/{drawn.number:04d}")
+            config = config.model_copy(update={"refit": False, "cluster": None})
+            yield Trial(drawn.number, self._id(drawn.number), config)
 
     def tell(self, outcome: Outcome) -> None:
         """Records how a trial ended."""
@@ -202,7 +209,7 @@ def check_space(config: RunConfig) -> SearchConfig:
             "training.learning_rate: {low: 0.001, high: 0.1, log: true}}}"
         )
     for key in config.search.space:
-        if key.split(".")[0] in ("data", "search", "output", "tracking", "refit"):
+        if key.split(".")[0] in ("data", "search", "output", "tracking", "cluster", "refit"):
             raise ConfigError(f"search.space.{key}: trials differ in model, training and ensemble, not in that")
     for sample in config.search.samples:
         try:
@@ -228,7 +235,7 @@ def _distribution(values: Range | tuple[Any, ...]) -> BaseDistribution:
 
 def _about(config: RunConfig, data: Mapping[str, str]) -> dict[str, Any]:
     """What makes trials comparable: the config without its places and budget, and the ratings."""
-    beside: Any = {"output": True, "tracking": True, "refit": True, "search": BUDGET}
+    beside: Any = {"output": True, "tracking": True, "cluster": True, "refit": True, "search": BUDGET}
     values = config.model_dump(mode="json", exclude=beside)
     return {**values, **data}
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import keras
-import optuna
+from typing import TYPE_CHECKING, Any, Literal
 
 from recsys_nn.config import RunConfig
 from recsys_nn.data.splits import Split, kfold
 from recsys_nn.errors import RecsysError, TrainingError
 from recsys_nn.experiment import run_on_split
 from recsys_nn.experiment_result import ExperimentResult
+from recsys_nn.selection.judge import Judge
 
-STUDY = "search"
+if TYPE_CHECKING:
+    from recsys_nn.selection.pruning import Pruning
+
 State = Literal["complete", "pruned", "diverged", "failed"]
 
 
@@ -45,29 +44,28 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial that can be carried out anywhere where its study can be opened.
+    """A trial that can be carried out anywhere.
 
     Attributes:
         number: of the trial in its study.
         id: of the trial in the study's storage.
-        storage: the URL of Optuna's storage.
         config: the run.
-        pruner: judges at the end of each epoch; None lets every trial come to its end.
     """
 
     number: int
     id: int
-    storage: str
     config: RunConfig
-    pruner: optuna.pruners.BasePruner | None
 
-    def carried_out(self, split: Split, folds: int | None) -> Outcome:
+    def carried_out(self, split: Split, folds: int | None, judge: Judge) -> Outcome:
         """The run on a split, or the runs on ``folds`` folds of its training part, and how that ended.
 
         It is pruned on the split, or in the first fold. Whatever goes wrong in it is told, and the search goes on.
         """
+        from recsys_nn.selection.pruning import Pruning
+
         try:
-            return self._scored(split, folds)
+            with judge() as is_bad:
+                return self._scored(split, folds, Pruning(self.id, is_bad))
         except TrainingError as error:
             return Outcome(self.number, "diverged", float("inf"), message=str(error))
         except RecsysError as error:
@@ -75,25 +73,20 @@ class Trial:
         except Exception as error:  # whatever Keras and TensorFlow raise
             return Outcome(self.number, "failed", float("nan"), message=f"{type(error).__name__}: {error}")
 
-    def _scored(self, split: Split, folds: int | None) -> Outcome:
-        storage = opened_storage(self.storage)
-        try:
-            judge = _Judge(self, storage)
-            if folds is None:
-                return self._outcome([self._run(self.config, split, [judge])], pruned=judge.pruned)
-            done: list[ExperimentResult] = []
-            for number, part in enumerate(kfold(split.train, folds, seed=self.config.seed), 1):
-                assert self.config.output is not None
-                config = self.config.below(self.config.output, f"fold-{number}")
-                done.append(self._run(config, Split(part.train, part.test), [] if done else [judge]))
-                if judge.pruned:
-                    break
-            return self._outcome(done, pruned=judge.pruned)
-        finally:
-            storage.remove_session()
+    def _scored(self, split: Split, folds: int | None, pruning: Pruning) -> Outcome:
+        if folds is None:
+            return self._outcome([self._run(self.config, split, [pruning])], pruned=pruning.pruned)
+        done: list[ExperimentResult] = []
+        for number, part in enumerate(kfold(split.train, folds, seed=self.config.seed), 1):
+            assert self.config.output is not None
+            config = self.config.below(self.config.output, f"fold-{number}")
+            done.append(self._run(config, Split(part.train, part.test), [] if done else [pruning]))
+            if pruning.pruned:
+                break
+        return self._outcome(done, pruned=pruning.pruned)
 
-    def _run(self, config: RunConfig, split: Split, callbacks: list[keras.callbacks.Callback]) -> ExperimentResult:
-        result = run_on_split(config, split, callbacks=callbacks)
+    def _run(self, config: RunConfig, split: Split, callbacks: list[Any]) -> ExperimentResult:
+        result = run_on_split(config, split, callbacks=callbacks, overwrite=True)  # what a lost process has left
         if result.run.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return result
@@ -107,33 +100,6 @@ class Trial:
             sum(len(result.run.history) for result in done),
             sum(result.metrics["seconds"] for result in done),
         )
-
-
-class _Judge(keras.callbacks.Callback):
-    """Tells the study of the validation RMSE of each epoch and ends a training that the pruner finds bad.
-
-    What reports none (``binary`` heads, metrics of one's own) comes to its end: other errors would not compare.
-    """
-
-    def __init__(self, trial: Trial, storage: optuna.storages.RDBStorage) -> None:
-        super().__init__()
-        self.pruned = False
-        self._trial, self._storage = trial, storage
-        self._study = optuna.load_study(study_name=STUDY, storage=storage)
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if "val_rmse" not in (logs := logs or {}):
-            return
-        self._storage.set_trial_intermediate_value(self._trial.id, epoch + 1, float(logs["val_rmse"]))
-        if self._trial.pruner is not None:
-            self.pruned = self._trial.pruner.prune(self._study, self._storage.get_trial(self._trial.id))
-        if self.pruned:
-            self.model.stop_training = True
-
-
-def opened_storage(url: str) -> optuna.storages.RDBStorage:
-    """A storage in which processes wait for each other's writing."""
-    return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
 
 
 def _mean_score(done: list[ExperimentResult]) -> float:

@@ -18,14 +18,13 @@ from recsys_nn.errors import ConfigError, TrainingError
 from recsys_nn.models.backend import import_keras
 from recsys_nn.models.base import ModelKind, model_kinds, register_model
 
-Result = TypeVar("Result")
 Job = TypeVar("Job")
 Found = TypeVar("Found")
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def results(jobs: Iterable[Callable[[], Result]], *, workers: int) -> Iterator[Result]:
-    """What the jobs return, as they come to an end.
+def results(work: Callable[[Job], Found], jobs: Iterable[Job], *, workers: int) -> Iterator[Found]:
+    """What ``work`` finds at each of the jobs, as they come to an end.
 
     A job is taken from ``jobs`` when there is a process for it, after the results before have been looked at. One
     worker is this process; several are processes with their share of the CPUs. They know the kinds of models that are
@@ -33,7 +32,8 @@ def results(jobs: Iterable[Callable[[], Result]], *, workers: int) -> Iterator[R
     compute a sum can change its last digits: figures are the same bit for bit where ``workers`` and the machine are.
 
     Args:
-        jobs: what several processes carry out has to be picklable, as has what it returns.
+        work: what several processes carry out has to be picklable, as have the jobs and what it finds.
+        jobs: what it is called with.
         workers: the number of processes.
 
     Raises:
@@ -42,7 +42,7 @@ def results(jobs: Iterable[Callable[[], Result]], *, workers: int) -> Iterator[R
     """
     if workers < 1:
         raise ConfigError(f"workers={workers} is not a number of processes")
-    return (job() for job in jobs) if workers == 1 else _in_processes(iter(jobs), workers)
+    return map(work, jobs) if workers == 1 else _in_processes(work, iter(jobs), workers)
 
 
 def in_order(
@@ -64,22 +64,23 @@ def in_order(
     """
     console, begun, found = Console(quiet=not progress), {}, {}
 
-    def numbered() -> Iterator[Callable[[], tuple[int, Found]]]:
+    def numbered() -> Iterator[tuple[int, Job]]:
         for number, job in enumerate(jobs):
             begun[number] = job
-            yield partial(_numbered, work, job, number)
+            yield number, job
 
-    for number, one in results(numbered(), workers=workers):
+    for number, one in results(partial(_numbered, work), numbered(), workers=workers):
         found[number] = one
         console.print(told(begun.pop(number), one), highlight=False, soft_wrap=True, markup=False)
     return [found[number] for number in sorted(found)]
 
 
-def _numbered(work: Callable[[Job], Found], job: Job, number: int) -> tuple[int, Found]:
+def _numbered(work: Callable[[Job], Found], numbered: tuple[int, Job]) -> tuple[int, Found]:
+    number, job = numbered
     return number, work(job)
 
 
-def _in_processes(jobs: Iterator[Callable[[], Result]], workers: int) -> Iterator[Result]:
+def _in_processes(work: Callable[[Job], Found], jobs: Iterator[Job], workers: int) -> Iterator[Found]:
     from loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 
     threads = str(max(1, (os.cpu_count() or 1) // workers))
@@ -90,12 +91,12 @@ def _in_processes(jobs: Iterator[Callable[[], Result]], workers: int) -> Iterato
         env=dict.fromkeys(_THREADS, threads) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
     )
     try:
-        running: set[Future[Result]] = {executor.submit(job) for job in islice(jobs, workers)}
+        running: set[Future[Found]] = {executor.submit(work, job) for job in islice(jobs, workers)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
-            running |= {executor.submit(job) for job in islice(jobs, len(done))}
+            running |= {executor.submit(work, job) for job in islice(jobs, len(done))}
     except TerminatedWorkerError as error:
         raise TrainingError(f"one of {workers} workers was killed, perhaps for want of memory: try fewer") from error
     finally:

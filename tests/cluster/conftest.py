@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,17 @@ def _free_addresses(n: int) -> list[str]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """One Ray of two workers for all tests: to start it takes longer than they do."""
+    pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
+    from recsys_nn.cluster.ray_session import connected
+    from recsys_nn.cluster_config import ClusterConfig
+
+    with connected(ClusterConfig(workers=2)):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,9 @@ def test_one_worker_is_this_process_and_takes_a_job_when_the_last_one_is_seen_to
     def jobs():
         for number in range(3):
             order.append(f"begin {number}")
-            yield lambda number=number: (number, os.getpid())
+            yield number
 
-    for number, process in results(jobs(), workers=1):
+    for number, process in results(lambda number: (number, os.getpid()), jobs(), workers=1):
         assert process == os.getpid()
         order.append(f"seen {number}")
     assert order == ["begin 0", "seen 0", "begin 1", "seen 1", "begin 2", "seen 2"]
@@ -52,7 +52,7 @@ def test_processes_know_the_kinds_of_a_script_and_share_the_cpus():
     process = script("""
         def job(number):
             return number, os.getpid(), "mine" in model_kinds(), int(os.environ["TF_NUM_INTRAOP_THREADS"])
-        found = sorted(results(((lambda n=n: job(n)) for n in range(4)), workers=2))
+        found = sorted(results(job, range(4), workers=2))
         assert [number for number, *_ in found] == [0, 1, 2, 3], found
         assert os.getpid() not in {pid for _, pid, *_ in found}
         assert all(known for *_, known, _ in found)
@@ -65,10 +65,10 @@ def test_processes_know_the_kinds_of_a_script_and_share_the_cpus():
 @pytest.mark.slow
 def test_processes_end_with_the_one_that_began_them():
     process = script(r"""
-        def job():
+        def job(_):
             os.write(1, f"{os.getpid()}\n".encode())
             time.sleep(600)
-        list(results([job, job], workers=2))
+        list(results(job, range(2), workers=2))
     """)
     ids = [int(process.stdout.readline()) for _ in range(2)]
     process.send_signal(signal.SIGKILL)
@@ -90,4 +90,4 @@ def _runs(process: int) -> bool:
 @pytest.mark.slow
 def test_a_process_that_is_lost_is_said():
     with pytest.raises(TrainingError, match="one of 2 workers was killed, perhaps for want of memory: try fewer"):
-        list(results([lambda: os._exit(3)], workers=2))
+        list(results(os._exit, [3], workers=2))

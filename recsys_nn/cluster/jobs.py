@@ -1,0 +1,155 @@
+"""Jobs of which each is carried out by one worker of a cluster, by Ray Tune."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from recsys_nn.cluster.ray_session import Setting, check_seen
+from recsys_nn.cluster_config import ClusterConfig
+
+Job = TypeVar("Job")
+Found = TypeVar("Found")
+Answer = TypeVar("Answer")
+_SETTINGS = {
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the jobs as it ends all else
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # which prints even where it is to be silent
+}
+
+
+def jobs_on_workers(
+    cluster: ClusterConfig,
+    work: Callable[[Job], Found],
+    jobs: Iterable[Job],
+    *,
+    ended: Callable[[Found], None],
+    lost: Callable[[Job], Found],
+    folder: Path,
+) -> None:
+    """Has the workers of a cluster, to which this process is connected, carry out ``work`` at each of the jobs.
+
+    A job is taken from ``jobs`` when there is a worker for it, after ``ended`` has been told of those before. It is
+    begun anew where its worker was lost. ``work`` itself is sent to each machine once.
+
+    Args:
+        cluster: the workers.
+        work: what is called with a job, in one of them; what it raises is raised here, and ends all.
+        jobs: small ones.
+        ended: is told here of what was found.
+        lost: what is found of a job whose worker was lost more often than is allowed.
+        folder: that all of them see; what Ray keeps there goes at the end.
+    """
+    from ray import tune
+    from ray.tune.search import Searcher
+
+    class Taken(Searcher):
+        """The jobs as they are taken and come to an end. Ray would lay errors of this process to the jobs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.error: Exception | None = None
+            self._jobs, self._at_work = iter(jobs), dict[str, Job]()
+
+        def suggest(self, trial_id: str) -> Any:
+            self.raise_error()
+            for job in self._jobs:
+                self._at_work[trial_id] = job
+                return {"job": job}
+            return Searcher.FINISHED
+
+        def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+            job = self._at_work.pop(trial_id)
+            try:
+                if not error and "error" in result:
+                    raise result["error"]
+                ended(lost(job) if error else result["found"])
+            except Exception as raised:
+                self.error = raised
+
+        def raise_error(self) -> None:
+            if self.error is not None:
+                raise self.error
+
+        def save_to_dir(self, *_: Any, **__: Any) -> None:
+            pass  # who is told of what was found keeps it
+
+        def __reduce__(self) -> Any:
+            return object, ()  # Ray writes down a Tuner, to go on from
+
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    for name in ("ray.tune.tune", "ray.tune.analysis"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    place, taken = folder.resolve() / "ray", Taken()
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    trainable = tune.with_parameters(_carried_out, work=work, setting=Setting(cluster.cpus), place=place)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, cluster.resources),
+        tune_config=tune.TuneConfig(
+            search_alg=taken, num_samples=-1, max_concurrent_trials=cluster.workers, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(
+            name="jobs",
+            storage_path=str(place),
+            failure_config=tune.FailureConfig(max_failures=cluster.max_failures),
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    taken.raise_error()
+
+
+def _carried_out(taken: Any, *, work: Callable[[Any], Any], setting: Setting, place: Path) -> dict[str, Any]:
+    """What a worker does; errors come again, and so are told, not raised, which would have Ray begin anew."""
+    try:
+        check_seen(place)
+        setting.enter()
+        return {"found": work(taken["job"])}
+    except Exception as error:
+        return {"error": error}
+
+
+@contextmanager
+def answered_here(
+    answering: Callable[[], AbstractContextManager[Callable[..., Answer]]],
+) -> Iterator[Callable[..., Answer]]:
+    """A function that the workers can be sent, of which all calls are answered by one process on this machine.
+
+    Args:
+        answering: gives that process the function that answers.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    of_actor = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+    actor = ray.remote(_Answering).options(**of_actor).remote(answering)
+    yield partial(_asked, actor)
+    ray.kill(actor)  # after an error workers may still wait for an answer; then it ends with the session
+
+
+class _Answering:
+    def __init__(self, answering: Callable[[], AbstractContextManager[Callable[..., Any]]]) -> None:
+        self._open = answering()
+        self._answer = self._open.__enter__()
+
+    def answer(self, *question: Any) -> Any:
+        return self._answer(*question)
+
+
+def _asked(actor: Any, *question: Any) -> Any:
+    import ray
+
+    return ray.get(actor.answer.remote(*question))
