@@ -2,7 +2,7 @@
 
 python -m benchmarks.streamed_run [--ratings 20000000] > benchmarks/results/streamed_run.md
 
-Each run is a process of its own: svd with 16 factors, one epoch, a million ratings each for validation and test.
+Each run is a process of its own: svd with 16 factors, one epoch, 100,000 ratings each for validation and test.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-GROUP, HELD_OUT = 2_500_000, 1_000_000
+GROUP, HELD_OUT = 2_500_000, 100_000
 N_ITEMS, RATINGS_A_USER = 20_000, 100
 
 
@@ -58,7 +59,7 @@ def write(folder: Path, n: int) -> None:
         return pa.table({"user": users, "item": items, "rating": ratings})
 
     bounds = np.linspace(0, n, -(-n // GROUP) + 1).astype(int)
-    parts = [(first // RATINGS_A_USER, end // RATINGS_A_USER, end - first) for first, end in zip(bounds, bounds[1:])]
+    parts = [(first // RATINGS_A_USER, end // RATINGS_A_USER, end - first) for first, end in pairwise(bounds)]
     with pq.ParquetWriter(folder / "train.parquet", table(0, 1, 1).schema) as writer:
         for part in parts:
             writer.write_table(table(*part))
