@@ -70,7 +70,9 @@ class LeaveLastOutSplitConfig(Section):
 class FilesSplitConfig(Section):
     """Given files, in the format of ``source`` where that names a data set (and in its folder).
 
-    ``validation`` is a file or the fraction of the training file that is held out at random.
+    ``validation`` is a file or the fraction of the training file that is held out at random. With ``data.stream``
+    ``train`` may be a folder of Parquet files, and a fraction is drawn in the same proportion from every million of
+    their ratings, so that it is not that of a table in memory.
     """
 
     kind: Literal["files"] = "files"
@@ -100,6 +102,8 @@ class DataConfig(Section):
         features: which columns of these, and of the ratings, models shall see, and in which times users drift.
         liked: makes ratings 1 where they are at least this, and 0 where they are below, for a binary model.
         split: the training, validation and test parts.
+        stream: whether the training ratings are read part by part, from Parquet that need not fit into memory
+            (``split.train``, a file or a folder). Repeated pairs are not looked for, features and times are not read.
     """
 
     source: str | None = None
@@ -112,6 +116,7 @@ class DataConfig(Section):
     features: FeaturesConfig = FeaturesConfig()
     liked: float | None = None
     split: SplitConfig = RandomSplitConfig()
+    stream: bool = False
 
     @field_validator("split", mode="before")
     @classmethod
@@ -145,6 +150,26 @@ class DataConfig(Section):
             raise ConfigError(f"data.scale: {list(self.scale)} is not [lowest, highest] with lowest < highest")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_streamed(self) -> DataConfig:
+        if not self.stream:
+            return self
+        if not isinstance(self.split, FilesSplitConfig):
+            raise ConfigError(
+                "data.stream: it is for files of training ratings in Parquet; name them, as in "
+                "split: {kind: files, train: ratings.parquet, validation: 0.1, test: test.csv}"
+            )
+        if self.source is not None:
+            raise ConfigError("data.source: no data set is a stream; leave it out, or leave out data.stream")
+        for name in ("features", "user_features", "item_features", "duplicates"):
+            if getattr(self, name) != DataConfig.model_fields[name].default:
+                raise ConfigError(
+                    f"data.{name}: it needs all ratings in memory; leave it out, or leave out data.stream"
+                )
+        if self.format.features:
+            raise ConfigError("data.format.features: a stream has none; leave it out, or leave out data.stream")
+        return self
+
 
 class RunConfig(Section):
     """One run: data, model, training. A YAML file is one RunConfig.
@@ -159,7 +184,7 @@ class RunConfig(Section):
         refit: whether, once validation has given the number of epochs, its figures and the intervals, the model is
             trained anew on the training and validation parts together, for so many epochs.
         keep_ratings: whether the run folder keeps the training and validation ratings (about 2 bytes each), so that
-            recommendations leave out what a user has rated.
+            recommendations leave out what a user has rated. It needs them in memory: of a stream none are kept.
         search: the values that `recsys-nn tune` tries; a single run does without them.
         tracking: where the run is logged as it goes; nowhere where left out.
         cluster: the workers that train it together, or that carry out the trials of a search; where left out, this
@@ -180,7 +205,7 @@ class RunConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_seed(cls, values: Any) -> Any:
+    def _with_what_follows(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
         values = {name: value for name, value in values.items() if value is not None}  # an empty section
@@ -189,6 +214,9 @@ class RunConfig(Section):
             if "validation" in training:
                 raise ConfigError("training.validation: in a run, data.split.validation says what is held out")
             values["training"] = {"seed": values.get("seed", 0), **training}
+        data = values.get("data")
+        if data.stream if isinstance(data, DataConfig) else isinstance(data, Mapping) and data.get("stream") is True:
+            values.setdefault("keep_ratings", False)
         return values
 
     @field_validator("model", mode="before")
@@ -213,6 +241,21 @@ class RunConfig(Section):
                 "search.workers: cluster.workers says how many trials are at work at a time; leave it out, or leave "
                 "out cluster"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_streamed(self) -> RunConfig:
+        if not self.data.stream:
+            return self
+        if self.model.needs_table:
+            kinds = [name for name, kind in model_kinds().items() if not kind.config.needs_table]
+            raise ConfigError(
+                f"model.kind: {self.model.kind} learns from all training ratings in memory; with data.stream, take one "
+                f"of {', '.join(kinds)}"
+            )
+        for name in ("ensemble", "keep_ratings"):
+            if getattr(self, name):
+                raise ConfigError(f"{name}: it needs all ratings in memory; leave it out, or leave out data.stream")
         return self
 
     def to_yaml(self) -> str:

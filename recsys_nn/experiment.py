@@ -19,7 +19,7 @@ from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.config import RunConfig, as_run_config
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split
+from recsys_nn.data.splits import AnySplit, Split
 from recsys_nn.ensembling import tempered
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import evaluate, rmse_of
@@ -30,7 +30,7 @@ from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, predict_held_out
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.run_folder import write_run_folder
-from recsys_nn.run_data import as_json, described, fit_encoder, load_split, provenance, related
+from recsys_nn.run_data import as_json, described, encoded, fit_encoder, load_parts, provenance, related
 from recsys_nn.tracking.tracked import tracked
 from recsys_nn.tracking.tracker import Tell
 from recsys_nn.training.config import TrainConfig
@@ -72,7 +72,7 @@ def run_experiment(
     config = as_run_config(config, overrides=overrides)
     place = unfinished_run(config.output, resume=resume, overwrite=overwrite)
     with connected(config.cluster), place as unfinished:
-        split = load_split(config.data, config.seed, data)
+        split = load_parts(config.data, config.seed, data)
         of_run = identity(config, split)
         if resume and config.output is not None and (before := run_before(config.output, of_run)) is not None:
             if before.training is not None and before.training.stop_reason != "interrupted":
@@ -88,7 +88,7 @@ def run_experiment(
 
 def run_on_split(
     config: RunConfig,
-    split: Split,
+    split: AnySplit,
     *,
     callbacks: Sequence[Any] = (),
     unfinished: Unfinished = NOTHING_KEPT,
@@ -124,7 +124,7 @@ def run_on_split(
 
 def _carried_out(
     config: RunConfig,
-    split: Split,
+    split: AnySplit,
     *,
     callbacks: Sequence[Any],
     tell: Tell | None,
@@ -173,7 +173,7 @@ def _carried_out(
 
 def refit_on_split(
     config: RunConfig,
-    split: Split,
+    split: AnySplit,
     findings: Findings,
     *,
     refitted: Mapping[str, Any] | None = None,
@@ -221,7 +221,7 @@ def refit_on_split(
 def train_on_split(
     model: keras.Model,
     encoder: Encoder,
-    split: Split,
+    split: AnySplit,
     training: TrainConfig,
     *,
     callbacks: Sequence[Any] = (),
@@ -244,7 +244,7 @@ def train_on_split(
         progress: whether to print a line an epoch.
     """
     alone = training.model_copy(update={"validation": 0.0})
-    train = encoder.encode(split.train)
+    train = encoded(encoder, split.train, checkpoints)
     validation = encoder.encode(split.validation) if len(split.validation) else None
     if cluster is not None and model.trainable_weights:
         return fit_on_workers(
@@ -270,7 +270,7 @@ def _averaged(
     config: RunConfig,
     run: TrainingRun,
     encoder: Encoder,
-    split: Split,
+    split: AnySplit,
     chosen: Mapping[str, float] = MappingProxyType({}),
     *,
     checkpoints: Path | None,
@@ -283,7 +283,7 @@ def _averaged(
         ensemble = config.ensemble.model_copy(update=chosen)
         validation = encoder.encode(split.validation) if len(split.validation) else None
         began = time.perf_counter()
-        train = encoder.encode(split.train)
+        train = encoded(encoder, split.train, checkpoints)
         temperature, model = tempered(run, train, ensemble, validation, progress=progress, checkpoints=checkpoints)
         chosen = {"temperature": temperature}
         run = replace(run, seconds=run.seconds + time.perf_counter() - began)
@@ -292,7 +292,7 @@ def _averaged(
 
 def _concluded(
     config: RunConfig,
-    split: Split,
+    split: AnySplit,
     run: TrainingRun,
     predictor: Predictor,
     findings: Findings,

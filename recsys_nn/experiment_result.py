@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from recsys_nn.config import RunConfig
-from recsys_nn.data.splits import Split
+from recsys_nn.data.splits import AnySplit
 from recsys_nn.evaluation.evaluate import Evaluation, evaluate
 from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.finished_run import FinishedRun
@@ -64,7 +64,7 @@ class ExperimentResult:
     """
 
     config: RunConfig
-    split: Split = field(repr=False)
+    split: AnySplit = field(repr=False)
     run: TrainingRun
     predictor: Predictor = field(repr=False)
     evaluation: Evaluation | None
@@ -83,7 +83,7 @@ def run_before(output: str, of_run: Mapping[str, Any]) -> FinishedRun | None:
     return finished if finished.data.get("run") == digest(of_run) else None
 
 
-def as_result(config: RunConfig, split: Split, finished: FinishedRun) -> ExperimentResult:
+def as_result(config: RunConfig, split: AnySplit, finished: FinishedRun) -> ExperimentResult:
     """What a run gave that has been carried out before."""
     run, metrics = finished.training, finished.metrics
     assert run is not None
@@ -96,5 +96,5 @@ def as_result(config: RunConfig, split: Split, finished: FinishedRun) -> Experim
     )
 
 
-def by_part(split: Split) -> str:
+def by_part(split: AnySplit) -> str:
     return f"a validation part of {len(split.validation):,} ratings"

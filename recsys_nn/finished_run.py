@@ -19,13 +19,13 @@ from recsys_nn.config import RunConfig, load_config
 from recsys_nn.data.plain_parquet import read_plain_table
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.relation import shared_pairs
-from recsys_nn.data.splits import Split
+from recsys_nn.data.splits import AnySplit
 from recsys_nn.data.strict_json import MOST_BYTES, read_json
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIONS, RATING, STDS, read_predicted
 from recsys_nn.prediction.manifest import Manifest, read_listed, read_manifest, versions
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.run_data import fingerprint, load_split
+from recsys_nn.run_data import fingerprint, load_parts
 from recsys_nn.strict_yaml import parse_yaml
 from recsys_nn.training.inputs import InputScale
 from recsys_nn.training.run import StopReason, TrainingRun
@@ -171,11 +171,11 @@ class FinishedRun:
         threshold = config.data.liked
         return ratings if threshold is None else ratings.liked(threshold)
 
-    def split(self) -> Split:
+    def split(self) -> AnySplit:
         """Its parts, read again as its config describes them, which may have changed since."""
         config = self._first_config
         assert config is not None
-        split = load_split(config.data, config.seed)
+        split = load_parts(config.data, config.seed)
         return split.without_validation() if config.refit else split
 
     @cached_property

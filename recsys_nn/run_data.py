@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,16 +18,41 @@ from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ids import id_type
 from recsys_nn.data.loading import is_dataset
+from recsys_nn.data.moments import Moments
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import read_features, read_ratings
 from recsys_nn.data.relation import Order, shared_pairs
-from recsys_nn.data.splits import Split
+from recsys_nn.data.row_file import FILE_NAME
+from recsys_nn.data.splits import AnySplit, Split, Train
+from recsys_nn.data.stream import RatingsStream, stream_ratings
+from recsys_nn.data.streamed_tensors import StreamedTensors
+from recsys_nn.data.tensors import TrainingPart
+from recsys_nn.data.vocabulary import DistinctIds
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.evaluation.evaluate import check_scale
 
 
+def load_parts(data: DataConfig, seed: int, given: Split | Ratings | None = None) -> AnySplit:
+    """As :func:`load_split`, for what also takes a training part that is a stream.
+
+    Args:
+        data: as there.
+        seed: as there.
+        given: as there.
+    """
+    if not data.stream:
+        return load_split(data, seed, given)
+    if given is not None:
+        raise ConfigError("data.stream: the ratings are given in memory; leave it out")
+    assert isinstance(data.split, FilesSplitConfig)
+    layout = data.format
+    columns = {"user": layout.user, "item": layout.item, "rating": layout.rating}
+    train = stream_ratings(data.split.train, **columns, scale=data.scale)
+    return _with_held_out(data, data.split, train if data.liked is None else train.liked(data.liked), seed)
+
+
 def load_split(data: DataConfig, seed: int, given: Split | Ratings | None = None) -> Split:
-    """The training, validation and test parts that a config's data section describes.
+    """The training, validation and test parts that a config's data section describes, in memory.
 
     Args:
         data: the section.
@@ -34,11 +60,21 @@ def load_split(data: DataConfig, seed: int, given: Split | Ratings | None = None
         given: ratings in memory, which are split as the section says, or parts in memory; without them they are read.
 
     Raises:
-        ConfigError: where there are ratings in memory and a source of others, or neither.
+        ConfigError: where there are ratings in memory and a source of others, or neither, and for a stream.
         DataError: where the ratings cannot be used.
     """
+    if data.stream:
+        raise ConfigError(
+            "data.stream: a single run (recsys-nn train) alone takes a stream; this needs the training ratings in "
+            "memory, so leave it out, or name a sample of them in data.split.train"
+        )
     if isinstance(given, Split):
         _check_in_memory(data)
+        if not isinstance(given.train, Ratings):
+            raise DataError(
+                f"the training part of a split in memory is Ratings, not a {type(given.train).__name__}: name its "
+                "files in data.split, with data.stream"
+            )
         return given
     if isinstance(given, Ratings):
         _check_in_memory(data)
@@ -48,7 +84,8 @@ def load_split(data: DataConfig, seed: int, given: Split | Ratings | None = None
     if given is not None:
         raise DataError(f"ratings in memory are Ratings or a Split, not a {type(given).__name__}")
     if isinstance(data.split, FilesSplitConfig):
-        return _split_of_files(data, data.split, seed)
+        train = _with_features(data, _of_format(data, data.split.train))
+        return _with_held_out(data, data.split, train, seed)
     return data.split.apply(load_whole(data), seed)
 
 
@@ -68,11 +105,27 @@ def load_whole(data: DataConfig) -> Ratings:
     return _targets(data, ratings)
 
 
-def fit_encoder(split: Split, features: FeaturesConfig | Mapping[str, Any] | None = None) -> Encoder:
+def fit_encoder(split: AnySplit, features: FeaturesConfig | Mapping[str, Any] | None = None) -> Encoder:
     """The encoder of the training part, on whose scale the other parts have to be."""
     for part in (split.validation, split.test):
         check_scale(part, split.train.scale)
     return Encoder.fit(split.train, features=features)
+
+
+def encoded(encoder: Encoder, train: Ratings | RatingsStream, folder: Path | None) -> TrainingPart:
+    """A training part as the Trainer takes it, in memory or, of a stream, on disk.
+
+    Args:
+        encoder: of its ids.
+        train: the part.
+        folder: what a run keeps of the same training, among it the encoded rows; without, they go with the result.
+    """
+    if isinstance(train, Ratings):
+        return encoder.encode(train)
+    if folder is None:
+        return encoder.encode_stream(train)
+    rows = folder / "encoded"
+    return StreamedTensors(rows) if (rows / FILE_NAME).exists() else encoder.encode_stream(train, cache=rows)
 
 
 def _check_in_memory(data: DataConfig) -> None:
@@ -99,55 +152,68 @@ def _targets(data: DataConfig, ratings: Ratings) -> Ratings:
     return ratings if data.liked is None else ratings.liked(data.liked)
 
 
-def _split_of_files(data: DataConfig, files: FilesSplitConfig, seed: int) -> Split:
-    of_format = get_dataset(data.source).read if data.source else partial(_read, data)
+def _of_format(data: DataConfig, file: str) -> Ratings:
+    """A file in the format of the data set that is named, or one's own."""
+    return _targets(data, get_dataset(data.source).read(file) if data.source else _read(data, file))
 
-    def read(file: str) -> Ratings:
-        return _targets(data, of_format(file))
 
-    train, test = _with_features(data, read(files.train)), read(files.test) if files.test else None
+def _with_held_out(data: DataConfig, files: FilesSplitConfig, train: Train, seed: int) -> Split[Train]:
+    test = _of_format(data, files.test) if files.test else None
     if isinstance(files.validation, str):
-        return Split(train, read(files.validation), test)
+        return Split(train, _of_format(data, files.validation), test)
     return Split(train, test=test).with_validation(files.validation, seed=seed)
 
 
-def provenance(source: str | None, split: Split) -> dict[str, Any]:
+def provenance(source: str | None, split: AnySplit) -> dict[str, Any]:
     """What data.json says: where the ratings came from, and of each part."""
     held_out = {"validation": split.validation, "test": split.test}
     parts = {name: described(part) | related(part, split.train) for name, part in held_out.items()}
     return {"source": source, "merged": split.train.n_merged, "parts": {"train": described(split.train), **parts}}
 
 
-def described(part: Ratings) -> dict[str, Any]:
+def described(part: Ratings | RatingsStream) -> dict[str, Any]:
     """What data.json says of a part: its size, its ratings, its fingerprint."""
-    sizes = {"ratings": len(part), "users": part.n_users, "items": part.n_items}
-    ratings = part.frame["rating"]
-    figures = {name: float(getattr(ratings, name)()) for name in ("mean", "std", "min", "max")} if len(part) > 1 else {}
-    return {**sizes, **figures, "sha256": fingerprint(part)}
+    users, items, ratings = DistinctIds(), DistinctIds(), Moments()
+    for chunk, _ in part.chunks():
+        users.add(chunk.frame["user"])
+        items.add(chunk.frame["item"])
+        ratings.add(chunk.frame["rating"].to_numpy())
+    n = len(part)
+    figures: dict[str, float] = {"ratings": n, "users": len(users.merged()), "items": len(items.merged())}
+    if n > 1:
+        std = ratings.std * math.sqrt(n / (n - 1))
+        figures |= {"mean": ratings.mean, "std": std, "min": ratings.lowest, "max": ratings.highest}
+    return {**figures, "sha256": fingerprint(part)}
 
 
-def related(part: Ratings, train: Ratings) -> dict[str, Any]:
-    """What data.json says of how a held-out part lies to the training part (``data/relation.py``)."""
-    order = Order.of(part, train)
+def related(part: Ratings, train: Ratings | RatingsStream) -> dict[str, Any]:
+    """What data.json says of how a held-out part lies to the training part (``data/relation.py``).
+
+    The order is left out for a stream, whose times are not read.
+    """
+    order = Order.of(part, train) if isinstance(train, Ratings) else None
     return {"pairs_in_training": shared_pairs(part, train)} | ({} if order is None else {"order": asdict(order)})
 
 
-def fingerprint(ratings: Ratings) -> str:
+def fingerprint(ratings: Ratings | RatingsStream) -> str:
     """SHA-256 over 64-bit hashes of the rows (ids, ratings, timestamps and features of ratings) in their order."""
-    return _of_frame(ratings.frame)
+    return _of_frames(chunk.frame for chunk, _ in ratings.chunks())
 
 
-def _of_frame(frame: pd.DataFrame) -> str:
-    hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-    return hashlib.sha256(hashes.astype("<u8").tobytes()).hexdigest()
+def _of_frames(frames: Iterable[pd.DataFrame]) -> str:
+    sha256 = hashlib.sha256()
+    for frame in frames:
+        hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+        sha256.update(hashes.astype("<u8").tobytes())
+    return sha256.hexdigest()
 
 
-def fingerprints(split: Split) -> dict[str, str]:
+def fingerprints(split: AnySplit) -> dict[str, str]:
     """Of the parts of a split and of the features of users and items, by what they are of."""
     parts = {"training": split.train, "validation": split.validation, "test": split.test}
     tables = {"users": split.train.user_features, "items": split.train.item_features}
     return {f"{name} part": fingerprint(part) for name, part in parts.items()} | {
-        f"table of features of {side}": _of_frame(table) for side, table in tables.items() if table is not None
+        f"table of features of {side}": _of_frames([table]) for side, table in tables.items() if table is not None
     }
 
 

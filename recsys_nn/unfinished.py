@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from recsys_nn.config import RunConfig
 from recsys_nn.data.atomic import atomic_file, sweep
-from recsys_nn.data.splits import Split
+from recsys_nn.data.splits import AnySplit
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
 from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.manifest import MANIFEST, versions
@@ -38,7 +38,7 @@ _ELSEWHERE = ("output", "tracking", "cluster")
 does, and else changes the last digits alone.)"""
 
 
-def identity(config: RunConfig, split: Split) -> dict[str, Any]:
+def identity(config: RunConfig, split: AnySplit) -> dict[str, Any]:
     """What decides the numbers of a run, by dotted paths: its config and its data."""
     settings = {name: value for name, value in config.values().items() if name not in _ELSEWHERE}
     return json.loads(json.dumps(dict(_flat(settings)) | fingerprints(split)))

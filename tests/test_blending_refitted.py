@@ -141,7 +141,7 @@ def test_the_refitted_networks_are_what_predicts(folder, blended):
 
 
 def test_neither_data_nor_networks_are_asked(folder, blended, monkeypatch):
-    for place in ("finished_run.load_split", "prediction.predictor.Predictor.predict_rows"):
+    for place in ("finished_run.load_parts", "prediction.predictor.Predictor.predict_rows"):
         monkeypatch.setattr(f"recsys_nn.{place}", lambda *_: pytest.fail("there is no need"))
     pd.testing.assert_frame_equal(rn.blend([folder / "bias", folder / "svd"]).table, blended.table)
 
@@ -156,7 +156,7 @@ def test_a_blend_of_refitted_runs_is_blended_further(folder, blended, tmp_path):
 
 def test_the_validation_part_is_nothing_to_judge_refitted_runs_by(folder, validation, blended, monkeypatch):
     assert FinishedRun.load(blended.path).parts == FinishedRun.load(folder / "svd").parts
-    monkeypatch.setattr("recsys_nn.finished_run.load_split", lambda *_: pytest.fail("it is recorded"))
+    monkeypatch.setattr("recsys_nn.finished_run.load_parts", lambda *_: pytest.fail("it is recorded"))
     for name in ("blend", "svd"):
         with pytest.raises(DataError, match=f"180 of the 180 ratings are in the training part of {name}"):
             unseen(validation, {name: FinishedRun.load(folder / name)})

@@ -102,7 +102,7 @@ def test_the_same_config_gives_the_same_numbers(result):
 
 
 def test_an_output_that_is_taken_costs_no_training(result, monkeypatch):
-    monkeypatch.setattr("recsys_nn.experiment.load_split", lambda *_: pytest.fail("the data were read"))
+    monkeypatch.setattr("recsys_nn.experiment.load_parts", lambda *_: pytest.fail("the data were read"))
     with pytest.raises(ArtifactError, match="already holds a run"):
         run_experiment(result.config, progress=False)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.config import RunConfig
-from recsys_nn.data.splits import Split
+from recsys_nn.data.splits import AnySplit
 from recsys_nn.finished_run import FinishedRun
 from recsys_nn.models import ModelConfig
 from recsys_nn.models.baseline import BaselineConfig
@@ -72,7 +72,7 @@ class Case:
         )
 
     @classmethod
-    def planned(cls, config: RunConfig, split: Split) -> Case:
+    def planned(cls, config: RunConfig, split: AnySplit) -> Case:
         """A run that has not begun."""
         return cls(
             None if isinstance(config.model, BaselineConfig) else config.training,

@@ -17,7 +17,7 @@ from recsys_nn.data.splits import Split
 from recsys_nn.errors import ConfigError, TrainingError
 from recsys_nn.finished_run import Concluded, FinishedRun
 from recsys_nn.models import ModelConfig
-from recsys_nn.run_data import load_split
+from recsys_nn.run_data import load_parts
 from recsys_nn.training.run import TrainingRun
 
 Patient = TrainingRun | FinishedRun | Concluded | TrainingError | RunConfig | ModelConfig | str | Path
@@ -56,7 +56,7 @@ def diagnose(
     if pairs is not None and not isinstance(subject, FinishedRun):
         raise ConfigError("pairs: they are for finished runs")
     if isinstance(subject, RunConfig):
-        case = Case.planned(subject, load_split(subject.data, subject.seed, data))
+        case = Case.planned(subject, load_parts(subject.data, subject.seed, data))
     elif isinstance(subject, TrainingRun):
         case = Case.of_training(subject)
     else:

@@ -98,7 +98,7 @@ class Encoder:
         totals = Totals(moments.mean, n_user_rows=users.n_rows, n_item_rows=items.n_rows)
 
         def encoded() -> Iterator[Columns]:
-            for part in _parts(train):
+            for part, _ in train.chunks():
                 frame = part.frame
                 columns = users.lookup(frame["user"]), items.lookup(frame["item"]), frame["rating"].to_numpy()
                 totals.add(*columns)
@@ -118,7 +118,7 @@ class Encoder:
             level_counts=levels.counts,
             features=_fitted(asked, tables, {"user": users, "item": items}, totals),
             drift=None if drifting is None else Drift.fit(drifting[0], next(iter(parts))[0], drifting[1]),
-            item_names=None if isinstance(train, RatingsStream) else item_names(train.item_features, items.ids),
+            item_names=item_names(train.item_features, items.ids),
         )
 
     @property
@@ -246,13 +246,9 @@ class Encoder:
         return cls(**read_encoder(Path(folder)))
 
 
-def _parts(train: Ratings | RatingsStream) -> Iterable[Ratings]:
-    return train if isinstance(train, RatingsStream) else [train]
-
-
 def _first_pass(train: Ratings | RatingsStream) -> tuple[Vocabulary, Vocabulary, Moments, Levels]:
     users, items, moments, levels = DistinctIds(), DistinctIds(), Moments(), Levels()
-    for part in _parts(train):
+    for part, _ in train.chunks():
         frame = part.frame
         users.add(frame["user"])
         items.add(frame["item"])

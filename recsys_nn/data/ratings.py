@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import Literal
 
@@ -123,6 +123,10 @@ class Ratings:
     @property
     def n_items(self) -> int:
         return int(self._frame["item"].nunique())
+
+    def chunks(self) -> Iterator[tuple[Ratings, Where]]:
+        """All of it as a single chunk, where a RatingsStream has many, with what names its rows."""
+        yield self, row_number
 
     def take(self, rows: npt.ArrayLike) -> Ratings:
         """The ratings at these positions (or where a mask is true), with the scale and features of all."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.stream import RatingsStream
 
 EDGE = 0.05
 """The share of the held-out ratings at either end of their times that may be outliers."""
@@ -54,12 +56,29 @@ class Order:
         )
 
 
-def shared_pairs(held_out: Ratings, train: Ratings) -> int:
+def shared_pairs(held_out: Ratings, train: Ratings | RatingsStream) -> int:
     """The held-out ratings whose user has rated the same item in the training part."""
-    both = [part.frame[["user", "item"]] for part in (train, held_out)]
-    users, items = (pd.factorize(pd.concat([part[side] for part in both]))[0] for side in ("user", "item"))
-    keys = users.astype(np.int64) * (items.max(initial=0) + 1) + items
-    return int(np.isin(keys[len(train) :], keys[: len(train)]).sum())
+    if not len(held_out):
+        return 0
+    ids = {side: pd.Index(held_out.frame[side].unique()) for side in ("user", "item")}
+
+    def pairs(part: Ratings) -> npt.NDArray[np.int64]:
+        """A number for each pair of ids of the held-out part; -1 for others."""
+        users, items = (_positions(ids[side], part.frame[side]) for side in ("user", "item"))
+        return np.where((users < 0) | (items < 0), -1, users * len(ids["item"]) + items)
+
+    own, distinct = pd.factorize(pairs(held_out))
+    index = pd.Index(distinct)
+    shared = np.zeros(len(distinct) + 1, dtype=np.bool_)  # the last is of pairs that are not in the index: -1
+    for chunk, _ in train.chunks():
+        shared[index.get_indexer(pd.Index(pairs(chunk)))] = True
+    return int(shared[own].sum())
+
+
+def _positions(index: pd.Index, values: pd.Series) -> npt.NDArray[np.int64]:
+    """Of the values in the index, -1 of those that are not; each distinct one is looked up once."""
+    codes, distinct = pd.factorize(values)
+    return index.get_indexer(distinct)[codes]
 
 
 def _span(part: Ratings, name: str) -> pd.DataFrame:

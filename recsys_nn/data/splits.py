@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import TypeVar
 
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.stream import RatingsStream
 from recsys_nn.errors import DataError
+
+Train = TypeVar("Train", Ratings, RatingsStream, default=Ratings)
 
 Mask = npt.NDArray[np.bool_]
 Rule = Callable[[Ratings, float], Mask]
@@ -24,27 +28,38 @@ Rule = Callable[[Ratings, float], Mask]
 
 
 @dataclass(frozen=True, init=False)
-class Split:
-    """The three parts; one that is not given is empty."""
+class Split(Generic[Train]):
+    """The three parts; one that is not given is empty. The training part may be a stream, the others are in memory."""
 
-    train: Ratings
+    train: Train
     validation: Ratings
     test: Ratings
 
-    def __init__(self, train: Ratings, validation: Ratings | None = None, test: Ratings | None = None) -> None:
-        empty = train.take([])
+    def __init__(self, train: Train, validation: Ratings | None = None, test: Ratings | None = None) -> None:
+        empty = next(train.chunks())[0].take([])
         for name, part in (("train", train), ("validation", validation), ("test", test)):
             object.__setattr__(self, name, empty if part is None else part)
 
-    def with_validation(self, fraction: float, *, seed: int = 0) -> Split:
-        """The same split with a random ``fraction`` of the training part held out for validation."""
+    def with_validation(self, fraction: float, *, seed: int = 0) -> Split[Train]:
+        """The same split with a random ``fraction`` of the training part held out for validation.
+
+        Of a stream these are other ratings than of a table of the same ones (:meth:`RatingsStream.split`).
+        """
         if len(self.validation):
             raise DataError(f"the split already has a validation part of {len(self.validation)} ratings")
-        return _hold_out_validation(self, fraction, _random_rule(seed))
+        if isinstance(self.train, Ratings):
+            return _hold_out_validation(self, fraction, _random_rule(seed))
+        if not fraction:
+            return self
+        train, validation = self.train.split(fraction, seed=seed)
+        return Split(train, validation, self.test)
 
-    def without_validation(self) -> Split:
+    def without_validation(self) -> Split[Train]:
         """The same split with the validation part joined to the training part."""
         return Split(self.train.joined(self.validation), test=self.test)
+
+
+AnySplit: TypeAlias = Split[Ratings] | Split[RatingsStream]
 
 
 def random_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:

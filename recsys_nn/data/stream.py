@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -16,9 +19,14 @@ from recsys_nn.data.ids import Places, Where
 from recsys_nn.data.moments import Moments
 from recsys_nn.data.parquet import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
 from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
+from recsys_nn.data.tensors import held_out_of
 from recsys_nn.errors import DataError
 
+Chunk = tuple[Ratings, Where]
+Rows = npt.NDArray[np.int64]
+
 CHUNK_ROWS = 2**20
+ROLES = ("user", "item", "rating")
 
 
 class RatingsStream:
@@ -26,8 +34,11 @@ class RatingsStream:
 
     ``len(stream)`` comes from the files' metadata. Iterating gives :class:`Ratings` of up to a million rows each,
     checked as any others are, except that a pair which is repeated stays so: to find it, all pairs would have to be
-    held. Any number of iterations may be made; each reads the files anew.
+    held. Any number of iterations may be made; each reads the files anew. Times and features are not read.
     """
+
+    user_features = item_features = None
+    n_merged = 0
 
     def __init__(self, files: list[ParquetRatings], *, scale: tuple[float, float] | None = None) -> None:
         self._files = files
@@ -43,10 +54,30 @@ class RatingsStream:
             observed.add(finite_ratings(frame["rating"], where).to_numpy())
         return observed.lowest, observed.highest
 
-    def chunks(self) -> Iterator[tuple[Ratings, Where]]:
+    def chunks(self) -> Iterator[Chunk]:
         """The ratings part by part, each with what names the file and row of any of its rows."""
-        for frame, where in self._frames("user", "item", "rating"):
+        for frame, where in self._frames(*ROLES):
             yield Ratings.part(frame, scale=self.scale, where=where), where
+
+    def liked(self, threshold: float) -> RatingsStream:
+        """As :meth:`Ratings.liked`."""
+        return _Derived(self, partial(_liked, threshold), len(self), scale=(0.0, 1.0))
+
+    def joined(self, other: Ratings) -> RatingsStream:
+        """These ratings and then those of a table, on the same scale."""
+        table = Ratings.part(other.frame[list(ROLES)], scale=self.scale)
+        return _Derived(self, partial(_before, table), len(self) + len(table), scale=self.scale)
+
+    def split(self, fraction: float, *, seed: int) -> tuple[RatingsStream, Ratings]:
+        """A random ``fraction`` of the ratings held out: (the rest, the held-out part), both in the given order.
+
+        The held-out part is in memory. The ratings are drawn in the same proportion from every million of them. The
+        rest reads the same files and leaves them out.
+        """
+        held_out = _drawn(len(self), held_out_of(len(self), fraction), np.random.default_rng(seed))
+        frames = [chunk.take(own).frame for chunk, _, own in _with_rows(held_out, self.chunks())]
+        part = Ratings.part(pd.concat(frames, ignore_index=True), scale=self.scale)
+        return _Derived(self, partial(_without, held_out), len(self) - len(part), scale=self.scale), part
 
     def __iter__(self) -> Iterator[Ratings]:
         return (chunk for chunk, _ in self.chunks())
@@ -60,6 +91,66 @@ class RatingsStream:
     def _frames(self, *roles: str) -> Iterator[tuple[pd.DataFrame, Where]]:
         for file in self._files:
             yield from file.frames(roles)
+
+
+class _Derived(RatingsStream):
+    """A stream whose chunks are made of those of another."""
+
+    def __init__(
+        self,
+        stream: RatingsStream,
+        change: Callable[[Iterator[Chunk]], Iterator[Chunk]],
+        n: int,
+        *,
+        scale: tuple[float, float],
+    ) -> None:
+        super().__init__(stream._files, scale=scale)
+        self._stream, self._change, self._n = stream, change, n
+
+    def chunks(self) -> Iterator[Chunk]:
+        return self._change(self._stream.chunks())
+
+    def __len__(self) -> int:
+        return self._n
+
+
+def _liked(threshold: float, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    return ((chunk.liked(threshold), where) for chunk, where in chunks)
+
+
+def _before(table: Ratings, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    return chain(chunks, table.chunks())
+
+
+def _without(held_out: Rows, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    for chunk, where, own in _with_rows(held_out, chunks):
+        rest = np.delete(np.arange(len(chunk)), own)
+        yield chunk.take(rest), partial(_of_whole, where, rest)
+
+
+def _of_whole(where: Where, rest: Rows, row: int) -> str:
+    return where(int(rest[row]))
+
+
+def _with_rows(of_all: Rows, chunks: Iterator[Chunk]) -> Iterator[tuple[Ratings, Where, Rows]]:
+    """Each chunk with those of its rows that are among these, which are ascending and counted over all chunks."""
+    first = 0
+    for chunk, where in chunks:
+        begin, end = np.searchsorted(of_all, [first, first + len(chunk)])
+        yield chunk, where, of_all[begin:end] - first
+        first += len(chunk)
+
+
+def _drawn(n: int, size: int, rng: np.random.Generator) -> Rows:
+    """So many of n rows, ascending."""
+    starts = np.arange(0, n, CHUNK_ROWS)
+    ends = np.minimum(starts + CHUNK_ROWS, n)
+    quotas = np.diff(ends * size // n, prepend=0)
+    drawn = [
+        start + rng.choice(end - start, quota, replace=False, shuffle=False)
+        for start, end, quota in zip(starts, ends, quotas, strict=True)
+    ]
+    return np.sort(np.concatenate(drawn))
 
 
 @dataclass(frozen=True)

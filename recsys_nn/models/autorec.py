@@ -32,6 +32,7 @@ class AutoRecConfig(FactorConfig):
         set_l2: the penalty on W. None: the rule for ``l2``.
     """
 
+    needs_table = True
     kind: Literal["autorec"] = "autorec"
     side: Literal["item", "user"] = "item"
     embedding_dim: int = Field(64, ge=1, le=MOST_DIMENSIONS)

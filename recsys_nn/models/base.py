@@ -20,7 +20,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -36,6 +36,9 @@ class ModelConfig(BaseModel):
     """What all model configs share: they are frozen, refuse unknown keys, and carry their ``kind``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    needs_table: ClassVar[bool] = False
+    """Whether a layer learns from all training ratings before the first epoch, for which they have to be in memory."""
 
     kind: str
 

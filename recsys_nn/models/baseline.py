@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class BaselineConfig(ModelConfig):
     """What the four share. The equations stand in ``data/baselines.py``."""
 
+    needs_table = True
     baseline: ClassVar[BaselineName]
 
 

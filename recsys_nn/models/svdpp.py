@@ -33,6 +33,7 @@ class SVDPPConfig(FactorConfig):
         init_std: standard deviation of all initial vectors.
     """
 
+    needs_table = True
     prior = 18.0
     bilinear = True
     kind: Literal["svdpp"] = "svdpp"

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recsys_nn.data.joint_encoding import JointEncoder
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.stream import RatingsStream
 from recsys_nn.data.strict_json import read_json
 from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.prediction.calibration import Calibration
@@ -127,7 +128,7 @@ class BlendedPredictor(Predictor):
         """
         return self._of(lambda member: member.update(ratings, training=training, progress=progress))
 
-    def with_seen(self, *ratings: Ratings) -> BlendedPredictor:
+    def with_seen(self, *ratings: Ratings | RatingsStream) -> BlendedPredictor:
         """The blend of the members that know what their users have rated (:meth:`Predictor.with_seen`).
 
         Args:

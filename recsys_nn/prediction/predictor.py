@@ -12,6 +12,7 @@ import pandas as pd
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ids import Where, row_number
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.data.stream import RatingsStream
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.prediction.asked import asked_frame
 from recsys_nn.prediction.calibration import Calibration
@@ -227,14 +228,14 @@ class Predictor(RowPredictor):
 
         return seen_by(self, user)
 
-    def with_seen(self, *ratings: Ratings) -> Predictor:
+    def with_seen(self, *ratings: Ratings | RatingsStream) -> Predictor:
         """A predictor that knows what its users have rated, so that it need not be recommended.
 
         Args:
             ratings: of the training, and others; they take the place of those that are kept.
         """
         knowing = copy(self)
-        knowing.seen = SeenRatings.of(self.encoder, (each.frame for each in ratings))
+        knowing.seen = SeenRatings.of(self.encoder, (chunk.frame for each in ratings for chunk, _ in each.chunks()))
         return knowing
 
     def predict_probabilities(

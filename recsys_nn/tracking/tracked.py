@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recsys_nn import __version__
 from recsys_nn.config import RunConfig
-from recsys_nn.data.splits import Split
+from recsys_nn.data.splits import AnySplit
 from recsys_nn.run_data import fingerprints
 from recsys_nn.tracking.mlflow import MlflowTracker
 from recsys_nn.tracking.tensorboard import TensorBoardTracker
@@ -67,7 +67,7 @@ class Tracking:
 
 
 @contextmanager
-def tracked(config: RunConfig, split: Split) -> Iterator[Tracking]:
+def tracked(config: RunConfig, split: AnySplit) -> Iterator[Tracking]:
     """The trackers of a run, which are told how it ends: as it is concluded, by Ctrl-C or by an error.
 
     Raises:
@@ -101,7 +101,7 @@ def trackers_of(config: TrackingConfig | None) -> list[Tracker]:
     return trackers
 
 
-def _described(config: RunConfig, tracking: TrackingConfig, split: Split) -> TrackedRun:
+def _described(config: RunConfig, tracking: TrackingConfig, split: AnySplit) -> TrackedRun:
     place = None if config.output is None else Path(config.output).expanduser().resolve().name
     source = config.data.source or str(getattr(config.data.split, "train", "in memory"))
     tags = {"recsys_nn": __version__, "model": config.model.kind, "data": source}

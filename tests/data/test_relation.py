@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from recsys_nn import Ratings, leave_last_out_split, load_ratings, random_split, temporal_split
+from recsys_nn import Ratings, leave_last_out_split, load_ratings, random_split, stream_ratings, temporal_split
+from recsys_nn.data import stream as stream_module
 from recsys_nn.data.relation import Order, shared_pairs
 
 
@@ -16,6 +17,17 @@ def test_pairs_that_both_parts_have_are_counted():
     train = rated(("ann", "a", 1), ("ann", "b", 2), ("bob", "a", 3))
     assert shared_pairs(rated(("ann", "a", 9), ("bob", "b", 9), ("cat", "a", 9)), train) == 1
     assert shared_pairs(train.take([]), train) == 0
+
+
+def test_pairs_in_any_chunk_of_a_stream_are_counted_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(stream_module, "CHUNK_ROWS", 2)
+    pairs = {"user": [1, 2, 3, 2, 3], "item": ["a", "a", "b", "b", "b"], "rating": 3.0}
+    pd.DataFrame(pairs).to_parquet(tmp_path / "train.parquet")
+    train = stream_ratings(tmp_path / "train.parquet", scale=(1, 5))
+    held_out = pd.DataFrame({"user": [3, 3, 1, 1, 9], "item": ["b", "a", "a", "b", "z"], "rating": 4.0})
+    assert shared_pairs(Ratings(held_out), train) == 2  # 3 b, which the stream has twice, and 1 a
+    ids_of_another_type = Ratings(held_out.astype({"user": str}))
+    assert shared_pairs(ids_of_another_type, train) == 0
 
 
 def test_the_order_by_hand():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split, kfold, leave_last_out_split, random_split, stratified_split, temporal_split
+from recsys_nn.data.stream import RatingsStream, stream_ratings
 from recsys_nn.errors import DataError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=30)
@@ -277,6 +278,23 @@ def test_validation_held_out_of_given_parts_leaves_the_test_part_alone():
 def test_a_fraction_of_given_parts_is_checked_too():
     with pytest.raises(DataError, match=r"2 ratings are too few for validation=0\.1"):
         Split(train=numbered(2)).with_validation(0.1)
+
+
+def test_the_validation_part_of_a_stream_is_drawn_from_all_of_it_and_can_join_it_again(tmp_path):
+    ratings, test = numbered(40, scale=(1, 5)), numbered(3)
+    ratings.frame.to_parquet(tmp_path / "train.parquet")
+    whole = Split(stream_ratings(tmp_path / "train.parquet", scale=(1, 5)), test=test)
+    assert (len(whole.validation), whole.validation.scale) == (0, (1, 5))
+    assert whole.with_validation(0.0) is whole
+    split = whole.with_validation(0.25, seed=3)
+    assert isinstance(split.train, RatingsStream)
+    assert (len(split.train), len(split.validation)) == (30, 10)
+    assert split.test is test
+    (rest,) = split.train
+    assert sorted(items(rest) + items(split.validation)) == list(range(40))
+    joined = split.without_validation()
+    assert (len(joined.train), len(joined.validation)) == (40, 0)
+    assert [item for part in joined.train for item in items(part)] == items(rest) + items(split.validation)
 
 
 def test_a_second_validation_part_is_refused():

@@ -175,3 +175,58 @@ def test_what_is_no_path_and_what_is_no_scale_is_refused(written):
         stream_ratings(pd.DataFrame(A))
     with pytest.raises(DataError, match=r"the scale \(5, 1\) is not \(lowest, highest\)"):
         stream_ratings(written(a=A), scale=(5, 1))
+
+
+def test_what_is_liked_is_found_chunk_by_chunk(written):
+    liked = stream_ratings(written(a=A, b=B)).liked(3)
+    assert liked.scale == (0.0, 1.0)
+    assert [row[2] for row in rows(liked)] == [0, 0, 1, 1, 1, 0]
+
+
+@pytest.fixture
+def hundred(written) -> RatingsStream:
+    """Items that name their rows, in two files and chunks of three."""
+    whole = {"user": np.zeros(100, dtype=int), "item": np.arange(100), "rating": np.arange(100) % 5 + 1.0}
+    halves = [{name: values[part] for name, values in whole.items()} for part in (slice(0, 41), slice(41, None))]
+    return stream_ratings(written(a=halves[0], b=halves[1]))
+
+
+def test_a_part_of_a_stream_is_held_out_in_the_same_proportion_from_all_of_it(hundred):
+    rest, held_out = hundred.split(0.2, seed=1)
+    left, drawn = [row[1] for row in rows(rest)], held_out.frame["item"].tolist()
+    assert (len(rest), len(held_out), held_out.scale) == (80, 20, (1.0, 5.0))
+    assert sorted(left + drawn) == list(range(100))
+    assert left == sorted(left)
+    assert drawn == sorted(drawn)
+    for end in range(3, 100, 3):  # of each chunk so many that a fifth of all up to there is held out
+        assert sum(row < end for row in drawn) == end // 5
+
+
+def test_the_seed_decides_what_is_held_out(hundred):
+    first, again, other = (hundred.split(0.2, seed=seed)[1].frame["item"].tolist() for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_part_can_be_held_out_of_the_rest_and_joined_to_it(hundred):
+    rest, first = hundred.split(0.2, seed=1)
+    remaining, second = rest.split(0.5, seed=1)
+    assert (len(remaining), len(second)) == (40, 40)
+    joined = remaining.joined(second)
+    assert len(joined) == 80
+    assert sorted(row[1] for row in rows(joined)) == sorted(set(range(100)) - {*first.frame["item"]})
+
+
+def test_a_row_of_the_rest_is_named_by_its_place_in_its_file(hundred):
+    places = {row[1]: where(n) for chunk, where in hundred.split(0.5, seed=1)[0].chunks() for n, row in numbered(chunk)}
+    assert len(places) == 50
+    for item, place in places.items():
+        assert place.endswith(f"a.parquet, row {item}" if item < 41 else f"b.parquet, row {item - 41}")
+
+
+def numbered(chunk: Ratings) -> list[tuple[int, tuple]]:
+    return list(enumerate(chunk.frame.itertuples(index=False, name=None)))
+
+
+def test_a_fraction_that_leaves_a_part_empty_is_refused(written):
+    with pytest.raises(DataError, match="6 rows are too few to hold out a fraction of 0.01"):
+        stream_ratings(written(a=A, b=B)).split(0.01, seed=0)

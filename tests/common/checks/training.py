@@ -202,6 +202,7 @@ def check_a_stream_is_taken_or_refused(subject: Subject) -> None:
         model = rn.build_model(subject.config, encoder, seed=1)
         trainer, tensors = rn.Trainer(TRAINING, progress=False), encoder.encode_stream(stream)
         run = unless_refused(lambda: trainer.fit(model, tensors), rn.DataError, "learns from Tensors in memory alone")
+        assert subject.config.needs_table == (run is None)
         if run is not None:
             np.testing.assert_array_equal(numbers(rn.Predictor(model, encoder), PAIRS), subject.predicted)
 
