@@ -53,12 +53,12 @@ def _free_addresses(n: int) -> list[str]:
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    """One Ray of two workers for all tests: to start it takes longer than they do."""
+    """One Ray of two workers and a spare CPU for all tests: to start it takes longer than they do."""
     pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
     from recsys_nn.cluster.ray_session import connected
     from recsys_nn.cluster_config import ClusterConfig
 
-    with connected(ClusterConfig(workers=2)):
+    with connected(ClusterConfig(workers=2), spare=1):
         yield
 
 
