@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -100,20 +102,20 @@ def _on_workers(
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     pool = min(cluster.workers, len(names))
     asked = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names))
-    found = asked.map(
+    predicted = asked.map(
         _Worker,
         fn_constructor_args=(ray.put(predictor), Setting(cluster.cpus), scoring),
         compute=ray.data.ActorPoolStrategy(size=pool),
         num_cpus=cluster.cpus,
         num_gpus=int(cluster.gpu),
-        max_restarts=cluster.max_failures,
-        max_task_retries=cluster.max_failures,
+        ray_remote_args_fn=lambda: dict.fromkeys(("max_restarts", "max_task_retries"), cluster.max_failures),
     )
     try:
-        for row in found.iter_rows():
-            if isinstance(row["found"], DataError):
-                raise row["found"]
-            yield row["found"]
+        for row in predicted.iter_rows():
+            found = json.loads(row["found"])
+            if "wrong" in found:
+                raise DataError(found["wrong"])
+            yield PredictedFile(**found | {"output": Path(found["output"]), "missing": tuple(found["missing"])})
     except ray.exceptions.RayError as error:
         raise RecsysError(
             f"cluster.max_failures: more than {cluster.max_failures} times a worker was lost, or it failed otherwise: "
@@ -132,8 +134,10 @@ class _Worker:
         if RECORD not in scoring.output.files():
             raise RecsysError(f"{scoring.output.name} is not seen by all workers: name one on storage that they share")
 
-    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, str]:
+        found: dict[str, Any]
         try:
-            return {"found": self._scoring.carry_out(self._predictor, row["name"])}
+            found = asdict(self._scoring.carry_out(self._predictor, row["name"]))
         except DataError as error:
-            return {"found": error}
+            found = {"wrong": str(error)}
+        return {"found": json.dumps(found, default=str)}
