@@ -1,6 +1,6 @@
 """The memory of a whole run from its config: of ratings that are streamed from Parquet, and of the same in memory.
 
-python -m benchmarks.streamed_run [--ratings 20000000] > benchmarks/results/streamed_run.md
+python -m benchmarks.streamed_run [--ratings 20000000]
 
 Each run is a process of its own: svd with 16 factors, one epoch, 100,000 ratings each for validation and test.
 """

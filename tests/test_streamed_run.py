@@ -104,6 +104,14 @@ def test_its_folder_predicts_and_keeps_no_ratings(runs, files):
     pd.testing.assert_frame_equal(predictor.predict(pairs), runs[0].predictor.predict(pairs))
 
 
+def test_its_predictor_can_be_told_what_was_rated_part_by_part(runs, files):
+    told = [
+        runs[0].predictor.with_seen(each).seen.to_parquet()
+        for each in (stream_ratings(files / "parts"), load_ratings(files / "train.parquet"))
+    ]
+    assert told[0] == told[1]
+
+
 def test_what_it_left_beside_its_folder_goes_with_its_end(runs):
     assert {entry.name for entry in runs[0].path.parent.iterdir()} == {"streamed", "in_memory"}
 
@@ -203,7 +211,7 @@ REFUSED = {
     "svdpp": (
         {"model": {"kind": "svdpp"}},
         {},
-        "^model.kind: svdpp learns from all training ratings in memory; with data.stream, take one of .*fm, .*svd$",
+        "^model.kind: svdpp learns from all training ratings in memory; with data.stream, take one of .*svd",
     ),
     "a closed form": ({"model": {"kind": "bias"}}, {}, "^model.kind: bias learns from all"),
     "another split": (
