@@ -11,14 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recsys_nn.cluster.ray_session import Setting, check_seen
+from recsys_nn.cluster.ray_session import Setting, check_seen, ctrl_c_as_before
 from recsys_nn.cluster_config import ClusterConfig
 
 Job = TypeVar("Job")
 Found = TypeVar("Found")
 Answer = TypeVar("Answer")
 _SETTINGS = {
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the jobs as it ends all else
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # which prints even where it is to be silent
@@ -46,6 +45,10 @@ def jobs_on_workers(
         ended: is told here of what was found.
         lost: what is found of a job whose worker was lost more often than is allowed.
         folder: that all of them see; what Ray keeps there goes at the end.
+
+    Raises:
+        KeyboardInterrupt: by Ctrl-C, once Ray has ended the workers, for which it takes some ten seconds; by a second
+            one at once.
     """
     from ray import tune
     from ray.tune.search import Searcher
@@ -56,17 +59,20 @@ def jobs_on_workers(
         def __init__(self) -> None:
             super().__init__()
             self.error: Exception | None = None
-            self._jobs, self._at_work = iter(jobs), dict[str, Job]()
+            self.all = False
+            self.at_work: dict[str, Job] = {}
+            self._jobs = iter(jobs)
 
         def suggest(self, trial_id: str) -> Any:
             self.raise_error()
             for job in self._jobs:
-                self._at_work[trial_id] = job
+                self.at_work[trial_id] = job
                 return {"job": job}
+            self.all = True
             return Searcher.FINISHED
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-            job = self._at_work.pop(trial_id)
+            job = self.at_work.pop(trial_id)
             try:
                 if not error and "error" in result:
                     raise result["error"]
@@ -105,10 +111,13 @@ def jobs_on_workers(
         ),
     )
     try:
-        tuner.fit()
+        with ctrl_c_as_before():
+            tuner.fit()
     finally:
         shutil.rmtree(place, ignore_errors=True)
     taken.raise_error()
+    if not taken.all or taken.at_work:
+        raise KeyboardInterrupt
 
 
 def _carried_out(taken: Any, *, work: Callable[[Any], Any], setting: Setting, place: Path) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -95,3 +97,14 @@ def connected(cluster: ClusterConfig | None, *, spare: int = 0) -> Iterator[None
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def ctrl_c_as_before() -> Iterator[None]:
+    """At the end, when Ray would go on answering Ctrl-C, for what it carries out no more."""
+    answer = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, answer)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.cluster.epochs import told_here
-from recsys_nn.cluster.ray_session import Setting, check_seen, connected
+from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.tensors import TrainingPart
@@ -120,7 +118,7 @@ def fit_on_workers(
             ),
         )
         try:
-            with _ctrl_c_as_before():
+            with ctrl_c_as_before():
                 found = trainer.fit().return_value
         except TrainingFailedError as error:
             _raise_what_is_wrong(place)
@@ -136,17 +134,6 @@ def fit_on_workers(
         wrong.run = run
         raise wrong
     return run
-
-
-@contextmanager
-def _ctrl_c_as_before() -> Iterator[None]:
-    """At the end, when Ray would go on answering it, for a training that is no more."""
-    answer = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, answer)
 
 
 @contextmanager

@@ -109,11 +109,11 @@ def tune(
     ended, by Ctrl-C or in any other way, goes on where it was when it is begun in the same folder again: finished
     trials are kept, those that were at work are tried again. So does one of which more trials are asked for.
 
-    Where the config has a ``cluster``, each of its workers carries out a trial, by Ray Tune, and one of them trains the
-    winner, as it was trained in its trial. ``random`` and ``grid`` try the same trials as without a cluster, and so
-    does ``tpe`` with one worker; with several it draws each trial from those that have ended by then, and in which
-    order they end is up to chance, as it is with several processes. A trial whose process is lost is begun anew, at
-    most ``max_failures`` times.
+    Where the config has a ``cluster``, each of its workers carries out a trial, by Ray Tune, and this process alone
+    trains the winner, as it was trained in its trial. ``random`` and ``grid`` try the same trials as without a cluster,
+    and so does ``tpe`` with one worker; with several it draws each trial from those that have ended by then, and in
+    which order they end is up to chance, as it is with several processes. A trial whose process is lost is begun anew,
+    at most ``max_failures`` times.
 
     Args:
         config: with its ``search``.
@@ -172,9 +172,7 @@ def _searched(
     if best is None:
         raise TrainingError(f"no trial came to its end: {_reasons(trials)}")
     best = best.model_copy(update={"refit": True})
-    winner = best.below(folder, WINNER)
-    if winner.cluster is not None:
-        winner = winner.model_copy(update={"cluster": winner.cluster.model_copy(update={"workers": 1})})
+    winner = best.below(folder, WINNER).model_copy(update={"cluster": None})
     predictor, metrics = _winner(winner, search, split, folder, progress=progress)
     result = SearchResult(config, trials, best, predictor, metrics, folder if kept else None)
     if kept:
@@ -213,10 +211,7 @@ def _winner(
     place = folder / WINNER
     if place.is_dir():
         predictor, kept = Predictor.load(place), load_config(place / "config.yaml")
-        if (
-            kept.model_copy(update={name: getattr(config, name) for name in ("output", "tracking", "cluster")})
-            == config
-        ):
+        if kept.model_copy(update={"output": config.output, "tracking": config.tracking}) == config:
             return predictor, json.loads((place / "metrics.json").read_text(encoding="utf-8"))
         shutil.rmtree(place)
     if progress:

@@ -116,12 +116,11 @@ def test_a_search_that_was_interrupted_goes_on(monkeypatch, tmp_path):
         shown(progress, outcome)
         began.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(1)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(SearchProgress, "update", interrupted)
         tune(config, output=tmp_path / "search", progress=False)
-    assert time.monotonic() - began[0] < 5
+    assert time.monotonic() - began[0] < 20
     assert len(began) == 1
     assert _names(tmp_path / "search") == [".lock", "search.db", "trials"]
     result = tune(config, output=tmp_path / "search", progress=False)
