@@ -2,7 +2,7 @@
 #   make train   trains configs/quickstart.yaml on built-in data and leaves runs/quickstart
 #   make test    formatting, types and tests, but those of
 #   make test-slow   the README's snippets, the notebooks, the shipped configs and what takes as long
-#   make test-cluster   trainings of several processes
+#   make test-cluster   what several processes do together
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -46,7 +46,7 @@ tests: $(INSTALLED)
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
-test-cluster: $(INSTALLED)  ## two processes that train together
+test-cluster: $(INSTALLED)  ## several processes that work together
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
 coverage: $(INSTALLED)  ## by branches, of what reads tables, configs and run folders; less than all of it fails
