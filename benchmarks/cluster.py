@@ -4,8 +4,8 @@
 
 Trainings of the same model on the same examples with batches of many sizes: by one process on one core, by two workers
 on two cores and, where there are no more cores, by three and four that share them, which shows the costs of talking
-alone. Times are medians over epochs after the first, of the steps alone, without validation. No Ray is needed: workers
-find each other by ``TF_CONFIG``.
+alone. Times are medians over several runs of the medians over their epochs after the first, without validation. No Ray
+is needed: workers find each other by ``TF_CONFIG``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 USERS, ITEMS, EPOCHS, SECONDS_AN_EPOCH = 100_000, 20_000, 4, 3.0
 MODELS: dict[str, dict[str, Any]] = {
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
     parser.add_argument("--workers", nargs="+", type=int, default=[2])
+    parser.add_argument("--repeats", type=int, default=3, help="of each, one after the other; medians are shown")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
@@ -50,12 +52,15 @@ def main() -> None:
         for batch in arguments.batches:
             probe = measured(name, batch, 8, n=1)["step"]
             steps = int(np.clip(SECONDS_AN_EPOCH / probe, 8, 2000))
-            alone = measured(name, batch, steps, n=1)
-            row = {"model": name, "batch": batch, "step of one, ms": 1000 * alone["step"], "engine": alone["engine"]}
-            row |= {"half a batch, ms": 1000 * measured(name, batch // 2, steps, n=1)["step"]}
-            for n in arguments.workers:
-                step = measured(name, batch, steps, n=n)["step"]
-                row |= {f"step of {n}, ms": 1000 * step, f"efficiency of {n}": alone["step"] / step / n}
+            found: dict[int, list[dict[str, Any]]] = {n: [] for n in (1, *arguments.workers)}
+            for _ in range(arguments.repeats):
+                for n, each in found.items():
+                    each.append(measured(name, batch, steps, n=n))
+            median = {n: statistics.median(one["step"] for one in each) for n, each in found.items()}
+            told = found[1][0]
+            row = {"model": name, "batch": batch, "engine": told["engine"], "bytes told": told["bytes told"]}
+            for n, step in median.items():
+                row |= {f"step of {n}, ms": 1000 * step, f"efficiency of {n}": median[1] / step / n}
             rows.append(row)
             print(json.dumps(row), file=sys.stderr)
     print(json.dumps(rows, indent=1))
@@ -88,13 +93,14 @@ def measured(name: str, batch: int, steps: int, *, n: int) -> dict[str, Any]:
 
 def trained(name: str, batch: int, steps: int) -> dict[str, Any]:
     import recsys_nn as rn
+    from recsys_nn.cluster.costs import told_by
     from recsys_nn.training.workers import Workers
 
     workers = Workers() if "TF_CONFIG" in os.environ else None
     rng = np.random.default_rng(0)
     every = np.arange(max(USERS, ITEMS))
     ids = {"user": every % USERS, "item": every % ITEMS, "rating": every % 5 + 1.0}
-    encoder = rn.Encoder.fit(rn.load_ratings(__import__("pandas").DataFrame(ids)))
+    encoder = rn.Encoder.fit(rn.load_ratings(pd.DataFrame(ids)))
     n = batch * steps
     pairs = {"user": rng.integers(0, USERS, n), "item": rng.integers(0, ITEMS, n)}
     tensors = rn.Tensors(pairs, rng.normal(3, 1, n))
@@ -103,7 +109,8 @@ def trained(name: str, batch: int, steps: int) -> dict[str, Any]:
         epochs=EPOCHS, batch_size=batch, optimizer=OPTIMIZERS[name], learning_rate=1e-3, patience=None, validation=0
     )
     run = rn.Trainer(config, workers=workers, progress=False).fit(model, tensors)
-    return {"step": statistics.median(run.history["seconds"][1:]) / steps, "engine": run.engine}
+    step = statistics.median(run.history["seconds"][1:]) / steps
+    return {"step": step, "engine": run.engine, "bytes told": told_by(model, batch)}
 
 
 if __name__ == "__main__":

@@ -5,22 +5,14 @@ import pytest
 import yaml
 
 from recsys_nn import RecsysError, TrainingError, run_experiment
-from recsys_nn.cluster.ray_session import connected
-from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.cluster.epochs import told_here
 from tests.cluster.kill_workers import RUN, Killer, weights
 
-pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def session():
-    """One Ray for all runs: to start it takes longer than they do."""
-    with connected(ClusterConfig(workers=2)):
-        yield
+pytestmark = pytest.mark.usefixtures("ray_session")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, ray_session):
     """A run by two workers that nobody disturbs, begun from the command line in its folder."""
     from typer.testing import CliRunner
 
@@ -75,6 +67,16 @@ def test_a_run_that_has_lost_too_many_workers_goes_on_when_it_is_begun_again(who
 
 def test_what_a_worker_finds_wrong_is_raised_here_and_not_tried_anew(tmp_path):
     training = {**RUN["training"], "optimizer": "sgd", "learning_rate": 1e30}
-    with pytest.raises(TrainingError, match="epoch 1: .* at learning rate 1e.30"):
+    with pytest.raises(TrainingError, match="epoch 1: .* at learning rate 1e.30") as caught:
         run_experiment({**RUN, "training": training, "output": str(tmp_path / "run")}, progress=False)
     assert list(tmp_path.iterdir()) == []
+    assert caught.value.run.stop_reason == "diverged"
+
+
+def test_epochs_are_told_in_this_process_once_each():
+    import ray
+
+    heard = []
+    with told_here(lambda number, figures: heard.append((number, figures))) as told:
+        ray.get(ray.remote(lambda: [told(number, {"loss": 1 / number}) for number in (1, 2, 2, 4)]).remote())
+    assert heard == [(1, {"loss": 1.0}), (2, {"loss": 0.5}), (4, {"loss": 0.25})]
