@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from recsys_nn import RecsysError, TrainingError, run_experiment
+from recsys_nn import RecsysError, TrainingError, load_ratings, run_experiment
 from recsys_nn.cluster.epochs import told_here
 from tests.cluster.kill_workers import RUN, Killer, weights
 
@@ -42,6 +42,22 @@ def test_losses_are_those_of_one_process_where_nothing_is_drawn(tmp_path):
     pd.testing.assert_frame_equal(shared.run.history[columns], alone.run.history[columns], rtol=1e-6)
     assert shared.run.best_epoch == alone.run.best_epoch
     assert shared.metrics["rmse"] == pytest.approx(alone.metrics["rmse"], rel=1e-6)
+
+
+def test_each_worker_reads_its_part_of_a_stream_of_unequal_files(tmp_path):
+    ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1501).frame
+    (tmp_path / "train").mkdir()
+    for name, first, last in (("small", 0, 100), ("large", 100, 1301)):
+        ratings[first:last].to_parquet(tmp_path / "train" / f"{name}.parquet")
+    ratings[1301:].to_parquet(tmp_path / "held-out.parquet")
+    split = {"kind": "files", "train": str(tmp_path / "train"), "validation": str(tmp_path / "held-out.parquet")}
+    config = {**RUN, "data": {"stream": True, "scale": [1, 5], "split": split}, "model": {"kind": "svd"}}
+    shared = run_experiment({**config, "output": str(tmp_path / "shared")}, progress=False)
+    alone = run_experiment({**config, "cluster": None}, progress=False)
+    assert (shared.run.engine, shared.run.n_train) == ("compiled, 2 workers", 1301)
+    first, last = shared.run.history["val_rmse"].iloc[[0, -1]]
+    assert last < first
+    assert last == pytest.approx(alone.run.history["val_rmse"].iloc[-1], abs=0.01)  # other batches
 
 
 @pytest.mark.parametrize("rank", [0, 1])
