@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +12,7 @@ from recsys_nn import BiasConfig, Encoder, Predictor, Ratings, build_model
 from recsys_nn.cli import predicting
 from recsys_nn.cluster import scoring
 from recsys_nn.data import pairs as pairs_module
+from recsys_nn.prediction.run_folder import write_run_folder
 from recsys_nn.prediction.scoring_folders import PredictedFolder
 
 FOUND = PredictedFolder("out", files=0, rows=0, sources={})
@@ -85,9 +85,8 @@ def test_a_folder_of_parquet_is_predicted_into_a_folder(run, trained, pairs, tmp
 def test_the_workers_of_a_folder_are_those_of_the_run_unless_others_are_set(run, trained, pairs, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(scoring, "predict_folder", lambda *_, cluster, **__: asked.append(cluster) or FOUND)
-    clustered = tmp_path / "clustered"
-    shutil.copytree(trained, clustered)
-    (clustered / "config.yaml").write_text("cluster: {workers: 3, max_failures: 7}\n")
+    config = {"config.yaml": "cluster: {workers: 3, max_failures: 7}\n"}
+    clustered = write_run_folder(tmp_path / "clustered", Predictor.load(trained), documents=config)
     for words in (
         (trained,),
         (trained, "--set", "cluster.workers=2"),
@@ -95,7 +94,7 @@ def test_the_workers_of_a_folder_are_those_of_the_run_unless_others_are_set(run,
         (clustered, "--set", "cluster.workers=2"),
         (clustered, "--set", "cluster=null"),
     ):
-        assert run("predict", words[0], pairs, "--output", tmp_path / "out", *words[1:])[0] == 0
+        assert run("predict", words[0], pairs, "--output", tmp_path / "out", *words[1:])[::2] == (0, "")
     assert [found and (found.workers, found.max_failures) for found in asked] == [None, (2, 3), (3, 7), (2, 7), None]
 
 

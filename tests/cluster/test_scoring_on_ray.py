@@ -1,12 +1,15 @@
 """Folders that workers on Ray predict, against those of one process."""
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from recsys_nn import ArtifactError, ConfigError, DataError, RecsysError, predict_folder
-from recsys_nn.prediction.scoring_folders import RECORD, FolderScoring
+from recsys_nn.cluster.faults import as_raised
+from recsys_nn.cluster.scoring import _Worker
+from recsys_nn.prediction.scoring_folders import RECORD
 from tests.cluster.kill_actors import Killer, differing_rows, prepared
 
 pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
@@ -47,10 +50,14 @@ def test_a_bad_row_is_told_as_by_one_process(predictor, folder, tmp_path, ray_se
         predict_folder(predictor, tmp_path / "pairs", tmp_path / "out", cluster=TWO)
 
 
-def test_any_fault_keeps_its_kind(predictor, folder, tmp_path, ray_session, monkeypatch):
-    monkeypatch.setattr(FolderScoring, "__reduce__", lambda scoring: (_Refusing, ()))
-    with pytest.raises(ArtifactError, match="^the disk is full$"):
-        predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=TWO)
+def test_any_fault_keeps_its_kind(monkeypatch):
+    def refuse():
+        raise ArtifactError("the disk is full")
+
+    monkeypatch.setattr("ray.get", lambda sent: sent)
+    worker = _Worker(None, SimpleNamespace(enter=lambda: None), SimpleNamespace(check_begun=refuse))
+    told = json.loads(worker({"name": "one.parquet"})["found"])["wrong"]
+    assert repr(as_raised(told)) == "ArtifactError('the disk is full')"
 
 
 def test_workers_that_are_lost_too_often_end_it_unfinished(predictor, folder, tmp_path, ray_session, capfd):
@@ -67,10 +74,3 @@ def test_more_workers_than_there_is_room_for_are_refused(predictor, folder, tmp_
     with pytest.raises(ConfigError, match=r"cluster.workers: 3 with 1 CPUs each.* 3 CPUs .*; there can be 2"):
         predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster={"workers": 3})
     assert not (tmp_path / "out").exists()
-
-
-class _Refusing:
-    """What is sent to the workers of a test instead."""
-
-    def check_begun(self):
-        raise ArtifactError("the disk is full")
