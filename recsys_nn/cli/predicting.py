@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -73,6 +74,8 @@ def predict(
     as_folder = is_uri(output) or (not Path(output).suffix and (is_uri(pairs) or Path(pairs).is_dir()))
     cluster = _cluster_of(run, overrides or []) if as_folder else None
     if not as_folder:
+        if is_uri(pairs):
+            raise ConfigError(f"--output {output}: {pairs} is predicted file by file; name a folder")
         if overrides:
             raise ConfigError("--set: workers predict a folder of Parquet into a folder")
         check_output(Path(output), overwrite=overwrite)  # before TensorFlow is loaded
@@ -109,7 +112,7 @@ def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
     """The cluster section of a run's config, changed by what is set."""
     from recsys_nn.config import load_config
 
-    if wrong := [override for override in overrides if not override.startswith("cluster.")]:
+    if wrong := [override for override in overrides if not re.match(r"cluster[.=]", override)]:
         raise ConfigError(f"--set {wrong[0]}: a prediction has workers (cluster.workers=4) and nothing else to set")
     file = run / "config.yaml"
     if file.is_file():

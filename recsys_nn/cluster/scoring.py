@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from recsys_nn.cluster.faults import as_raised, as_told
 from recsys_nn.cluster.ray_session import Setting, connected
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.data.places import Folder
 from recsys_nn.data.readers import TableFormat
-from recsys_nn.errors import ConfigError, DataError, RecsysError
+from recsys_nn.errors import ConfigError, RecsysError
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.scoring_files import OnError, PredictedFile
-from recsys_nn.prediction.scoring_folders import RECORD, FolderScoring, PredictedFolder
+from recsys_nn.prediction.scoring_folders import FolderScoring, PredictedFolder
 from recsys_nn.validation import validated
 
 
@@ -53,6 +55,7 @@ def predict_folder(
 
     Raises:
         DataError: as of :meth:`Predictor.predict_file`; where the output must not be written.
+        ArtifactError: where a disk refuses, or a worker does not see the output.
         ConfigError: where there is no Ray, or it has too few CPUs for the workers.
         RecsysError: where workers were lost too often.
     """
@@ -99,27 +102,29 @@ def _on_workers(
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is said by the error
     pool = min(cluster.workers, len(names))
     asked = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names))
-    predicted = asked.map(
-        _Worker,
-        fn_constructor_args=(ray.put(predictor), Setting(cluster.cpus), scoring),
-        compute=ray.data.ActorPoolStrategy(size=pool),
-        num_cpus=cluster.cpus,
-        num_gpus=int(cluster.gpu),
-        ray_remote_args_fn=lambda: dict.fromkeys(("max_restarts", "max_task_retries"), cluster.max_failures),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ray.util.annotations.RayDeprecationWarning)  # Ray names no other way as yet
+        predicted = asked.map(
+            _Worker,
+            fn_constructor_args=(ray.put(predictor), Setting(cluster.cpus), scoring),
+            compute=ray.data.ActorPoolStrategy(size=pool),
+            num_cpus=cluster.cpus,
+            num_gpus=int(cluster.gpu),
+            ray_remote_args_fn=lambda: dict.fromkeys(("max_restarts", "max_task_retries"), cluster.max_failures),
+        )
     try:
         for row in predicted.iter_rows():
             found = json.loads(row["found"])
             if "wrong" in found:
-                raise DataError(found["wrong"])
+                raise as_raised(found["wrong"])
             yield PredictedFile(**found | {"output": Path(found["output"]), "missing": tuple(found["missing"])})
     except ray.exceptions.RayError as error:
         raise RecsysError(
-            f"cluster.max_failures: more than {cluster.max_failures} times a worker was lost, or it failed otherwise: "
-            f"{error}"
+            f"cluster.max_failures: more than {cluster.max_failures} times a worker was lost, or it failed otherwise; "
+            f"the files that are done are whole. At last: {error}"
         ) from error
 
 
@@ -131,13 +136,12 @@ class _Worker:
 
         setting.enter()
         self._scoring, self._predictor = scoring, ray.get(predictor)
-        if RECORD not in scoring.output.files():
-            raise RecsysError(f"{scoring.output.name} is not seen by all workers: name one on storage that they share")
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, str]:
         found: dict[str, Any]
         try:
+            self._scoring.check_begun()
             found = asdict(self._scoring.carry_out(self._predictor, row["name"]))
-        except DataError as error:
-            found = {"wrong": str(error)}
+        except RecsysError as error:
+            found = {"wrong": as_told(error)}
         return {"found": json.dumps(found, default=str)}

@@ -15,11 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.cluster.epochs import told_here
+from recsys_nn.cluster.faults import as_raised, as_told
 from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.tensors import TrainingPart
-from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
+from recsys_nn.errors import RecsysError, TrainingError
 from recsys_nn.models.base import ModelConfig, build_model
 from recsys_nn.tracking.tracker import Tell
 from recsys_nn.training.config import TrainConfig
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from recsys_nn.training.workers import Workers
 
 _ERRORS = "wrong-*.json"
-_KINDS = {kind.__name__: kind for kind in (ConfigError, DataError, TrainingError, ArtifactError, RecsysError)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +163,7 @@ def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | 
         return _trained(ray.get(sent), workers, told)
     except RecsysError as error:
         rank = 0 if workers is None else workers.rank
-        kind = next(name for name, known in _KINDS.items() if isinstance(error, known))
-        text = json.dumps({"kind": kind, "message": str(error)})
-        (place / _ERRORS.replace("*", f"{rank:06d}")).write_text(text)
+        (place / _ERRORS.replace("*", f"{rank:06d}")).write_text(json.dumps(as_told(error)))
         raise
 
 
@@ -193,5 +191,4 @@ def _trained(job: _Job, workers: Workers | None, told: Tell | None) -> _Trained 
 
 def _raise_what_is_wrong(place: Path) -> None:
     for file in sorted(place.glob(_ERRORS)):
-        found = json.loads(file.read_text())
-        raise _KINDS[found["kind"]](found["message"])
+        raise as_raised(json.loads(file.read_text()))

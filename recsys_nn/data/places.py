@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pyarrow.fs as fs
 
+from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.parquet import PARQUET_SUFFIXES
 from recsys_nn.errors import DataError
 
@@ -84,6 +86,13 @@ class Folder:
         paths = (PurePosixPath(info.path) for info in infos if info.type == fs.FileType.File)
         return [str(path.relative_to(self.path)) for path in paths]
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name below it."""
+        try:
+            return bool(self.filesystem.get_file_info(self._at(name)).type == fs.FileType.File)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.name} cannot be read: {error}") from None
+
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
         """A file of it on this machine, for the time of the block.
@@ -106,9 +115,14 @@ class Folder:
         """Copies a file of this machine to a name below it, where it appears whole and replaces what stands there.
 
         Raises:
-            DataError: where it cannot be written.
+            DataError: where a store refuses.
+            ArtifactError: where this machine's disk does.
         """
         target = self._at(name)
+        if self.is_local:
+            with file.open("rb") as source, atomic_file(Path(target)) as stream:
+                shutil.copyfileobj(source, stream, 2**20)
+            return
         own = target.rpartition("/")[2]
         draft = target if self.filesystem.type_name in _WHOLE_BY_THEMSELVES else target[: -len(own)] + f"_{own}.part"
         try:

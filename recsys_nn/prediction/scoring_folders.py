@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_nn.data.places import Folder
 from recsys_nn.data.readers import TableFormat
-from recsys_nn.errors import DataError
+from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.prediction.scoring_files import OnError, PredictedFile, skipped_file_of
 from recsys_nn.prediction.sources import SOURCES
 
@@ -82,18 +83,31 @@ class FolderScoring:
         self._record({"finished": False})
         return names
 
+    def check_begun(self) -> None:
+        """In another process, of an output that all of them have to see.
+
+        Raises:
+            ArtifactError: where its machine does not.
+        """
+        if not self.output.has(RECORD):
+            raise ArtifactError(
+                f"{self.output.name} is not seen on {os.uname().nodename}: name an output on storage that all share"
+            )
+
     def carry_out(self, predictor: Predictor, name: str) -> PredictedFile:
         """Predicts one of the files; it appears whole, and replaces one that was predicted before."""
         with self.pairs.fetched(name) as pairs, TemporaryDirectory(prefix="recsys-nn-") as folder:
-            file = Path(folder, "predicted.parquet")
+            file, copied, named = Path(folder, "predicted.parquet"), str(pairs), f"{self.pairs.name}/{name}"
             try:
                 found = predictor.predict_file(
                     pairs, file, layout=self.layout, interval=self.interval, on_error=self.on_error
                 )
             except DataError as error:  # which names the file where it was read
-                raise DataError(str(error).replace(str(pairs), f"{self.pairs.name}/{name}")) from None
-            skipped = found.skipped_file
-            if skipped is not None:
+                raise DataError(str(error).replace(copied, named)) from None
+            if found.skipped_file is not None:
+                skipped = Path(folder, "skipped.csv")
+                with found.skipped_file.open("rb") as read, skipped.open("wb") as written:
+                    written.writelines(line.replace(os.fsencode(copied), os.fsencode(named)) for line in read)
                 self.output.store(skipped_file_of(Path(name)).as_posix(), skipped)
             self.output.store(name, file)
             return replace(found, output=Path(name), skipped_file=None)

@@ -10,7 +10,12 @@ from rich.console import Console
 
 from recsys_nn import BiasConfig, Encoder, Predictor, Ratings, build_model
 from recsys_nn.cli import predicting
+from recsys_nn.cluster import scoring
 from recsys_nn.data import pairs as pairs_module
+from recsys_nn.prediction.run_folder import write_run_folder
+from recsys_nn.prediction.scoring_folders import PredictedFolder
+
+FOUND = PredictedFolder("out", files=0, rows=0, sources={})
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +62,53 @@ def test_a_folder_of_parquet_is_one_table(run, trained, tmp_path):
         pd.DataFrame({"user": ["a"], "item": ["y"], "file": [name]}).to_parquet(tmp_path / "pairs" / f"{name}.parquet")
     assert run("predict", trained, tmp_path / "pairs", "--output", tmp_path / "out.tsv.gz")[0] == 0
     assert pd.read_csv(tmp_path / "out.tsv.gz", sep="\t")["file"].tolist() == [1, 2]
+
+
+@pytest.fixture
+def pairs(tmp_path) -> Path:
+    (tmp_path / "pairs").mkdir()
+    for name in ("1", "2"):
+        pd.DataFrame({"user": ["a"], "item": ["y"]}).to_parquet(tmp_path / "pairs" / f"{name}.parquet")
+    return tmp_path / "pairs"
+
+
+def test_a_folder_of_parquet_is_predicted_into_a_folder(run, trained, pairs, tmp_path):
+    out = tmp_path / "out"
+    code, told, err = run("predict", trained, pairs, "--output", out)
+    assert (code, told, err) == (0, f"2 predictions written to {out} (2 from model)\n", "")
+    assert sorted(file.name for file in out.glob("*.parquet")) == ["1.parquet", "2.parquet"]
+    assert run("predict", trained, pairs.as_uri(), "--output", out.as_uri(), "--overwrite")[0] == 0
+    code, _, err = run("predict", trained, pairs.as_uri(), "--output", tmp_path / "out.csv")
+    assert (code, f"--output {tmp_path / 'out.csv'}: {pairs.as_uri()} is predicted file by file" in err) == (2, True)
+
+
+def test_the_workers_of_a_folder_are_those_of_the_run_unless_others_are_set(run, trained, pairs, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(scoring, "predict_folder", lambda *_, cluster, **__: asked.append(cluster) or FOUND)
+    config = {"config.yaml": "cluster: {workers: 3, max_failures: 7}\n"}
+    clustered = write_run_folder(tmp_path / "clustered", Predictor.load(trained), documents=config)
+    for words in (
+        (trained,),
+        (trained, "--set", "cluster.workers=2"),
+        (clustered,),
+        (clustered, "--set", "cluster.workers=2"),
+        (clustered, "--set", "cluster=null"),
+    ):
+        assert run("predict", words[0], pairs, "--output", tmp_path / "out", *words[1:])[::2] == (0, "")
+    assert [found and (found.workers, found.max_failures) for found in asked] == [None, (2, 3), (3, 7), (2, 7), None]
+
+
+@pytest.mark.parametrize(
+    ("output", "override", "message"),
+    [
+        ("out", "training.epochs=3", r"--set training.epochs=3: a prediction has workers (cluster.workers=4)"),
+        ("out", "cluster.worker=3", "did you mean 'workers'?"),
+        ("out.csv", "cluster.workers=3", "--set: workers predict a folder of Parquet into a folder"),
+    ],
+)
+def test_nothing_but_the_workers_is_set(run, trained, pairs, tmp_path, output, override, message):
+    code, _, err = run("predict", trained, pairs, "--output", tmp_path / output, "--set", override)
+    assert (code, message in err) == (2, True), err
 
 
 @pytest.mark.parametrize("interactive", [True, False])

@@ -1,14 +1,27 @@
 """A folder of Parquet predicted by one process; tests/cluster has workers."""
 
+import errno
 import json
+import os
 
 import pandas as pd
 import pyarrow.fs as fs
 import pytest
 
-from recsys_nn import BiasConfig, DataError, Encoder, Predictor, Ratings, build_model, predict_folder
+from recsys_nn import (
+    ArtifactError,
+    BiasConfig,
+    DataError,
+    Encoder,
+    Predictor,
+    Ratings,
+    build_model,
+    predict_folder,
+)
+from recsys_nn.data import places
 from recsys_nn.data.places import Folder
-from recsys_nn.prediction.scoring_folders import RECORD
+from recsys_nn.data.readers import TableFormat
+from recsys_nn.prediction.scoring_folders import RECORD, FolderScoring
 
 FRAME = pd.DataFrame({"user": list("aabbc"), "item": list("xyxyx"), "rating": [1, 5, 2, 4, 3]})
 PAIRS = {"one": FRAME[["user", "item"]], "deep/two": pd.DataFrame({"user": ["nobody", "a"], "item": ["y", "y"]})}
@@ -127,3 +140,47 @@ def test_a_store_of_another_machine_is_read_and_written_by_copies(pairs, tmp_pat
     assert store.files() == []
     with pytest.raises(DataError, match=r"store://out/gone.parquet cannot be read"), store.fetched("gone.parquet"):
         pass
+
+
+def test_a_store_is_predicted_as_a_folder_here_is(predictor, pairs, tmp_path):
+    """Bad rows are told by the names that they have in the store, not by those of the copies."""
+    pd.DataFrame({"user": ["a", None], "item": ["x", "y"]}).to_parquet(pairs / "bad.parquet")
+    store = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
+
+    def scoring(on_error):
+        places = (Folder(f"store://{name}", store, name) for name in ("pairs", "predicted"))
+        return FolderScoring(*places, TableFormat(), on_error=on_error)
+
+    assert scoring("stop").begin(overwrite=False) == ["bad.parquet", "deep/two.parquet", "one.parquet"]
+    with pytest.raises(DataError, match=r"^store://pairs/bad.parquet, row 1: the user id is missing"):
+        scoring("stop").carry_out(predictor, "bad.parquet")
+    skipping = scoring("skip")
+    names = skipping.begin(overwrite=True)
+    found = skipping.conclude([skipping.carry_out(predictor, name) for name in names])
+    predict_folder(predictor, pairs, tmp_path / "here", on_error="skip")
+    assert (found.rows, found.skipped) == (8, 1)
+    for name in names:
+        assert (tmp_path / "predicted" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+    left_out = pd.read_csv(tmp_path / "predicted" / "bad.parquet.skipped.csv")
+    assert left_out["where"].tolist() == ["store://pairs/bad.parquet, row 1"]
+    assert len([file for file in (tmp_path / "predicted").rglob("*") if file.is_file()]) == 5
+
+
+def test_an_output_that_another_machine_does_not_see_is_named(pairs, tmp_path):
+    scoring = FolderScoring(Folder.at(pairs), Folder.at(tmp_path / "predicted"), TableFormat())
+    with pytest.raises(ArtifactError, match="predicted is not seen on .*: name an output on storage that all share"):
+        scoring.check_begun()
+    scoring.begin(overwrite=False)
+    scoring.check_begun()
+
+
+def test_a_disk_that_refuses_is_named(predictor, pairs, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    scoring = FolderScoring(Folder.at(pairs), Folder.at(tmp_path / "predicted"), TableFormat())
+    scoring.begin(overwrite=False)
+    monkeypatch.setattr(places.shutil, "copyfileobj", full)
+    with pytest.raises(ArtifactError, match=r"predicted/one.parquet cannot be written: No space left on device"):
+        scoring.carry_out(predictor, "one.parquet")
+    assert [file.name for file in (tmp_path / "predicted").iterdir()] == [RECORD]
