@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -109,15 +108,31 @@ def predict(
 
 
 def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
-    """The cluster section of a run's config, changed by what is set."""
-    from recsys_nn.config import load_config
+    """The cluster section of a run's config, changed by what is set.
 
-    if wrong := [override for override in overrides if not re.match(r"cluster[.=]", override)]:
+    A run may come from a stranger, and who is connected to a Ray executes what that sends: a run says how many workers,
+    but names no other Ray than that of this machine.
+    """
+    from recsys_nn.cluster_config import ClusterConfig
+    from recsys_nn.strict_yaml import read_yaml, with_override
+    from recsys_nn.validation import validated
+
+    keys = [override.partition("=")[0] for override in overrides]
+    if wrong := [override for override, key in zip(overrides, keys, strict=True) if key.split(".")[0] != "cluster"]:
         raise ConfigError(f"--set {wrong[0]}: a prediction has workers (cluster.workers=4) and nothing else to set")
     file = run / "config.yaml"
-    if file.is_file():
-        return load_config(file, overrides=overrides).cluster
-    return load_config({}, overrides=overrides).cluster
+    values = {"cluster": read_yaml(file).get("cluster") if file.is_file() else None}
+    for override in overrides:
+        values = with_override(values, override)
+    if values["cluster"] is None:
+        return None
+    cluster = validated(ClusterConfig, values["cluster"], ("cluster",))
+    if cluster.address not in (None, "auto") and not {"cluster", "cluster.address"}.intersection(keys):
+        raise ConfigError(
+            f"cluster.address: the run names a Ray at {cluster.address!r}, and what that sends is executed here; if it "
+            f"is yours, --set cluster.address={cluster.address}, else --set cluster=null"
+        )
+    return cluster
 
 
 @contextmanager

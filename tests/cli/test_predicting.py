@@ -98,6 +98,21 @@ def test_the_workers_of_a_folder_are_those_of_the_run_unless_others_are_set(run,
     assert [found and (found.workers, found.max_failures) for found in asked] == [None, (2, 3), (3, 7), (2, 7), None]
 
 
+def test_a_run_of_a_stranger_connects_to_nobody(run, trained, pairs, tmp_path, monkeypatch):
+    """Who is connected to a Ray executes what that sends."""
+    asked = []
+    monkeypatch.setattr(scoring, "predict_folder", lambda *_, cluster, **__: asked.append(cluster) or FOUND)
+    config = {"config.yaml": "cluster: {workers: 3, address: 'ray://stranger:10001'}\n"}
+    strange = write_run_folder(tmp_path / "strange", Predictor.load(trained), documents=config)
+    words = ("predict", strange, pairs, "--output", tmp_path / "out")
+    code, _, err = run(*words)
+    assert (code, asked) == (2, [])
+    assert "cluster.address: the run names a Ray at 'ray://stranger:10001', and what that sends is executed here" in err
+    assert run(*words, "--set", "cluster=null")[0] == 0
+    assert run(*words, "--set", "cluster.address=auto")[0] == 0
+    assert [found and found.address for found in asked] == [None, "auto"]
+
+
 @pytest.mark.parametrize(
     ("output", "override", "message"),
     [
