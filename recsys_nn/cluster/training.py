@@ -95,6 +95,7 @@ def fit_on_workers(
         RecsysError: what one of them has found wrong, which is not tried anew; and where workers were lost more often
             than is allowed.
         ConfigError: where there is no Ray.
+        KeyboardInterrupt: by Ctrl-C, after which it can go on from the last epoch that was saved.
     """
     with connected(cluster), _place(checkpoints) as place, told_here(tell) as told:
         import ray
@@ -120,6 +121,8 @@ def fit_on_workers(
         try:
             with ctrl_c_as_before():
                 found = trainer.fit().return_value
+        except SystemExit:  # Ray's answer to Ctrl-C, once it has ended the workers
+            raise KeyboardInterrupt from None
         except TrainingFailedError as error:
             _raise_what_is_wrong(place)
             raise RecsysError(

@@ -58,11 +58,13 @@ def weights(place: Path) -> bytes:
 class Killer(threading.Thread):
     """Kills a worker of the run at ``place``, ``delay`` seconds after so many epochs were saved (or it was begun).
 
+    Without a rank it is Ctrl-C in this process.
+
     Attributes:
         saved: the epochs that were saved by then.
     """
 
-    def __init__(self, place: Path, *, after: int, delay: float, rank: int) -> None:
+    def __init__(self, place: Path, *, after: int, delay: float, rank: int | None) -> None:
         super().__init__(daemon=True)
         self._states = place.with_name(f"{place.name}.unfinished") / "training"
         self._after, self._delay, self._rank = after, delay, rank
@@ -73,7 +75,10 @@ class Killer(threading.Thread):
             time.sleep(0.01)
         time.sleep(self._delay)
         self.saved = self._epochs()
-        os.kill(workers()[self._rank], signal.SIGKILL)
+        if self._rank is None:
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            os.kill(workers()[self._rank], signal.SIGKILL)
 
     def _epochs(self) -> int:
         return max((int(file.stem.removeprefix("epoch-")) for file in self._states.glob("epoch-*")), default=0)

@@ -81,6 +81,17 @@ def test_a_run_that_has_lost_too_many_workers_goes_on_when_it_is_begun_again(who
     assert weights(tmp_path / "run") == weights(whole)
 
 
+def test_after_ctrl_c_it_goes_on_from_the_last_epoch(whole, tmp_path):
+    killer = Killer(tmp_path / "run", after=2, delay=0, rank=None)
+    killer.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment({**RUN, "output": str(tmp_path / "run")}, progress=False)
+    killer.join()
+    assert (tmp_path / "run.unfinished").is_dir()
+    run_experiment({**RUN, "output": str(tmp_path / "run")}, resume=True, progress=False)
+    assert weights(tmp_path / "run") == weights(whole)
+
+
 def test_what_a_worker_finds_wrong_is_raised_here_and_not_tried_anew(tmp_path):
     training = {**RUN["training"], "optimizer": "sgd", "learning_rate": 1e30}
     with pytest.raises(TrainingError, match="epoch 1: .* at learning rate 1e.30") as caught:
