@@ -10,8 +10,8 @@ from recsys_nn.validation import Section
 class ClusterConfig(Section):
     """The workers that train one model together, each on its share of every batch, or the trials of a search, each one.
 
-    Every worker reads the data and goes on from the states beside the output: on several machines both lie on storage
-    that all of these see under the same path.
+    Every worker goes on from the states beside the output, and reads its part of ratings that are streamed there: on
+    several machines the output lies on storage that all of these see under the same path.
 
     Args:
         workers: how many; the batch of a step is shared among them.

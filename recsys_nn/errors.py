@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from platform import node
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ class TrainingError(RecsysError, RuntimeError):
 
 class ArtifactError(RecsysError, OSError):
     """A run folder that is damaged, incomplete, foreign, or of a newer version; a file that cannot be written."""
+
+
+def not_seen(place: object) -> ArtifactError:
+    """What a worker of a cluster tells of a place that all of them have to see, and its machine does not."""
+    return ArtifactError(f"{place} is not seen on {node()}: name an output on storage that all share")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import Any
@@ -25,19 +25,11 @@ def told_here(tell: Tell | None) -> Iterator[Any]:
     thread = Thread(target=_pass_on, args=(queue, tell), daemon=True)
     thread.start()
     try:
-        yield _Put(queue)
+        yield lambda number, figures: queue.put((number, figures))
     finally:
         queue.put(None)
         thread.join()
         queue.shutdown(force=True)
-
-
-class _Put:
-    def __init__(self, queue: Any) -> None:
-        self._queue = queue
-
-    def __call__(self, number: int, figures: Mapping[str, float]) -> None:
-        self._queue.put((number, figures))
 
 
 def _pass_on(queue: Any, tell: Tell) -> None:

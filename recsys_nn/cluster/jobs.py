@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recsys_nn.cluster.ray_session import Setting, check_seen, ctrl_c_as_before
+from recsys_nn.cluster.ray_session import Setting, check_seen, ctrl_c_as_before, storage
 from recsys_nn.cluster_config import ClusterConfig
 
 Job = TypeVar("Job")
@@ -94,27 +93,23 @@ def jobs_on_workers(
         os.environ.setdefault(name, value)
     for name in ("ray.tune.tune", "ray.tune.analysis"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    place, taken = folder.resolve() / "ray", Taken()
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    trainable = tune.with_parameters(_carried_out, work=work, setting=Setting(cluster.cpus), place=place)
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, cluster.resources),
-        tune_config=tune.TuneConfig(
-            search_alg=taken, num_samples=-1, max_concurrent_trials=cluster.workers, reuse_actors=True
-        ),
-        run_config=tune.RunConfig(
-            name="jobs",
-            storage_path=str(place),
-            failure_config=tune.FailureConfig(max_failures=cluster.max_failures),
-            verbose=0,
-        ),
-    )
-    try:
+    taken = Taken()
+    with storage(folder) as place:
+        trainable = tune.with_parameters(_carried_out, work=work, setting=Setting(cluster.cpus), place=place)
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, cluster.resources),
+            tune_config=tune.TuneConfig(
+                search_alg=taken, num_samples=-1, max_concurrent_trials=cluster.workers, reuse_actors=True
+            ),
+            run_config=tune.RunConfig(
+                name="jobs",
+                storage_path=str(place),
+                failure_config=tune.FailureConfig(max_failures=cluster.max_failures),
+                verbose=0,
+            ),
+        )
         with ctrl_c_as_before():
             tuner.fit()
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
     taken.raise_error()
     if not taken.all or taken.at_work:
         raise KeyboardInterrupt

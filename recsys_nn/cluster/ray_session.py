@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from recsys_nn.cluster_config import ClusterConfig
-from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.errors import ConfigError, not_seen
 from recsys_nn.models.backend import quiet_unless_it_fails
-from recsys_nn.models.base import ModelKind, model_kinds, register_model
+from recsys_nn.models.base import ModelKind, model_kinds, register_kinds
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,24 @@ class Setting:
         os.environ.pop("TF_USE_LEGACY_KERAS", None)  # set by Ray; this package uses Keras itself
         if self.folder.is_dir():
             os.chdir(self.folder)
-        for kind in self.kinds:
-            register_model(kind.config)(kind.build)
+        register_kinds(self.kinds)
         with quiet_unless_it_fails():
             import tensorflow as tf
         tf.config.threading.set_intra_op_parallelism_threads(self.cpus)
+
+
+@contextmanager
+def storage(folder: Path | None) -> Iterator[Path]:
+    """A place for what Ray keeps, for the time of the block: in a folder that all workers see or, without one, on this
+    machine."""
+    with TemporaryDirectory(prefix="recsys-nn-") if folder is None else nullcontext(folder) as parent:
+        place = Path(parent).resolve() / ".recsys-nn-ray"
+        shutil.rmtree(place, ignore_errors=True)  # that of a process that was killed
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def check_seen(place: Path) -> None:
@@ -51,7 +66,7 @@ def check_seen(place: Path) -> None:
         ArtifactError: where its machine does not.
     """
     if not place.is_dir():
-        raise ArtifactError(f"{place} is not seen on {os.uname().nodename}: name an output on storage that all share")
+        raise not_seen(place)
 
 
 def quieten() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,7 @@ import pandas as pd
 
 from recsys_nn.cluster.epochs import told_here
 from recsys_nn.cluster.faults import as_raised, as_told
-from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before
+from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before, storage
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.tensors import TrainingPart
@@ -97,7 +95,7 @@ def fit_on_workers(
         ConfigError: where there is no Ray.
         KeyboardInterrupt: by Ctrl-C, after which it can go on from the last epoch that was saved.
     """
-    with connected(cluster), _place(checkpoints) as place, told_here(tell) as told:
+    with connected(cluster), storage(checkpoints and checkpoints.parent) as place, told_here(tell) as told:
         import ray
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.tensorflow import TensorflowTrainer
@@ -137,14 +135,6 @@ def fit_on_workers(
         wrong.run = run
         raise wrong
     return run
-
-
-@contextmanager
-def _place(checkpoints: Path | None) -> Iterator[Path]:
-    """A folder that all workers see, for the time of a training: beside its states or, without, on this machine."""
-    beside = None if checkpoints is None else checkpoints.parent.absolute()
-    with tempfile.TemporaryDirectory(prefix="ray.", dir=beside) as folder:
-        yield Path(folder)
 
 
 def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | None) -> _Trained | None:

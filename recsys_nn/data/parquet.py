@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -94,8 +94,12 @@ def parquet_files(folder: Path) -> list[Path]:
     Raises:
         DataError: where there are none.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PARQUET_SUFFIXES and path.is_file())
-    shown = [path for path in files if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
+    shown = [path for path in folder.rglob("*") if is_shown_parquet(path.relative_to(folder)) and path.is_file()]
     if not shown:
         raise DataError(f"the folder {folder} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
-    return shown
+    return sorted(shown)
+
+
+def is_shown_parquet(name: PurePath) -> bool:
+    """Whether what has this name below a folder is Parquet of that, nothing hidden."""
+    return name.suffix.lower() in PARQUET_SUFFIXES and not any(part[0] in "._" for part in name.parts)

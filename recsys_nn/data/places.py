@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.fs as fs
 
 from recsys_nn.data.atomic import atomic_file
-from recsys_nn.data.parquet import PARQUET_SUFFIXES
+from recsys_nn.data.parquet import PARQUET_SUFFIXES, is_shown_parquet
 from recsys_nn.errors import DataError
 
 _WHOLE_BY_THEMSELVES = ("s3", "gcs", "abfs")
@@ -64,8 +64,7 @@ class Folder:
         Raises:
             DataError: where there are none, or no such folder.
         """
-        found = sorted(name for name in self.files() if PurePosixPath(name).suffix.lower() in PARQUET_SUFFIXES)
-        shown = [name for name in found if not any(part[0] in "._" for part in PurePosixPath(name).parts)]
+        shown = sorted(name for name in self.files() if is_shown_parquet(PurePosixPath(name)))
         if not shown:
             raise DataError(f"{self.name} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
         return shown

@@ -19,7 +19,7 @@ from recsys_nn.data.ids import Places, Where
 from recsys_nn.data.moments import Moments
 from recsys_nn.data.parquet import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
 from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
-from recsys_nn.data.tensors import held_out_of
+from recsys_nn.data.tensors import drawn_in_chunks, held_out_of
 from recsys_nn.errors import DataError
 
 Chunk = tuple[Ratings, Where]
@@ -144,13 +144,8 @@ def _with_rows(of_all: Rows, chunks: Iterator[Chunk]) -> Iterator[tuple[Ratings,
 def _drawn(n: int, size: int, rng: np.random.Generator) -> Rows:
     """So many of n rows, ascending."""
     starts = np.arange(0, n, CHUNK_ROWS)
-    ends = np.minimum(starts + CHUNK_ROWS, n)
-    quotas = np.diff(ends * size // n, prepend=0)
-    drawn = [
-        start + rng.choice(end - start, quota, replace=False, shuffle=False)
-        for start, end, quota in zip(starts, ends, quotas, strict=True)
-    ]
-    return np.sort(np.concatenate(drawn))
+    sizes = np.minimum(CHUNK_ROWS, n - starts)
+    return np.concatenate([start + rows for start, rows in zip(starts, drawn_in_chunks(sizes, size, rng), strict=True)])
 
 
 @dataclass(frozen=True)

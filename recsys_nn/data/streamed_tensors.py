@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.data.row_file import Columns, RowFile, empty_columns, regrouped
-from recsys_nn.data.tensors import Block, Examples, Tensors, held_out_of, shuffled_order
+from recsys_nn.data.tensors import Block, Examples, Tensors, drawn_in_chunks, held_out_of, shuffled_order
 from recsys_nn.errors import DataError
 
 BLOCK_ROWS = 2**22
@@ -114,16 +114,15 @@ class StreamedTensors:
         proportion from every chunk of the file. The rest reads the same file and leaves them out.
         """
         n_held_out = held_out_of(len(self), fraction)
-        bounds = np.concatenate([[0], np.cumsum(self._sizes)]) * n_held_out // len(self)
-        quotas = np.diff(bounds)
-        held_out = empty_columns(n_held_out)
+        held_out, filled = empty_columns(n_held_out), 0
+        quotas = np.zeros_like(self._sizes)
         kept = []
-        rng = np.random.default_rng(seed)
         chunks = np.arange(len(self._sizes))
-        for chunk, columns in zip(chunks, self._chunks(chunks), strict=True):
-            drawn = np.sort(rng.choice(len(columns[0]), quotas[chunk], replace=False, shuffle=False))
+        drawn_of_each = drawn_in_chunks(self._sizes, n_held_out, np.random.default_rng(seed))
+        for chunk, columns, drawn in zip(chunks, self._chunks(chunks), drawn_of_each, strict=True):
             for to, column in zip(held_out, columns, strict=True):
-                to[bounds[chunk] : bounds[chunk + 1]] = column[drawn]
+                to[filled : filled + len(drawn)] = column[drawn]
+            filled, quotas[chunk] = filled + len(drawn), len(drawn)
             mask = self._mask(chunk)
             mask[np.flatnonzero(mask)[drawn]] = False
             kept.append(np.packbits(mask))

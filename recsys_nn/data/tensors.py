@@ -157,6 +157,13 @@ def held_out_of(n: int, fraction: float) -> int:
     return held_out
 
 
+def drawn_in_chunks(sizes: npt.NDArray[np.int64], n: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
+    """Of chunks of rows, of each its share of ``n``: positions within the chunk, drawn at random, ascending."""
+    quotas = np.diff(np.cumsum(sizes) * n // sizes.sum(), prepend=0)
+    for size, quota in zip(sizes, quotas, strict=True):
+        yield np.sort(rng.choice(size, quota, replace=False, shuffle=False))
+
+
 def _numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     array = np.asarray(values)
     if array.ndim == 0:

@@ -17,7 +17,7 @@ Builders import Keras themselves, so that configs can be read, checked and print
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -87,6 +87,12 @@ def _origin(config: type[ModelConfig]) -> tuple[str, str]:
 def model_kinds() -> dict[str, ModelKind]:
     """The registered kinds by name."""
     return dict(sorted(_kinds.items()))
+
+
+def register_kinds(kinds: Iterable[ModelKind]) -> None:
+    """Registers kinds that another process has sent, which may be those of a notebook."""
+    for kind in kinds:
+        register_model(kind.config)(kind.build)
 
 
 def model_kind(name: str) -> ModelKind:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_nn.data.places import Folder
 from recsys_nn.data.readers import TableFormat
-from recsys_nn.errors import ArtifactError, DataError
+from recsys_nn.errors import DataError, not_seen
 from recsys_nn.prediction.scoring_files import OnError, PredictedFile, skipped_file_of
 from recsys_nn.prediction.sources import SOURCES
 
@@ -90,9 +90,7 @@ class FolderScoring:
             ArtifactError: where its machine does not.
         """
         if not self.output.has(RECORD):
-            raise ArtifactError(
-                f"{self.output.name} is not seen on {os.uname().nodename}: name an output on storage that all share"
-            )
+            raise not_seen(self.output.name)
 
     def carry_out(self, predictor: Predictor, name: str) -> PredictedFile:
         """Predicts one of the files; it appears whole, and replaces one that was predicted before."""

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from recsys_nn.errors import ConfigError, TrainingError
 from recsys_nn.models.backend import import_keras
-from recsys_nn.models.base import ModelKind, model_kinds, register_model
+from recsys_nn.models.base import ModelKind, model_kinds, register_kinds
 
 Job = TypeVar("Job")
 Found = TypeVar("Found")
@@ -108,8 +108,7 @@ def _begin(parent: int, kinds: Sequence[ModelKind]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import_keras()
-    for kind in kinds:
-        register_model(kind.config)(kind.build)
+    register_kinds(kinds)
 
 
 def _end_with(parent: int) -> None:

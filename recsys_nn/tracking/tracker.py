@@ -13,9 +13,9 @@ from typing import Any, Literal, Protocol
 from recsys_nn.errors import ConfigError
 
 Status = Literal["finished", "killed", "failed"]
+"""How a run ended: ``"killed"`` is by Ctrl-C, ``"failed"`` by an error."""
 Tell = Callable[[int, Mapping[str, float]], None]
 """What is told of an epoch: its number from 1, and its figures."""
-"""How a run ended: ``"killed"`` is by Ctrl-C, ``"failed"`` by an error."""
 VALIDATION, FINAL = "val_", "final/"
 """Before the names of an epoch's figures of the validation part, and of the figures that a run ends with."""
 
