@@ -134,13 +134,21 @@ class Folder:
             raise DataError(f"{self.name}/{name} cannot be written: {error}") from None
 
     def clear(self) -> None:
-        """Removes all that it holds."""
-        self.filesystem.delete_dir_contents(self.path, missing_dir_ok=True)
+        """Removes all that it holds.
+
+        Raises:
+            DataError: where that cannot be.
+        """
+        try:
+            self.filesystem.delete_dir_contents(self.path, missing_dir_ok=True)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.name} cannot be emptied: {error}") from None
 
     def holds(self, other: Folder) -> bool:
         """Whether the other is it, or lies in it."""
-        same = self.filesystem.equals(other.filesystem)
-        return same and (other.path + "/").startswith(self.path.rstrip("/") + "/")
+        if self.is_local and other.is_local:
+            return Path(other.path).resolve().is_relative_to(Path(self.path).resolve())
+        return self.filesystem.equals(other.filesystem) and PurePosixPath(other.path).is_relative_to(self.path)
 
     def _at(self, name: str) -> str:
         return f"{self.path.rstrip('/')}/{name}"
