@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as fs
@@ -30,7 +31,7 @@ class Folder:
     """A folder and the file system that it is in.
 
     Args:
-        name: as it was given.
+        name: as it was given, of a URI without what may be secret.
         filesystem: pyarrow's.
         path: of the folder in that.
     """
@@ -48,11 +49,13 @@ class Folder:
         """
         if not is_uri(place):
             return cls(str(place), fs.LocalFileSystem(), str(Path(place).expanduser().absolute()))
+        parts = urlsplit(str(place))
+        name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
         try:
             filesystem, path = fs.FileSystem.from_uri(str(place))
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise DataError(f"{place} cannot be reached: {error}") from None
-        return cls(str(place).rstrip("/"), filesystem, path)
+            raise DataError(f"{name} cannot be reached: {error}") from None
+        return cls(name, filesystem, path)
 
     @property
     def is_local(self) -> bool:

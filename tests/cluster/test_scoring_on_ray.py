@@ -1,6 +1,8 @@
 """Folders that workers on Ray predict, against those of one process."""
 
 import json
+import os
+import signal
 
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from recsys_nn.cluster import scoring
 from recsys_nn.prediction.scoring_folders import RECORD, FolderScoring
 from tests.cluster.kill_actors import Killer, differing_rows, prepared
 
-pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
+ray = pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
 TWO = {"workers": 2}
 
 
@@ -27,9 +29,14 @@ def predictor(folder):
 
 
 def test_workers_predict_what_one_process_does(predictor, folder, tmp_path, ray_session):
-    found = predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=TWO)
+    shares, bars = [], ray.data.DataContext.get_current().enable_progress_bars
+    found = predict_folder(
+        predictor, folder / "pairs", tmp_path / "out", cluster=TWO, progress=lambda *share: shares.append(share)
+    )
     assert (found.files, found.rows) == (6, 12_000)
+    assert shares == [(2000 * done, done / 6) for done in range(1, 7)]
     assert differing_rows(folder / "alone", tmp_path / "out") == 0
+    assert ray.data.DataContext.get_current().enable_progress_bars == bars
 
 
 def test_no_row_is_lost_or_doubled_where_a_worker_is_killed(predictor, folder, tmp_path, ray_session):
@@ -47,6 +54,25 @@ def test_a_bad_row_is_told_as_by_one_process(predictor, folder, tmp_path, ray_se
     pd.DataFrame({"user": ["1", ""], "item": ["1", "1"]}).to_parquet(tmp_path / "pairs" / "bad.parquet")
     with pytest.raises(DataError, match=r"pairs/bad.parquet, row"):
         predict_folder(predictor, tmp_path / "pairs", tmp_path / "out", cluster=TWO)
+
+
+def test_a_file_that_kills_whoever_predicts_it_ends_it_unfinished(
+    predictor, folder, tmp_path, ray_session, monkeypatch, capfd
+):
+    class Deadly(FolderScoring):
+        def carry_out(self, predictor, name):
+            if name == "000.parquet":
+                tmp_path.joinpath(f"died-{os.getpid()}").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().carry_out(predictor, name)
+
+    monkeypatch.setattr(scoring, "FolderScoring", Deadly)
+    told = r"^cluster.max_failures: more than 1 times a worker was lost; the files that are done are whole$"
+    with pytest.raises(RecsysError, match=told):
+        predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster={**TWO, "max_failures": 1})
+    assert len(list(tmp_path.glob("died-*"))) == 2
+    assert json.loads((tmp_path / "out" / RECORD).read_text()) == {"finished": False}
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def failing(fault):
@@ -70,16 +96,6 @@ def test_a_defect_is_not_told_as_a_lost_worker(predictor, folder, tmp_path, ray_
     assert not isinstance(told.value, RecsysError)
 
 
-def test_workers_that_are_lost_too_often_end_it_unfinished(predictor, folder, tmp_path, ray_session, capfd):
-    killer = Killer(tmp_path / "out", after=1, delay=0)
-    killer.start()
-    with pytest.raises(RecsysError, match=r"^cluster.max_failures: more than 0 times a worker was lost; .* whole$"):
-        predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster={**TWO, "max_failures": 0})
-    killer.join()
-    assert json.loads((tmp_path / "out" / RECORD).read_text()) == {"finished": False}
-    assert "Traceback" not in capfd.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("section", "message"),
     [
@@ -89,18 +105,8 @@ def test_workers_that_are_lost_too_often_end_it_unfinished(predictor, folder, tm
     ],
 )
 def test_more_workers_than_there_is_room_for_are_refused(predictor, folder, tmp_path, ray_session, section, message):
-    import ray
-
     if "gpu" in section and ray.cluster_resources().get("GPU"):
         pytest.skip("there is a GPU")
     with pytest.raises(ConfigError, match=f"cluster.workers: {message}"):
         predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=section)
     assert not (tmp_path / "out").exists()
-
-
-def test_rays_own_settings_stay_as_they_were(predictor, folder, tmp_path, ray_session):
-    from ray.data import DataContext
-
-    before = DataContext.get_current().enable_progress_bars
-    predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=TWO)
-    assert DataContext.get_current().enable_progress_bars == before

@@ -213,3 +213,48 @@ def test_a_disk_that_refuses_is_named(predictor, pairs, tmp_path, monkeypatch):
     with pytest.raises(ArtifactError, match=r"predicted/one.parquet cannot be written: No space left on device"):
         scoring.carry_out(predictor, "one.parquet")
     assert [file.name for file in (tmp_path / "predicted").iterdir()] == [RECORD]
+
+
+@pytest.fixture
+def bucket():
+    """The URI of a bucket of an S3 on this machine, by its name and path below it."""
+    server = pytest.importorskip("moto.server", reason="without an S3 to try (moto[server])").ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    store = fs.S3FileSystem(
+        access_key="key", secret_key="secret", scheme="http", endpoint_override=f"{host}:{port}", region="us-east-1",
+        allow_bucket_creation=True,
+    )  # fmt: skip
+    store.create_dir("bucket")
+    yield lambda path: f"s3://key:secret@bucket/{path}?scheme=http&endpoint_override={host}%3A{port}&region=us-east-1"
+    server.stop()
+
+
+def test_folders_in_s3(predictor, pairs, tmp_path, bucket):
+    source = Folder.at(bucket("pairs"))
+    for name, frame in PAIRS.items():
+        frame.to_parquet(tmp_path / "copy.parquet", index=False)
+        source.store(f"{name}.parquet", tmp_path / "copy.parquet")
+    predict_folder(predictor, pairs, tmp_path / "here")
+    for overwrite in (False, True):
+        found = predict_folder(predictor, bucket("pairs/"), bucket("predicted"), overwrite=overwrite)
+        assert (found.output, found.files, found.rows) == ("s3://bucket/predicted", 2, 7)
+    output = Folder.at(bucket("predicted"))
+    assert sorted(output.files()) == [RECORD, "deep/two.parquet", "one.parquet"]
+    for name in PAIRS:
+        with output.fetched(f"{name}.parquet") as copy:
+            assert copy.read_bytes() == (tmp_path / "here" / f"{name}.parquet").read_bytes()
+    with pytest.raises(DataError, match="^s3://bucket/predicted is not empty"):
+        predict_folder(predictor, bucket("pairs"), bucket("predicted"))
+    with pytest.raises(
+        DataError, match="^s3://bucket/pairs/predicted and the folder of the pairs, s3://bucket/pairs, lie"
+    ):
+        predict_folder(predictor, bucket("pairs"), bucket("pairs/predicted"))
+    with pytest.raises(DataError, match="^s3://bucket/nothing holds no Parquet file"):
+        predict_folder(predictor, bucket("nothing"), bucket("new"))
+
+
+def test_what_is_secret_in_a_uri_is_not_repeated():
+    """The name stands in errors and in the record."""
+    place = Folder.at("s3://key:secret@bucket/pairs/?region=eu-west-1&endpoint_override=store%3A9000")
+    assert (place.name, place.path.rstrip("/")) == ("s3://bucket/pairs", "bucket/pairs")
