@@ -42,7 +42,8 @@ def predict(
     output: Annotated[
         str,
         typer.Option(
-            help="The CSV, TSV or Parquet file to write; or a folder, in which each file of PAIRS gets one.",
+            help="The CSV, TSV or Parquet file to write, by this process alone; or, without a suffix, a folder, in "
+            "which each file of PAIRS gets one.",
             metavar="PLACE",
         ),
     ],
@@ -59,7 +60,8 @@ def predict(
         list[str] | None,
         typer.Option(
             "--set",
-            help="The workers that predict a folder: cluster.workers=4. By default those of the run's config.",
+            help="The workers that predict a folder: cluster.workers=4, or cluster=null for this process alone. By "
+            "default those of the run's config.",
             metavar="KEY=VALUE",
         ),
     ] = None,
@@ -70,11 +72,11 @@ def predict(
     from recsys_nn.data.writers import check_output
     from recsys_nn.prediction.predictor import Predictor
 
-    as_folder = is_uri(output) or (not Path(output).suffix and (is_uri(pairs) or Path(pairs).is_dir()))
+    as_folder = not Path(output).suffix and (is_uri(pairs) or is_uri(output) or Path(pairs).is_dir())
     cluster = _cluster_of(run, overrides or []) if as_folder else None
     if not as_folder:
-        if is_uri(pairs):
-            raise ConfigError(f"--output {output}: {pairs} is predicted file by file; name a folder")
+        if is_uri(pairs) or is_uri(output):
+            raise ConfigError(f"--output {output}: what lies in a store is predicted file by file; name a folder")
         if overrides:
             raise ConfigError("--set: workers predict a folder of Parquet into a folder")
         check_output(Path(output), overwrite=overwrite)  # before TensorFlow is loaded

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from recsys_nn.cluster.faults import as_raised, as_told
+from recsys_nn.cluster.jobs import answered_here
 from recsys_nn.cluster.ray_session import Setting, connected
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.data.places import Folder
@@ -44,8 +47,8 @@ def predict_folder(
         pairs: the folder: a path, or a URI of a file system that pyarrow knows (``s3://``, ``gs://``, ``hdfs://``).
             What begins with a dot or an underscore is left out.
         output: the folder to write, likewise.
-        cluster: its workers predict a file each at a time, and one that is lost is replaced, up to ``max_failures``
-            times; without, this process predicts one after the other. On several machines, folders that are paths lie
+        cluster: its workers predict a file each at a time, and one that is lost is replaced, ``max_failures`` times
+            in all; without, this process predicts one after the other. On several machines, folders that are paths lie
             on storage that all of them see.
         layout: how the files are laid out, where that is not recognised.
         interval: as of :meth:`Predictor.predict`.
@@ -56,20 +59,22 @@ def predict_folder(
     Raises:
         DataError: as of :meth:`Predictor.predict_file`; where the output must not be written.
         ArtifactError: where a disk refuses, or a worker does not see the output.
-        ConfigError: where there is no Ray, or it has too few CPUs for the workers.
+        ConfigError: where there is no Ray, or it has too few CPUs or GPUs for the workers.
         RecsysError: where workers were lost too often.
     """
     scoring = FolderScoring(Folder.at(pairs), Folder.at(output), TableFormat.of(layout), interval, on_error)
     if isinstance(cluster, Mapping):
         cluster = validated(ClusterConfig, cluster, ("cluster",))
-    if cluster is None:
-        names = scoring.begin(overwrite=overwrite)
-        files = (scoring.carry_out(predictor, name) for name in names)
-        return scoring.conclude(_watched(files, len(names), progress))
+    names = scoring.checked(overwrite=overwrite)
     with connected(cluster, spare=1):
-        _check_room(cluster)
-        names = scoring.begin(overwrite=overwrite)
-        return scoring.conclude(_watched(_on_workers(predictor, scoring, names, cluster), len(names), progress))
+        files: Iterator[PredictedFile]
+        if cluster is None:
+            files = map(partial(scoring.carry_out, predictor), names)
+        else:
+            _check_room(cluster)
+            files = _on_workers(predictor, scoring, names, cluster)
+        scoring.begin()
+        return scoring.conclude(_watched(files, len(names), progress))
 
 
 def _watched(
@@ -87,12 +92,13 @@ def _check_room(cluster: ClusterConfig) -> None:
     """A pool of workers that takes all CPUs leaves none to Ray Data's own tasks, and stands still."""
     import ray
 
-    there = ray.cluster_resources().get("CPU", 0)
-    if cluster.workers * cluster.cpus + 1 > there:
-        raise ConfigError(
-            f"cluster.workers: {cluster.workers} with {cluster.cpus} CPUs each, and one CPU beside them, are more than "
-            f"the {there:g} CPUs of the cluster; there can be {max(0, int((there - 1) // cluster.cpus))}"
-        )
+    for name, each in cluster.resources.items():
+        there = ray.cluster_resources().get(name, 0) - (name == "CPU")
+        if cluster.workers * each > there:
+            raise ConfigError(
+                f"cluster.workers: {cluster.workers} with {each:g} {name} each are more than the cluster has for them, "
+                f"{max(0, there):g} {name} (one CPU is Ray's own); there can be {max(0, int(there // each))}"
+            )
 
 
 def _on_workers(
@@ -100,47 +106,68 @@ def _on_workers(
 ) -> Iterator[PredictedFile]:
     import ray
 
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is said by the error
+    quiet = ray.data.DataContext.get_current().copy()
+    quiet.enable_progress_bars = False
     pool = min(cluster.workers, len(names))
-    asked = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ray.util.annotations.RayDeprecationWarning)  # Ray names no other way as yet
+    with answered_here(_counting) as begun:
+        with ray.data.DataContext.current(quiet):
+            asked = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names))
         predicted = asked.map(
             _Worker,
-            fn_constructor_args=(ray.put(predictor), Setting(cluster.cpus), scoring),
-            compute=ray.data.ActorPoolStrategy(size=pool),
+            fn_constructor_args=(ray.put(predictor), Setting(cluster.cpus), scoring, begun, pool, cluster.max_failures),
+            compute=ray.data.ActorPoolStrategy(size=pool, max_tasks_in_flight_per_actor=1),
             num_cpus=cluster.cpus,
             num_gpus=int(cluster.gpu),
-            ray_remote_args_fn=lambda: dict.fromkeys(("max_restarts", "max_task_retries"), cluster.max_failures),
         )
-    try:
         for row in predicted.iter_rows():
             found = json.loads(row["found"])
             if "wrong" in found:
                 raise as_raised(found["wrong"])
             yield PredictedFile(**found | {"output": Path(found["output"]), "missing": tuple(found["missing"])})
-    except ray.exceptions.RayError as error:
-        raise RecsysError(
-            f"cluster.max_failures: more than {cluster.max_failures} times a worker was lost, or it failed otherwise; "
-            f"the files that are done are whole. At last: {error}"
-        ) from error
+
+
+@contextmanager
+def _counting() -> Iterator[Callable[[], int]]:
+    numbers = count(1)
+    yield lambda: next(numbers)
 
 
 class _Worker:
-    """An actor of Ray's that predicts files; what is wrong with one it returns, for Ray would try it again."""
+    """An actor of Ray's that predicts files; what is wrong it returns, for Ray would try it again.
 
-    def __init__(self, predictor: Any, setting: Setting, scoring: FolderScoring) -> None:
+    One that is lost Ray replaces without end: so each asks how many there have been, and one too many predicts nothing.
+    """
+
+    def __init__(
+        self,
+        predictor: Any,
+        setting: Setting,
+        scoring: FolderScoring,
+        begun: Callable[[], int],
+        pool: int,
+        max_failures: int,
+    ) -> None:
         import ray
 
-        setting.enter()
-        self._scoring, self._predictor = scoring, ray.get(predictor)
+        self._wrong: RecsysError | None = None
+        try:
+            if begun() > pool + max_failures:
+                raise RecsysError(
+                    f"cluster.max_failures: more than {max_failures} times a worker was lost; the files that are done "
+                    "are whole"
+                )
+            scoring.check_begun()
+            setting.enter()
+            self._scoring, self._predictor = scoring, ray.get(predictor)
+        except RecsysError as error:
+            self._wrong = error
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, str]:
         found: dict[str, Any]
         try:
-            self._scoring.check_begun()
+            if self._wrong is not None:
+                raise self._wrong
             found = asdict(self._scoring.carry_out(self._predictor, row["name"]))
         except RecsysError as error:
             found = {"wrong": as_told(error)}

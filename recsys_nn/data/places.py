@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as fs
@@ -30,7 +31,7 @@ class Folder:
     """A folder and the file system that it is in.
 
     Args:
-        name: as it was given.
+        name: as it was given, of a URI without what may be secret.
         filesystem: pyarrow's.
         path: of the folder in that.
     """
@@ -48,11 +49,13 @@ class Folder:
         """
         if not is_uri(place):
             return cls(str(place), fs.LocalFileSystem(), str(Path(place).expanduser().absolute()))
+        parts = urlsplit(str(place))
+        name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
         try:
             filesystem, path = fs.FileSystem.from_uri(str(place))
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise DataError(f"{place} cannot be reached: {error}") from None
-        return cls(str(place).rstrip("/"), filesystem, path)
+            raise DataError(f"{name} cannot be reached: {error}") from None
+        return cls(name, filesystem, path)
 
     @property
     def is_local(self) -> bool:
@@ -133,13 +136,21 @@ class Folder:
             raise DataError(f"{self.name}/{name} cannot be written: {error}") from None
 
     def clear(self) -> None:
-        """Removes all that it holds."""
-        self.filesystem.delete_dir_contents(self.path, missing_dir_ok=True)
+        """Removes all that it holds.
+
+        Raises:
+            DataError: where that cannot be.
+        """
+        try:
+            self.filesystem.delete_dir_contents(self.path, missing_dir_ok=True)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.name} cannot be emptied: {error}") from None
 
     def holds(self, other: Folder) -> bool:
         """Whether the other is it, or lies in it."""
-        same = self.filesystem.equals(other.filesystem)
-        return same and (other.path + "/").startswith(self.path.rstrip("/") + "/")
+        if self.is_local and other.is_local:
+            return Path(other.path).resolve().is_relative_to(Path(self.path).resolve())
+        return self.filesystem.equals(other.filesystem) and PurePosixPath(other.path).is_relative_to(self.path)
 
     def _at(self, name: str) -> str:
         return f"{self.path.rstrip('/')}/{name}"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from recsys_nn.data.parquet import PARQUET_SUFFIXES
 from recsys_nn.data.places import Folder
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.errors import DataError, not_seen
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 RECORD = "_predictions.json"
 """Of the output: written first, and once more when all files are there."""
+
+_WRITTEN = rf"({re.escape(RECORD)}|.+({'|'.join(map(re.escape, PARQUET_SUFFIXES))})(\.skipped\.csv)?)"
+_OWN = re.compile(rf"{_WRITTEN}|\.{_WRITTEN}\.[0-9a-f]{{12}}|_{_WRITTEN}\.part", re.IGNORECASE)
+"""What a prediction leaves in an output, the drafts of killed workers too."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ class FolderScoring:
     interval: float | None = None
     on_error: OnError = "stop"
 
-    def begin(self, *, overwrite: bool) -> list[str]:
-        """The names of the files to predict, and an output that is empty but for its record.
+    def checked(self, *, overwrite: bool) -> list[str]:
+        """The names of the files to predict; nothing is written.
 
         Raises:
             DataError: where there are none, or the output must not be written.
@@ -77,11 +83,18 @@ class FolderScoring:
                 raise DataError(
                     f"{self.output.name} is not empty; choose another output, or overwrite it (--overwrite)"
                 )
-            if RECORD not in standing:
-                raise DataError(f"{self.output.name} holds other things than predictions; choose another output")
-            self.output.clear()
-        self._record({"finished": False})
+            others = [name for name in standing if not _OWN.fullmatch(PurePosixPath(name).name)]
+            if others or RECORD not in standing:
+                raise DataError(
+                    f"{self.output.name} holds other things than predictions, such as {(others or standing)[0]}; "
+                    "choose another output"
+                )
         return names
+
+    def begin(self) -> None:
+        """Leaves an output that is empty but for its record."""
+        self.output.clear()
+        self._record({"finished": False})
 
     def check_begun(self) -> None:
         """In another process, of an output that all of them have to see.

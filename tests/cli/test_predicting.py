@@ -79,7 +79,15 @@ def test_a_folder_of_parquet_is_predicted_into_a_folder(run, trained, pairs, tmp
     assert sorted(file.name for file in out.glob("*.parquet")) == ["1.parquet", "2.parquet"]
     assert run("predict", trained, pairs.as_uri(), "--output", out.as_uri(), "--overwrite")[0] == 0
     code, _, err = run("predict", trained, pairs.as_uri(), "--output", tmp_path / "out.csv")
-    assert (code, f"--output {tmp_path / 'out.csv'}: {pairs.as_uri()} is predicted file by file" in err) == (2, True)
+    assert (code, f"--output {tmp_path / 'out.csv'}: what lies in a store is predicted file by file" in err) == (
+        2,
+        True,
+    )
+    code, _, err = run("predict", trained, pairs, "--output", "s3://bucket/out.parquet")
+    assert (code, "--output s3://bucket/out.parquet: what lies in a store is predicted file by file" in err) == (
+        2,
+        True,
+    )
 
 
 def test_the_workers_of_a_folder_are_those_of_the_run_unless_others_are_set(run, trained, pairs, tmp_path, monkeypatch):

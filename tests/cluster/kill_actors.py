@@ -29,17 +29,21 @@ def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
 
     predictor = prepared(folder, files=FILES, rows=ROWS)
     predict_folder(predictor, folder / "pairs", folder / "alone")
-    wrong, done = 0, []
+    wrong, done, counted = 0, [], 0
     with connected(ClusterConfig(workers=2), spare=1):
         for number in range(kills):
             output = folder / f"out-{number}"
             killer = Killer(output, after=rng.randrange(FILES // 2), delay=rng.uniform(0, 0.5))
             killer.start()
-            predict_folder(predictor, folder / "pairs", output, cluster={"workers": 2})
+            counted += predict_folder(predictor, folder / "pairs", output, cluster={"workers": 2}).rows
             killer.join()
             done.append(killer.done)
             wrong += differing_rows(folder / "alone", output)
-    return {"kills": kills, "rows": kills * FILES * ROWS, "files done before": done, "rows that are wrong": wrong}
+    hit = sum(0 <= files < FILES for files in done)
+    return {
+        **{"kills": kills, "kills before the end": hit, "files done before": done},
+        **{"rows": kills * FILES * ROWS, "rows counted": counted, "rows that are wrong": wrong},
+    }
 
 
 def prepared(folder: Path, *, files: int, rows: int) -> Any:

@@ -1,18 +1,18 @@
 """Folders that workers on Ray predict, against those of one process."""
 
 import json
-from types import SimpleNamespace
+import os
+import signal
 
 import pandas as pd
 import pytest
 
 from recsys_nn import ArtifactError, ConfigError, DataError, RecsysError, predict_folder
-from recsys_nn.cluster.faults import as_raised
-from recsys_nn.cluster.scoring import _Worker
-from recsys_nn.prediction.scoring_folders import RECORD
+from recsys_nn.cluster import scoring
+from recsys_nn.prediction.scoring_folders import RECORD, FolderScoring
 from tests.cluster.kill_actors import Killer, differing_rows, prepared
 
-pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
+ray = pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
 TWO = {"workers": 2}
 
 
@@ -29,17 +29,23 @@ def predictor(folder):
 
 
 def test_workers_predict_what_one_process_does(predictor, folder, tmp_path, ray_session):
-    found = predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=TWO)
+    shares, bars = [], ray.data.DataContext.get_current().enable_progress_bars
+    found = predict_folder(
+        predictor, folder / "pairs", tmp_path / "out", cluster=TWO, progress=lambda *share: shares.append(share)
+    )
     assert (found.files, found.rows) == (6, 12_000)
+    assert shares == [(2000 * done, done / 6) for done in range(1, 7)]
     assert differing_rows(folder / "alone", tmp_path / "out") == 0
+    assert ray.data.DataContext.get_current().enable_progress_bars == bars
 
 
 def test_no_row_is_lost_or_doubled_where_a_worker_is_killed(predictor, folder, tmp_path, ray_session):
     killer = Killer(tmp_path / "out", after=1, delay=0)
     killer.start()
-    predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=TWO)
+    found = predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=TWO)
     killer.join()
     assert 1 <= killer.done < 6
+    assert (found.files, found.rows) == (6, 12_000)
     assert differing_rows(folder / "alone", tmp_path / "out") == 0
 
 
@@ -50,27 +56,57 @@ def test_a_bad_row_is_told_as_by_one_process(predictor, folder, tmp_path, ray_se
         predict_folder(predictor, tmp_path / "pairs", tmp_path / "out", cluster=TWO)
 
 
-def test_any_fault_keeps_its_kind(monkeypatch):
-    def refuse():
-        raise ArtifactError("the disk is full")
+def test_a_file_that_kills_whoever_predicts_it_ends_it_unfinished(
+    predictor, folder, tmp_path, ray_session, monkeypatch, capfd
+):
+    class Deadly(FolderScoring):
+        def carry_out(self, predictor, name):
+            if name == "000.parquet":
+                tmp_path.joinpath(f"died-{os.getpid()}").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().carry_out(predictor, name)
 
-    monkeypatch.setattr("ray.get", lambda sent: sent)
-    worker = _Worker(None, SimpleNamespace(enter=lambda: None), SimpleNamespace(check_begun=refuse))
-    told = json.loads(worker({"name": "one.parquet"})["found"])["wrong"]
-    assert repr(as_raised(told)) == "ArtifactError('the disk is full')"
-
-
-def test_workers_that_are_lost_too_often_end_it_unfinished(predictor, folder, tmp_path, ray_session, capfd):
-    killer = Killer(tmp_path / "out", after=1, delay=0)
-    killer.start()
-    with pytest.raises(RecsysError, match="cluster.max_failures: more than 0 times a worker was lost"):
-        predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster={**TWO, "max_failures": 0})
-    killer.join()
+    monkeypatch.setattr(scoring, "FolderScoring", Deadly)
+    told = r"^cluster.max_failures: more than 1 times a worker was lost; the files that are done are whole$"
+    with pytest.raises(RecsysError, match=told):
+        predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster={**TWO, "max_failures": 1})
+    assert len(list(tmp_path.glob("died-*"))) == 2
     assert json.loads((tmp_path / "out" / RECORD).read_text()) == {"finished": False}
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_more_workers_than_there_is_room_for_are_refused(predictor, folder, tmp_path, ray_session):
-    with pytest.raises(ConfigError, match=r"cluster.workers: 3 with 1 CPUs each.* 3 CPUs .*; there can be 2"):
-        predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster={"workers": 3})
+def failing(fault):
+    class Failing(FolderScoring):
+        def carry_out(self, *_):
+            raise fault
+
+    return Failing
+
+
+def test_any_fault_keeps_its_kind(predictor, folder, tmp_path, ray_session, monkeypatch):
+    monkeypatch.setattr(scoring, "FolderScoring", failing(ArtifactError("the disk is full")))
+    with pytest.raises(ArtifactError, match="^the disk is full$"):
+        predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=TWO)
+
+
+def test_a_defect_is_not_told_as_a_lost_worker(predictor, folder, tmp_path, ray_session, monkeypatch):
+    monkeypatch.setattr(scoring, "FolderScoring", failing(ZeroDivisionError("a defect")))
+    with pytest.raises(Exception, match="ZeroDivisionError: a defect") as told:
+        predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=TWO)
+    assert not isinstance(told.value, RecsysError)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"workers": 3}, r"3 with 1 CPU each are more than .*, 2 CPU \(one CPU is Ray's own\); there can be 2"),
+        ({"workers": 2, "cpus": 2}, "2 with 2 CPU each are more than .*; there can be 1"),
+        ({"workers": 1, "gpu": True}, "1 with 1 GPU each are more than .*, 0 GPU .*; there can be 0"),
+    ],
+)
+def test_more_workers_than_there_is_room_for_are_refused(predictor, folder, tmp_path, ray_session, section, message):
+    if "gpu" in section and ray.cluster_resources().get("GPU"):
+        pytest.skip("there is a GPU")
+    with pytest.raises(ConfigError, match=f"cluster.workers: {message}"):
+        predict_folder(predictor, folder / "pairs", tmp_path / "out", cluster=section)
     assert not (tmp_path / "out").exists()

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 
 import pandas as pd
 import pyarrow.fs as fs
@@ -11,6 +12,7 @@ import pytest
 from recsys_nn import (
     ArtifactError,
     BiasConfig,
+    ConfigError,
     DataError,
     Encoder,
     Predictor,
@@ -96,12 +98,38 @@ def test_what_was_predicted_before_goes_as_a_whole(predictor, pairs, tmp_path):
     assert not (tmp_path / "predicted" / "one.parquet").exists()
 
 
-def test_other_things_are_not_removed(predictor, pairs, tmp_path):
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "thesis.txt").write_text("mine")
-    with pytest.raises(DataError, match="own holds other things than predictions"):
+def test_drafts_of_killed_workers_go_with_what_was_predicted(predictor, pairs, tmp_path):
+    predict_folder(predictor, pairs, tmp_path / "predicted")
+    for name in (".one.parquet.0123456789ab", "deep/_two.parquet.part", "deep/.two.parquet.skipped.csv.0123456789ab"):
+        (tmp_path / "predicted" / name).write_text("half a file")
+    predict_folder(predictor, pairs, tmp_path / "predicted", overwrite=True)
+    left = sorted(file.name for file in (tmp_path / "predicted").rglob("*"))
+    assert left == [RECORD, "deep", "one.parquet", "two.parquet"]
+
+
+@pytest.mark.parametrize("with_predictions", [False, True])
+def test_other_things_are_not_removed(predictor, pairs, tmp_path, with_predictions):
+    if with_predictions:
+        predict_folder(predictor, pairs, tmp_path / "own")
+    (tmp_path / "own" / "deep").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "own" / "deep" / "_thesis.txt").write_text("mine")
+    with pytest.raises(DataError, match="own holds other things than predictions, such as deep/_thesis.txt"):
         predict_folder(predictor, pairs, tmp_path / "own", overwrite=True)
-    assert (tmp_path / "own" / "thesis.txt").read_text() == "mine"
+    assert (tmp_path / "own" / "deep" / "_thesis.txt").read_text() == "mine"
+    assert (tmp_path / "own" / "one.parquet").exists() == with_predictions
+
+
+def test_a_link_does_not_hide_that_the_output_lies_in_the_pairs(predictor, pairs, tmp_path):
+    (tmp_path / "link").symlink_to(pairs, target_is_directory=True)
+    with pytest.raises(DataError, match="lie in one another"):
+        predict_folder(predictor, pairs, tmp_path / "link" / "predicted")
+
+
+def test_without_ray_nothing_is_written(predictor, pairs, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"cluster: ray is not installed; pip install 'recsys-nn\[ray\]'"):
+        predict_folder(predictor, pairs, tmp_path / "predicted", cluster={"workers": 2})
+    assert not (tmp_path / "predicted").exists()
 
 
 @pytest.mark.parametrize(
@@ -151,11 +179,12 @@ def test_a_store_is_predicted_as_a_folder_here_is(predictor, pairs, tmp_path):
         places = (Folder(f"store://{name}", store, name) for name in ("pairs", "predicted"))
         return FolderScoring(*places, TableFormat(), on_error=on_error)
 
-    assert scoring("stop").begin(overwrite=False) == ["bad.parquet", "deep/two.parquet", "one.parquet"]
+    assert scoring("stop").checked(overwrite=False) == ["bad.parquet", "deep/two.parquet", "one.parquet"]
     with pytest.raises(DataError, match=r"^store://pairs/bad.parquet, row 1: the user id is missing"):
         scoring("stop").carry_out(predictor, "bad.parquet")
     skipping = scoring("skip")
-    names = skipping.begin(overwrite=True)
+    names = skipping.checked(overwrite=True)
+    skipping.begin()
     found = skipping.conclude([skipping.carry_out(predictor, name) for name in names])
     predict_folder(predictor, pairs, tmp_path / "here", on_error="skip")
     assert (found.rows, found.skipped) == (8, 1)
@@ -170,7 +199,7 @@ def test_an_output_that_another_machine_does_not_see_is_named(pairs, tmp_path):
     scoring = FolderScoring(Folder.at(pairs), Folder.at(tmp_path / "predicted"), TableFormat())
     with pytest.raises(ArtifactError, match="predicted is not seen on .*: name an output on storage that all share"):
         scoring.check_begun()
-    scoring.begin(overwrite=False)
+    scoring.begin()
     scoring.check_begun()
 
 
@@ -179,8 +208,53 @@ def test_a_disk_that_refuses_is_named(predictor, pairs, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     scoring = FolderScoring(Folder.at(pairs), Folder.at(tmp_path / "predicted"), TableFormat())
-    scoring.begin(overwrite=False)
+    scoring.begin()
     monkeypatch.setattr(places.shutil, "copyfileobj", full)
     with pytest.raises(ArtifactError, match=r"predicted/one.parquet cannot be written: No space left on device"):
         scoring.carry_out(predictor, "one.parquet")
     assert [file.name for file in (tmp_path / "predicted").iterdir()] == [RECORD]
+
+
+@pytest.fixture
+def bucket():
+    """The URI of a bucket of an S3 on this machine, by its name and path below it."""
+    server = pytest.importorskip("moto.server", reason="without an S3 to try (moto[server])").ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    store = fs.S3FileSystem(
+        access_key="key", secret_key="secret", scheme="http", endpoint_override=f"{host}:{port}", region="us-east-1",
+        allow_bucket_creation=True,
+    )  # fmt: skip
+    store.create_dir("bucket")
+    yield lambda path: f"s3://key:secret@bucket/{path}?scheme=http&endpoint_override={host}%3A{port}&region=us-east-1"
+    server.stop()
+
+
+def test_folders_in_s3(predictor, pairs, tmp_path, bucket):
+    source = Folder.at(bucket("pairs"))
+    for name, frame in PAIRS.items():
+        frame.to_parquet(tmp_path / "copy.parquet", index=False)
+        source.store(f"{name}.parquet", tmp_path / "copy.parquet")
+    predict_folder(predictor, pairs, tmp_path / "here")
+    for overwrite in (False, True):
+        found = predict_folder(predictor, bucket("pairs/"), bucket("predicted"), overwrite=overwrite)
+        assert (found.output, found.files, found.rows) == ("s3://bucket/predicted", 2, 7)
+    output = Folder.at(bucket("predicted"))
+    assert sorted(output.files()) == [RECORD, "deep/two.parquet", "one.parquet"]
+    for name in PAIRS:
+        with output.fetched(f"{name}.parquet") as copy:
+            assert copy.read_bytes() == (tmp_path / "here" / f"{name}.parquet").read_bytes()
+    with pytest.raises(DataError, match="^s3://bucket/predicted is not empty"):
+        predict_folder(predictor, bucket("pairs"), bucket("predicted"))
+    with pytest.raises(
+        DataError, match="^s3://bucket/pairs/predicted and the folder of the pairs, s3://bucket/pairs, lie"
+    ):
+        predict_folder(predictor, bucket("pairs"), bucket("pairs/predicted"))
+    with pytest.raises(DataError, match="^s3://bucket/nothing holds no Parquet file"):
+        predict_folder(predictor, bucket("nothing"), bucket("new"))
+
+
+def test_what_is_secret_in_a_uri_is_not_repeated():
+    """The name stands in errors and in the record."""
+    place = Folder.at("s3://key:secret@bucket/pairs/?region=eu-west-1&endpoint_override=store%3A9000")
+    assert (place.name, place.path.rstrip("/")) == ("s3://bucket/pairs", "bucket/pairs")
