@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow.fs as fs
@@ -184,3 +185,30 @@ def test_a_disk_that_refuses_is_named(predictor, pairs, tmp_path, monkeypatch):
     with pytest.raises(ArtifactError, match=r"predicted/one.parquet cannot be written: No space left on device"):
         scoring.carry_out(predictor, "one.parquet")
     assert [file.name for file in (tmp_path / "predicted").iterdir()] == [RECORD]
+
+
+def test_a_store_that_refuses_is_named(pairs):
+    def refuse(*_, **__):
+        raise OSError("access denied")
+
+    store = Folder("s3://out", SimpleNamespace(type_name="s3", get_file_info=refuse, create_dir=refuse), "out")
+    for reading in (store.files, lambda: store.has(RECORD)):
+        with pytest.raises(DataError, match="s3://out cannot be read: access denied"):
+            reading()
+    with pytest.raises(DataError, match="s3://out/one.parquet cannot be written: access denied"):
+        store.store("one.parquet", pairs / "one.parquet")
+
+
+@pytest.mark.parametrize(("whole", "draft"), [((), "_one.parquet.part"), (("subtree",), "one.parquet")])
+def test_a_file_is_written_beside_its_place_where_it_would_be_seen_before_it_is_whole(
+    pairs, tmp_path, monkeypatch, whole, draft
+):
+    monkeypatch.setattr(places, "_WHOLE_BY_THEMSELVES", whole)
+    copied, copy_files = [], fs.copy_files
+    monkeypatch.setattr(
+        places.fs, "copy_files", lambda file, target, **to: copied.append(target) or copy_files(file, target, **to)
+    )
+    store = Folder("store://out", fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "out")
+    store.store("one.parquet", pairs / "one.parquet")
+    assert copied == [f"out/{draft}"]
+    assert store.files() == ["one.parquet"]
