@@ -41,8 +41,12 @@ def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
             wrong += differing_rows(folder / "alone", output)
     hit = sum(0 <= files < FILES for files in done)
     return {
-        **{"kills": kills, "kills before the end": hit, "files done before": done},
-        **{"rows": kills * FILES * ROWS, "rows counted": counted, "rows that are wrong": wrong},
+        "kills": kills,
+        "kills before the end": hit,
+        "files done before": done,
+        "rows": kills * FILES * ROWS,
+        "rows counted": counted,
+        "rows that are wrong": wrong,
     }
 
 

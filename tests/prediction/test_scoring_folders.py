@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow.fs as fs
@@ -218,7 +219,9 @@ def test_a_disk_that_refuses_is_named(predictor, pairs, tmp_path, monkeypatch):
 @pytest.fixture
 def bucket():
     """The URI of a bucket of an S3 on this machine, by its name and path below it."""
-    server = pytest.importorskip("moto.server", reason="without an S3 to try (moto[server])").ThreadedMotoServer(port=0)
+    server = pytest.importorskip(
+        "moto.server", reason="without an S3 to try (moto[s3], flask-cors)"
+    ).ThreadedMotoServer(port=0)
     server.start()
     host, port = server.get_host_and_port()
     store = fs.S3FileSystem(
@@ -258,3 +261,30 @@ def test_what_is_secret_in_a_uri_is_not_repeated():
     """The name stands in errors and in the record."""
     place = Folder.at("s3://key:secret@bucket/pairs/?region=eu-west-1&endpoint_override=store%3A9000")
     assert (place.name, place.path.rstrip("/")) == ("s3://bucket/pairs", "bucket/pairs")
+
+
+def test_a_store_that_refuses_is_named(pairs):
+    def refuse(*_, **__):
+        raise OSError("access denied")
+
+    store = Folder("s3://out", SimpleNamespace(type_name="s3", get_file_info=refuse, create_dir=refuse), "out")
+    for reading in (store.files, lambda: store.has(RECORD)):
+        with pytest.raises(DataError, match="s3://out cannot be read: access denied"):
+            reading()
+    with pytest.raises(DataError, match="s3://out/one.parquet cannot be written: access denied"):
+        store.store("one.parquet", pairs / "one.parquet")
+
+
+@pytest.mark.parametrize(("whole", "draft"), [((), "_one.parquet.part"), (("subtree",), "one.parquet")])
+def test_a_file_is_written_beside_its_place_where_it_would_be_seen_before_it_is_whole(
+    pairs, tmp_path, monkeypatch, whole, draft
+):
+    monkeypatch.setattr(places, "_WHOLE_BY_THEMSELVES", whole)
+    copied, copy_files = [], fs.copy_files
+    monkeypatch.setattr(
+        places.fs, "copy_files", lambda file, target, **to: copied.append(target) or copy_files(file, target, **to)
+    )
+    store = Folder("store://out", fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "out")
+    store.store("one.parquet", pairs / "one.parquet")
+    assert copied == [f"out/{draft}"]
+    assert store.files() == ["one.parquet"]
