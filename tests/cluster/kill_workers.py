@@ -13,6 +13,7 @@ import random
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def weights(place: Path) -> bytes:
 class Killer(threading.Thread):
     """Kills a worker of the run at ``place``, ``delay`` seconds after so many epochs were saved (or it was begun).
 
-    Without a rank it is Ctrl-C in this process.
+    Without a rank it is Ctrl-C in this process, while the workers stand still: they would come to their end before Ray
+    hears of it.
 
     Attributes:
         saved: the epochs that were saved by then.
@@ -76,12 +78,22 @@ class Killer(threading.Thread):
         time.sleep(self._delay)
         self.saved = self._epochs()
         if self._rank is None:
+            standing = workers()
+            told(standing, signal.SIGSTOP)
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(3)
+            told(standing, signal.SIGCONT)
         else:
             os.kill(workers()[self._rank], signal.SIGKILL)
 
     def _epochs(self) -> int:
         return max((int(file.stem.removeprefix("epoch-")) for file in self._states.glob("epoch-*")), default=0)
+
+
+def told(processes: list[int], number: signal.Signals) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def workers(title: str = "RayTrainWorker") -> list[int]:
