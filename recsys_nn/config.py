@@ -234,8 +234,6 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _is_shared_by_workers(self) -> RunConfig:
-        if self.cluster is not None and self.ensemble is not None:
-            raise ConfigError("ensemble: one process alone draws samples; leave it out, or leave out cluster")
         if self.cluster is not None and self.search is not None and self.search.workers > 1:
             raise ConfigError(
                 "search.workers: cluster.workers says how many trials are at work at a time; leave it out, or leave "

@@ -26,7 +26,6 @@ def test_the_section_reads_back_equal():
     [
         (["cluster.workers=0"], "cluster.workers: input should be greater than or equal to 1, not 0"),
         (["cluster.worker=2"], "cluster.worker: there is no such key.*workers"),
-        (["ensemble.samples=3"], "ensemble: one process alone draws samples; leave it out, or leave out cluster"),
         (
             ["search={space: {model.embedding_dim: [1]}, workers: 2}"],
             "search.workers: cluster.workers says how many trials are at work at a time; leave it out, or leave out cl",

@@ -37,7 +37,7 @@ def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
         different, epochs = 0, []
         for number in range(kills):
             place = folder / f"run-{number}"
-            killer = Killer(place, after=rng.randrange(8), delay=rng.uniform(0, 0.4), rank=rng.randrange(2))
+            killer = Killer(place, after=rng.randrange(8), delay=rng.uniform(0, 0.1), rank=rng.randrange(2))
             killer.start()
             trained(place)
             killer.join()

@@ -44,6 +44,13 @@ def test_losses_are_those_of_one_process_where_nothing_is_drawn(tmp_path):
     assert shared.metrics["rmse"] == pytest.approx(alone.metrics["rmse"], rel=1e-6)
 
 
+def test_an_ensemble_is_drawn_here_from_where_the_workers_end(tmp_path):
+    config = {**RUN, "model": {"kind": "svd", "embedding_dim": 4}, "ensemble": {"samples": 3, "temperature": 0.5}}
+    shared = run_experiment({**config, "output": str(tmp_path / "shared")}, progress=False)
+    alone = run_experiment({**config, "cluster": None}, progress=False)
+    assert shared.metrics["rmse"] == pytest.approx(alone.metrics["rmse"], rel=1e-4)
+
+
 def test_each_worker_reads_its_part_of_a_stream_of_unequal_files(tmp_path):
     ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1501).frame
     (tmp_path / "train").mkdir()
