@@ -113,6 +113,11 @@ def test_workers_have_equal_parts_of_an_epoch_with_none_in_common(n, workers, ba
     assert len(set(together)) == len(together) == n - n % workers
 
 
+def test_a_worker_can_look_up_any_row():
+    part = streamed(20)
+    assert part.of_worker(1, 2).take(np.array([3, 17])).inputs["user"].tolist() == [3, 17]
+
+
 def test_a_worker_has_other_rows_in_each_epoch():
     part = streamed(8 * CHUNK).of_worker(0, 2)
     epochs = [set(visited(part.blocks(batch_size=4, seed=1, epoch=epoch, shuffle=True))) for epoch in range(12)]

@@ -267,12 +267,15 @@ def test_a_store_that_refuses_is_named(pairs):
     def refuse(*_, **__):
         raise OSError("access denied")
 
-    store = Folder("s3://out", SimpleNamespace(type_name="s3", get_file_info=refuse, create_dir=refuse), "out")
+    refusing = dict.fromkeys(("get_file_info", "create_dir", "delete_dir_contents"), refuse)
+    store = Folder("s3://out", SimpleNamespace(type_name="s3", **refusing), "out")
     for reading in (store.files, lambda: store.has(RECORD)):
         with pytest.raises(DataError, match="s3://out cannot be read: access denied"):
             reading()
     with pytest.raises(DataError, match="s3://out/one.parquet cannot be written: access denied"):
         store.store("one.parquet", pairs / "one.parquet")
+    with pytest.raises(DataError, match="s3://out cannot be emptied: access denied"):
+        store.clear()
 
 
 @pytest.mark.parametrize(("whole", "draft"), [((), "_one.parquet.part"), (("subtree",), "one.parquet")])
