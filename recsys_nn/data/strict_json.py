@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import reprlib
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from recsys_nn.errors import ArtifactError
@@ -15,7 +15,8 @@ from recsys_nn.errors import ArtifactError
 MOST_BYTES, MOST_DEPTH, MOST_PARTS = 2**20, 20, 20_000
 """So many lists, mappings and keys there may be together, and so many values that commas divide: pydantic tells of each
 that is wrong, which takes a thousand bytes."""
-_TEXTS_AND_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:,"]', re.DOTALL)
+_STEPS = np.zeros(256, np.int8)
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 Expected = TypeVar("Expected")
 
@@ -55,20 +56,17 @@ def read_json(
 
 def _check_structure(content: bytes, most_values: int) -> None:
     """A ValueError where lists, mappings, keys and values are too many or too deep: each takes many times its bytes."""
-    parts = values = depth = 0
-    for found in _TEXTS_AND_MARKS.finditer(content):
-        if found.end() - found.start() > 1:
-            continue
-        mark = found.group()
-        values += mark == b","
-        parts += mark in b"[{:"
-        depth += (mark in b"[{") - (mark in b"]}")
-        if mark == b'"':
-            raise ValueError("a text without an end")
-        if parts > MOST_PARTS or values > most_values:
-            raise ValueError(f"more than {MOST_PARTS:,} lists, mappings and keys, or {most_values:,} values")
-        if depth > MOST_DEPTH:
-            raise ValueError(f"lists and mappings more than {MOST_DEPTH} deep")
+    marks = np.frombuffer(content.replace(rb"\\", b"").replace(rb"\"", b""), np.uint8)
+    within_texts = np.logical_xor.accumulate(marks == ord('"'))
+    if within_texts[-1:].any():
+        raise ValueError("a text without an end")
+    marks = marks[~within_texts]
+    count = np.bincount(marks, minlength=256)
+    if count[list(b"[{:")].sum() > MOST_PARTS or count[ord(",")] > most_values:
+        raise ValueError(f"more than {MOST_PARTS:,} lists, mappings and keys, or {most_values:,} values")
+    steps = _STEPS[marks]
+    if steps[steps != 0][: 2 * MOST_PARTS].cumsum().max(initial=0) > MOST_DEPTH:  # JSON has no more brackets than that
+        raise ValueError(f"lists and mappings more than {MOST_DEPTH} deep")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

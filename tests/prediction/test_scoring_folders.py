@@ -220,7 +220,7 @@ def test_a_disk_that_refuses_is_named(predictor, pairs, tmp_path, monkeypatch):
 def bucket():
     """The URI of a bucket of an S3 on this machine, by its name and path below it."""
     server = pytest.importorskip(
-        "moto.server", reason="without an S3 to try (moto[s3], flask-cors)"
+        "moto.server", reason="without an S3 to try (moto[s3], flask, flask-cors)"
     ).ThreadedMotoServer(port=0)
     server.start()
     host, port = server.get_host_and_port()
