@@ -56,6 +56,7 @@ def test_ratings_are_split_by_the_seed(trained):
     pd.testing.assert_frame_equal(again.table.drop(columns="seconds"), trained.table.drop(columns="seconds"))
 
 
+@pytest.mark.slow
 def test_the_seed_of_the_training_order_can_be_given_apart(monkeypatch):
     seeds = []
 
@@ -69,6 +70,7 @@ def test_the_seed_of_the_training_order_can_be_given_apart(monkeypatch):
     assert seeds == [7, 7, 3, 3]
 
 
+@pytest.mark.slow
 def test_a_list_is_named_by_kind_and_numbered_where_a_kind_is_repeated():
     models = [SVD, rn.SVDConfig(embedding_dim=2), rn.BiasConfig()]
     assert set(compare(models, SPLIT, training=QUICK).predictors) == {"svd 1", "svd 2", "bias"}

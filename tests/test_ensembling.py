@@ -76,6 +76,7 @@ def test_another_temperature_than_the_usual_has_to_be_better_by_more_than_a_stan
     assert chosen({temperature: np.array(squared, float) for temperature, squared in errors.items()}) == taken
 
 
+@pytest.mark.slow
 def test_validation_decides_on_the_temperature(sampled):
     run, _ = sampled
     averages = {
@@ -135,11 +136,13 @@ def test_a_refit_trains_on_the_validation_part_too_for_as_many_epochs_as_were_be
     assert refitted.predictor.calibration == first.predictor.calibration
 
 
+@pytest.mark.slow
 def test_what_validation_found_stays_known_of_a_refit(first, refitted):
     assert (refitted.run.best_epoch, refitted.run.stop_reason) == (first.run.best_epoch, first.run.stop_reason)
     np.testing.assert_array_equal(refitted.run.history["val_loss"], first.run.history["val_loss"])
 
 
+@pytest.mark.slow
 def test_the_run_folder_of_a_refit_says_so(first, tmp_path):
     refitted = run_experiment({**RUN, "ensemble": None, "refit": True, "output": str(tmp_path / "run")}, progress=False)
     record = json.loads((refitted.path / "data.json").read_text())
@@ -152,6 +155,7 @@ def test_the_run_folder_of_a_refit_says_so(first, tmp_path):
     assert record["parts"]["validation"]["ratings"] == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_refit_ends_the_run(monkeypatch):
     def interrupted_without_validation(model, encoder, split, training, **options):
         run = train_on_split(model, encoder, split, training, **options)
@@ -162,6 +166,7 @@ def test_an_interrupted_refit_ends_the_run(monkeypatch):
         run_experiment({**RUN, "ensemble": None, "refit": True}, progress=False)
 
 
+@pytest.mark.slow
 def test_an_average_that_is_worse_than_its_network_is_warned_of():
     """Without any penalty the posterior is wide, where early stopping has kept the network near its start."""
     weak = {"kind": "svd", "embedding_dim": 16, "l2": 0.0}

@@ -46,6 +46,7 @@ if parse_version(sklearn.__version__) < parse_version("1.7.1"):
 CHECKED = rn.RatingRegressor(training=rn.TrainConfig(epochs=2), user=0, item=1)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda _: EXPECTED_FAILURES)
 def test_scikit_learns_own_checks(estimator, check):
     """All, with every default but the epochs; tests/conftest.py lists them at the end of the tests' output."""
@@ -323,6 +324,7 @@ def test_a_grid_search_in_two_processes_picks_what_a_loop_picks():
     assert search.best_estimator_.predictor_.config == tried[int(np.argmin(errors))]
 
 
+@pytest.mark.slow
 def test_a_pickled_estimator_predicts_the_same_in_another_process(fitted):
     pickled = pickle.dumps(fitted)
     ((process, predicted),) = Parallel(n_jobs=2)([delayed(lambda: (os.getpid(), pickle.loads(pickled).predict(X)))()])
@@ -330,6 +332,7 @@ def test_a_pickled_estimator_predicts_the_same_in_another_process(fitted):
     np.testing.assert_array_equal(predicted, fitted.predict(X))
 
 
+@pytest.mark.slow
 def test_a_randomised_search_draws_from_the_configs_parameters():
     space = {"model__item_shrinkage": [1.0, 5.0, 25.0], "training__validation": [0.1, 0.2]}
     search = RandomizedSearchCV(bias(), space, n_iter=2, cv=FOLDS, random_state=0).fit(X, Y)
@@ -381,6 +384,7 @@ def test_a_pickle_keeps_intervals_and_history_and_can_be_trained_again(fitted):
     np.testing.assert_array_equal(again.fit(X, Y).predict(X), fitted.predict(X))
 
 
+@pytest.mark.slow
 def test_an_average_over_the_posterior_is_pickled_whole():
     model = regressor(
         ensemble=rn.PosteriorConfig(samples=2, thin=1, burn_in=1, temperature=0.5, penalties="fixed")

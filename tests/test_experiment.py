@@ -107,6 +107,7 @@ def test_an_output_that_is_taken_costs_no_training(result, monkeypatch):
         run_experiment(result.config, progress=False)
 
 
+@pytest.mark.slow
 def test_ratings_in_memory_are_split_as_the_config_says(result):
     ratings = load_ratings("synthetic", **SMALL["data"]["options"])
     given = {**SMALL, "data": {"split": {"validation": 0.1, "test": 0.1}}}

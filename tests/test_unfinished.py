@@ -98,6 +98,7 @@ def test_what_is_not_begun_is_begun_by_resuming(tmp_path):
     assert left_in(tmp_path) == {"run"}
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_repeated(tmp_path):
     first = run(tmp_path / "run", STAGES)
     with pytest.MonkeyPatch.context() as patch:

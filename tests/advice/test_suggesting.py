@@ -16,6 +16,7 @@ def suggestion(ratings) -> Suggestion:
     return suggest(ratings, kind="svd", seed=3, progress=False)
 
 
+@pytest.mark.slow
 def test_a_suggestion_is_complete(suggestion, ratings, tmp_path):
     keys = [choice.key for choice in suggestion.choices]
     assert keys == [
@@ -30,6 +31,7 @@ def test_a_suggestion_is_complete(suggestion, ratings, tmp_path):
     assert load_config(tmp_path / "suggested.yaml") == suggestion.config
 
 
+@pytest.mark.slow
 def test_rate_and_epochs_are_tried_out(suggestion):
     assert 0.001 <= suggestion.config.training.learning_rate <= 0.05
     assert suggestion.config.training.epochs in (20, 100)
@@ -47,6 +49,7 @@ def test_the_same_seed_gives_the_same_whatever_the_test_part_holds(suggestion, r
     assert suggest(other, kind="svd", seed=3, progress=False).choices == suggestion.choices
 
 
+@pytest.mark.slow
 def test_the_config_is_a_run_on_the_same_ratings(suggestion, ratings):
     quick = suggestion.config.model_copy(update={"ensemble": None, "refit": False})
     result = run_experiment(quick, ratings, progress=False)

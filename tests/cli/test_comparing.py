@@ -104,6 +104,7 @@ def test_wrong_calls_give_one_clear_line(run, folder, monkeypatch, words, messag
     assert pd.Series([err]).str.contains(message, regex=True).all(), err
 
 
+@pytest.mark.slow
 def test_other_kinds_have_the_head_of_the_config(tmp_path, run):
     config = {**SMALL, "model": {"kind": "svd", "head": "ordinal"}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))

@@ -27,6 +27,7 @@ def write(tmp_path):
     return written
 
 
+@pytest.mark.slow
 def test_folds_are_told_one_by_one_and_in_sum(run, write, tmp_path):
     code, out, err = run("cross-validate", write(), "--folds", 3, "--set", "training.epochs=2")
     assert (code, err) == (0, "")
@@ -56,6 +57,7 @@ def test_a_refit_without_a_place_is_refused_before_the_folds(run, write):
     assert (code, out, err) == (2, "", "recsys-nn: output: say where the run of --refit is kept (--output DIR)\n")
 
 
+@pytest.mark.slow
 def test_a_search_tells_its_trials_the_best_and_the_test_part(run, write, tmp_path):
     code, out, err = run("tune", write(search=SEARCH))
     assert (code, err) == (0, "")

@@ -42,6 +42,7 @@ def test_a_draft_from_the_future_is_no_less_a_draft(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_epochs_are_tracked_in_their_order_though_the_clock_goes_back(tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
     earlier = count(2_000_000_000, -3600)

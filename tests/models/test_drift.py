@@ -114,6 +114,7 @@ def followed() -> tuple[Predictor, Ratings, float]:
     return found[0], split.test, evaluate(found[1], split.test).rmse
 
 
+@pytest.mark.slow
 def test_users_that_drift_are_followed_almost_down_to_the_noise(followed):
     predictor, test, still = followed
     assert still > 0.6  # √(.3² + 2² / 12) = .65 where the drift is noise

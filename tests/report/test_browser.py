@@ -8,7 +8,7 @@ import recsys_nn as rn
 from tests.report.browser import chromium, opened, requests
 from tests.report.conftest import HOSTILE
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 OUTSIDE = """[...document.querySelectorAll('figure svg text')].filter(text => {
   const own = text.getBoundingClientRect(), box = text.closest('svg').getBoundingClientRect();
   return own.left < box.left - 1 || own.right > box.right + 1 || own.bottom > box.bottom + 1;

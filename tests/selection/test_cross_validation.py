@@ -111,6 +111,7 @@ def test_the_intervals_of_a_refit_rest_on_the_folds(refitted):
     assert (predicted["upper"] - predicted["lower"]).mean() / 2 == pytest.approx(spread, rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_test_part_of_a_config_is_in_no_fold_and_judged_on_after_the_refit():
     result = cross_validate(RUN, folds=2, progress=False)
     assert (len(result.split.train), len(result.split.test)) == (1080, 120)

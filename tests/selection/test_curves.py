@@ -71,6 +71,7 @@ class TestEpochCurve:
 
 
 class TestValidationCurve:
+    @pytest.mark.slow
     def test_by_a_setting(self):
         ratings = load_ratings("synthetic", n_users=40, n_items=30, n_ratings=600)
         values = [1000.0, 10.0, 1.0]
@@ -129,6 +130,7 @@ class TestLearningCurve:
         assert parts[0] < parts[1] < parts[2]
         assert nested(ratings, (0.1,), seed=1)[0.1].frame["user"].tolist() != sorted(ratings.frame["user"])[:60]
 
+    @pytest.mark.slow
     def test_the_whole_training_part_gives_the_run_itself(self):
         split = random_split(
             load_ratings("synthetic", n_users=40, n_items=30, n_ratings=600), validation=0.25, test=0.2
@@ -149,6 +151,7 @@ class TestLearningCurve:
             learning_curve(CLOSED, fractions=fractions, progress=False)
 
 
+@pytest.mark.slow
 def test_sensitivity_tells_where_a_training_diverges():
     overrides = ["training.optimizer=sgd", "training.epochs=3"]
     curve = sensitivity(SMALL, learning_rates=[0.1, 1e9], batch_sizes=[64, 256], overrides=overrides, progress=False)

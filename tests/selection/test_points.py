@@ -97,6 +97,7 @@ class TestMeasured:
         )
 
 
+@pytest.mark.slow
 def test_a_point_can_be_sent_to_another_process(ratings):
     (point,) = points(RunConfig(model={"kind": "bias"}), ratings, [({"dim": 2}, {})], 1)
     sent = pickle.loads(pickle.dumps(point))

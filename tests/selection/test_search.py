@@ -111,6 +111,7 @@ def test_a_search_that_goes_on_is_the_one_that_was_never_ended(tmp_path):
     assert parts.metrics["rmse"] == whole.metrics["rmse"]
 
 
+@pytest.mark.slow
 def test_the_values_of_the_config_are_tried_first(tmp_path):
     result = tune(searching({**RANDOM, "method": "tpe", "trials": 1}), progress=False)
     assert result.path is None
@@ -130,6 +131,7 @@ def test_folds_score_by_their_mean(tmp_path):
     assert result.predictor.encoder.n_ratings == 1080
 
 
+@pytest.mark.slow
 def test_ratings_in_memory(grid):
     first = {"method": "grid", "space": {"model.embedding_dim": [1]}}
     result = tune(searching(first, data={}), load_ratings("synthetic", **DATA["options"]), progress=False)
@@ -153,6 +155,7 @@ def test_bad_trials_are_ended_early_and_kept_as_runs(tmp_path, quick_to_judge):
     assert pruned.predictor.encoder.n_ratings == 972
 
 
+@pytest.mark.slow
 def test_pruning_can_be_left_out(quick_to_judge):
     search = {"method": "grid", "space": {"training.learning_rate": [0.02, 1e-6]}, "prune": False}
     assert tune(searching(search), progress=False).trials["state"].tolist() == ["complete", "complete"]
@@ -211,6 +214,7 @@ def test_values_that_are_refused_together_are_a_failed_trial():
     assert "model.depth: there is no such key" in result.trials["message"][0]
 
 
+@pytest.mark.slow
 def test_an_error_of_keras_is_a_failed_trial():
     optimizers = [{"name": "adam", "beta_1": "x"}, "adam"]
     search = {"method": "grid", "space": {"training.optimizer": optimizers}}

@@ -169,6 +169,7 @@ def test_large_work_is_worth_the_time_that_xla_takes_to_compile():
     assert engine_of(**LARGE) == "compiled with XLA"
 
 
+@pytest.mark.slow
 def test_layers_that_draw_keras_s_random_numbers_are_kept_from_xla_unless_it_is_asked_for():
     assert engine_of(keras.layers.Dropout(0.1), **LARGE) == "compiled"
     assert engine_of(keras.layers.Dropout(0.1), engine="compiled") == "compiled with XLA"

@@ -87,6 +87,7 @@ def test_whatever_the_training_remembers_is_kept(tmp_path, case):
     assert_the_same_bit_for_bit(trained(tmp_path, **CASES[case]), trained(**CASES[case]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 def test_a_finished_training_is_not_repeated(tmp_path, engine):
     case = CASES["with patience"] | {"engine": engine}
@@ -97,6 +98,7 @@ def test_a_finished_training_is_not_repeated(tmp_path, engine):
     np.testing.assert_array_equal(first.history["seconds"], again.history["seconds"])
 
 
+@pytest.mark.slow
 def test_seconds_are_those_of_all_attempts(tmp_path):
     with pytest.raises(Killed):
         trained(tmp_path, hooks=[KilledAt(5, "begin")])

@@ -294,6 +294,7 @@ def test_fresh_processes_reach_the_same_weights_bit_for_bit():
     assert len(found) == hashlib.sha256().digest_size * 2
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_order():
     encoder = Encoder.fit(twenty_ratings())
 
