@@ -45,12 +45,14 @@ def test_all_rest_on_one_encoder_and_can_be_used_on(trained, tmp_path):
     assert rn.Predictor.load(svd.save(tmp_path / "svd")).config == SVD
 
 
+@pytest.mark.slow
 def test_models_see_the_features_that_are_asked_for():
     features = {"rating": ["timestamp"]}
     fm = compare([rn.FMConfig(embedding_dim=2), rn.BiasConfig()], SPLIT, features=features, training=QUICK)
     assert tuple(fm.predictors["fm"].encoder.context_columns) == ("timestamp",)
 
 
+@pytest.mark.slow
 def test_ratings_are_split_by_the_seed(trained):
     again = compare([SVD, rn.BiasConfig()], RATINGS, training=QUICK, seed=7)
     pd.testing.assert_frame_equal(again.table.drop(columns="seconds"), trained.table.drop(columns="seconds"))

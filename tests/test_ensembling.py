@@ -114,6 +114,7 @@ def first(tmp_path_factory):
     return run_experiment({**RUN, "output": str(tmp_path_factory.mktemp("runs") / "first")}, progress=False)
 
 
+@pytest.mark.slow
 def test_a_run_with_an_ensemble_predicts_the_average(first):
     assert first.predictor.model.n_members == 6
     again = Predictor.load(first.path).predict(first.split.test)

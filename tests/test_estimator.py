@@ -118,6 +118,7 @@ def test_pairs_that_were_not_in_training_are_predicted_too():
     assert model.predict(new) == pytest.approx([Y.mean()])
 
 
+@pytest.mark.slow
 def test_refit_trains_on_all_ratings_for_the_epochs_that_validation_found():
     model = regressor(refit=True).fit(X, Y)
     assert model.predictor_.encoder.n_ratings == len(X)
@@ -202,6 +203,7 @@ def test_which_columns_of_a_wide_array_are_ids_is_not_guessed():
     np.testing.assert_array_equal(model.predict(wide), bias().fit(X, Y).predict(X))
 
 
+@pytest.mark.slow
 def test_a_third_column_of_an_array_is_the_time():
     model = regressor(features={"drift": "timestamp"})
     frame = RATINGS.frame[["user", "item", "timestamp"]]

@@ -173,6 +173,7 @@ def test_what_is_liked_can_be_streamed(files):
         assert fingerprint(getattr(streamed, name)) == fingerprint(getattr(in_memory, name))
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_with_the_rows_that_it_has_encoded(files, tmp_path, monkeypatch, runs):
     class Killed(BaseException):
         pass

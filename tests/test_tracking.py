@@ -245,6 +245,7 @@ class TestBeforeTheTraining:
 
 
 class TestManyRuns:
+    @pytest.mark.slow
     def test_each_run_of_a_search_is_named_after_its_place(self, logs, store, tmp_path):
         search = {"method": "grid", "space": {"model.user_shrinkage": [1, 5]}}
         tracking = {"tensorboard": str(logs), "mlflow": {"experiment": "search", "uri": store}}

@@ -56,6 +56,7 @@ def test_the_config_is_a_run_on_the_same_ratings(suggestion, ratings):
     assert result.metrics["rmse"] < result.evaluation.baselines["global"]
 
 
+@pytest.mark.slow
 def test_the_default_kind_has_sets_whose_epochs_are_steps_and_drifts_where_there_are_times():
     ratings = load_ratings("synthetic", n_users=30, n_items=60, n_ratings=1200)
     config = suggest(ratings, progress=False).config

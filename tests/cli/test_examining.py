@@ -76,6 +76,7 @@ def test_a_report_does_not_replace_another_file(run, folder, tmp_path):
     assert run("report", folder / "slow", "--output", tmp_path / "notes.html", "--overwrite")[0] == 0
 
 
+@pytest.mark.slow
 def test_train_tells_of_findings_and_leaves_a_report(run, folder, tmp_path):
     code, printed, _ = run("train", folder / "slow.yaml", "--output", tmp_path / "run")
     assert code == 0

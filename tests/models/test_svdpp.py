@@ -67,6 +67,7 @@ def test_the_vectors_of_members_in_no_set_are_zero():
     assert np.any(layer.vectors, axis=1).tolist() == [False, True, False, True]
 
 
+@pytest.mark.slow
 def test_training_with_empty_sets_is_refused():
     encoder = Encoder.fit(twenty_ratings())
     tensors = encoder.encode(twenty_ratings())
@@ -80,6 +81,7 @@ def test_training_with_empty_sets_is_refused():
     model.fit(tensors.inputs, tensors.targets, verbose=0)
 
 
+@pytest.mark.slow
 def test_what_is_held_out_is_in_no_set():
     encoder = Encoder.fit(twenty_ratings())
     model = build_model(SVDPPConfig(embedding_dim=2), encoder)

@@ -126,6 +126,7 @@ def test_baselines_are_told_from_the_model_where_there_are_users_to_tell_by(runs
     assert one[["rmse_low", "difference", "p_value"]].isna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_the_doctor_has_his_say(runs):
     text = Parsed(rn.build_report(runs / "bias").html).text
     assert "The doctor has found nothing wrong." in text

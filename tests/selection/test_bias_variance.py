@@ -101,6 +101,7 @@ class TestKnownModels:
         (row,) = curve.table.to_dict("records")
         return row
 
+    @pytest.mark.slow
     def test_the_global_mean(self, split):
         """g is the mean of n ratings: E g is the mean of their expectations, Var g that of their variances over n."""
         row = self.row(RunConfig(model=GlobalMeanConfig()), split)
@@ -131,6 +132,7 @@ def by_epoch(split):
 
 
 class TestNetworks:
+    @pytest.mark.slow
     def test_an_epoch_is_a_training_that_ends_there(self, split, by_epoch):
         again = bias_variance(NETWORK, split, key="model.embedding_dim", values=[2], resamples=3, progress=False)
         ended, of_epoch = again.table.iloc[0], by_epoch.table.iloc[1]

@@ -86,6 +86,7 @@ class TestValidationCurve:
         np.testing.assert_allclose(lines(curve.figure)["validation"], np.column_stack([values, means]))
         assert curve.figure.axes[0].get_xlabel() == "model.user_shrinkage"
 
+    @pytest.mark.slow
     def test_lists_are_told_by_their_lengths(self):
         config = {**SMALL, "model": {"kind": "mlp", "embedding_dim": 2}, "training": {"epochs": 1}}
         curve = validation_curve(config, key="model.widths", values=[[4], [4, 2]], seeds=1, progress=False)

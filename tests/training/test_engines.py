@@ -185,6 +185,7 @@ def test_a_number_beyond_a_table_is_an_error_in_every_engine(engine):
         Trainer(settings, progress=False).fit(small_network(), Tensors(rows, np.ones(22)))
 
 
+@pytest.mark.slow
 def test_what_xla_cannot_compile_is_left_to_the_loop_without_it():
     assert engine_of(InPython(), **LARGE) == "compiled"
     with pytest.raises(ConfigError, match="training.engine: the model cannot be compiled .*; set it to auto or keras"):

@@ -1,5 +1,7 @@
 """A training that was cut short at any moment goes on to the very weights of one that was not."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from recsys_nn import ArtifactError, Tensors, TrainConfig, Trainer, TrainingRun
 from recsys_nn.models.dropout import Dropout
 
 EPOCHS = 6
+SLOW = partial(pytest.param, marks=pytest.mark.slow)
 
 
 class Killed(BaseException):
@@ -55,7 +58,7 @@ def assert_the_same_bit_for_bit(one: TrainingRun, other: TrainingRun) -> None:
     assert (one.best_epoch, one.stop_reason) == (other.best_epoch, other.stop_reason)
 
 
-@pytest.mark.parametrize(("epoch", "moment"), [(1, "end"), (2, "begin"), (EPOCHS, "end")])
+@pytest.mark.parametrize(("epoch", "moment"), [(1, "end"), SLOW(2, "begin"), SLOW(EPOCHS, "end")])
 def test_killed_in_an_epoch_it_goes_on_from_the_last_finished_one(tmp_path, epoch, moment):
     with pytest.raises(Killed):
         trained(tmp_path, hooks=[KilledAt(epoch, moment)])
