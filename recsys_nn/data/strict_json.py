@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import reprlib
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +16,7 @@ from recsys_nn.errors import ArtifactError
 MOST_BYTES, MOST_DEPTH, MOST_PARTS = 2**20, 20, 20_000
 """So many lists, mappings and keys there may be together, and so many values that commas divide: pydantic tells of each
 that is wrong, which takes a thousand bytes."""
-_STEPS = np.zeros(256, np.int8)
-_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
+_ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 Expected = TypeVar("Expected")
 
@@ -56,16 +56,15 @@ def read_json(
 
 def _check_structure(content: bytes, most_values: int) -> None:
     """A ValueError where lists, mappings, keys and values are too many or too deep: each takes many times its bytes."""
-    marks = np.frombuffer(content.replace(rb"\\", b"").replace(rb"\"", b""), np.uint8)
-    within_texts = np.logical_xor.accumulate(marks == ord('"'))
+    plain = np.frombuffer(content.replace(rb"\\", b"").replace(rb"\"", b""), np.uint8)
+    within_texts = np.logical_xor.accumulate(plain == ord('"'))
     if within_texts[-1:].any():
         raise ValueError("a text without an end")
-    marks = marks[~within_texts]
-    count = np.bincount(marks, minlength=256)
-    if count[list(b"[{:")].sum() > MOST_PARTS or count[ord(",")] > most_values:
+    marks = plain[~within_texts].tobytes()
+    if sum(map(marks.count, b"[{:")) > MOST_PARTS or marks.count(b",") > most_values:
         raise ValueError(f"more than {MOST_PARTS:,} lists, mappings and keys, or {most_values:,} values")
-    steps = _STEPS[marks]
-    if steps[steps != 0][: 2 * MOST_PARTS].cumsum().max(initial=0) > MOST_DEPTH:  # JSON has no more brackets than that
+    brackets = marks.translate(None, _ALL_BUT_BRACKETS)[: 2 * MOST_PARTS]  # JSON has no more
+    if max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > MOST_DEPTH:
         raise ValueError(f"lists and mappings more than {MOST_DEPTH} deep")
 
 
