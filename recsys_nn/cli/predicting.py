@@ -93,8 +93,10 @@ def predict(
             from recsys_nn.cluster.scoring import predict_folder
 
             found = predict_folder(predictor, pairs, output, cluster=cluster, progress=progress, **settings)
+            listed: str | Path | None = f"{output}, beside their files"
         else:
             found = predictor.predict_file(pairs, output, progress=progress, **settings)
+            listed = found.skipped_file
     if found.missing:
         out.print(
             f"The pairs have no {', '.join(found.missing)}, which the model reads: they are predicted without.",
@@ -105,8 +107,7 @@ def predict(
         f"{found.rows:,} predictions written to {output} ({sources or 'no pairs'})", highlight=False, soft_wrap=True
     )
     if found.skipped:
-        where = getattr(found, "skipped_file", None) or f"{output}, beside their files"
-        out.print(f"{found.skipped:,} rows left out, listed in {where}", highlight=False, soft_wrap=True)
+        out.print(f"{found.skipped:,} rows left out, listed in {listed}", highlight=False, soft_wrap=True)
 
 
 def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
