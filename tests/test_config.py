@@ -54,6 +54,10 @@ def test_the_seed_of_the_run_is_the_trainings_unless_given():
     assert load_config({**MINIMAL, "seed": 5, "training": {"seed": 6}}).training.seed == 6
 
 
+def test_training_settings_of_ones_own_are_taken_as_they_are():
+    assert RunConfig(seed=5, training=TrainConfig(epochs=3)).training == TrainConfig(epochs=3)
+
+
 def test_overrides_change_values_at_any_depth():
     config = load_config(
         {**MINIMAL, "training": {"epochs": 9}},

@@ -26,7 +26,7 @@ from recsys_nn import (
     tune,
 )
 from recsys_nn.finished_run import FinishedRun
-from recsys_nn.search_space import Range, SearchConfig
+from recsys_nn.search_space import Range, SearchConfig, label
 from recsys_nn.selection.study import MOST_LOSSES, Study
 
 DATA = {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 1200}}
@@ -342,6 +342,13 @@ def test_a_search_in_processes_that_was_killed_loses_only_the_trials_at_work(gri
 )
 def test_the_most_trials(settings, most):
     assert SearchConfig(space={"a": [1, 2], "b": [1, 2]}, **settings).most_trials == most
+
+
+@pytest.mark.parametrize(
+    ("choice", "shown"), [(None, None), (0.5, 0.5), ("relu", "relu"), ([64, 32], "[64, 32]"), ({"a": 1}, '{"a": 1}')]
+)
+def test_a_choice_is_shown_as_it_is_or_as_json(choice, shown):
+    assert label(choice) == shown
 
 
 def test_a_logarithmic_range_has_no_steps():
