@@ -1,81 +1,87 @@
-# Two commands do everything on a machine that has only Python (>= 3.11) and make:
-#   make train   trains configs/quickstart.yaml on built-in data and leaves runs/quickstart
-#   make test    formatting, types and tests, but those of
-#   make test-slow   the README's snippets, the notebooks, the shipped configs and what takes as long
-#   make test-cluster   what several processes do together
+# What a machine needs is make and Python 3.11 to 3.13; uv (https://docs.astral.sh/uv) is put into .uv where it is missing.
+#   make train      trains configs/quickstart.yaml on built-in data and leaves runs/quickstart
+#   make test       formatting, types and the tests that a change must pass, in minutes
+#   make test-all   the other tests: sizes, long runs, several processes, notebooks, the wheel
+# Each command installs from uv.lock the groups of pyproject.toml that it needs, and compiles their bytecode.
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
-INSTALLED := $(VENV)/installed
-LOCK := requirements-dev.lock
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+UV_VERSION := 0.13.9
+RUN = $(UV) run --frozen --no-sync
+PYTEST = $(RUN) python -m pytest -n 2 --dist worksteal
 FUZZED ?= text ratings pairs parquet yaml config manifest
 FUZZ_SECONDS ?= 85
 MUTANTS ?= 1000
 
-.PHONY: train test test-slow test-cluster test-oldest lint types tests coverage mutants faults fuzz format lock audit clean
+export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-train: $(INSTALLED)
-	$(BIN)/recsys-nn train configs/quickstart.yaml --overwrite
+.PHONY: train test lint types tests test-all test-slow test-cluster test-oldest coverage mutants faults fuzz format lock audit clean
+
+train: $(VENV)/installed
+	$(RUN) recsys-nn train configs/quickstart.yaml --overwrite
 
 test: lint types tests
 
-test-oldest:  ## the tests on the oldest versions that pyproject.toml allows
-	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
-	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable ".[dev]"
+lint: $(VENV)/installed-lint
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+types: $(VENV)/installed-test
+	$(RUN) mypy
+
+tests: $(VENV)/installed-test
+	$(PYTEST) -m "not slow and not cluster"
+
+test-all: test-slow test-cluster
+
+test-slow: $(VENV)/installed-test $(VENV)/installed-docs
+	$(PYTEST) -m slow
+
+test-cluster: $(VENV)/installed-test $(VENV)/installed-cluster  ## several processes that work together
+	$(RUN) python -m pytest -m cluster tests/cluster
+
+test-oldest: | $(UV)  ## the tests on the oldest versions that pyproject.toml allows
+	UV_PROJECT_ENVIRONMENT=.venv-oldest $(UV) sync --quiet --resolution lowest-direct --group test --python $(PYTHON)
+	git checkout --quiet uv.lock
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not cluster"
 
-fuzz: $(INSTALLED)  ## whatever bytes for each parser, which may refuse them and nothing else; ten minutes in all
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement fuzz/requirements.txt
+coverage: $(VENV)/installed-test  ## by branches, of what reads tables, configs and run folders; less than all of it fails
+	$(PYTEST) -m "not slow and not cluster" --cov
+
+mutants: $(VENV)/installed-test $(VENV)/installed-mutants  ## how many of 1,000 small changes of the package make test notices
+	$(RUN) python benchmarks/mutants.py --sample $(MUTANTS)
+
+faults: $(VENV)/installed-test  ## kills, failing writes, full disks, damaged and hostile files: all of them, for about half an hour
+	RECSYS_NN_FAULTS=all $(RUN) python -m pytest tests/faults
+
+fuzz: $(VENV)/installed-fuzz  ## whatever bytes for each parser, which may refuse them and nothing else; ten minutes in all
 	for parser in $(FUZZED); do \
-	  mkdir -p .fuzz/$$parser && $(BIN)/python -m fuzz.$$parser -max_total_time=$(FUZZ_SECONDS) -max_len=512 -timeout=60 \
+	  mkdir -p .fuzz/$$parser && $(RUN) python -m fuzz.$$parser -max_total_time=$(FUZZ_SECONDS) -max_len=512 -timeout=60 \
 	    -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 -artifact_prefix=.fuzz/$$parser- .fuzz/$$parser fuzz/corpus/$$parser || exit 1; \
 	done
 
-lint: $(INSTALLED)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+format: $(VENV)/installed-lint
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
 
-types: $(INSTALLED)
-	$(BIN)/mypy
+lock: | $(UV)  ## the newest versions that pyproject.toml allows, for all platforms and Pythons, with the hashes of their files
+	$(UV) lock --upgrade
 
-tests: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not cluster"
+audit: $(VENV)/installed-audit  ## fails on a known vulnerability of a version in the lock file, and where one cannot be looked up
+	$(UV) export --quiet --locked --all-extras --all-groups --no-emit-project --output-file .uv/locked.txt
+	$(RUN) pip-audit --strict --disable-pip --require-hashes --requirement .uv/locked.txt
 
-test-slow: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
-
-test-cluster: $(INSTALLED)  ## several processes that work together
-	$(BIN)/python -m pytest -m cluster tests/cluster
-
-coverage: $(INSTALLED)  ## by branches, of what reads tables, configs and run folders; less than all of it fails
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not cluster" --cov
-
-mutants: $(INSTALLED)  ## how many of 1,000 small changes of what coverage covers the tests notice; for about an hour
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "mutmut>=3.8,<4"
-	$(BIN)/python benchmarks/mutants.py --sample $(MUTANTS)
-	$(BIN)/python benchmarks/mutants.py --again
-
-faults: $(INSTALLED)  ## kills, failing writes, full disks, damaged and hostile files: all of them, for about half an hour
-	RECSYS_NN_FAULTS=all $(BIN)/python -m pytest tests/faults
-
-format: $(INSTALLED)
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-
-lock: $(INSTALLED)  ## the newest versions that pyproject.toml allows, for all platforms, with the hashes of their files
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --extra dev --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header --output-file $(LOCK) pyproject.toml
-
-audit: $(INSTALLED)  ## fails on a known vulnerability of a version in the lock file, and where one cannot be looked up
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement $(LOCK)
-
-$(INSTALLED): pyproject.toml $(LOCK)
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --no-deps --require-hashes --requirement $(LOCK)  # all are in it: nothing is left to look for
-	$(PIP) install --no-deps --no-build-isolation --editable .
+$(VENV)/installed: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --quiet --locked --inexact --compile-bytecode --python $(PYTHON)
 	touch $@
 
+$(VENV)/installed-%: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --quiet --locked --inexact --compile-bytecode --python $(PYTHON) --group $*
+	touch $@
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
 clean:
-	rm -rf $(VENV) .venv-oldest .fuzz mutants runs
+	rm -rf $(VENV) .venv-oldest .uv .fuzz mutants runs
