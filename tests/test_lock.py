@@ -95,7 +95,7 @@ def asked() -> Iterator[Requirement]:
             yield Requirement(requirement)
 
 
-@pytest.mark.parametrize("requirement", asked(), ids=str)
+@pytest.mark.parametrize("requirement", list(asked()), ids=str)
 def test_the_locked_version_is_one_that_the_project_allows(requirement):
     versions = [
         package["version"] for package in LOCK["package"] if package["name"] == canonicalize_name(requirement.name)
