@@ -1,8 +1,9 @@
 """Files and folders that appear whole or not at all.
 
 Each is written beside its final place as a draft, synced to disk and moved there in one step, so that a crash at any
-moment leaves what stood there before, or nothing. The draft that a killed process leaves is not locked by anyone any
-more: whoever next writes to the same place removes it.
+moment leaves what stood there before, or nothing. A draft ``.run.0123456789ab`` has a lock beside it,
+``.run.0123456789ab.lock``, which nobody holds any more once its process was killed: whoever next writes to the same
+place removes both.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from recsys_nn.data.exchanging import exchange
+from filelock import FileLock
+
+from recsys_nn.data.system import exchange, sync
 from recsys_nn.errors import ArtifactError, RecsysError
 
-_OLD = ".old"
+_OLD, _LOCK = ".old", ".lock"
 
 
 @contextmanager
@@ -31,16 +33,14 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         ArtifactError: where the disk refuses.
     """
-    with _refused_by_disk(path):
-        _make_room(path)
-        draft, descriptor = _draft(path, lambda draft: os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+    with _refused_by_disk(path), _draft(path) as draft:
         try:
-            with os.fdopen(descriptor, "r+b") as stream:
+            with draft.open("x+b") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-                os.replace(draft, path)
-            _sync(path.absolute().parent)
+            os.replace(draft, path)
+            sync(path.absolute().parent)
         finally:
             draft.unlink(missing_ok=True)
 
@@ -56,30 +56,28 @@ def atomic_folder(path: Path, *, replace: bool) -> Iterator[Path]:
     Raises:
         ArtifactError: where the disk refuses, or a folder stands there that is not to be replaced.
     """
-    with _refused_by_disk(path):
-        _make_room(path)
-        draft, descriptor = _draft(path, _made_folder)
+    with _refused_by_disk(path), _draft(path) as draft:
         try:
+            draft.mkdir()
             yield draft
             for file in (*draft.rglob("*"), draft):
-                _sync(file)
-            if replace and path.is_dir():
-                if not exchange(draft, path):
-                    _replace_in_two_steps(draft, path)
-            else:
+                sync(file)
+            if not replace or not path.is_dir():
                 os.replace(draft, path)
-            _sync(path.absolute().parent)
+            elif not exchange(draft, path):
+                _replace_in_two_steps(draft, path)
+            sync(path.absolute().parent)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-            os.close(descriptor)
 
 
 def sweep(path: Path) -> None:
     """Removes the drafts of ``path`` that killed processes have left, and puts back what they were about to replace."""
-    name = re.compile(re.escape(f".{path.name}") + rf"({re.escape(_OLD)})?\.[0-9a-f]{{12}}")
+    name = re.compile(rf"\.{re.escape(path.name)}\.([0-9a-f]{{12}})({re.escape(_OLD)}|{re.escape(_LOCK)})?")
     folder = path.absolute().parent
-    for entry in [folder / entry.name for entry in os.scandir(folder) if name.fullmatch(entry.name)]:
-        _remove_unless_in_use(entry, path)
+    found = filter(None, (name.fullmatch(entry.name) for entry in os.scandir(folder)))
+    for draft in {match[1] for match in found}:
+        _remove_unless_in_use(path.absolute().with_name(f".{path.name}.{draft}"), path)
 
 
 @contextmanager
@@ -92,56 +90,59 @@ def _refused_by_disk(path: Path) -> Iterator[None]:
         raise ArtifactError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _make_room(path: Path) -> None:
-    """The folder that ``path`` is to stand in, without drafts of it."""
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """The name of a new draft of ``path``, locked as long as the block lasts; those of killed processes are gone."""
     folder = path.absolute().parent
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     folder.mkdir(parents=True, exist_ok=True)
     sweep(path)
-
-
-def _remove_unless_in_use(entry: Path, path: Path) -> None:
-    with suppress(OSError):  # in use, of another user, swept by somebody else meanwhile, or without locks there
-        descriptor = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW)
-        try:
-            flock(descriptor, LOCK_EX | LOCK_NB)
-            if entry.name.startswith(f".{path.name}{_OLD}.") and not os.path.lexists(path):
-                os.replace(entry, path)
-            elif entry.is_dir():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-        finally:
-            os.close(descriptor)
-
-
-def _draft(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
-    """A new draft of ``path`` and the descriptor that locks it as long as it is open."""
-    while True:
-        draft = path.absolute().with_name(f".{path.name}.{uuid4().hex[:12]}")
-        descriptor = make(draft)
-        try:
-            flock(descriptor, LOCK_EX)
-        except OSError as error:
-            if error.errno not in _WITHOUT_LOCKS:
-                raise
-        if draft.exists():  # nobody has swept it away before it was locked
-            return draft, descriptor
-        os.close(descriptor)
+    draft = path.absolute().with_name(f".{path.name}.{uuid4().hex[:12]}")
+    lock = FileLock(_beside(draft, _LOCK))
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
+    try:
+        yield draft
+    finally:
+        _unlock(lock)
 
 
 _WITHOUT_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 """What file systems without locks answer; there, nothing is swept either."""
 
 
-def _made_folder(draft: Path) -> int:
-    draft.mkdir()
-    return os.open(draft, os.O_RDONLY)
+def _remove_unless_in_use(draft: Path, path: Path) -> None:
+    lock, old = FileLock(_beside(draft, _LOCK), timeout=0), _beside(draft, _OLD)
+    with suppress(OSError):  # in use, of another user, swept by somebody else meanwhile, or without locks there
+        lock.acquire()
+        try:
+            if old.is_dir() and not os.path.lexists(path):
+                os.replace(old, path)
+            for left in (draft, old):
+                if left.is_dir():
+                    shutil.rmtree(left)
+                else:
+                    left.unlink(missing_ok=True)
+        finally:
+            _unlock(lock)
+
+
+def _beside(draft: Path, ending: str) -> Path:
+    return draft.with_name(draft.name + ending)
+
+
+def _unlock(lock: FileLock) -> None:
+    with suppress(OSError):  # Windows removes no open file, and this one when it is released
+        Path(lock.lock_file).unlink()
+    lock.release()
 
 
 def _replace_in_two_steps(draft: Path, path: Path) -> None:
-    old = path.absolute().with_name(f".{path.name}{_OLD}.{uuid4().hex[:12]}")
+    old = _beside(draft, _OLD)
     os.replace(path, old)
     try:
         os.replace(draft, path)
@@ -149,11 +150,3 @@ def _replace_in_two_steps(draft: Path, path: Path) -> None:
         os.replace(old, path)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

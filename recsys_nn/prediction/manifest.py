@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 import recsys_nn
 from recsys_nn.data.strict_json import MOST_BYTES, read_json
+from recsys_nn.data.system import open_as_it_is
 from recsys_nn.errors import ArtifactError
 
 MANIFEST = "manifest.json"
@@ -213,12 +214,10 @@ def _sizes(folder: Path, below: str, listed: Mapping[str, Any], folders: set[str
 @contextmanager
 def _opened(file: Path) -> Iterator[BufferedReader]:
     """A plain file, opened without waiting for the other end of a pipe, and without following a link."""
-    with _reading(file):
-        descriptor = os.open(file, os.O_RDONLY | _AS_IT_IS)
-        with open(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ArtifactError(f"{file} is not a plain file")
-            yield stream
+    with _reading(file), open(open_as_it_is(file), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise ArtifactError(f"{file} is not a plain file")
+        yield stream
 
 
 @contextmanager
@@ -230,9 +229,6 @@ def _reading(place: Path) -> Iterator[None]:
     except OSError as error:
         unlike = "is not a plain file" if place.is_symlink() else f"cannot be read: {error.strerror or error}"
         raise ArtifactError(f"{place} {unlike}") from None
-
-
-_AS_IT_IS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"))
 
 
 def _check_size(file: Path, size: int, entry: _FileEntry) -> None:

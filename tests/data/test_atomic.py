@@ -1,12 +1,14 @@
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from filelock import FileLock
 
 from recsys_nn import ArtifactError
 from recsys_nn.data import atomic
 from recsys_nn.data.atomic import atomic_file, atomic_folder, sweep
-from recsys_nn.data.exchanging import exchange
+from recsys_nn.data.system import exchange
 
 
 class Broken(Exception):
@@ -134,7 +136,7 @@ def test_what_a_killed_process_has_left_is_removed_by_the_next_one(tmp_path):
     path = tmp_path / "run"
     (tmp_path / f".run.{LEFT}").mkdir()
     write(tmp_path / f".run.{LEFT}", "half")
-    (tmp_path / f".run.old.{LEFT}").mkdir()
+    (tmp_path / f".run.{LEFT}.old").mkdir()
     (tmp_path / f".table.csv.{LEFT}").write_text("half")
     with atomic_folder(path, replace=True) as draft, atomic_file(tmp_path / "table.csv") as stream:
         write(draft, "new")
@@ -155,7 +157,7 @@ def test_drafts_of_others_and_of_other_places_stay(tmp_path):
 
 
 def test_what_was_about_to_be_replaced_is_put_back(tmp_path):
-    old = tmp_path / f".run.old.{LEFT}"
+    old = tmp_path / f".run.{LEFT}.old"
     old.mkdir()
     write(old, "old")
     sweep(tmp_path / "run")
@@ -169,7 +171,7 @@ def test_where_there_are_no_locks_nothing_is_swept(tmp_path, monkeypatch):
 
     left = tmp_path / f".run.{LEFT}"
     left.mkdir()
-    monkeypatch.setattr(atomic, "flock", without_locks)
+    monkeypatch.setattr(FileLock, "acquire", without_locks)
     with atomic_folder(tmp_path / "run", replace=True) as draft:
         write(draft, "new")
     assert {entry.name for entry in tmp_path.iterdir()} == {"run", left.name}
@@ -179,25 +181,41 @@ def test_another_refusal_of_a_lock_is_an_error(tmp_path, monkeypatch):
     def refused(*_):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(atomic, "flock", refused)
+    monkeypatch.setattr(FileLock, "acquire", refused)
     with pytest.raises(ArtifactError, match="Input/output error"), atomic_file(tmp_path / "file"):
         pytest.fail("there is no draft")
 
 
-def test_a_draft_that_was_swept_before_it_was_locked_is_made_anew(tmp_path, monkeypatch):
-    lock, swept = atomic.flock, []
+def test_writers_of_one_place_do_not_sweep_each_other(tmp_path):
+    path = tmp_path / "file"
 
-    def late(descriptor, how):
-        if not swept:
-            (draft,) = tmp_path.glob(".file.*")
-            draft.unlink()
-            swept.append(draft)
-        lock(descriptor, how)
+    def write_many(writer):
+        for _ in range(25):
+            with atomic_file(path) as stream:
+                stream.write(bytes([writer]) * 1000)
 
-    monkeypatch.setattr(atomic, "flock", late)
-    with atomic_file(tmp_path / "file") as stream:
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(write_many, writer) for writer in range(4)]:
+            done.result()
+    assert path.read_bytes() in [bytes([writer]) * 1000 for writer in range(4)]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("nothing_there", [True, False])
+def test_the_lock_of_a_draft_that_was_never_made_goes_too(tmp_path, nothing_there):
+    path = tmp_path / "file"
+    if not nothing_there:
+        path.write_bytes(b"old")
+    (tmp_path / f".file.{LEFT}.lock").touch()
+    sweep(path)
+    assert list(tmp_path.iterdir()) == ([] if nothing_there else [path])
+
+
+def test_drafts_of_a_place_whose_name_ends_like_a_draft_are_not_those_of_the_place_before(tmp_path):
+    with atomic_file(tmp_path / "run.old") as stream:
+        sweep(tmp_path / "run")
         stream.write(b"new")
-    assert (tmp_path / "file").read_bytes() == b"new"
+    assert (tmp_path / "run.old").read_bytes() == b"new"
 
 
 class Library:
@@ -215,7 +233,7 @@ def test_each_system_is_asked_in_its_own_way(tmp_path, monkeypatch, platform, ex
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         write(tmp_path / name, name)
-    monkeypatch.setattr("recsys_nn.data.exchanging.sys.platform", platform)
-    monkeypatch.setattr("recsys_nn.data.exchanging.ctypes.CDLL", lambda *_, **__: Library())
+    monkeypatch.setattr("recsys_nn.data.system.sys.platform", platform)
+    monkeypatch.setattr("recsys_nn.data.system.ctypes.CDLL", lambda *_, **__: Library())
     assert exchange(tmp_path / "one", tmp_path / "other") is exchanged
     assert (tmp_path / "one" / "file").read_text() == ("other" if exchanged else "one")

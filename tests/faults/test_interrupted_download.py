@@ -132,7 +132,7 @@ def test_after_a_kill_at_any_moment_there_is_all_or_nothing_and_the_next_one_wor
 
     works, server.send = server.send, drips
     final, drafts = cache / "tiny", set()
-    for number in range(25):
+    for number in range(100):
         ended = forked(server.dataset().locate, killed_after=number * 0.01)
         assert (below(final) == ["README", "ratings.csv"]) == (ended == DONE or final.exists())
         drafts |= set(cache.glob(".tiny.*"))

@@ -63,7 +63,8 @@ def test_processes_know_the_kinds_of_a_script_and_share_the_cpus():
 
 
 @pytest.mark.slow
-def test_processes_end_with_the_one_that_began_them():
+def test_processes_end_with_the_one_that_began_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     process = script(r"""
         def job(_):
             os.write(1, f"{os.getpid()}\n".encode())
@@ -77,6 +78,7 @@ def test_processes_end_with_the_one_that_began_them():
     while any(_runs(number) for number in ids):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert not list(tmp_path.glob("recsys-nn-*"))
 
 
 def _runs(process: int) -> bool:
