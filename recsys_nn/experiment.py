@@ -316,7 +316,7 @@ def _concluded(
     documents = {
         **documents,
         "config.yaml": config.to_yaml(),
-        "history.csv": run.history.to_csv(index=False),
+        "history.csv": run.history.to_csv(index=False, lineterminator="\n"),
         "training.json": as_json(run.record),
         "metrics.json": as_json(metrics),
         "data.json": as_json(data),

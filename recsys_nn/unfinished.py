@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from recsys_nn.config import RunConfig
 from recsys_nn.data.atomic import atomic_file, sweep
+from recsys_nn.data.system import remove_locked
 from recsys_nn.data.splits import AnySplit
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
 from recsys_nn.models.backend import import_keras
@@ -166,10 +167,10 @@ def unfinished_run(output: str | None, *, resume: bool, overwrite: bool) -> Iter
             yield unfinished
         except BaseException as error:
             if isinstance(error, TrainingError) or not unfinished.is_begun:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_locked(folder, lock)
             raise
         if not unfinished.is_to_stay:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_locked(folder, lock)
     finally:
         lock.release()
 

@@ -156,7 +156,7 @@ def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | 
         return _trained(ray.get(sent), workers, told)
     except RecsysError as error:
         rank = 0 if workers is None else workers.rank
-        (place / _ERRORS.replace("*", f"{rank:06d}")).write_text(json.dumps(as_told(error)))
+        (place / _ERRORS.replace("*", f"{rank:06d}")).write_bytes(json.dumps(as_told(error)).encode())
         raise
 
 
@@ -184,4 +184,4 @@ def _trained(job: _Job, workers: Workers | None, told: Tell | None) -> _Trained 
 
 def _raise_what_is_wrong(place: Path) -> None:
     for file in sorted(place.glob(_ERRORS)):
-        raise as_raised(json.loads(file.read_text()))
+        raise as_raised(json.loads(file.read_bytes()))

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from filelock import FileLock
 
-from recsys_nn.data.system import exchange, sync
+from recsys_nn.data.system import exchange, move, sync
 from recsys_nn.errors import ArtifactError, RecsysError
 
 _OLD, _LOCK = ".old", ".lock"
@@ -39,7 +39,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(draft, path)
+            move(draft, path)
             sync(path.absolute().parent)
         finally:
             draft.unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def atomic_folder(path: Path, *, replace: bool) -> Iterator[Path]:
             for file in (*draft.rglob("*"), draft):
                 sync(file)
             if not replace or not path.is_dir():
-                os.replace(draft, path)
+                move(draft, path)
             elif not exchange(draft, path):
                 _replace_in_two_steps(draft, path)
             sync(path.absolute().parent)
@@ -121,7 +121,7 @@ def _remove_unless_in_use(draft: Path, path: Path) -> None:
         lock.acquire()
         try:
             if old.is_dir() and not os.path.lexists(path):
-                os.replace(old, path)
+                move(old, path)
             for left in (draft, old):
                 if left.is_dir():
                     shutil.rmtree(left)
@@ -143,10 +143,10 @@ def _unlock(lock: FileLock) -> None:
 
 def _replace_in_two_steps(draft: Path, path: Path) -> None:
     old = _beside(draft, _OLD)
-    os.replace(path, old)
+    move(path, old)
     try:
-        os.replace(draft, path)
+        move(draft, path)
     except BaseException:
-        os.replace(old, path)
+        move(old, path)
         raise
     shutil.rmtree(old, ignore_errors=True)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shutil
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+
+from filelock import BaseFileLock
 
 _HERE = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2) on Linux, RENAME_SWAP of renamex_np(2) on macOS
 _UNKNOWN = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV)
-_AS_IT_IS = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
+_AS_IT_IS = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC", "O_NOINHERIT")
+_PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Seconds between the attempts to move what another process has open for a moment, such as a virus scanner."""
 
 
 def exchange(one: Path, other: Path) -> bool:
@@ -39,15 +46,43 @@ def exchange(one: Path, other: Path) -> bool:
     return not failed
 
 
+def move(source: Path, target: Path) -> None:
+    """Renames a file or a folder in one step, over a file or an empty folder that stands there.
+
+    Windows renames nothing that is open, and no folder over another: there, what is open is tried for again, and an
+    empty folder removed before.
+    """
+    if sys.platform == "win32":
+        if source.is_dir() and target.is_dir():
+            target.rmdir()
+        for pause in _PAUSES:
+            try:
+                os.replace(source, target)
+                return
+            except PermissionError:
+                time.sleep(pause)
+    os.replace(source, target)
+
+
+def remove_locked(folder: Path, lock: BaseFileLock) -> None:
+    """Removes a folder and a lock in it that is held; Windows removes nothing open, so there the lock goes last."""
+    shutil.rmtree(folder, ignore_errors=True)
+    is_left = folder.exists()
+    lock.release()
+    if is_left:
+        with suppress(OSError):  # another process has it by now
+            Path(lock.lock_file).unlink(missing_ok=True)
+            folder.rmdir()
+
+
 def sync(path: Path) -> None:
     """Writes a file, or the names in a folder, through to the disk.
 
     Windows opens no folders (NTFS writes names to its journal by itself), and syncs what is open for writing alone.
     """
-    on_windows = sys.platform == "win32"
-    if on_windows and path.is_dir():
+    if sys.platform == "win32" and path.is_dir():
         return
-    descriptor = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -57,6 +92,9 @@ def sync(path: Path) -> None:
 def open_as_it_is(file: Path) -> int:
     """Opens a file for reading, without following a link or waiting for the other end of a pipe.
 
-    Windows has neither flag; there, the caller's look at the type of what is open has to do.
+    Raises:
+        OSError: where it cannot be opened; on Windows, which has no such flags, for a link too.
     """
+    if sys.platform == "win32" and file.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(file))
     return os.open(file, os.O_RDONLY | sum(getattr(os, name, 0) for name in _AS_IT_IS))

@@ -206,7 +206,7 @@ def refit(
     if place is not None:
         check_place(place, overwrite=overwrite)
     config = result.config.model_copy(update={"output": place, "refit": True})
-    documents = {TABLE: result.table.to_csv(index=False)}
+    documents = {TABLE: result.table.to_csv(index=False, lineterminator="\n")}
     with tracked(config, result.split) as tracking:
         refitted = refit_on_split(
             config, result.split, result.findings, documents=documents, overwrite=overwrite, progress=progress

@@ -228,13 +228,18 @@ def _winner(
 
 def _write(folder: Path, result: SearchResult) -> None:
     documents: dict[str, Callable[[Any], object]] = {
-        TRIALS: lambda stream: stream.write(defused_frame(result.trials).to_csv(index=False).encode()),
+        TRIALS: lambda stream: stream.write(_csv(result.trials)),
         BEST: lambda stream: stream.write(result.best.to_yaml().encode()),
         PLOT: lambda stream: result.plot().savefig(stream, format="png", dpi=120),
     }
     for name, write in documents.items():
         with atomic_file(folder / name) as stream:
             write(stream)
+
+
+def _csv(trials: pd.DataFrame) -> bytes:
+    text: str = defused_frame(trials).to_csv(index=False, lineterminator="\n")
+    return text.encode()
 
 
 def _reasons(trials: pd.DataFrame) -> str:

@@ -7,15 +7,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from shutil import rmtree
-from tempfile import TemporaryDirectory
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from filelock import FileLock
 from rich.console import Console
 
 from recsys_nn.errors import ConfigError, TrainingError
@@ -88,47 +86,38 @@ def _in_processes(work: Callable[[Job], Found], jobs: Iterator[Job], workers: in
     from loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 
     threads = str(max(1, (os.cpu_count() or 1) // workers))
-    with _held() as lock:
-        executor = ProcessPoolExecutor(
-            workers,
-            initializer=_begin,
-            initargs=(lock, tuple(model_kinds().values())),
-            env=dict.fromkeys(_THREADS, threads) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
-        )
-        try:
-            running: set[Future[Found]] = {executor.submit(work, job) for job in islice(jobs, workers)}
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-                running |= {executor.submit(work, job) for job in islice(jobs, len(done))}
-        except TerminatedWorkerError as error:
-            raise TrainingError(
-                f"one of {workers} workers was killed, perhaps for want of memory: try fewer"
-            ) from error
-        finally:
-            executor.shutdown(wait=True, kill_workers=True)
+    told_of_end, open_until_end = Pipe(duplex=False)
+    executor = ProcessPoolExecutor(
+        workers,
+        initializer=_begin,
+        initargs=(told_of_end, tuple(model_kinds().values())),
+        env=dict.fromkeys(_THREADS, threads) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+    )
+    try:
+        running: set[Future[Found]] = {executor.submit(work, job) for job in islice(jobs, workers)}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+            running |= {executor.submit(work, job) for job in islice(jobs, len(done))}
+    except TerminatedWorkerError as error:
+        raise TrainingError(f"one of {workers} workers was killed, perhaps for want of memory: try fewer") from error
+    finally:
+        executor.shutdown(wait=True, kill_workers=True)
+        told_of_end.close()
+        open_until_end.close()
 
 
-@contextmanager
-def _held() -> Iterator[Path]:
-    """A locked file. Nobody holds it once this process has ended, whatever has ended it, on every system."""
-    with TemporaryDirectory(prefix="recsys-nn-") as folder:
-        lock = Path(folder) / "lock"
-        with FileLock(lock, thread_local=False):
-            yield lock
-
-
-def _begin(lock: Path, kinds: Sequence[ModelKind]) -> None:
+def _begin(told_of_end: Connection, kinds: Sequence[ModelKind]) -> None:
     """Ctrl-C is the parent's to answer, and nobody waits for results after its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_holder, args=(lock,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(told_of_end,), daemon=True).start()
     import_keras()
     register_kinds(kinds)
 
 
-def _end_with_the_holder(lock: Path) -> None:
-    with suppress(OSError):  # another worker was faster
-        FileLock(lock).acquire(poll_interval=0.5)
-        rmtree(lock.parent, ignore_errors=True)
+def _end_with_parent(told_of_end: Connection) -> None:
+    """The parent's end of the pipe, into which it writes nothing, closes with it."""
+    with suppress(EOFError, OSError):
+        told_of_end.recv_bytes()
     os._exit(1)
