@@ -78,6 +78,7 @@ def measure(commands: dict[str, list[str]], runs: int) -> None:
     for command in commands.values():
         seconds(command)
     turns = [{name: seconds(command) for name, command in commands.items()} for _ in range(runs)]
+    print("# How soon it answers\n\n`python benchmarks/startup.py`, on", os.cpu_count(), "processors.\n")
     print("| command | CPU seconds | seconds | times `import tensorflow` |\n|---|---|---|---|")
     for name in commands:
         cpu, wall = (statistics.median(turn[name][place] for turn in turns) for place in (0, 1))
