@@ -185,12 +185,13 @@ def stacked(
     Returns:
         The weights, (K,), and A w with each row's w fitted on the other folds, (n,).
     """
-    from sklearn.linear_model import LinearRegression
-    from sklearn.model_selection import KFold, cross_val_predict
+    from scipy.optimize import nnls
 
-    regression = LinearRegression(fit_intercept=False, positive=True)
-    folds = KFold(FOLDS, shuffle=True, random_state=seed)
-    return regression.fit(predicted, actual).coef_, cross_val_predict(regression, predicted, actual, cv=folds)
+    cross_fitted = np.empty(len(actual))
+    for fold in np.array_split(np.random.RandomState(seed).permutation(len(actual)), FOLDS):  # scikit-learn's KFold
+        others = np.delete(np.arange(len(actual)), fold)
+        cross_fitted[fold] = predicted[fold] @ nnls(predicted[others], actual[others])[0]
+    return nnls(predicted, actual)[0], cross_fitted
 
 
 def _parts(runs: Mapping[str, FinishedRun], validation: Ratings | None) -> dict[str, dict[str, Any]]:

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pydantic import BaseModel
 
 import recsys_nn
+import recsys_nn as rn
 
 PACKAGE = Path(recsys_nn.__file__).parent
 MODULES = sorted(
@@ -116,9 +118,13 @@ MAY_IMPORT = {
 }
 
 
+def source(module: str) -> str:
+    return Path(inspect.getsourcefile(importlib.import_module(module))).read_text(encoding="utf-8")
+
+
 def imports_of(module: str, *, at_run_time: bool = True) -> set[str]:
     """The package's modules that a module imports, also within functions; not those for type checkers alone."""
-    tree = ast.parse(Path(inspect.getsourcefile(importlib.import_module(module))).read_text(encoding="utf-8"))
+    tree = ast.parse(source(module))
     found: set[str] = set()
     for node in _executed(tree) if at_run_time else ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -163,20 +169,48 @@ def test_no_module_imports_itself_in_a_circle():
     TopologicalSorter(graph).prepare()
 
 
-def test_importing_the_package_loads_neither_tensorflow_nor_pandas():
-    script = "import recsys_nn, sys; print([name for name in ('tensorflow', 'keras', 'pandas') if name in sys.modules])"
+def loaded_by(script: str, *modules: str) -> list[str]:
+    """Those of these modules that a process has loaded at the end of a script without scikit-learn, which Keras would
+    import, and with it most of SciPy."""
+    script = f"import sys; sys.modules['sklearn'] = None; {script}; print(*sorted({set(modules)} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
-    assert printed.strip() == "[]"
+    return printed.splitlines()[-1].split()
+
+
+def test_importing_the_package_loads_neither_tensorflow_nor_pandas():
+    assert loaded_by("import recsys_nn", "tensorflow", "keras", "pandas", "numpy", "pydantic") == []
+
+
+def test_help_is_printed_without_reading_tables():
+    script = "from recsys_nn.cli import app; app(['--help'], standalone_mode=False)"
+    assert loaded_by(script, "tensorflow", "keras", "pandas", "numpy", "pyarrow", "pydantic") == []
 
 
 def test_configs_are_read_and_functions_looked_up_without_tensorflow():
     script = (
-        "import sys, recsys_nn as rn; rn.load_config({'data': {'source': 'synthetic'}, 'model': {'kind': 'neumf'}});"
-        "rn.run_experiment, rn.cross_validate, rn.tune, rn.compare, rn.RatingRegressor;"
-        "print('tensorflow' in sys.modules)"
+        "import recsys_nn as rn; rn.load_config({'data': {'source': 'synthetic'}, 'model': {'kind': 'neumf'}});"
+        "rn.run_experiment, rn.cross_validate, rn.tune, rn.compare"
     )
-    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
-    assert printed.strip() == "False"
+    assert loaded_by(script, "tensorflow", "keras") == []
+
+
+def test_a_pair_is_predicted_without_what_trainings_and_reports_need(tmp_path):
+    encoder = rn.Encoder.fit(rn.Ratings(pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1, 5]})))
+    rn.Predictor(rn.build_model(rn.SVDConfig(), encoder), encoder).save(tmp_path / "run")
+    (tmp_path / "pairs.csv").write_text("user,item\na,y\n")
+    arguments = ["predict", *(str(tmp_path / name) for name in ("run", "pairs.csv")), "--output"]
+    arguments.append(str(tmp_path / "predicted.csv"))
+    script = f"from recsys_nn.cli import app; app({arguments}, standalone_mode=False)"
+    heavy = ["scipy.optimize", "scipy.special", "scipy.stats", "jinja2", "loky", "filelock", "optuna"]
+    stations = ["training.trainer", "evaluation.evaluate", "report.page", "experiment", "selection.search"]
+    assert loaded_by(script, *heavy, *(f"recsys_nn.{name}" for name in stations)) == []
+    assert (tmp_path / "predicted.csv").read_text().count("\n") == 2
+
+
+def test_scikit_learn_is_needed_by_its_estimator_alone():
+    assert {name for name in MODULES if re.search(r"^\s*(from|import) sklearn\b", source(name), re.MULTILINE)} == {
+        "recsys_nn.estimator"
+    }
 
 
 def test_every_public_name_is_loaded_from_its_home():

@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import lsq_linear
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import KFold, cross_val_predict
 
 import recsys_nn as rn
 from recsys_nn import ArtifactError, ConfigError, DataError, Encoder, Predictor, Ratings, run_experiment
@@ -40,6 +42,17 @@ def test_cross_fitted_values_rest_on_the_other_folds():
     expected = predicted[:, 0] * (products.sum() - products) / (squares.sum() - squares)
     for seed in (0, 1):
         np.testing.assert_allclose(stacked(predicted, actual, seed=seed)[1], expected, rtol=1e-12)
+
+
+def test_weights_and_cross_fitted_values_are_those_of_scikit_learn():
+    rng = np.random.default_rng(3)
+    actual = rng.normal(size=203)
+    predicted = actual[:, None] * [0.5, 0.3, -0.2] + rng.normal(size=(203, 3))
+    regression = LinearRegression(fit_intercept=False, positive=True)
+    folds = KFold(5, shuffle=True, random_state=7)
+    expected = regression.fit(predicted, actual).coef_, cross_val_predict(regression, predicted, actual, cv=folds)
+    for found, other in zip(stacked(predicted, actual, seed=7), expected, strict=True):
+        np.testing.assert_allclose(found, other, rtol=1e-12)
 
 
 # Predictors

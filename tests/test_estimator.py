@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import subprocess
@@ -411,3 +412,12 @@ def test_naming_it_loads_no_tensorflow():
     script = "import sys, recsys_nn as rn; rn.RatingRegressor(rn.NeuMFConfig()); print('tensorflow' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert printed.strip() == "False"
+
+
+def test_what_must_be_installed_is_told(monkeypatch):
+    monkeypatch.delitem(sys.modules, "recsys_nn.estimator")
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    with pytest.raises(
+        ConfigError, match=r"^RatingRegressor: sklearn is not installed; pip install 'recsys-nn\[sklearn\]'$"
+    ):
+        importlib.import_module("recsys_nn.estimator")

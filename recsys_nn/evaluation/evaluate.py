@@ -15,7 +15,7 @@ import pandas as pd
 from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
-from recsys_nn.evaluation.metrics import coverage, mae, r2, rmse, width
+from recsys_nn.evaluation.metrics import auc, coverage, mae, r2, rmse, width
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import BASELINES, predict_ratings
 from recsys_nn.prediction.predictor import Predictor
@@ -166,8 +166,6 @@ def judged(
 
 
 def _of_probabilities(table: pd.DataFrame, actual: npt.NDArray[np.float64]) -> dict[str, float]:
-    from sklearn.metrics import roc_auc_score
-
     levels, probabilities = table.columns.to_numpy(float), table.to_numpy(float)
     hits = levels == actual[:, None]
     with np.errstate(divide="ignore"):  # a rating that is no level had no chance
@@ -177,7 +175,7 @@ def _of_probabilities(table: pd.DataFrame, actual: npt.NDArray[np.float64]) -> d
         "accuracy": float(np.mean(levels[probabilities.argmax(axis=1)] == actual)),
     }
     if len(levels) == 2 and len(np.unique(actual)) == 2:
-        found["auc"] = float(roc_auc_score(hits[:, 1], probabilities[:, 1]))
+        found["auc"] = auc(hits[:, 1], probabilities[:, 1])
     return found
 
 

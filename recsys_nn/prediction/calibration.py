@@ -32,7 +32,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from scipy.optimize import nnls
 
 from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
@@ -130,6 +129,8 @@ class Calibration(BaseModel):
     @classmethod
     def of(cls, held_out: pd.DataFrame, scale: tuple[float, float]) -> Calibration:
         """The same from what a model predicted of them (``prediction/held_out.py``), for ratings on this scale."""
+        from scipy.optimize import nnls
+
         table = pd.concat([_without(held_out, end, masked) for end, masked in MASKS.items()])
         counts = kept_counts(table)
         errors, terms = (table["rating"] - table["prediction"]).abs().to_numpy(), _terms(table["std"], counts)

@@ -58,8 +58,6 @@ class ItemMap:
     @classmethod
     def of(cls, run: FinishedRun) -> ItemMap | None:
         """None of a model without vectors of items, of two dimensions or more, and of a blend, which has several."""
-        from sklearn.decomposition import PCA
-
         vectors = None if run.predictor.config is None else item_vectors(run.predictor.model)
         encoder = run.predictor.encoder
         if vectors is None or vectors.shape[1] < 2 or len(vectors) != len(encoder.item_counts):
@@ -68,8 +66,7 @@ class ItemMap:
         rows = rows[encoder.item_counts[rows] > 0]
         if len(rows) < 3:
             return None
-        pca = PCA(2, random_state=0)
-        places = pca.fit_transform(vectors[rows])
+        places, explained = principal(vectors[rows])
         middle = np.array([cls.width, cls.height]) / 2
         low, high = places.min(axis=0), places.max(axis=0)
         unit = ((middle - MARGIN) / np.maximum(high - low, 1e-9)).min() * 2
@@ -86,7 +83,7 @@ class ItemMap:
             ],
             legend=legend,
             by=by,
-            explained=float(pca.explained_variance_ratio_.sum()),
+            explained=explained,
             n_items=encoder.n_items,
         )
 
@@ -99,6 +96,18 @@ def item_vectors(model: Any) -> npt.NDArray[np.float32] | None:
             stacked = model.stacks[place].numpy().mean(axis=0) if hasattr(model, "stacks") else variable.numpy()
             return np.asarray(stacked, dtype=np.float32)
     return None
+
+
+def principal(vectors: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], float]:
+    """The first two principal components of vectors (n, dim), (n, 2), and the share of the variance that they hold.
+
+    Axes point to where their largest entry is positive.
+    """
+    centred = vectors - vectors.mean(axis=0, dtype=np.float64)
+    _, spread, axes = np.linalg.svd(centred, full_matrices=False)
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1, keepdims=True), axis=1)
+    variances = np.square(spread)
+    return centred @ (axes * np.sign(largest))[:2].T, float(variances[:2].sum() / variances.sum())
 
 
 def _groups(table: pd.DataFrame | None, counts: npt.NDArray[np.integer]) -> tuple[str, list[str], dict[str, str]]:
