@@ -177,7 +177,8 @@ def test_a_finished_run_is_not_repeated(whole):
     assert left_in(whole.place.parent) == {"run"}
 
 
-def test_a_finished_run_of_another_config_is_no_reason_to_replace_it(finished):
+def test_a_finished_run_of_another_config_is_no_reason_to_replace_it(finished, monkeypatch):
+    monkeypatch.setattr("recsys_nn.experiment.build_model", lambda *_, **__: pytest.fail("a model was built"))
     with pytest.raises(ArtifactError, match="already holds a run"):
         run(finished, {"seed": 8}, resume=True)
 
