@@ -100,9 +100,9 @@ def _squared_errors(model: keras.Model, part: TrainingPart) -> npt.NDArray[np.fl
     """Of each example of a part."""
     import tensorflow as tf
 
-    from recsys_nn.training.feeding import evaluation_dataset
+    from recsys_nn.training.feeding import evaluation_batches
 
     errors = [
-        model(inputs, training=False) - tf.reshape(targets, (-1,)) for inputs, targets in evaluation_dataset(part)
+        model(inputs, training=False) - tf.reshape(targets, (-1,)) for inputs, targets in evaluation_batches(part)
     ]
     return np.square(np.concatenate(errors), dtype=np.float64)

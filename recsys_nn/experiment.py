@@ -74,7 +74,8 @@ def run_experiment(
     with connected(config.cluster), place as unfinished:
         split = load_parts(config.data, config.seed, data)
         of_run = identity(config, split)
-        if resume and config.output is not None and (before := run_before(config.output, of_run)) is not None:
+        before = run_before(config.output, of_run, overwrite=overwrite) if resume and config.output else None
+        if before is not None:
             if before.training is not None and before.training.stop_reason != "interrupted":
                 return as_result(config, split, before)
             overwrite = True

@@ -16,6 +16,7 @@ from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.finished_run import FinishedRun
 from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.run_folder import check_place
 from recsys_nn.training.run import TrainingRun
 from recsys_nn.unfinished import digest
 
@@ -74,13 +75,20 @@ class ExperimentResult:
     finished: FinishedRun = field(repr=False)
 
 
-def run_before(output: str, of_run: Mapping[str, Any]) -> FinishedRun | None:
-    """The run in a folder, if it is this one."""
+def run_before(output: str, of_run: Mapping[str, Any], *, overwrite: bool) -> FinishedRun | None:
+    """The run in a folder, if it is this one.
+
+    Raises:
+        ArtifactError: where it is another, which is not to be replaced.
+    """
     folder = Path(output).expanduser()
     if not (folder / MANIFEST).exists():
         return None
     finished = FinishedRun.load(folder)
-    return finished if finished.data.get("run") == digest(of_run) else None
+    if finished.data.get("run") == digest(of_run):
+        return finished
+    check_place(folder, overwrite=overwrite)
+    return None
 
 
 def as_result(config: RunConfig, split: AnySplit, finished: FinishedRun) -> ExperimentResult:

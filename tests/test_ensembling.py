@@ -32,7 +32,7 @@ FEW = PosteriorConfig(samples=10, burn_in=30, thin=5)
 RUN = {
     "seed": 7,
     "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 50, "n_ratings": 1500}},
-    "model": {"kind": "svdpp", "embedding_dim": 4, "head": "auto"},
+    "model": {"kind": "svd", "embedding_dim": 4, "head": "auto"},
     "training": {"epochs": 20, "batch_size": 10000, "learning_rate": 0.05},
     "ensemble": {"samples": 6, "burn_in": 4, "thin": 2},
 }
@@ -41,7 +41,7 @@ RUN = {
 @pytest.fixture(scope="module")
 def sampled():
     """A training, and the average over samples from there on."""
-    settings = TrainConfig(epochs=30, learning_rate=0.01, patience=5)
+    settings = TrainConfig(epochs=30, learning_rate=0.01, patience=5, metrics=())
     model = build_model(SVDConfig(embedding_dim=8), ENCODER, seed=1)
     run = Trainer(settings, progress=False).fit(model, TRAIN, VALIDATION)
     return run, sample_posterior(run, TRAIN, FEW)
@@ -92,7 +92,7 @@ def test_validation_decides_on_the_temperature(sampled):
 
 @pytest.mark.parametrize(("asked", "taken"), [(None, 0.5), (0.7, 0.7)])
 def test_without_validation_the_temperature_is_that_of_the_config_or_a_half(sampled, asked, taken):
-    few = FEW.model_copy(update={"temperature": asked, "samples": 1, "thin": 1})
+    few = FEW.model_copy(update={"temperature": asked, "samples": 1, "burn_in": 2, "thin": 1})
     assert tempered(sampled[0], TRAIN, few)[0] == taken
 
 
@@ -103,8 +103,8 @@ def test_a_closed_form_has_no_posterior():
 
 
 def test_a_loss_that_is_no_likelihood_has_no_posterior():
-    settings = TrainConfig(epochs=1, loss="mae")
-    run = Trainer(settings, progress=False).fit(build_model(SVDConfig(), ENCODER), TRAIN, VALIDATION)
+    settings = TrainConfig(epochs=1, loss="mae", validation=0, patience=None, optimizer="sgd", metrics=())
+    run = Trainer(settings, progress=False).fit(build_model(SVDConfig(), ENCODER), TRAIN)
     with pytest.raises(ConfigError, match=r"a posterior rests on squared errors .* leave out training\.loss 'mae'"):
         sample_posterior(run, TRAIN)
 
@@ -122,8 +122,9 @@ def test_a_run_with_an_ensemble_predicts_the_average(first):
 
 
 @pytest.fixture(scope="module")
-def refitted():
-    return run_experiment({**RUN, "refit": True}, progress=False)
+def refitted(tmp_path_factory):
+    output = str(tmp_path_factory.mktemp("runs") / "refitted")
+    return run_experiment({**RUN, "refit": True, "output": output}, progress=False)
 
 
 @pytest.mark.slow
@@ -144,8 +145,7 @@ def test_what_validation_found_stays_known_of_a_refit(first, refitted):
 
 
 @pytest.mark.slow
-def test_the_run_folder_of_a_refit_says_so(first, tmp_path):
-    refitted = run_experiment({**RUN, "ensemble": None, "refit": True, "output": str(tmp_path / "run")}, progress=False)
+def test_the_run_folder_of_a_refit_says_so(first, refitted):
     record = json.loads((refitted.path / "data.json").read_text())
     held_out = len(first.split.validation)
     assert record["refit"] == {
@@ -164,7 +164,7 @@ def test_an_interrupted_refit_ends_the_run(monkeypatch):
 
     monkeypatch.setattr("recsys_nn.experiment.train_on_split", interrupted_without_validation)
     with pytest.raises(KeyboardInterrupt):
-        run_experiment({**RUN, "ensemble": None, "refit": True}, progress=False)
+        run_experiment({**RUN, "training": {"epochs": 1}, "ensemble": None, "refit": True}, progress=False)
 
 
 @pytest.mark.slow

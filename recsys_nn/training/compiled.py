@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from typing import Any, TypeVar
 
 import keras
@@ -64,9 +65,10 @@ class CompiledLoop:
             apart = {"_noinline": True}
             self._step = tf.function(step, autograph=False, reduce_retracing=True, experimental_attributes=apart)
         self._steps = tf.function(self._loop, autograph=False, jit_compile=xla or None, reduce_retracing=not xla)
-        self._collected = tf.function(lambda: _collect(model, shared), autograph=False, jit_compile=xla or None)
-        for function in (self._steps, self._collected):  # TensorFlow takes those of all trainings for one, traced often
-            function._omit_frequent_tracing_warning = True
+        self._steps._omit_frequent_tracing_warning = True  # TensorFlow takes those of all trainings for one
+        self._collected = partial(_collect, model, shared)
+        if shared is not None:  # else tracing would take longer than it saves in a hundred epochs
+            self._collected = tf.function(self._collected, autograph=False)
         self._held: tuple[Tensors | None, Any] = (None, None)
 
     def prepare(self, part: Examples) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -52,3 +53,20 @@ def dataset(
 def evaluation_dataset(part: TrainingPart) -> tf.data.Dataset:
     """The examples in their own order, in large batches."""
     return dataset(part, batch_size=EVALUATION_BATCH)
+
+
+def evaluation_batches(part: TrainingPart) -> Iterator[Any]:
+    """(inputs, targets) as tensors, in their own order and large batches; a dataset would take time to make."""
+    for block in part.blocks(batch_size=EVALUATION_BATCH):
+        for start in range(0, len(block.order), EVALUATION_BATCH):
+            batch = block.tensors.take(block.order[start : start + EVALUATION_BATCH].astype(np.int64))
+            yield tf.nest.map_structure(tf.convert_to_tensor, (batch.inputs, batch.targets))
+
+
+def evaluated(model: keras.Model, part: TrainingPart) -> dict[str, float]:
+    """What the metrics of a compiled model say of the examples, step by step: tracing takes longer than one look."""
+    for batch in evaluation_batches(part):
+        model.test_step(batch)
+    logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+    model.reset_metrics()
+    return logs

@@ -208,14 +208,13 @@ class Trainer:
         began: float,
     ) -> TrainingRun:
         from recsys_nn.training.compiling import compile_model
-        from recsys_nn.training.feeding import evaluation_dataset
+        from recsys_nn.training.feeding import evaluated
 
         compile_model(objective, self.config, steps=1)
         row: dict[str, float] = {"epoch": 1}
         for prefix, part in (("", train), ("val_", validation)):
             if part is not None:
-                logs = objective.model.evaluate(evaluation_dataset(part), return_dict=True, verbose=0)
-                row |= {f"{prefix}{name}": float(value) for name, value in logs.items()}
+                row |= {f"{prefix}{name}": value for name, value in evaluated(objective.model, part).items()}
         seconds = time.perf_counter() - began
         return TrainingRun(
             model=model,

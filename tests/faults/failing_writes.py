@@ -115,7 +115,7 @@ def cases(folder: Path) -> Iterator[tuple[str, Case]]:
     encoder = rn.Encoder.fit(ratings)
     predictor = rn.Predictor(rn.build_model(rn.SVDConfig(embedding_dim=2), encoder), encoder).with_seen(ratings)
     table = pd.DataFrame({"user": ["a", "b"], "prediction": [1.5, 2.5]})
-    training = {"epochs": 2, "batch_size": 1000}
+    training = {"epochs": 2, "batch_size": 1000, "optimizer": "sgd", "metrics": ()}
     config = {"data": {"source": "synthetic", "options": {"n_users": 30, "n_items": 20, "n_ratings": 300}}}
     config |= {"model": {"kind": "svd", "embedding_dim": 2}, "training": training}
 

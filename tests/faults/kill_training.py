@@ -22,7 +22,7 @@ RUN = {
     "seed": 7,
     "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 1500}},
     "model": {"kind": "svd", "embedding_dim": 4},
-    "training": {"epochs": 12, "batch_size": 64, "patience": 3},
+    "training": {"epochs": 12, "batch_size": 64, "patience": 3, "metrics": ()},
     "refit": True,
     "ensemble": {"samples": 3, "burn_in": 8, "thin": 3},
 }

@@ -58,7 +58,8 @@ def injected(folder: Path, runs: int, rng: random.Random) -> dict[str, Any]:
         )
         place = folder / f"run-{run}"
         training = {"epochs": EPOCHS, "batch_size": 64, "patience": rng.choice([None, 2]), "learning_rate": 0.03}
-        config = {"seed": run, "model": {"kind": "svd", "embedding_dim": 2}, "training": training, "output": str(place)}
+        config = {"seed": run, "model": {"kind": "svd", "embedding_dim": 2}, "output": str(place)}
+        config["training"] = training | {"metrics": ()}
         with looked_at() as stored:
             try:
                 result = rn.run_experiment(config, ratings, progress=False)

@@ -65,6 +65,7 @@ def test_a_hostile_folder_is_refused(name, tmp_path, no_loading):
     assert not (tmp_path / CANARY).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the system how much memory a process has")
 def test_a_process_that_refuses_them_all_grows_by_less_than_64_mib(tmp_path):
     """Without TensorFlow and in a process of its own, where no memory lies ready that was used before."""

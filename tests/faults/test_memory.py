@@ -1,6 +1,7 @@
 """Memory that does not suffice."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,20 +23,30 @@ main()
 """
 
 
+CONFIG = (
+    "data: {source: synthetic, options: {n_users: 100000, n_items: 2000, n_ratings: 200000}}\ntraining: {epochs: 2}"
+)
+
+
+@pytest.fixture(scope="module")
+def old_run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("old")
+    (folder / "run.yaml").write_text(CONFIG)
+    small = ["model.kind=svd", "model.embedding_dim=2", "training.epochs=1", f"output={folder / 'run'}"]
+    rn.run_experiment(folder / "run.yaml", overrides=small, progress=False)
+    return folder / "run"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the limit is set by what /proc says")
 @pytest.mark.parametrize("dimension", [64, 1_000])
-def test_a_training_that_needs_more_leaves_the_old_run_and_one_line(tmp_path, dimension):
-    config = tmp_path / "run.yaml"
-    config.write_text(
-        "data: {source: synthetic, options: {n_users: 100000, n_items: 2000, n_ratings: 200000}}\n"
-        f"model: {{kind: svd, embedding_dim: {dimension}}}\ntraining: {{epochs: 2}}\noutput: {tmp_path / 'run'}\n"
-    )
-    rn.run_experiment(config, overrides=["model.embedding_dim=2"], progress=False)
-    before = content(tmp_path / "run")
+def test_a_training_that_needs_more_leaves_the_old_run_and_one_line(tmp_path, old_run, dimension):
+    config, run = tmp_path / "run.yaml", shutil.copytree(old_run, tmp_path / "run")
+    config.write_text(f"{CONFIG}\nmodel: {{kind: svd, embedding_dim: {dimension}}}\noutput: {run}\n")
+    before = content(run)
     command = [sys.executable, "-c", LIMITED, "train", str(config), "--overwrite"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith("recsys-nn: the memory does not suffice: ")
-    assert content(tmp_path / "run") == before
+    assert content(run) == before
     assert {entry.name for entry in tmp_path.iterdir()} == {"run", "run.yaml"}

@@ -33,15 +33,18 @@ from recsys_nn.errors import RecsysError
 from recsys_nn.finished_run import FinishedRun
 from recsys_nn.prediction.run_folder import built
 from recsys_nn.prediction.run_parts import RunParts
+from tests.faults.conftest import ALL
 from tests.faults.folders import MANIFEST, Files, files_of, saved, signed, write
 from tests.faults.mutations import mutated
 from tests.faults.watching import watching
 
 RUNS = ("svd", "fm", "svdpp", "average")
-MANY, FEW = 10_000, 150
+FEW, MANY = 150, 10_000 if ALL else 1_000
+"""Seventeen mutations of four runs, signed or not: with a thousand, each is tried about seven times."""
+FEW_BLENDS, MANY_BLENDS = 30, 1_000 if ALL else 100
 RECORDS = ("config", "training", "metrics", "data", "judged", "held_out", "item_features", "versions")
 _NOBODY = SimpleNamespace(model=None)
-BUILT = 300
+BUILT = 300 if ALL else 40
 """Of the folders whose parts are accepted, so many are also built into networks."""
 
 
@@ -195,7 +198,7 @@ def test_no_mutated_artifact_loads_with_other_numbers(folder, n):
     assert outcomes["read, signed"] > 0.02 * n
 
 
-@pytest.mark.parametrize("n", [30, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [FEW_BLENDS, pytest.param(MANY_BLENDS, marks=pytest.mark.slow)])
 def test_no_mutated_blend_does_more_than_be_refused_or_load(folder, n):
     """Of a blend, whose members' manifests are not made to agree: what loads was changed in its own files alone."""
     original = saved("blend")

@@ -74,7 +74,7 @@ def test_a_training_that_fills_the_disk_goes_on_once_there_is_room(small_disk):
     config = {
         "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 600}},
         "model": {"kind": "svd", "embedding_dim": 16},
-        "training": {"epochs": 3, "batch_size": 600},
+        "training": {"epochs": 3, "batch_size": 600, "metrics": ()},
         "output": str(place),
     }
     filled_up_to(small_disk, 100_000)

@@ -1,9 +1,10 @@
+import keras
 import numpy as np
 import pytest
 
 from recsys_nn import Tensors
 from recsys_nn.data.tensors import epoch_order
-from recsys_nn.training.feeding import dataset, evaluation_dataset, steps_per_epoch
+from recsys_nn.training.feeding import dataset, evaluated, evaluation_batches, evaluation_dataset, steps_per_epoch
 
 
 def ten() -> Tensors:
@@ -43,3 +44,13 @@ def test_evaluation_keeps_the_order():
 def test_plain_arrays_are_fed_too():
     ((inputs, _),) = evaluation_dataset(Tensors(np.ones((3, 2)), [1, 2, 3]))
     assert inputs.shape == (3, 2)
+
+
+def test_an_evaluation_weighs_every_example_once_whatever_the_batches(monkeypatch):
+    monkeypatch.setattr("recsys_nn.training.feeding.EVALUATION_BATCH", 4)
+    assert [len(targets) for _, targets in evaluation_batches(ten())] == [4, 4, 2]
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+    model.compile(loss="mse", metrics=["mae"])
+    part = Tensors(np.ones((10, 1)), np.arange(10.0))
+    for _ in range(2):  # the metrics are forgotten in between
+        assert evaluated(model, part) == pytest.approx({"loss": 28.5, "mae": 4.5})

@@ -29,26 +29,43 @@ def run():
     """Ridge regression, (1/n) Σ (y - x·w)² + λ ‖w‖²."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False, kernel_regularizer="l2")])
     model.layers[0].kernel_regularizer = keras.regularizers.L2(L2)
-    config = TrainConfig(learning_rate=0.1, batch_size=N, epochs=300, patience=None, validation=0, seed=5)
+    config = TrainConfig(learning_rate=0.1, batch_size=N, epochs=100, patience=None, validation=0, metrics=(), seed=5)
     return Trainer(config, progress=False).fit(model, TRAIN)
 
 
 def sampled(run, temperature=1.0, **options):
-    settings = {"samples": 20, "burn_in": 10, "thin": 1, "penalties": "fixed"} | options
+    settings = {"samples": 6, "burn_in": 10, "thin": 1, "penalties": "fixed"} | options
     return posterior_weights(run, TRAIN, PosteriorConfig(**settings), [temperature])[temperature]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ["auto", "compiled"])
-def test_the_samples_are_those_of_bayesian_linear_regression(run, engine):
-    run = replace(run, config=run.config.model_copy(update={"engine": engine}))
+@pytest.fixture(scope="module")
+def six(run):
+    """Samples of one epoch each."""
+    return sampled(run)
+
+
+def assert_bayesian_linear_regression(run, found):
     variance = float(run.history["loss"].iloc[-1])  # of the noise, as the chain takes it: the loss of the best epoch
-    found = sampled(run, samples=1500, burn_in=50, step_size=1.0, friction=0.7)
     samples = np.array([kernel[:, 0] for (kernel,) in found])
     precision = (X.T @ X + N * L2 * np.eye(2)) / variance
     mean = np.linalg.solve(precision, X.T @ Y / variance)
     np.testing.assert_allclose(samples.mean(axis=0), mean, atol=3e-3)
     np.testing.assert_allclose(np.cov(samples.T), np.linalg.inv(precision), rtol=0.2)
+
+
+@pytest.mark.slow
+def test_the_samples_by_xla_are_those_of_bayesian_linear_regression(run):
+    run = replace(run, config=run.config.model_copy(update={"engine": "compiled"}))
+    assert_bayesian_linear_regression(run, sampled(run, samples=1500, burn_in=50, step_size=1.0, friction=0.7))
+
+
+@pytest.mark.slow
+def test_the_samples_are_those_of_bayesian_linear_regression_at_one_temperature_after_the_other(run):
+    config = PosteriorConfig(samples=1500, burn_in=50, thin=1, penalties="fixed", step_size=1.0, friction=0.7)
+    found = posterior_weights(run, TRAIN, config, [1.0, 0.1])
+    assert list(found) == [1.0, 0.1]
+    assert_bayesian_linear_regression(run, found[1.0])
+    assert np.var(found[0.1][20:], axis=0).sum() / np.var(found[1.0], axis=0).sum() == pytest.approx(0.1, rel=0.2)
 
 
 def test_as_many_samples_as_asked_from_distinct_steps_and_the_model_as_it_was(run):
@@ -58,31 +75,23 @@ def test_as_many_samples_as_asked_from_distinct_steps_and_the_model_as_it_was(ru
     np.testing.assert_array_equal(run.model.get_weights(), before)
 
 
-def test_the_same_seed_gives_the_same_samples(run):
-    np.testing.assert_array_equal(sampled(run, samples=3), sampled(run, samples=3))
+def test_the_same_seed_gives_the_same_samples(run, six):
+    np.testing.assert_array_equal(sampled(run), six)
 
 
-def test_keras_s_own_loop_makes_the_same_steps(run):
+def test_keras_s_own_loop_makes_the_same_steps(run, six):
     by_keras = replace(run, config=run.config.model_copy(update={"engine": "keras"}))
-    np.testing.assert_allclose(sampled(by_keras, samples=3, burn_in=30), sampled(run, samples=3, burn_in=30), rtol=1e-4)
+    np.testing.assert_allclose(sampled(by_keras), six, rtol=1e-4)
 
 
-def test_a_short_burn_in_learns_no_penalties(run):
+def test_a_short_burn_in_learns_no_penalties(run, six):
     """They would be learned from the mode, where vectors are shrunk."""
-    np.testing.assert_array_equal(sampled(run, burn_in=10, penalties="learned"), sampled(run, burn_in=10))
+    np.testing.assert_array_equal(sampled(run, penalties="learned"), six)
 
 
-def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next(run):
-    each, means = sampled(run, samples=6), sampled(run, samples=2, thin=3)
-    np.testing.assert_allclose(np.array(means)[:, 0], np.array(each)[:, 0].reshape(2, 3, 2, 1).mean(axis=1), rtol=1e-5)
-
-
-@pytest.mark.slow
-def test_a_chain_goes_from_one_temperature_to_the_next(run):
-    config = PosteriorConfig(samples=1500, burn_in=20, thin=1, penalties="fixed", step_size=1.0, friction=0.7)
-    found = posterior_weights(run, TRAIN, config, [1.0, 0.1])
-    assert list(found) == [1.0, 0.1]
-    assert np.var(found[0.1][20:], axis=0).sum() / np.var(found[1.0], axis=0).sum() == pytest.approx(0.1, rel=0.2)
+def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next(run, six):
+    means = sampled(run, samples=2, thin=3)
+    np.testing.assert_allclose(np.array(means)[:, 0], np.array(six)[:, 0].reshape(2, 3, 2, 1).mean(axis=1), rtol=1e-5)
 
 
 def test_the_curvature_is_the_sum_of_squared_slopes_of_each_loss(run, monkeypatch):
@@ -139,23 +148,22 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("epoch", [2, 34, 37, 41])
-def test_a_chain_that_was_cut_short_goes_on_to_the_same_samples(run, tmp_path, monkeypatch, epoch):
+def test_a_chain_that_was_cut_short_goes_on_to_the_same_samples(run, tmp_path, monkeypatch):
     """In the burn-in, in the first sample, after it, and in the approach to the second temperature."""
-    config = PosteriorConfig(samples=2, burn_in=32, thin=3)
-    temperatures = [1.0, 0.5]
-    whole = posterior_weights(run, TRAIN, config, temperatures)
+    walked = (run, TRAIN, PosteriorConfig(samples=2, burn_in=32, thin=3), [1.0, 0.5])
     save = Checkpoints.save
+    for epoch in (2, 34, 37, 41):
 
-    def killed(checkpoints, done, state):
-        if done == epoch:
-            raise Killed
-        save(checkpoints, done, state)
+        def killed(checkpoints, done, state, epoch=epoch):
+            if done == epoch:
+                raise Killed
+            save(checkpoints, done, state)
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Checkpoints, "save", killed)
-        posterior_weights(run, TRAIN, config, temperatures, checkpoints=tmp_path)
-    assert Checkpoints(tmp_path).epochs == [done for done in (epoch - 2, epoch - 1) if done > 0]
-    resumed = posterior_weights(run, TRAIN, config, temperatures, checkpoints=tmp_path)
-    for temperature in temperatures:
-        np.testing.assert_array_equal(resumed[temperature], whole[temperature])
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(Checkpoints, "save", killed)
+            posterior_weights(*walked, checkpoints=tmp_path)
+        assert Checkpoints(tmp_path).epochs == [done for done in (epoch - 2, epoch - 1) if done > 0]
+    resumed, whole = posterior_weights(*walked, checkpoints=tmp_path), posterior_weights(*walked)
+    assert list(resumed) == [1.0, 0.5]
+    for temperature, samples in resumed.items():
+        np.testing.assert_array_equal(samples, whole[temperature])

@@ -35,10 +35,11 @@ class WholeTable(keras.layers.Layer):
 
 
 def model_of(optimizer, *, table=keras.layers.Embedding, n_rows=6, dim=1) -> keras.Model:
+    """Trained step by step: what a compiled function makes of the optimizers has a test of its own."""
     model = keras.Sequential([keras.Input((), dtype="int32"), table(n_rows, dim), keras.layers.Dense(1)])
     rng = np.random.default_rng(3)
     model.set_weights([rng.normal(size=weight.shape) for weight in model.weights])
-    model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
+    model.compile(optimizer=optimizer, loss="mse", run_eagerly=True)
     return model
 
 
@@ -214,7 +215,7 @@ def test_a_model_without_tables_is_trained_by_the_dense_optimizer():
     def dense(optimizer):
         keras.utils.set_random_seed(1)
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
+        model.compile(optimizer=optimizer, loss="mse", run_eagerly=True)
         model.train_on_batch(np.eye(2), np.array([1.0, 2.0]))
         return model.get_weights()
 
@@ -233,7 +234,7 @@ class Ignoring(keras.layers.Layer):
 
 def test_variables_without_a_gradient_are_left_alone():
     model = keras.Sequential([keras.Input((), dtype="int32"), keras.layers.Embedding(6, 1), Ignoring()])
-    model.compile(LazyAdam(RATE), "mse", jit_compile=False)
+    model.compile(LazyAdam(RATE), "mse", run_eagerly=True)
     before = model.get_weights()
     after = trained(model, [1, 2], steps=1)
     np.testing.assert_array_equal(after[1], before[1])

@@ -40,8 +40,9 @@ def streamed(frame, tmp_path, monkeypatch):
 
 
 def trained(encoder, train, held_out=None, **settings):
-    given = {"epochs": 3, "patience": None, "validation": 0, "batch_size": BATCH, "learning_rate": 0.02, "seed": 5}
-    trainer = Trainer(TrainConfig(**(given | settings)), progress=False)
+    given = {"epochs": 3, "patience": None, "validation": 0, "batch_size": BATCH, "learning_rate": 0.02}
+    quick = {"optimizer": "sgd", "metrics": ()}  # to trace
+    trainer = Trainer(TrainConfig(seed=5, **(quick | given | settings)), progress=False)
     return trainer.fit(build_model(SVDConfig(embedding_dim=3), encoder, seed=1), train, held_out)
 
 

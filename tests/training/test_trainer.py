@@ -1,25 +1,22 @@
 import hashlib
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 
 import keras
 import numpy as np
 import pytest
 
-from recsys_nn import (
-    ConfigError,
-    DataError,
-    Encoder,
-    SVDConfig,
-    Tensors,
-    TrainConfig,
-    Trainer,
-    TrainingError,
-    build_model,
-)
-from tests.models.contract import twenty_ratings
+from recsys_nn import ConfigError, DataError, Tensors, TrainConfig, Trainer, TrainingError, TrainingRun
 
 QUIET = {"progress": False}
+
+
+def settings_of(**changed) -> TrainConfig:
+    """Of a training whose steps are traced quickly, on all that it is given."""
+    return TrainConfig(**({"optimizer": "sgd", "metrics": (), "patience": None, "validation": 0} | changed))
 
 
 def line(n: int = 64, seed: int = 0) -> Tensors:
@@ -47,8 +44,8 @@ class RisingAfter(keras.callbacks.Callback):
 
 
 def test_a_plain_keras_model_learns_a_line():
-    settings = TrainConfig(optimizer="sgd", learning_rate=0.1, batch_size=16, epochs=60, patience=None)
-    run = Trainer(settings, **QUIET).fit(linear_model(), line(), line(seed=1))
+    settings = settings_of(learning_rate=0.1, batch_size=16, epochs=60)
+    run = Trainer(settings, **QUIET).fit(linear_model(), line())
     kernel, bias = run.model.get_weights()
     np.testing.assert_allclose(kernel[:, 0], [3, -2], atol=1e-3)
     np.testing.assert_allclose(bias, [1], atol=1e-3)
@@ -56,14 +53,14 @@ def test_a_plain_keras_model_learns_a_line():
 
 def test_a_model_that_is_not_built_yet_is_trained_too():
     model = keras.Sequential([keras.layers.Dense(1)])
-    run = Trainer(TrainConfig(epochs=2), **QUIET).fit(model, line())
+    run = Trainer(settings_of(epochs=2), **QUIET).fit(model, line())
     assert (run.stop_reason, len(run.history)) == ("epochs", 2)
     assert run.history["loss"][1] < run.history["loss"][0]
 
 
 def test_one_epoch_of_whole_table_sgd_is_one_gradient_step():
     train = line(8)
-    settings = TrainConfig(optimizer="sgd", learning_rate=0.1, batch_size=8, epochs=1, patience=None, validation=0)
+    settings = settings_of(learning_rate=0.1, batch_size=8, epochs=1)
     run = Trainer(settings, **QUIET).fit(linear_model(), train)
     gradient = 2 * train.inputs.T @ (0 - train.targets) / 8
     np.testing.assert_allclose(run.model.get_weights()[0][:, 0], -0.1 * gradient, rtol=1e-4)
@@ -71,7 +68,7 @@ def test_one_epoch_of_whole_table_sgd_is_one_gradient_step():
 
 def test_the_weights_of_the_best_epoch_are_kept_and_patience_stops():
     watch = RisingAfter(best=4)
-    run = Trainer(TrainConfig(epochs=50, patience=3, learning_rate=0.01), callbacks=[watch], **QUIET).fit(
+    run = Trainer(settings_of(epochs=50, patience=3, learning_rate=0.01), callbacks=[watch], **QUIET).fit(
         linear_model(), line(), line(seed=1)
     )
     assert (run.best_epoch, run.stop_reason, len(run.history)) == (4, "patience", 7)
@@ -82,35 +79,66 @@ def test_the_weights_of_the_best_epoch_are_kept_and_patience_stops():
 
 def test_without_patience_all_epochs_are_done_and_the_best_is_kept():
     watch = RisingAfter(best=2)
-    run = Trainer(TrainConfig(epochs=6, patience=None), callbacks=[watch], **QUIET).fit(
-        linear_model(), line(), line(seed=1)
-    )
+    run = Trainer(settings_of(epochs=6), callbacks=[watch], **QUIET).fit(linear_model(), line(), line(seed=1))
     assert (run.best_epoch, run.stop_reason, len(run.history)) == (2, "epochs", 6)
     np.testing.assert_array_equal(run.model.get_weights()[0], watch.weights_at[2][0])
 
 
 def test_without_a_validation_part_the_last_epoch_is_kept():
-    run = Trainer(TrainConfig(epochs=3, patience=None, validation=0), **QUIET).fit(linear_model(), line())
+    run = Trainer(settings_of(epochs=3), **QUIET).fit(linear_model(), line())
     assert (run.best_epoch, run.stop_reason) == (3, "epochs")
-    assert "val_loss" not in run.history
+    assert list(run.history) == ["epoch", "loss", "seconds"]  # and no metrics where none are asked for
 
 
-def test_the_history_is_a_row_an_epoch():
-    run = Trainer(TrainConfig(epochs=2, metrics=("rmse",)), **QUIET).fit(linear_model(), line(), line(seed=1))
+@dataclass
+class Told:
+    """A training with metrics, validation and a schedule, and what it has printed."""
+
+    run: TrainingRun
+    lines: list[str]
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    schedule = {"kind": "exponential", "decay": 0.1}
+    settings = TrainConfig(
+        optimizer="sgd", learning_rate=0.1, schedule=schedule, epochs=3, batch_size=64, metrics=("rmse",)
+    )
+    with redirect_stdout(StringIO()) as printed:
+        run = Trainer(settings).fit(linear_model(), line(), line(seed=1))
+    return Told(run, printed.getvalue().splitlines())
+
+
+def test_the_history_is_a_row_an_epoch(told):
+    run = told.run
     assert list(run.history) == ["epoch", "loss", "rmse", "val_loss", "val_rmse", "seconds"]
-    assert run.history["epoch"].tolist() == [1, 2]
+    assert run.history["epoch"].tolist() == [1, 2, 3]
     np.testing.assert_allclose(run.history["val_loss"], run.history["val_rmse"] ** 2, rtol=1e-5)
     assert run.seconds >= run.history["seconds"].sum()
 
 
-def test_no_metrics_are_reported_where_none_are_asked_for():
-    settings = TrainConfig(epochs=1, patience=None, validation=0, metrics=())
-    assert list(Trainer(settings, **QUIET).fit(linear_model(), line()).history) == ["epoch", "loss", "seconds"]
+def test_a_line_is_printed_for_every_epoch(told):
+    first, second, _ = told.lines
+    assert first.startswith("epoch 1/3  loss ")
+    assert "val_loss" in second
+    assert first.endswith("best so far")
+
+
+def test_a_schedule_lowers_the_rate(told):
+    assert float(told.run.model.optimizer.learning_rate) == pytest.approx(0.1 * 0.1**3, rel=1e-4)
+
+
+def test_the_learning_curves_show_losses_and_the_best_epoch(told):
+    run = told.run
+    (axes,) = run.plot_history().axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["training", "validation", f"best epoch ({run.best_epoch})"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), run.history["loss"])
 
 
 def test_the_losses_weigh_every_example_once_also_in_a_smaller_last_batch():
     train = line(10)
-    settings = TrainConfig(optimizer="sgd", learning_rate=1e-12, batch_size=4, epochs=1, patience=None, validation=0)
+    settings = settings_of(learning_rate=1e-12, batch_size=4, epochs=1)
     run = Trainer(settings, **QUIET).fit(linear_model(), train)
     assert run.history["loss"][0] == pytest.approx(np.mean(np.square(train.targets)), rel=1e-5)
 
@@ -118,7 +146,7 @@ def test_the_losses_weigh_every_example_once_also_in_a_smaller_last_batch():
 def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
     """A table sorted by its target: were the last rows taken, validation would see the large targets alone."""
     table = Tensors(np.zeros((100, 2)), np.arange(100) / 100)
-    settings = TrainConfig(optimizer="sgd", learning_rate=1e-12, epochs=1, validation=0.2, seed=3, batch_size=100)
+    settings = settings_of(learning_rate=1e-12, epochs=1, validation=0.2, seed=3, batch_size=100)
     run = Trainer(settings, **QUIET).fit(linear_model(), table)
     rest, held_out = table.split(0.2, seed=3)
     assert held_out.targets.min() < 0.2 < 0.8 < held_out.targets.max()
@@ -167,13 +195,13 @@ def test_a_loss_that_is_no_number_names_epoch_rate_and_cause():
     with pytest.raises(
         TrainingError, match=r"epoch \d+: (val_)?loss is (nan|inf) at learning rate 1e\+20; .*too high: try"
     ):
-        Trainer(TrainConfig(optimizer="sgd", learning_rate=1e20), **QUIET).fit(linear_model(), line())
+        Trainer(settings_of(learning_rate=1e20), **QUIET).fit(linear_model(), line())
 
 
 def test_inputs_that_are_not_standardised_are_named_as_the_cause():
     train = line()
     with pytest.raises(TrainingError, match="the input 'inputs' is not standardised .*mean 0 and standard deviation 1"):
-        Trainer(TrainConfig(optimizer="sgd", learning_rate=0.1, epochs=100), **QUIET).fit(
+        Trainer(settings_of(learning_rate=0.1, epochs=100), **QUIET).fit(
             linear_model(), Tensors(train.inputs * 1e6, train.targets)
         )
 
@@ -185,7 +213,9 @@ def test_ctrl_c_keeps_the_best_epoch_so_far():
                 raise KeyboardInterrupt
 
     watch = Interrupt(best=2)
-    run = Trainer(TrainConfig(epochs=50), callbacks=[watch], **QUIET).fit(linear_model(), line(), line(seed=1))
+    run = Trainer(settings_of(epochs=50, patience=3), callbacks=[watch], **QUIET).fit(
+        linear_model(), line(), line(seed=1)
+    )
     assert (run.stop_reason, run.best_epoch, len(run.history)) == ("interrupted", 2, 4)
     np.testing.assert_array_equal(run.model.get_weights()[0], watch.weights_at[2][0])
 
@@ -196,7 +226,7 @@ def test_ctrl_c_before_the_first_epoch_is_over_leaves_nothing_to_keep():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Trainer(callbacks=[Interrupt()], **QUIET).fit(linear_model(), line())
+        Trainer(settings_of(validation=0.1), callbacks=[Interrupt()], **QUIET).fit(linear_model(), line())
 
 
 def test_ctrl_c_between_the_callbacks_of_the_first_epoch_leaves_nothing_to_keep():
@@ -205,7 +235,7 @@ def test_ctrl_c_between_the_callbacks_of_the_first_epoch_leaves_nothing_to_keep(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Trainer(callbacks=[Interrupt()], **QUIET).fit(linear_model(), line())
+        Trainer(settings_of(validation=0.1), callbacks=[Interrupt()], **QUIET).fit(linear_model(), line())
 
 
 def test_ctrl_c_without_a_validation_part_keeps_the_last_whole_epoch():
@@ -215,7 +245,7 @@ def test_ctrl_c_without_a_validation_part_keeps_the_last_whole_epoch():
                 raise KeyboardInterrupt
 
     watch = Interrupt(best=1)
-    settings = TrainConfig(epochs=9, patience=None, validation=0, batch_size=16)
+    settings = settings_of(epochs=9, batch_size=16)
     run = Trainer(settings, callbacks=[watch], **QUIET).fit(linear_model(), line())
     assert (run.stop_reason, run.best_epoch, len(run.history)) == ("interrupted", 2, 2)
     np.testing.assert_array_equal(run.model.get_weights()[0], watch.weights_at[2][0])
@@ -226,82 +256,52 @@ def test_what_are_no_tensors_is_refused():
         Trainer(**QUIET).fit(linear_model(), (np.zeros((2, 2)), np.zeros(2)))
 
 
-def test_a_callback_may_stop_the_training():
+def test_a_callback_may_stop_the_training_and_named_ones_work_beside_it(tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.model.stop_training = epoch == 1
 
-    run = Trainer(TrainConfig(epochs=9), callbacks=[Stop()], **QUIET).fit(linear_model(), line())
-    assert (run.stop_reason, len(run.history)) == ("callback", 2)
-
-
-def test_named_callbacks_work_beside_ones_own(tmp_path):
     log = tmp_path / "log.csv"
-    settings = TrainConfig(
-        epochs=2, callbacks=[{"name": "csv_logger", "filename": str(log)}, "reduce_lr_on_plateau"], metrics=()
-    )
-    Trainer(settings, **QUIET).fit(linear_model(), line())
+    named = [{"name": "csv_logger", "filename": str(log)}, "reduce_lr_on_plateau"]
+    settings = settings_of(epochs=9, validation=0.1, callbacks=named)
+    run = Trainer(settings, callbacks=[Stop()], **QUIET).fit(linear_model(), line())
+    assert (run.stop_reason, len(run.history)) == ("callback", 2)
     assert log.read_text().splitlines()[0].startswith("epoch,")
     assert len(log.read_text().splitlines()) == 3
 
 
-def test_a_schedule_lowers_the_rate():
-    settings = TrainConfig(
-        optimizer="sgd", learning_rate=0.1, schedule={"kind": "exponential", "decay": 0.1}, epochs=3, batch_size=64
-    )
-    run = Trainer(settings, **QUIET).fit(linear_model(), line(), line(seed=1))
-    assert float(run.model.optimizer.learning_rate) == pytest.approx(0.1 * 0.1**3, rel=1e-4)
-
-
-def test_a_line_is_printed_for_every_epoch(capsys):
-    Trainer(TrainConfig(epochs=2, metrics=())).fit(linear_model(), line(), line(seed=1))
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("epoch 1/2  loss ")
-    assert "val_loss" in second
-    assert first.endswith("best so far")
-
-
-def test_the_learning_curves_show_losses_and_the_best_epoch():
-    run = Trainer(TrainConfig(epochs=3), **QUIET).fit(linear_model(), line(), line(seed=1))
-    (axes,) = run.plot_history().axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["training", "validation", f"best epoch ({run.best_epoch})"]
-    np.testing.assert_array_equal(axes.lines[0].get_ydata(), run.history["loss"])
-
-
 SCRIPT = """
-import hashlib, sys
+import hashlib
 from recsys_nn import Encoder, NeuMFConfig, TrainConfig, Trainer, build_model, load_ratings
 ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1280, seed=1)
 encoder = Encoder.fit(ratings)
-model = build_model(NeuMFConfig(embedding_dim=8, widths=(8,), dropout=0.2), encoder, seed=5)
-settings = TrainConfig(epochs=2, batch_size=64, seed=5, engine=sys.argv[1])
-Trainer(settings, progress=False).fit(model, encoder.encode(ratings))
-print(hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest())
+for engine in ("keras", "auto", "compiled"):
+    model = build_model(NeuMFConfig(embedding_dim=8, widths=(8,), dropout=0.2), encoder, seed=5)
+    settings = TrainConfig(epochs=2, batch_size=64, seed=5, engine=engine, metrics=(), validation=0, patience=None)
+    Trainer(settings, progress=False).fit(model, encoder.encode(ratings))
+    print(hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest())
 """
 
 
 @pytest.mark.slow
 def test_fresh_processes_reach_the_same_weights_bit_for_bit():
-    """Compiled by XLA twice; and Keras's loop and the compiled epoch without XLA, which are one another's."""
+    """By every engine; and Keras's loop and the compiled epoch without XLA reach one another's."""
 
-    def digest(engine):
-        command = [sys.executable, "-c", SCRIPT, engine]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    def digests():
+        return subprocess.run([sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True).stdout.split()
 
-    assert digest("compiled") == digest("compiled")
-    assert (found := digest("auto")) == digest("keras")
-    assert len(found) == hashlib.sha256().digest_size * 2
+    found = digests()
+    assert found == digests()
+    by_keras, compiled, _ = found
+    assert by_keras == compiled
+    assert len(by_keras) == 2 * hashlib.sha256().digest_size
 
 
 @pytest.mark.slow
 def test_the_seed_decides_the_order():
-    encoder = Encoder.fit(twenty_ratings())
-
     def trained(seed):
-        settings = TrainConfig(epochs=1, batch_size=4, seed=seed, patience=None, validation=0)
-        model = build_model(SVDConfig(embedding_dim=2), encoder, seed=0)
-        return Trainer(settings, **QUIET).fit(model, encoder.encode(twenty_ratings())).model.get_weights()[0]
+        settings = settings_of(epochs=1, batch_size=4, learning_rate=0.1, seed=seed)
+        return Trainer(settings, **QUIET).fit(linear_model(), line()).model.get_weights()[0]
 
     np.testing.assert_array_equal(trained(1), trained(1))
     assert not np.array_equal(trained(1), trained(2))

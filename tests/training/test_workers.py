@@ -37,7 +37,8 @@ def trained(workers: Workers | None, callbacks=(), checkpoints=None, **settings)
     keras.utils.set_random_seed(2)
     layers = [keras.layers.Embedding(6, 2), keras.layers.Dense(1)]
     rows = np.random.default_rng(1).integers(0, 6, 25)
-    config = TrainConfig(**{"epochs": 2, "batch_size": 8, "engine": "auto", "patience": None} | settings)
+    given = {"epochs": 2, "batch_size": 8, "engine": "auto", "patience": None, "optimizer": "sgd", "metrics": ()}
+    config = TrainConfig(**(given | settings))
     trainer = Trainer(config, workers=workers, callbacks=callbacks, checkpoints=checkpoints, progress=False)
     model = keras.Sequential([keras.Input((), dtype="int32"), *layers])
     return trainer.fit(model, Tensors(rows, np.sin(rows)))
@@ -86,7 +87,7 @@ def test_only_the_first_writes_what_callbacks_write(tmp_path):
 
     file = tmp_path / "log.csv"
     logger = {"name": "csv_logger", "filename": str(file)}
-    config = TrainConfig(epochs=1, callbacks=(logger,), patience=None, validation=0)
+    config = TrainConfig(epochs=1, callbacks=(logger,), patience=None, validation=0, optimizer="sgd", metrics=())
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     for workers, written in ((Second(), False), (Workers(), True)):
         Trainer(config, workers=workers, progress=False).fit(model, Tensors(np.ones((4, 1)), np.ones(4)))
