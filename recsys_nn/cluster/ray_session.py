@@ -36,7 +36,6 @@ class Setting:
 
     def enter(self) -> None:
         """In the other process, before TensorFlow computes anything."""
-        os.environ.pop("TF_USE_LEGACY_KERAS", None)  # set by Ray; this package uses Keras itself
         if self.folder.is_dir():
             os.chdir(self.folder)
         register_kinds(self.kinds)

@@ -98,8 +98,10 @@ def fit_on_workers(
     with connected(cluster), storage(checkpoints and checkpoints.parent) as place, told_here(tell) as told:
         import ray
         from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.tensorflow import TensorflowTrainer
+        from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
         from ray.train.v2.api.exceptions import TrainingFailedError
+
+        from recsys_nn.cluster.addresses import Addresses
 
         variables = [np.asarray(each) for each in model.variables]
         job = _Job(
@@ -107,8 +109,9 @@ def fit_on_workers(
             *(checkpoints and checkpoints.absolute(), progress),
         )
         sent, setting = ray.put(job), Setting(cluster.cpus)
-        trainer = TensorflowTrainer(
+        trainer = DataParallelTrainer(
             lambda: _carried_out(sent, setting, cluster.workers, place, told),
+            backend_config=Addresses(),
             scaling_config=ScalingConfig(
                 num_workers=cluster.workers, use_gpu=cluster.gpu, resources_per_worker=cluster.resources
             ),

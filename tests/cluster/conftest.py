@@ -58,7 +58,8 @@ def ray_session() -> Iterator[None]:
     from recsys_nn.cluster.ray_session import connected
     from recsys_nn.cluster_config import ClusterConfig
 
-    with connected(ClusterConfig(workers=2), spare=1):
+    with pytest.MonkeyPatch.context() as patch, connected(ClusterConfig(workers=2), spare=1):
+        patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # of two seconds, after which an end is noticed
         yield
 
 

@@ -1,10 +1,12 @@
 """Runs that two workers on Ray carry out, against those of one process."""
 
+from contextlib import contextmanager
+
 import pandas as pd
 import pytest
 import yaml
 
-from recsys_nn import RecsysError, TrainingError, load_ratings, run_experiment
+from recsys_nn import Predictor, RecsysError, TrainingError, evaluate, load_ratings, run_experiment
 from recsys_nn.cluster.epochs import told_here
 from tests.cluster.kill_workers import RUN, Killer, weights
 
@@ -33,22 +35,22 @@ def test_the_run_folder_is_that_of_one_process(whole, tmp_path):
     assert {entry.name for entry in whole.parent.iterdir()} == {"whole", "whole-report.html"}
 
 
-def test_losses_are_those_of_one_process_where_nothing_is_drawn(tmp_path):
-    config = {**RUN, "model": {"kind": "svd", "embedding_dim": 4}, "refit": True}
+def test_losses_are_those_of_one_process_where_nothing_is_drawn_but_an_ensemble_from_where_the_workers_end(tmp_path):
+    ensemble = {"samples": 3, "temperature": 0.5}
+    config = {**RUN, "model": {"kind": "svd", "embedding_dim": 4}, "refit": True, "ensemble": ensemble}
     shared = run_experiment({**config, "output": str(tmp_path / "shared")}, progress=False)
     alone = run_experiment({**config, "cluster": None}, progress=False)
     assert shared.run.engine == "compiled, 2 workers"
     columns = ["loss", "val_loss", "rmse", "val_rmse"]
     pd.testing.assert_frame_equal(shared.run.history[columns], alone.run.history[columns], rtol=1e-6)
     assert shared.run.best_epoch == alone.run.best_epoch
-    assert shared.metrics["rmse"] == pytest.approx(alone.metrics["rmse"], rel=1e-6)
-
-
-def test_an_ensemble_is_drawn_here_from_where_the_workers_end(tmp_path):
-    config = {**RUN, "model": {"kind": "svd", "embedding_dim": 4}, "ensemble": {"samples": 3, "temperature": 0.5}}
-    shared = run_experiment({**config, "output": str(tmp_path / "shared")}, progress=False)
-    alone = run_experiment({**config, "cluster": None}, progress=False)
+    assert refitted_rmse(shared) == pytest.approx(refitted_rmse(alone), rel=1e-6)
     assert shared.metrics["rmse"] == pytest.approx(alone.metrics["rmse"], rel=1e-4)
+
+
+def refitted_rmse(result):
+    """Of the network itself, not of the ensemble around it."""
+    return evaluate(Predictor(result.run.model, result.predictor.encoder), result.split.test).metrics["rmse"]
 
 
 def test_each_worker_reads_its_part_of_a_stream_of_unequal_files(tmp_path):
@@ -67,36 +69,30 @@ def test_each_worker_reads_its_part_of_a_stream_of_unequal_files(tmp_path):
     assert last == pytest.approx(alone.run.history["val_rmse"].iloc[-1], abs=0.01)  # other batches
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_run_whose_worker_is_killed_ends_with_the_same_weights(rank, whole, tmp_path):
-    killer = Killer(tmp_path / "run", after=3, delay=0.1, rank=rank)
-    killer.start()
-    run_experiment({**RUN, "output": str(tmp_path / "run")}, progress=False)
-    killer.join()
-    assert killer.saved >= 3
-    assert weights(tmp_path / "run") == weights(whole)
-
-
-def test_a_run_that_has_lost_too_many_workers_goes_on_when_it_is_begun_again(whole, tmp_path):
-    config = {**RUN, "cluster": {"workers": 2, "max_failures": 0}, "output": str(tmp_path / "run")}
-    killer = Killer(tmp_path / "run", after=2, delay=0, rank=1)
-    killer.start()
-    with pytest.raises(RecsysError, match="cluster.max_failures: more than 0 times workers were lost.*--resume"):
+def test_a_run_goes_on_from_its_last_epoch_whatever_has_ended_it(whole, tmp_path):
+    """Ctrl-C, then the loss of a worker where none may be lost, then that of the other one, after which it goes on by
+    itself."""
+    config = {**RUN, "output": str(tmp_path / "run")}
+    with disturbed(tmp_path / "run", after=1, rank=None), pytest.raises(KeyboardInterrupt):
         run_experiment(config, progress=False)
-    killer.join()
-    run_experiment(config, resume=True, progress=False)
-    assert weights(tmp_path / "run") == weights(whole)
-
-
-def test_after_ctrl_c_it_goes_on_from_the_last_epoch(whole, tmp_path):
-    killer = Killer(tmp_path / "run", after=2, delay=0, rank=None)
-    killer.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_experiment({**RUN, "output": str(tmp_path / "run")}, progress=False)
-    killer.join()
     assert (tmp_path / "run.unfinished").is_dir()
-    run_experiment({**RUN, "output": str(tmp_path / "run")}, resume=True, progress=False)
+    with (
+        disturbed(tmp_path / "run", after=3, rank=1),
+        pytest.raises(RecsysError, match="cluster.max_failures: more than 0 times workers were lost.*--resume"),
+    ):
+        run_experiment({**config, "cluster": {"workers": 2, "max_failures": 0}}, resume=True, progress=False)
+    with disturbed(tmp_path / "run", after=5, rank=0):
+        run_experiment(config, resume=True, progress=False)
     assert weights(tmp_path / "run") == weights(whole)
+
+
+@contextmanager
+def disturbed(place, *, after, rank):
+    killer = Killer(place, after=after, delay=0, rank=rank)
+    killer.start()
+    yield
+    killer.join()
+    assert killer.saved >= after
 
 
 def test_what_a_worker_finds_wrong_is_raised_here_and_not_tried_anew(tmp_path):

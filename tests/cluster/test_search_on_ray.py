@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -30,26 +31,28 @@ RATES = {"training.learning_rate": [0.02, 1e-6]}
 
 
 @pytest.fixture
-def quick_to_judge(monkeypatch):
-    """Trials are pruned after one other, from their second epoch on."""
+def early_decisions(monkeypatch):
+    """Trials are pruned after one other, from their second epoch on, and drawn from others after three of them."""
     pruner = optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=2)
     monkeypatch.setattr("recsys_nn.selection.study.PRUNER", pruner)
+    monkeypatch.setattr(optuna.samplers, "TPESampler", partial(optuna.samplers.TPESampler, n_startup_trials=3))
 
 
 @pytest.mark.parametrize(
     ("workers", "search", "states"),
     [
-        pytest.param(2, {"method": "random", "trials": 6, "space": SPACE}, ["complete"] * 6, id="random"),
         pytest.param(
-            2, {"method": "grid", "space": {"model.embedding_dim": [1, 2]}, "folds": 2}, ["complete"] * 2, id="folds"
+            2, {"method": "grid", "space": RATES, "folds": 2, "prune": False}, ["complete"] * 2, id="grid, folds"
         ),
-        # The first ten are random; the one after is drawn from what they have shown.
-        pytest.param(1, {"method": "tpe", "trials": 11, "space": SPACE}, ["complete"] * 11, id="tpe"),
-        pytest.param(1, {"method": "grid", "space": RATES}, ["complete", "pruned"], id="pruned"),
+        pytest.param(
+            1,
+            {"method": "tpe", "trials": 4, "space": SPACE, "prune": True},
+            ["complete", "pruned", "pruned", "complete"],
+            id="tpe, pruned",
+        ),
     ],
 )
-def test_the_search_is_that_of_one_process(workers, search, states, quick_to_judge, tmp_path):
-    search = {"prune": "pruned" in states, **search}
+def test_the_search_is_that_of_one_process(workers, search, states, early_decisions, tmp_path):
     alone = tune({**RUN, "search": search}, output=tmp_path / "alone", progress=False)
     shared = tune(
         {**RUN, "search": search, "cluster": {"workers": workers}}, output=tmp_path / "shared", progress=False
@@ -100,7 +103,7 @@ def _kinds():
 def test_a_trial_whose_process_is_killed_is_begun_anew_and_given_up_in_the_end(fragile, tmp_path):
     search = {"method": "grid", "space": {"model.deaths": [0, 1, 2]}}
     config = {**RUN, "model": {"kind": "fragile", "embedding_dim": 2}, "search": search}
-    result = tune({**config, "cluster": {"workers": 2, "max_failures": 1}}, output=tmp_path / "search", progress=False)
+    result = tune({**config, "cluster": {"workers": 1, "max_failures": 1}}, output=tmp_path / "search", progress=False)
     assert result.trials["state"].tolist() == ["complete", "complete", "failed"]
     assert result.trials["rmse"][0] == result.trials["rmse"][1]
     assert result.trials["message"][2] == "more than 1 times its process was lost (cluster.max_failures)"
@@ -109,7 +112,7 @@ def test_a_trial_whose_process_is_killed_is_begun_anew_and_given_up_in_the_end(f
 
 def test_a_search_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     """Ctrl-C comes when the first of two trials has ended."""
-    config = {**RUN, "search": {"method": "random", "trials": 3, "space": SPACE}, "cluster": {"workers": 2}}
+    config = {**RUN, "search": {"method": "random", "trials": 2, "space": SPACE}, "cluster": {"workers": 2}}
     shown, began = SearchProgress.update, []
 
     def interrupted(progress, outcome):
@@ -126,7 +129,7 @@ def test_a_search_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     result = tune(config, output=tmp_path / "search", progress=False)
     alone = tune({**config, "cluster": None}, output=tmp_path / "alone", progress=False)
     states = result.trials["state"]
-    assert (states == "complete").sum() == 3
+    assert (states == "complete").sum() == 2
     assert set(states) == {"complete", "lost"}
     scores = result.trials.loc[states == "complete", "rmse"]
     np.testing.assert_array_equal(np.sort(scores), np.sort(alone.trials["rmse"]))
