@@ -2,9 +2,8 @@
 
     python benchmarks/startup.py [--runs 5]
 
-Kinds are untrained: starting does not depend on the weights. The commands take turns, and seconds are medians over the
-turns. The last column is the median of the CPU time over that of ``import tensorflow`` in the same turn, which other
-work on the machine changes little.
+Kinds are untrained: starting does not depend on the weights. Seconds are medians. The last column is the median of the
+CPU time over that of an ``import tensorflow`` right before, which other work on the machine changes little.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
     pairs, output = folder / "pairs.csv", folder / "predicted.csv"
     pd.DataFrame({"user": ["u0"], "item": ["i0"]}).to_csv(pairs, index=False)
     command = [sys.executable, "-c", "from recsys_nn.cli import main; main()"]
-    scripts = {name: [sys.executable, "-c", name] for name in (TENSORFLOW, "pass", "import recsys_nn")}
+    scripts = {name: [sys.executable, "-c", name] for name in ("pass", "import recsys_nn", TENSORFLOW)}
     answers = {
         f"predict one pair, {name}": [*command, "predict", str(run), str(pairs), "--output", str(output), "--overwrite"]
         for name, run in run_folders(folder).items()
@@ -75,15 +74,16 @@ def run_folders(folder: Path) -> dict[str, Path]:
 
 def measure(commands: dict[str, list[str]], runs: int) -> None:
     """Prints a table with a row a command."""
-    for command in commands.values():
-        seconds(command)
-    turns = [{name: seconds(command) for name, command in commands.items()} for _ in range(runs)]
     print("# How soon it answers\n\n`python benchmarks/startup.py`, on", os.cpu_count(), "processors.\n")
-    print("| command | CPU seconds | seconds | times `import tensorflow` |\n|---|---|---|---|")
-    for name in commands:
-        cpu, wall = (statistics.median(turn[name][place] for turn in turns) for place in (0, 1))
-        ratio = statistics.median(turn[name][0] / turn[TENSORFLOW][0] for turn in turns)
-        print(f"| {name} | {cpu:.2f} | {wall:.2f} | {ratio:.2f} |")
+    print(f"| command | CPU seconds | seconds | times `{TENSORFLOW}` |\n|---|---|---|---|")
+    base = [sys.executable, "-c", TENSORFLOW]
+    seconds(base)
+    for name, command in commands.items():
+        seconds(command)
+        turns = [(seconds(base), seconds(command)) for _ in range(runs)]
+        cpu, wall = (statistics.median(own[place] for _, own in turns) for place in (0, 1))
+        ratio = statistics.median(own[0] / tensorflow[0] for tensorflow, own in turns)
+        print(f"| {name} | {cpu:.2f} | {wall:.2f} | {ratio:.2f} |", flush=True)
 
 
 def seconds(command: list[str]) -> tuple[float, float]:
