@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from recsys_nn import Encoder, RangeTest, SVDConfig, Tensors, TrainConfig, build_model, load_ratings, range_test
+from recsys_nn import RangeTest, Tensors, TrainConfig, range_test
 
 SLOPE = 2.0
 CURVATURE = 2 * SLOPE**2  # of the loss (SLOPE w)²
@@ -61,9 +61,9 @@ def test_infinite_losses_are_left_out():
 
 
 def test_the_model_keeps_its_weights_and_the_test_can_be_repeated():
-    ratings = load_ratings("synthetic", n_users=40, n_items=30, n_ratings=600)
-    encoder = Encoder.fit(ratings)
-    model, data, settings = build_model(SVDConfig(), encoder, seed=3), encoder.encode(ratings), TrainConfig(seed=5)
+    model, _ = parabola()
+    x = np.random.default_rng(1).normal(size=(60, 1))
+    data, settings = Tensors(x, 3 * x[:, 0]), TrainConfig(seed=5, batch_size=8)
     before = model.get_weights()
     first, second = (range_test(model, data, settings, steps=20) for _ in range(2))
     np.testing.assert_array_equal(first.losses, second.losses)
