@@ -84,7 +84,7 @@ def folder(tmp_path_factory) -> Path:
         ("bias", {"kind": "bias"}, 7, True),
         ("svd", svd, 7, True),
         ("users", {"kind": "user_mean"}, 7, True),
-        ("other", svd, 8, True),
+        ("other", {"kind": "item_mean"}, 8, True),
         ("bias-once", {"kind": "bias"}, 7, False),
         ("svd-once", svd, 7, False),
     ):

@@ -165,23 +165,19 @@ class TestMlflow:
         assert run.data.params["data.source"] == "a" * 6000
 
 
-class Raises(keras.callbacks.Callback):
-    """At the end of an epoch, counted from 1."""
-
-    def __init__(self, epoch, error):
-        super().__init__()
-        self.epoch, self.error = epoch, error
+class CtrlC(keras.callbacks.Callback):
+    """At the end of the second epoch."""
 
     def on_epoch_end(self, epoch, logs=None):
-        if epoch + 1 == self.epoch:
-            raise self.error(f"at the end of epoch {self.epoch}")
+        if epoch == 1:
+            raise KeyboardInterrupt
 
 
 class TestHowARunEnds:
     def test_what_ctrl_c_cuts_short_is_killed_with_its_figures(self, split, store):
         tracking = {"mlflow": {"experiment": "cut", "uri": store}}
         config = load_config({**SVD, "tracking": tracking})
-        cut = run_on_split(config, split, callbacks=[Raises(2, KeyboardInterrupt)])
+        cut = run_on_split(config, split, callbacks=[CtrlC()])
         (run,) = runs_of("cut", store)
         assert (run.info.run_name, run.info.status) == ("svd", "KILLED")
         assert run.data.metrics["final/rmse"] == cut.metrics["rmse"]
@@ -189,11 +185,15 @@ class TestHowARunEnds:
     @pytest.mark.parametrize(
         ("error", "status"), [(KeyboardInterrupt, "KILLED"), (TrainingError, "FAILED"), (ValueError, "FAILED")]
     )
-    def test_what_ends_without_figures_says_how(self, split, store, error, status):
+    def test_what_ends_without_figures_says_how(self, split, store, error, status, monkeypatch):
+        def ends(*_, **__):
+            raise error("before the end of epoch 1")
+
+        monkeypatch.setattr("recsys_nn.experiment.train_on_split", ends)
         experiment = f"without figures, by {error.__name__}"
         config = load_config({**SVD, "tracking": {"mlflow": {"experiment": experiment, "uri": store}}})
-        with pytest.raises(error, match="at the end of epoch 1"):
-            run_on_split(config, split, callbacks=[Raises(1, error)])
+        with pytest.raises(error, match="before the end of epoch 1"):
+            run_on_split(config, split)
         (run,) = runs_of(experiment, store)
         assert run.info.status == status
         assert not [name for name in run.data.metrics if name.startswith("final/")]

@@ -13,7 +13,7 @@ from recsys_nn.models.averaged import AveragedModel
 from recsys_nn.prediction.blend import BlendedPredictor
 from tests.models.contract import twenty_ratings
 from tests.models.test_feature_layers import with_features
-from tests.prediction.test_history import trained
+from tests.prediction.predictors import drawn, trained
 
 # User 7 is new and rated items 100, 102 and 104; item 900 is new and was rated by users 3 and 1; 8 and 901 know nobody.
 RATINGS = pd.DataFrame(
@@ -24,7 +24,7 @@ OF_7, OF_900 = RATINGS[RATINGS["user"] == 7], RATINGS[RATINGS["item"] == 900]
 
 @pytest.fixture(scope="module")
 def svd() -> rn.Predictor:
-    return trained(rn.SVDConfig(embedding_dim=3, l2=0.02, bias_l2=0.05))
+    return drawn(rn.SVDConfig(embedding_dim=3, l2=0.02, bias_l2=0.05))
 
 
 def ridge(predictor: rn.Predictor, vectors, biases, ratings, penalties):
@@ -52,7 +52,7 @@ def test_a_row_of_a_product_is_the_ridge_regression_on_the_other_side_s_vectors(
 
 def test_a_table_without_a_penalty_is_fitted_with_that_of_its_rule():
     """12 s² and 4 s² in units of the model, as where the config leaves l2 and bias_l2 out."""
-    svd = trained(rn.SVDConfig(embedding_dim=3, l2=0, bias_l2=0))
+    svd = drawn(rn.SVDConfig(embedding_dim=3, l2=0, bias_l2=0))
     rows = svd.encoder.items.lookup(OF_7["item"])
     vectors, biases = (svd.model.get_layer(f"item_{name}").embeddings.numpy()[rows] for name in ("factors", "bias"))
     s = svd.encoder.rating_std
@@ -63,7 +63,7 @@ def test_a_table_without_a_penalty_is_fitted_with_that_of_its_rule():
 
 def test_a_bias_is_the_shrunken_mean_of_what_is_left():
     """a_u = Σ_i (r_ui - μ - b_i) / (κ_u + n_u), κ_u = 15."""
-    bias = trained(rn.BiasConfig())
+    bias = drawn(rn.BiasConfig())
     items = bias.model.get_layer("biases").item_bias.numpy()[bias.encoder.items.lookup(OF_7["item"])]
     expected = (OF_7["rating"] - bias.encoder.rating_mean - items).sum() / (15 + 3)
     assert bias.fold_in(RATINGS).model.get_layer("biases").user_bias.numpy()[-1] == pytest.approx(expected, rel=1e-5)
@@ -76,7 +76,7 @@ def test_a_bias_is_the_shrunken_mean_of_what_is_left():
         rn.KernelConfig(embedding_dim=2, n_features=8),
         rn.SVDConfig(embedding_dim=2, head="ordinal"),
         rn.SVDConfig(embedding_dim=2, head="bounded"),
-        rn.SVDPPConfig(embedding_dim=2, init_std=0.5),
+        rn.SVDPPConfig(embedding_dim=2),
         rn.GMFConfig(embedding_dim=2),
         rn.AutoRecConfig(embedding_dim=4),
     ],
@@ -84,7 +84,7 @@ def test_a_bias_is_the_shrunken_mean_of_what_is_left():
 )
 def test_no_other_row_has_a_smaller_objective(config):
     """Σ (r - r̂)² + Σ n λ θ² of user 7, at the row and at rows near to it."""
-    predictor = trained(config)
+    predictor = drawn(config)
     folded = predictor.fold_in(RATINGS)
     encoder, s = predictor.encoder, predictor.encoder.rating_std
     curvature = config.head.of(encoder).curvature(encoder)
@@ -141,7 +141,7 @@ def test_each_member_of_an_average_gets_rows_of_its_own(svd):
 
 
 def test_a_blend_folds_its_members_in(svd):
-    bias = trained(rn.BiasConfig())
+    bias = drawn(rn.BiasConfig())
     blend = BlendedPredictor({"svd": svd, "bias": bias}, {"svd": 0.7, "bias": 0.3})
     pairs = [(7, 101), (2, 900), (0, 100)]
     mean = svd.encoder.rating_mean
@@ -152,11 +152,9 @@ def test_a_blend_folds_its_members_in(svd):
 
 def test_what_features_say_of_a_rating_is_left_out_of_the_row():
     """The bias alone (embedding_dim 1, held at 0 by its penalty): Σ (r - r̂ without it) s / (Σ s² + n λ)."""
-    ratings = with_features()
-    encoder = rn.Encoder.fit(ratings, features={"user": ["age"], "item": ["genres"], "rating": ["timestamp"]})
-    model = rn.build_model(rn.SVDConfig(embedding_dim=1, l2=1e6, bias_l2=0.05), encoder, seed=1)
-    settings = rn.TrainConfig(epochs=5, patience=None, validation=0)
-    predictor = rn.Predictor(rn.Trainer(settings, progress=False).fit(model, encoder.encode(ratings)).model, encoder)
+    features = {"user": ["age"], "item": ["genres"], "rating": ["timestamp"]}
+    predictor = trained(rn.SVDConfig(embedding_dim=1, l2=1e6, bias_l2=0.05), with_features(), features)
+    encoder = predictor.encoder
     of_5 = OF_7.assign(user=5, rating=[3, 3, 2], timestamp=pd.Timestamp("2020-02-01"))  # 5 has features and no ratings
     left = of_5["rating"] - predictor.predict(of_5)["prediction"].to_numpy()
     s = encoder.rating_std

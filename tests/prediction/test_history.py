@@ -1,5 +1,3 @@
-from functools import cache
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,33 +5,21 @@ import pytest
 from recsys_nn import (
     AutoRecConfig,
     DataError,
-    Encoder,
     Predictor,
     SVDConfig,
     SVDPPConfig,
-    TrainConfig,
-    Trainer,
-    build_model,
 )
 from tests.models.contract import twenty_ratings
 from tests.models.test_feature_layers import with_features
+from tests.prediction.predictors import drawn, trained
 
 # User 7 is new and rated items 100 and 102; item 900 is new and was rated by user 3; 901 by nobody who is known.
 HISTORY = pd.DataFrame({"user": [7, 7, 3, 8, 0], "item": [100, 102, 900, 901, 101], "rating": [5, 2, 4, 1, 3]})
 
 
-@cache
-def trained(config) -> Predictor:
-    ratings = twenty_ratings()
-    encoder = Encoder.fit(ratings)
-    settings = TrainConfig(epochs=20, patience=None, validation=0, learning_rate=0.05)
-    model = build_model(config, encoder, seed=1)
-    return Predictor(Trainer(settings, progress=False).fit(model, encoder.encode(ratings)).model, encoder)
-
-
 @pytest.fixture(scope="module")
 def svdpp() -> Predictor:
-    return trained(SVDPPConfig(embedding_dim=3, init_std=0.5))
+    return drawn(SVDPPConfig(embedding_dim=3, init_std=0.5))
 
 
 def test_a_new_user_has_the_vectors_of_the_items_they_rated(svdpp):
@@ -61,11 +47,8 @@ def test_intervals_stay_calibrated(svdpp):
 
 def test_an_id_that_is_known_by_its_features_alone_has_a_history_too():
     """z = v + (v' + y_100 ) · q_i: the user's features and history."""
-    ratings = with_features()
-    encoder = Encoder.fit(ratings, features={"user": ["age"]})
-    settings = TrainConfig(epochs=20, patience=None, validation=0, learning_rate=0.05)
-    model = build_model(SVDPPConfig(embedding_dim=3, init_std=0.5), encoder, seed=1)
-    predictor = Predictor(Trainer(settings, progress=False).fit(model, encoder.encode(ratings)).model, encoder)
+    predictor = trained(SVDPPConfig(embedding_dim=3, init_std=0.5), with_features(), {"user": ["age"]})
+    encoder, model = predictor.encoder, predictor.model
     row = encoder.items.lookup([103])
     v = model.get_layer("user_features")(encoder.users.lookup([5])).numpy()[0]
     y = model.get_layer("user_set").vectors.numpy()[encoder.items.lookup([100])[0]]
@@ -98,7 +81,7 @@ def test_a_history_is_a_table(svdpp):
 
 @pytest.mark.parametrize("config", [SVDPPConfig(embedding_dim=3, init_std=0.5), AutoRecConfig(embedding_dim=4)])
 def test_known_ids_are_predicted_as_before_and_the_old_predictor_is_unchanged(config):
-    predictor = trained(config)
+    predictor = drawn(config)
     known = twenty_ratings()
     before = predictor.predict(known)
     pd.testing.assert_frame_equal(predictor.with_history(HISTORY).predict(known), before)
@@ -120,7 +103,7 @@ def test_the_predictor_with_histories_is_saved_and_loaded(svdpp, tmp_path):
 
 
 def test_the_ratings_of_a_history_count_in_an_autoencoder():
-    predictor = trained(AutoRecConfig(side="user", embedding_dim=4))
+    predictor = drawn(AutoRecConfig(side="user", embedding_dim=4))
     liked, disliked = (
         predictor.with_history(pd.DataFrame({"user": [7], "item": [100], "rating": [rating]})).predict([(7, 103)])
         for rating in (5, 1)
@@ -134,7 +117,7 @@ def test_a_model_without_sets_is_refused():
     with pytest.raises(
         DataError, match="keeps no sets of who rated what: histories are for the kinds svdpp and autorec"
     ):
-        trained(SVDConfig()).with_history(HISTORY)
+        drawn(SVDConfig()).with_history(HISTORY)
 
 
 def test_a_history_without_items_is_refused(svdpp):

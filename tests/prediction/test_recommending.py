@@ -11,12 +11,12 @@ from recsys_nn.models.averaged import AveragedModel
 from recsys_nn.prediction import recommending
 from recsys_nn.prediction.blend import BlendedPredictor
 from tests.models.contract import twenty_ratings
-from tests.prediction.test_history import trained
+from tests.prediction.predictors import drawn
 
 
 @pytest.fixture(scope="module")
 def svd() -> rn.Predictor:
-    return trained(rn.SVDConfig(embedding_dim=3)).with_seen(twenty_ratings())
+    return drawn(rn.SVDConfig(embedding_dim=3)).with_seen(twenty_ratings())
 
 
 def test_a_list_is_ranked_and_says_what_it_rests_on(svd):
@@ -61,11 +61,7 @@ def test_blocks_of_users_give_what_all_users_at_once_give(svd, monkeypatch):
 def test_equal_scores_come_in_the_order_of_ids():
     """Item means: of an unknown user's list, items with equal means stand as their ids do."""
     frame = pd.DataFrame({"user": [1, 1, 1, 2, 2, 2], "item": [30, 20, 10, 30, 20, 10], "rating": [2, 4, 4, 2, 4, 4]})
-    ratings = rn.Ratings(frame, scale=(1, 5))
-    encoder = rn.Encoder.fit(ratings)
-    model = rn.build_model(rn.ItemMeanConfig(), encoder)
-    run = rn.Trainer(rn.TrainConfig(validation=0, patience=None), progress=False).fit(model, encoder.encode(ratings))
-    predictor = rn.Predictor(run.model, encoder)
+    predictor = drawn(rn.ItemMeanConfig(), rn.Ratings(frame, scale=(1, 5)))
     assert predictor.recommend(99, exclude_seen=False)["item"].tolist() == [10, 20, 30]
 
 
@@ -93,7 +89,7 @@ def test_without_the_ratings_nobody_knows_what_is_seen(svd):
 
 
 def test_a_blend_ranks_by_its_weighted_sum(svd):
-    bias = trained(rn.BiasConfig())
+    bias = drawn(rn.BiasConfig())
     blend = BlendedPredictor({"svd": svd, "bias": bias}, {"svd": 0.5, "bias": 0.5})
     items = list(range(100, 106))
     predicted = blend.predict(users=[4] * 6, items=items)["prediction"]
@@ -157,7 +153,7 @@ def test_nothing_is_similar_to_what_has_no_vector(svd):
     with pytest.raises(rn.DataError, match="the item 999 has no vector"):
         svd.similar_items(999)
     with pytest.raises(rn.DataError, match="no vectors of items"):
-        trained(rn.BiasConfig()).similar_items(100)
+        drawn(rn.BiasConfig()).similar_items(100)
 
 
 SCORES = st.lists(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,8 +23,14 @@ from tests.report.conftest import DATA, HOSTILE, TRAINING
 
 
 @pytest.fixture(scope="session")
-def page(runs) -> str:
-    return rn.build_report(runs / "svd").html
+def report_of(runs) -> Callable[[str], rn.Report]:
+    """Of a run by its name."""
+    return cache(lambda name: rn.build_report(runs / name))
+
+
+@pytest.fixture(scope="session")
+def page(report_of) -> str:
+    return report_of("svd").html
 
 
 class Parsed(HTMLParser):
@@ -96,15 +104,15 @@ def test_headings_are_in_order(page):
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
-def test_texts_of_users_are_no_markup(runs):
-    page = rn.build_report(runs / "hostile").html
+def test_texts_of_users_are_no_markup(report_of):
+    page = report_of("hostile").html
     assert HOSTILE not in page
     assert HOSTILE in " ".join(circle.get("data-name") or "" for circle in Parsed(page).all("circle"))
 
 
-def test_what_a_run_does_not_have_is_left_out_and_told(runs, tmp_path):
-    assert "There is no test part: the figures are of the validation part" in rn.build_report(runs / "hostile").html
-    bias = Parsed(rn.build_report(runs / "bias").html).text
+def test_what_a_run_does_not_have_is_left_out_and_told(runs, report_of, tmp_path):
+    assert "There is no test part: the figures are of the validation part" in report_of("hostile").html
+    bias = Parsed(report_of("bias").html).text
     assert "there are no learning curves" in bias
     assert "Map of the items" not in bias
     FinishedRun.load(runs / "svd").predictor.save(tmp_path / "bare")
@@ -127,8 +135,8 @@ def test_baselines_are_told_from_the_model_where_there_are_users_to_tell_by(runs
 
 
 @pytest.mark.slow
-def test_the_doctor_has_his_say(runs):
-    text = Parsed(rn.build_report(runs / "bias").html).text
+def test_the_doctor_has_his_say(report_of):
+    text = Parsed(report_of("bias").html).text
     assert "The doctor has found nothing wrong." in text
     low = {"data": DATA, "model": {"kind": "svd"}, "training": {**TRAINING, "learning_rate": 1e-6}}
     text = Parsed(rn.build_report(rn.run_experiment(low, progress=False)).html).text
@@ -137,8 +145,7 @@ def test_the_doctor_has_his_say(runs):
 
 
 def test_the_map_keeps_the_distances_of_two_dimensional_vectors(runs):
-    config = {"data": DATA, "model": {"kind": "svd", "embedding_dim": 2}, "training": TRAINING}
-    finished = rn.run_experiment(config, progress=False).finished
+    finished = FinishedRun.load(runs / "svd")
     found = ItemMap.of(finished)
     assert found.explained == pytest.approx(1)
     assert found.by == "genres, the first of several"
@@ -192,8 +199,8 @@ class TestSeveral:
 
 
 class TestSaving:
-    def test_a_report_replaces_a_report_and_nothing_else(self, runs, tmp_path):
-        report = rn.build_report(runs / "bias")
+    def test_a_report_replaces_a_report_and_nothing_else(self, report_of, tmp_path):
+        report = report_of("bias")
         place = report.save(tmp_path / "new" / "page.html")
         assert place.read_text(encoding="utf-8") == report.html
         report.save(place)
@@ -209,8 +216,8 @@ class TestSaving:
     def test_it_lies_beside_the_run_folder(self):
         assert default_place("runs/svd") == Path("runs/svd-report.html").absolute()
 
-    def test_a_notebook_shows_it_in_a_frame(self, runs):
-        shown = rn.build_report(runs / "bias")._repr_html_()
+    def test_a_notebook_shows_it_in_a_frame(self, report_of):
+        shown = report_of("bias")._repr_html_()
         assert shown.startswith('<iframe srcdoc="&lt;!doctype html&gt;')
         assert Parsed(shown).all("iframe")[0]["srcdoc"].startswith("<!doctype html>")
 

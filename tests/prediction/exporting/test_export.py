@@ -19,13 +19,11 @@ from recsys_nn import (
     BSplineConfig,
     ConfigError,
     DataError,
-    Encoder,
     NeuMFConfig,
     Predictor,
     Ratings,
     SVDConfig,
     SVDPPConfig,
-    build_model,
 )
 from recsys_nn.models.averaged import AveragedModel
 from recsys_nn.prediction.blend import BlendedPredictor
@@ -35,23 +33,10 @@ from recsys_nn.prediction.exporting.places import Format
 from tests.models.contract import twenty_ratings
 from tests.models.test_feature_layers import FEATURES, with_features
 from tests.prediction.exporting.runtimes import run
+from tests.prediction.predictors import drawn
 
 FORMATS = get_args(Format)
 RUNNER = Path(__file__).parents[3] / "benchmarks" / "exported.py"
-
-
-def predictor_of(config, ratings, features=None) -> Predictor:
-    """With random weights, and the sets of who rated what."""
-    encoder = Encoder.fit(ratings, features=features)
-    model = build_model(config, encoder, seed=1)
-    tensors = encoder.encode(ratings)
-    for layer in model.layers:
-        if hasattr(layer, "before_training"):
-            layer.before_training(tensors.inputs, tensors.targets)
-    rng = np.random.default_rng(2)
-    for variable in model.trainable_variables:
-        variable.assign(variable + rng.normal(0, 0.3, variable.shape))
-    return Predictor(model, encoder)
 
 
 def of_texts(ratings: Ratings) -> Ratings:
@@ -69,19 +54,19 @@ def pairs(predictor: Predictor) -> tuple[list, list]:
 
 @pytest.fixture(scope="module")
 def svd() -> Predictor:
-    return predictor_of(SVDConfig(embedding_dim=2), twenty_ratings())
+    return drawn(SVDConfig(embedding_dim=2), twenty_ratings())
 
 
 @pytest.fixture(scope="module")
 def reading_times() -> Predictor:
     """A predictor with features of all sides and drift."""
-    return predictor_of(SVDPPConfig(embedding_dim=2), with_features(), FEATURES | {"drift": "timestamp"})
+    return drawn(SVDPPConfig(embedding_dim=2), with_features(), FEATURES | {"drift": "timestamp"})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_its_own_runtime_predicts_the_same_without_this_package(format, tmp_path):
-    predictor = predictor_of(BSplineConfig(embedding_dim=2, head="ordinal"), of_texts(twenty_ratings()))
+    predictor = drawn(BSplineConfig(embedding_dim=2, head="ordinal"), of_texts(twenty_ratings()))
     users, items = pairs(predictor)
     np.savez(tmp_path / "pairs.npz", user=np.array(users, object), item=np.array(items, object))
     model = predictor.export(tmp_path / "model", format)
@@ -112,7 +97,7 @@ def test_what_the_model_reads_of_the_ratings_is_missing(exported, reading_times)
 
 def test_large_tables_go_round_the_converter_of_onnx(monkeypatch, tmp_path):
     monkeypatch.setattr(onnx_format, "TABLE_BYTES", 100)
-    predictor = predictor_of(BSplineConfig(embedding_dim=8), twenty_ratings())
+    predictor = drawn(BSplineConfig(embedding_dim=8), twenty_ratings())
     users, items = pairs(predictor)
     model = predictor.export(tmp_path / "model", "onnx")
     names = {tensor.name for tensor in onnx.load(model).graph.initializer}
@@ -126,7 +111,7 @@ def test_an_average_and_a_blend_predict_the_same(reading_times, tmp_path):
     weights = [variable.numpy() for variable in reading_times.model.trainable_variables]
     members = [[value * (1 + m / 10) for value in weights] for m in range(2)]
     average = Predictor(AveragedModel.of(reading_times.model, members), reading_times.encoder)
-    other = predictor_of(NeuMFConfig(embedding_dim=2, widths=(4,)), twenty_ratings())
+    other = drawn(NeuMFConfig(embedding_dim=2, widths=(4,)), twenty_ratings())
     assert average.encoder.n_users > other.encoder.n_users
     blend = BlendedPredictor({"other": other, "average": average}, {"other": 0.3, "average": 0.6})
     users, items = pairs(average)
