@@ -335,3 +335,60 @@ def test_every_shipped_config_runs(file, tmp_path, request):
     result = run_experiment(file, overrides=small, progress=False)
     assert 0 < result.metrics["rmse"] < 1.3
     assert Predictor.load(result.path).config == config.model
+
+
+def test_a_run_keeps_what_it_was_trained_on_and_what_it_was_validated_by(result):
+    """Of a user or an item that training has not seen, nothing is kept."""
+    encoder, (train, validation) = result.predictor.encoder, (result.split.train, result.split.validation)
+    known = validation.frame[validation.frame["user"].isin(train.frame["user"])]
+    known = known[known["item"].isin(train.frame["item"])]
+    assert len(known) > 0
+    columns = ["user", "item", "rating"]
+    expected = pd.concat([train.frame, known])[columns].sort_values(columns, ignore_index=True)
+    kept = Predictor.load(result.path).seen.to_frame(encoder).sort_values(columns, ignore_index=True)
+    pd.testing.assert_frame_equal(kept, expected, check_dtype=False)
+
+
+class SecondIsBest(keras.callbacks.Callback):
+    """Writes the validation losses 1, 0, 1, so that the second epoch is the best of three."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_loss"] = abs(epoch - 1)
+
+
+@pytest.fixture(scope="module")
+def refitted(result):
+    """A run whose validation has found two epochs and the temperature 0.25; also, which temperatures were asked for."""
+    asked = []
+
+    def colder(run, train, config, validation, **options):
+        asked.append((config.temperature, None if validation is None else len(validation)))
+        return 0.25, run.model
+
+    config = load_config({**SMALL, "refit": True, "ensemble": {"samples": 1}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recsys_nn.experiment.tempered", colder)
+        return run_on_split(config, result.split, callbacks=[SecondIsBest()]), asked
+
+
+def test_a_refit_takes_as_many_epochs_as_validation_has_found_best(refitted):
+    again, _ = refitted
+    assert (again.run.best_epoch, len(again.run.history)) == (2, 3)
+    assert int(again.predictor.model.optimizer.iterations) == 2 * 9  # two epochs of 900 ratings, 100 a step
+
+
+def test_a_refit_takes_the_temperature_that_validation_has_chosen(refitted):
+    again, asked = refitted
+    assert asked == [(None, 90), (0.25, None)]
+    assert again.metrics["temperature"] == 0.25
+
+
+def test_a_refit_trains_on_the_validation_part_and_keeps_it_too(result, refitted):
+    again, _ = refitted
+    assert (len(again.split.train), len(again.split.validation)) == (900, 0)
+    assert len(again.predictor.seen.items) == 900
+    assert again.predictor.encoder.n_ratings == 900
+    assert again.predictor.calibration is not None
+    assert again.finished.data["refit"] == {"epochs": 2, "chosen_by": "a validation part of 90 ratings"}
+    assert again.finished.data["parts"]["refitted"]["ratings"] == 90
+    assert again.finished.data["parts"]["train"]["ratings"] == 900

@@ -14,6 +14,7 @@ from recsys_nn import (
     Predictor,
     Ratings,
     SVDConfig,
+    SVDPPConfig,
     TrainConfig,
     Trainer,
     build_model,
@@ -193,3 +194,29 @@ def test_features_join_the_ratings_that_an_autoencoder_reads(encoder):
     z = w[0] + model.get_layer("user_factors").embeddings.numpy()[user[0]] @ expit(w[1:])
     expected = np.clip(encoder.rating_mean + encoder.rating_std * z, 1, 5)
     assert Predictor(model, encoder).predict([(0, 106)])["prediction"][0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "c"), [(SVDConfig, 12), (SVDPPConfig, 18), (FMConfig, 12), (DeepFMConfig, 12), (NeuMFConfig, 10)]
+)
+def test_penalties_that_are_left_out_are_variances_of_the_noise_over_those_of_the_weights(config, c, encoder):
+    """As the model holds them: c s² / n for vectors, and 4 s² / n for biases."""
+    model = build_model(config(bias_l2=None), encoder)
+    names = [layer.name for layer in model.layers]
+    of_ids = next(name for name in names if name.startswith("user_") and name.endswith("factors"))
+    unit = encoder.rating_std**2 / 20
+    assert model.get_layer(of_ids).l2 == pytest.approx(c * unit)
+    assert model.get_layer("user_bias").l2 == pytest.approx(4 * unit)
+    assert model.get_layer("user_features").l2 == pytest.approx(50 * c * unit)
+    if config is SVDPPConfig:
+        assert model.get_layer("user_set").l2 == pytest.approx(2.5 * c * unit)
+
+
+@pytest.mark.parametrize(("config", "unit"), [(SVDConfig, "rating"), (FMConfig, "standard deviation")])
+def test_penalties_that_are_given_are_in_the_units_of_the_kind(config, unit, encoder):
+    s = encoder.rating_std
+    model = build_model(config(l2=0.03, bias_l2=0.02, feature_l2=0.01), encoder)
+    of_vectors = s if unit == "rating" else 1
+    assert model.get_layer("user_factors").l2 == pytest.approx(0.03 * of_vectors)
+    assert model.get_layer("user_features").l2 == pytest.approx(0.01 * of_vectors)
+    assert model.get_layer("item_bias").l2 == pytest.approx(0.02 * s**2)

@@ -56,3 +56,10 @@ def test_without_a_validation_part_nothing_is_known_of_early_stopping(split):
 def test_a_closed_form_has_no_epochs(split):
     with pytest.raises(ConfigError, match="model.kind: bias has a closed form, and no epochs"):
         followed(RunConfig(model=BiasConfig()), split, 5, lambda _: None)
+
+
+def test_the_end_of_early_stopping_depends_on_min_delta(split):
+    """No epoch is better than the first by 10, so that two of patience are over after the third."""
+    never_enough = CONFIG.with_values({"training.min_delta": 10.0})
+    found = followed(never_enough, split, 4, lambda _: None)
+    assert (found.kept, found.stopped) == (1, 3)

@@ -10,6 +10,7 @@ from time import monotonic, sleep
 import pytest
 from fastapi.testclient import TestClient
 
+from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.serving.app import create_app
 from recsys_nn.serving.limits import Limits
 from recsys_nn.serving.served import ServedRun
@@ -115,3 +116,11 @@ def test_the_documentation_describes_what_is_read(client):
     asked = paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(asked["properties"]) == {"users", "items", "pairs", "interval", "context"}
     assert "$ref" not in str(asked)
+
+
+def test_health_tells_whether_there_are_intervals_and_ratings(client, predictor, tmp_path):
+    Predictor(predictor.model, predictor.encoder, config=predictor.config).save(tmp_path / "bare")
+    bare = TestClient(create_app(tmp_path / "bare"), HOST)
+    for service, has in ((client, True), (bare, False)):
+        health = service.get("/health").json()
+        assert (health["has_intervals"], health["keeps_ratings"]) == (has, has)

@@ -51,3 +51,18 @@ def _ask(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert client.recv(12) == b"HTTP/1.1 200"
+
+
+def test_the_process_keeps_to_its_limits(runs, monkeypatch):
+    """So many connections at once; at its end, as long for what has begun as an answer may take, and a second."""
+    served = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: served.append((server.config, sockets[0])))
+    monkeypatch.setattr("recsys_nn.serving.server._set_up_interpreter", lambda: None)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        serve(runs / "svd", host="127.0.0.1", port=0, limits=Limits(connections=7, seconds=2.5))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    ((config, listener),) = served
+    assert (config.limit_concurrency, config.timeout_graceful_shutdown) == (7, 3)
+    assert listener.fileno() == -1  # closed again

@@ -230,3 +230,14 @@ def test_a_model_with_a_step_of_its_own_needs_keras_s_loop():
     assert engine_of(model=OwnStep) == "keras: the model has a train_step of its own"
     with pytest.raises(ConfigError, match="training.engine: the model has a train_step of its own; set it to auto"):
         engine_of(model=OwnStep, engine="compiled")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_last_batch_counts_where_it_is_smaller_than_the_others(engine):
+    """w from 0 at a rate of 0.1: two examples of 1 make it 0.2, and the third, 5, adds 0.1 · 2 · 4.8."""
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros", use_bias=False)])
+    given = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 1, "patience": None, "validation": 0}
+    settings = TrainConfig(engine=engine, batch_size=2, shuffle=False, **given)
+    run = Trainer(settings, progress=False).fit(network, Tensors(np.ones((3, 1)), [1, 1, 5]))
+    assert run.model.get_weights()[0].item() == pytest.approx(1.16)
+    assert run.history["loss"].tolist() == pytest.approx([(1 + 1 + 4.8**2) / 3])

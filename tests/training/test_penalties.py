@@ -8,7 +8,7 @@ from recsys_nn import Encoder, SVDConfig, TrainConfig, Trainer, build_model, loa
 from recsys_nn.data.tensors import Tensors
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.training.objective import objective_of
-from recsys_nn.training.penalties import RULE_ROWS, LearnedPenalties
+from recsys_nn.training.penalties import LearnedPenalties
 from recsys_nn.training.posterior import posterior_weights
 
 RNG = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def test_each_dimension_of_a_table_has_the_mean_of_its_gamma_distribution():
     penalties.learn()
     precision = 2 * 0.1 * 50 * 2.0  # of the prior that 0.1 Σ w² is, n = 50 examples at 2 nats
     table = model.layers[0].kernel.numpy()
-    expected = (5 + RULE_ROWS) / (precision * (table**2).sum(axis=0) + RULE_ROWS)
+    expected = (5 + 10) / (precision * (table**2).sum(axis=0) + 10)
     np.testing.assert_allclose(penalties.factors[0], expected, rtol=1e-4)
     np.testing.assert_allclose(penalties.precisions[0], np.tile(precision * expected, (5, 1)), rtol=1e-4)
     np.testing.assert_allclose(penalties.beyond[0], precision * (expected - 1), rtol=1e-3)
@@ -38,7 +38,7 @@ def test_rows_that_are_not_in_use_do_not_count():
     kernel.assign(np.where(np.arange(5)[:, None] < 3, kernel, 0))
     penalties.learn()
     squares = (kernel.numpy() ** 2).sum(axis=0)
-    np.testing.assert_allclose(penalties.factors[0], (3 + RULE_ROWS) / (20 * squares + RULE_ROWS), rtol=1e-4)
+    np.testing.assert_allclose(penalties.factors[0], (3 + 10) / (20 * squares + 10), rtol=1e-4)
 
 
 @pytest.mark.parametrize("regularizer", [None, keras.regularizers.L1(0.1), keras.regularizers.OrthogonalRegularizer()])
@@ -79,3 +79,11 @@ def test_a_chain_finds_the_dimensions_that_the_ratings_have():
     learned, fixed = spread("learned"), spread("fixed")
     assert learned[1] > 20 * learned[2]
     assert fixed[1] < 2 * fixed[2]
+
+
+def test_the_prior_of_a_factor_is_worth_ten_rows():
+    """A precision of 20, five rows: squares that sum to 5 give 15 / 110, and those that sum to 1/5 give 15 / 14."""
+    model, penalties = penalised(keras.regularizers.L2(0.1))
+    model.layers[0].kernel.assign(np.tile([1.0, 0.2], (5, 1)))
+    penalties.learn()
+    np.testing.assert_allclose(penalties.factors[0], [15 / 110, 15 / 14], rtol=1e-4)

@@ -305,3 +305,16 @@ def test_the_seed_decides_the_order():
 
     np.testing.assert_array_equal(trained(1), trained(1))
     assert not np.array_equal(trained(1), trained(2))
+
+
+@pytest.mark.parametrize(("min_delta", "best", "n_epochs"), [(0.0, 3, 5), (0.15, 3, 5), (0.25, 1, 3)])
+def test_what_is_better_by_less_than_min_delta_is_no_improvement(min_delta, best, n_epochs):
+    losses = [1.0, 0.9, 0.8, 0.95, 0.95, 0.95]
+
+    class Told(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_loss"] = losses[epoch]
+
+    settings = TrainConfig(epochs=6, patience=2, min_delta=min_delta)
+    run = Trainer(settings, callbacks=[Told()], **QUIET).fit(linear_model(), line(), line(seed=1))
+    assert (run.best_epoch, len(run.history), run.stop_reason) == (best, n_epochs, "patience")
