@@ -217,7 +217,7 @@ def test_every_public_name_is_loaded_from_its_home():
     for name in recsys_nn.__all__:
         assert getattr(recsys_nn, name).__name__ == name
     assert set(recsys_nn.__all__) <= set(dir(recsys_nn))
-    with pytest.raises(AttributeError, match="has no attribute 'Predicter'"):
+    with pytest.raises(AttributeError, match="No recsys_nn attribute Predicter"):
         recsys_nn.Predicter  # noqa: B018
 
 
