@@ -106,10 +106,10 @@ def range_test(
     from recsys_nn.training.objective import objective_of
     from recsys_nn.training.trainer import prepare
 
-    config = (config or TrainConfig()).model_copy(update={"schedule": None, "metrics": ()})
+    config = config or TrainConfig()
     prepare(model, train)
     objective = objective_of(model, config)
-    compile_model(objective, config, steps=steps)
+    compile_model(objective, config.model_copy(update={"schedule": None}), steps=steps)
     trained: Any = objective.model
     before, rates, losses = trained.get_weights(), np.geomspace(lowest, highest, steps), []
     try:
