@@ -110,12 +110,12 @@ class CompiledLoop:
         self._steps(self._held[1], _as_tensor(block.order), tf.constant(first), tf.constant(last), size)
 
     def _loop(self, examples: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor, size: int | None) -> None:
-        def one(step: tf.Tensor) -> tf.Tensor:
+        def one(step: tf.Tensor) -> list[tf.Tensor]:
             start = step * self._batch_size
             rows = tf.slice(order, [start], [size or tf.minimum(self._batch_size, tf.size(order) - start)])
             rows, *share = [rows] if self._share is None else self._share(rows)
             self._step(tf.nest.map_structure(lambda values: tf.gather(values, rows), examples), *share)
-            return step + 1
+            return [step + 1]
 
         tf.while_loop(lambda step: step < last, one, [first], parallel_iterations=1)
 

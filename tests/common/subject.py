@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
+import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 import recsys_nn as rn
 from recsys_nn.models import model_kinds
@@ -29,13 +31,10 @@ NEW = pd.DataFrame({"user": [0, 7, 7], "item": [107, 100, 107]})
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A model's config and, made when first asked for and never changed, what training has made of it."""
+    """A model's config, ratings and, made when first asked for and never changed, what training has made of it."""
 
     config: rn.ModelConfig
-
-    @cached_property
-    def ratings(self) -> rn.Ratings:
-        return twenty_ratings()
+    ratings: rn.Ratings = field(default_factory=twenty_ratings)
 
     @cached_property
     def encoder(self) -> rn.Encoder:
@@ -47,12 +46,32 @@ class Subject:
 
     @cached_property
     def run(self) -> rn.TrainingRun:
-        return rn.Trainer(TRAINING, progress=False).fit(rn.build_model(self.config, self.encoder, seed=1), self.tensors)
+        return self.fit(rn.build_model(self.config, self.encoder, seed=1), self.tensors)
 
     @cached_property
     def predictor(self) -> rn.Predictor:
         """It keeps the ratings, and has intervals (calibrated on them too, which only a test may do)."""
         return rn.Predictor(self.run.model, self.encoder).with_seen(self.ratings).calibrated(self.ratings)
+
+    @cached_property
+    def initial(self) -> list[np.ndarray]:
+        """The weights before the first step."""
+        return rn.build_model(self.config, self.encoder, seed=1).get_weights()
+
+    @cached_property
+    def folder(self) -> Path:
+        """A run folder of the predictor, moved since it was saved: spaces and letters of any script are in its path."""
+        place = Path(self._place.name)
+        self.predictor.save(place / "läufe 1" / "モデル")
+        return (place / "läufe 1" / "モデル").rename(place / "it's moved")
+
+    @cached_property
+    def _place(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory()
+
+    @cached_property
+    def loaded(self) -> rn.Predictor:
+        return rn.Predictor.load(self.folder)
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -63,14 +82,30 @@ class Subject:
         """Another predictor, of one's own ratings and settings."""
         encoder = rn.Encoder.fit(ratings)
         model = rn.build_model(self.config, encoder, seed=seed)
-        training = TRAINING.model_copy(update=settings)
-        return rn.Predictor(rn.Trainer(training, progress=False).fit(model, encoder.encode(ratings)).model, encoder)
+        self.fit(model, encoder.encode(ratings), TRAINING.model_copy(update=settings))
+        return rn.Predictor(model, encoder)
+
+    @staticmethod
+    def fit(model: keras.Model, tensors: rn.Tensors, training: rn.TrainConfig = TRAINING) -> rn.TrainingRun:
+        """All trainings of the common checks are made so; the contract is about the engines."""
+        with untraced():
+            return rn.Trainer(training, progress=False).fit(model, tensors)
 
     @contextmanager
     def saved(self, name: str = "run") -> Iterator[Path]:
         """A run folder of the predictor, which is gone afterwards."""
         with tempfile.TemporaryDirectory() as folder:
             yield self.predictor.save(Path(folder) / name)
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """TensorFlow's functions run line by line, where tracing them would take longer than the few steps."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def numbers(predictor: rn.Predictor, pairs: object) -> np.ndarray:
@@ -90,6 +125,12 @@ def unless_refused(asked: Callable[[], T], error: type[rn.RecsysError], reason: 
 
 def weights(predictor: rn.Predictor) -> list[np.ndarray]:
     return predictor.model.get_weights()
+
+
+def assert_equal(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> None:
+    """Weights, bit for bit."""
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 SUBJECTS = {name: Subject(kind.config()) for name, kind in model_kinds().items()}

@@ -1,32 +1,45 @@
 """What predictors promise that learn of new users and items, or of new ratings, after their training."""
 
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import recsys_nn as rn
-from tests.common.subject import PAIRS, TRAINING, Subject, numbers, unless_refused, weights
+from tests.common.subject import (
+    NEW,
+    PAIRS,
+    TRAINING,
+    Subject,
+    assert_equal,
+    numbers,
+    unless_refused,
+    untraced,
+    weights,
+)
 
 ONE = pd.DataFrame({"user": [7], "item": [100], "rating": [5.0]})
 SOME = pd.DataFrame({"user": [8, 7, 0, 8], "item": [101, 100, 107, 103], "rating": [1.0, 5.0, 2.0, 4.0]})
-"""Of two new users and a new item."""
+"""Of two new users, of whom one has a single rating, and a new item."""
+
+
+@cache
+def folded(subject: Subject) -> rn.Predictor:
+    return subject.predictor.fold_in(SOME)
 
 
 def check_one_rating_makes_a_user_known(subject: Subject) -> None:
-    """Of one rating a new user is predicted from the model; who was known is predicted as before, bit for bit."""
-    larger = subject.predictor.fold_in(ONE)
+    """New users are predicted from the model; for who was known, in the predictor and in the frame nothing changes."""
+    before, given = weights(subject.predictor), SOME.copy()
+    larger = subject.predictor.fold_in(given)
     predicted = larger.predict([(7, 101), (7, 100), (9, 100)])
     assert predicted["source"].tolist() == ["model", "model", "item"]
     assert predicted["prediction"].between(1, 5).all()
     np.testing.assert_array_equal(numbers(larger, PAIRS), subject.predicted)
-
-
-def check_folding_in_leaves_the_predictor_as_it_was(subject: Subject) -> None:
-    """The predictor that is folded into and the frame stay as they were, and the new user unknown to it."""
-    before, given = weights(subject.predictor), SOME.copy()
-    subject.predictor.fold_in(given)
-    for one, other in zip(before, weights(subject.predictor), strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_equal(weights(subject.predictor), before)
     assert subject.predictor.predict([(7, 100)])["source"].tolist() == ["item"]
     pd.testing.assert_frame_equal(given, SOME)
 
@@ -35,8 +48,17 @@ def check_folding_in_leaves_the_predictor_as_it_was(subject: Subject) -> None:
 def check_the_order_of_new_ratings_does_not_matter(subject: Subject) -> None:
     """New ids that come in another order are predicted alike."""
     pairs = [(7, 103), (8, 103), (0, 107)]
-    one, other = (numbers(subject.predictor.fold_in(ratings), pairs) for ratings in (SOME, SOME[::-1]))
+    one, other = (numbers(larger, pairs) for larger in (folded(subject), subject.predictor.fold_in(SOME[::-1])))
     np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+@pytest.mark.slow
+def check_what_was_folded_in_is_saved_too(subject: Subject) -> None:
+    """A predictor that has learnt of new ids is saved and loaded with what it learnt."""
+    asked = pd.concat([PAIRS, NEW])
+    with TemporaryDirectory() as folder:
+        loaded = rn.Predictor.load(folded(subject).save(Path(folder) / "larger"))
+    pd.testing.assert_frame_equal(loaded.predict(asked), folded(subject).predict(asked), check_exact=True)
 
 
 def check_nothing_new_cannot_be_folded_in(subject: Subject) -> None:
@@ -68,7 +90,8 @@ def check_an_update_needs_the_ratings(subject: Subject) -> None:
 @pytest.mark.slow
 def check_an_update_learns_new_ids_and_leaves_the_predictor(subject: Subject) -> None:
     """An update knows the new ids, predicts within the scale, and the old predictor stays as it was."""
-    updated = subject.predictor.update(SOME, training=TRAINING)
+    with untraced():
+        updated = subject.predictor.update(SOME, training=TRAINING)
     predicted = updated.predict([(7, 101), (8, 107), (0, 100)])
     assert predicted["source"].tolist() == ["model"] * 3
     assert predicted["prediction"].between(1, 5).all()
@@ -79,7 +102,8 @@ def check_an_update_learns_new_ids_and_leaves_the_predictor(subject: Subject) ->
 @pytest.mark.slow
 def check_an_update_with_nothing_new_is_an_epoch(subject: Subject) -> None:
     """An update without ratings knows the same ids and predicts within the scale."""
-    updated = subject.predictor.update(ONE.iloc[:0], training=TRAINING)
+    with untraced():
+        updated = subject.predictor.update(ONE.iloc[:0], training=TRAINING)
     assert updated.encoder.users.ids.equals(subject.encoder.users.ids)
     assert ((numbers(updated, PAIRS) >= 1) & (numbers(updated, PAIRS) <= 5)).all()
 

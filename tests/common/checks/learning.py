@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import recsys_nn as rn
-from tests.common.subject import Subject, unless_refused, weights
+from tests.common.subject import TRAINING, Subject, assert_equal, unless_refused, weights
 
 
 def table(**columns: object) -> pd.DataFrame:
@@ -23,21 +23,14 @@ def attempted(subject: Subject, frame: pd.DataFrame) -> rn.ExperimentResult:
     return rn.run_experiment(config, rn.Ratings(frame), progress=False)
 
 
-def built(subject: Subject, ratings: rn.Ratings) -> tuple[rn.Encoder, list[np.ndarray]]:
-    """What is known before the first step: the encoder, and the network's first weights."""
-    encoder = rn.Encoder.fit(ratings)
-    return encoder, rn.build_model(subject.config, encoder, seed=1).get_weights()
-
-
 def assert_built_alike(subject: Subject, ratings: rn.Ratings) -> None:
-    encoder, initial = built(subject, ratings)
+    """What is known before the first step is that of the subject: the encoder, and the network's first weights."""
+    encoder = rn.Encoder.fit(ratings)
     assert encoder.users.ids.equals(subject.encoder.users.ids)
     assert encoder.items.ids.equals(subject.encoder.items.ids)
     assert encoder.scale == subject.encoder.scale
     assert encoder.rating_mean == pytest.approx(subject.encoder.rating_mean, rel=1e-12)
-    expected = rn.build_model(subject.config, subject.encoder, seed=1).get_weights()
-    for one, other in zip(initial, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_equal(rn.build_model(subject.config, encoder, seed=1).get_weights(), subject.initial)
 
 
 def check_one_user_is_refused(subject: Subject) -> None:
@@ -107,17 +100,20 @@ def check_a_scale_holds_all_ratings(subject: Subject) -> None:
 
 def check_too_few_rows_to_hold_out_are_refused(subject: Subject) -> None:
     """Where a fraction of the rows is none, the Trainer says so before it trains."""
+    before = weights(subject.predictor)
     with pytest.raises(rn.DataError, match="too few to hold out a fraction of 0.01"):
-        subject.trained(rn.Ratings(table()), validation=0.01)
+        subject.fit(subject.run.model, subject.tensors, TRAINING.model_copy(update={"validation": 0.01}))
+    assert_equal(weights(subject.predictor), before)
 
 
 def check_patience_needs_something_to_judge_by(subject: Subject) -> None:
     """Without a validation part, kinds that are trained by steps refuse to wait for its loss, before the first."""
-    trained = unless_refused(
-        lambda: subject.trained(subject.ratings, patience=3, validation=0), rn.ConfigError, "set patience to null"
+    before, training = weights(subject.predictor), TRAINING.model_copy(update={"patience": 3})
+    run = unless_refused(
+        lambda: subject.fit(subject.run.model, subject.tensors, training), rn.ConfigError, "set patience to null"
     )
-    if trained is not None:
-        assert subject.run.stop_reason == "closed form"
+    assert (run is None) == (subject.run.stop_reason != "closed form")
+    assert_equal(weights(subject.predictor), before)
 
 
 def check_the_order_of_rows_does_not_matter(subject: Subject) -> None:

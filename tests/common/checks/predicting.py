@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import recsys_nn as rn
-from tests.common.subject import NEW, PAIRS, Subject, numbers, weights
+from tests.common.subject import NEW, PAIRS, Subject, assert_equal, numbers, weights
 
 SAME = {"rtol": 1e-6}
 """Batches of another size or order are summed by other instructions."""
@@ -44,8 +44,7 @@ def check_predicting_changes_no_weight(subject: Subject) -> None:
     before = weights(subject.predictor)
     subject.predictor.predict(PAIRS, interval=0.5)
     subject.predictor.recommend([0, 7], n=2)
-    for one, other in zip(before, weights(subject.predictor), strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_equal(weights(subject.predictor), before)
 
 
 def check_the_order_of_pairs_does_not_matter(subject: Subject) -> None:
@@ -96,18 +95,14 @@ def check_threads_get_the_same(subject: Subject) -> None:
 
 
 def check_copies_predict_the_same(subject: Subject) -> None:
-    """A copy, a deep copy and an unpickled predictor give the same numbers and intervals."""
+    """A copy, a deep copy, with weights of its own, and an unpickled predictor give the same numbers and intervals."""
     predictor = subject.predictor
     expected = predictor.predict(PAIRS, interval=0.9)
-    for other in (copy.copy(predictor), copy.deepcopy(predictor), pickle.loads(pickle.dumps(predictor))):
+    deep = copy.deepcopy(predictor)
+    for other in (copy.copy(predictor), deep, pickle.loads(pickle.dumps(predictor))):
         pd.testing.assert_frame_equal(other.predict(PAIRS, interval=0.9), expected, check_exact=True)
-
-
-def check_a_deep_copy_is_its_own(subject: Subject) -> None:
-    """Weights of a deep copy can be changed without those of the original."""
-    twin = copy.deepcopy(subject.predictor)
-    twin.model.set_weights([np.full_like(values, 1) for values in weights(twin)])
-    np.testing.assert_array_equal(numbers(subject.predictor, PAIRS), subject.predicted)
+    deep.model.set_weights([np.full_like(values, 1) for values in weights(deep)])
+    np.testing.assert_array_equal(numbers(predictor, PAIRS), subject.predicted)
 
 
 def check_the_network_is_a_keras_model_with_a_summary(subject: Subject) -> None:
