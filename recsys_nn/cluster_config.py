@@ -23,10 +23,10 @@ class ClusterConfig(Section):
     """
 
     workers: int = Field(ge=1)
-    address: str | None = Field(None, min_length=1)
-    cpus: int = Field(1, ge=1)
+    address: str | None = Field(default=None, min_length=1)
+    cpus: int = Field(default=1, ge=1)
     gpu: bool = False
-    max_failures: int = Field(3, ge=0)
+    max_failures: int = Field(default=3, ge=0)
 
     @property
     def resources(self) -> dict[str, float]:

@@ -61,7 +61,7 @@ class LeaveLastOutSplitConfig(Section):
 
     kind: Literal["leave_last_out"] = "leave_last_out"
     validation: Fraction = 0.1
-    n: int = Field(1, ge=1)
+    n: int = Field(default=1, ge=1)
 
     def apply(self, ratings: Ratings, seed: int) -> Split:
         return leave_last_out_split(ratings, validation=self.validation, n=self.n)
@@ -191,7 +191,7 @@ class RunConfig(Section):
             machine does without them.
     """
 
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     output: str | None = None
     data: DataConfig = DataConfig()
     model: SerializeAsAny[ModelConfig] = SVDConfig()

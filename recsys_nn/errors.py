@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from importlib import import_module
 from platform import node
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,6 +77,25 @@ class ArtifactError(RecsysError, OSError):
 def not_seen(place: object) -> ArtifactError:
     """What a worker of a cluster tells of a place that all of them have to see, and its machine does not."""
     return ArtifactError(f"{place} is not seen on {node()}: name an output on storage that all share")
+
+
+def required(module: str, extra: str, *, asked_by: str = "", instead: str = "") -> ModuleType:
+    """A module that needs what an extra of this package installs.
+
+    Args:
+        module: imported by its name.
+        extra: of pyproject.toml.
+        asked_by: the key or format that needs it, at the beginning of the message.
+        instead: what else can be done, at its end.
+
+    Raises:
+        ConfigError: where something is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        where, other = asked_by and f"{asked_by}: ", instead and f", or {instead}"
+        raise ConfigError(f"{where}{error.name} is not installed; pip install 'recsys-nn[{extra}]'{other}") from None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ class Range(Section):
     low: int | float
     high: int | float
     log: bool = False
-    step: int | float | None = Field(None, gt=0)
+    step: int | float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _holds_numbers(self) -> Range:
@@ -96,10 +96,10 @@ class SearchConfig(Section):
 
     space: dict[str, Range | Choices] = Field(min_length=1)
     method: Literal["tpe", "random", "grid"] = "tpe"
-    trials: int | None = Field(None, ge=1)
-    timeout: float | None = Field(None, gt=0)
-    folds: int | None = Field(None, ge=2)
-    workers: int = Field(1, ge=1)
+    trials: int | None = Field(default=None, ge=1)
+    timeout: float | None = Field(default=None, gt=0)
+    folds: int | None = Field(default=None, ge=2)
+    workers: int = Field(default=1, ge=1)
     prune: bool = True
 
     @field_validator("space", mode="before")

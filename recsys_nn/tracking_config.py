@@ -20,7 +20,7 @@ class MlflowConfig(Section):
     """
 
     experiment: str = Field(min_length=1)
-    uri: str | None = Field(None, min_length=1)
+    uri: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -37,9 +37,9 @@ class TrackingConfig(Section):
         name: of the run; by default that of its output folder or, without one, the kind of its model.
     """
 
-    tensorboard: str | None = Field(None, min_length=1)
+    tensorboard: str | None = Field(default=None, min_length=1)
     mlflow: MlflowConfig | None = None
-    name: str | None = Field(None, min_length=1)
+    name: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> TrackingConfig:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recsys_nn.cli.options import RunFolder
-from recsys_nn.errors import ConfigError
+from recsys_nn.errors import required
 
 
 def serve(
@@ -26,11 +26,9 @@ def serve(
     The folder may be replaced while it is served: the new run answers from then on. Whoever reaches the address may ask
     everything; there is no log-in.
     """
-    try:
-        from recsys_nn.serving.server import serve as run_server
-    except ImportError as error:
-        raise ConfigError(f"{error.name} is not installed; pip install 'recsys-nn[serve]'") from None
+    required("recsys_nn.serving.server", "serve")
     from recsys_nn.serving.limits import Limits
+    from recsys_nn.serving.server import serve as run_server
     from recsys_nn.validation import validated
 
     given = {"pairs": max_pairs, "body": max_body, "seconds": time_limit, "waiting": max_waiting}

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from recsys_nn.cluster_config import ClusterConfig
-from recsys_nn.errors import ConfigError, not_seen
+from recsys_nn.errors import ConfigError, not_seen, required
 from recsys_nn.models.backend import quiet_unless_it_fails
 from recsys_nn.models.base import ModelKind, model_kinds, register_kinds
 
@@ -89,12 +89,7 @@ def connected(cluster: ClusterConfig | None, *, spare: int = 0) -> Iterator[None
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise ConfigError(
-            "cluster: ray is not installed; pip install 'recsys-nn[ray]', or leave the section out"
-        ) from None
+    ray = required("ray", "ray", asked_by="cluster", instead="leave the section out")
     if ray.is_initialized():
         yield
         return

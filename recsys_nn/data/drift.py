@@ -41,7 +41,7 @@ class DriftConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str
-    every: int = Field(4, ge=1)
+    every: int = Field(default=4, ge=1)
 
     @model_validator(mode="before")
     @classmethod

@@ -47,8 +47,8 @@ class _Fitted(BaseModel):
     rating_mean: float
     rating_std: float = Field(gt=0)
     scale: tuple[float, float]
-    levels: tuple[float, ...] | None = Field(None, max_length=MOST_LEVELS, fail_fast=True)
-    level_counts: tuple[_Count, ...] | None = Field(None, max_length=MOST_LEVELS, fail_fast=True)
+    levels: tuple[float, ...] | None = Field(default=None, max_length=MOST_LEVELS, fail_fast=True)
+    level_counts: tuple[_Count, ...] | None = Field(default=None, max_length=MOST_LEVELS, fail_fast=True)
     features: dict[Side, Annotated[tuple[FeatureColumn, ...], Field(min_length=1, fail_fast=True)]] = {}
     drift: DriftConfig | None = None
 

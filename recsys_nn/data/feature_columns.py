@@ -50,8 +50,8 @@ class Categories(_Column):
 
     kind: Literal["categories"] = "categories"
     values: tuple[str, ...] = Field(min_length=1, fail_fast=True)
-    separator: str | None = Field(None, min_length=1)
-    n_slots: int = Field(1, ge=1)
+    separator: str | None = Field(default=None, min_length=1)
+    n_slots: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _has_no_more_slots_than_values(self) -> Categories:

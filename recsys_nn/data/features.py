@@ -54,8 +54,8 @@ class FeatureConfig(BaseModel):
 
     column: str
     kind: Kind | None = None
-    separator: str | None = Field(None, min_length=1)
-    bins: int | None = Field(None, ge=2, le=MOST_BINS)
+    separator: str | None = Field(default=None, min_length=1)
+    bins: int | None = Field(default=None, ge=2, le=MOST_BINS)
     period: Period = "month"
 
     @model_validator(mode="before")

@@ -35,9 +35,9 @@ class AutoRecConfig(FactorConfig):
     needs_table = True
     kind: Literal["autorec"] = "autorec"
     side: Literal["item", "user"] = "item"
-    embedding_dim: int = Field(64, ge=1, le=MOST_DIMENSIONS)
+    embedding_dim: int = Field(default=64, ge=1, le=MOST_DIMENSIONS)
     activation: Activation = "sigmoid"
-    set_l2: float | None = Field(None, ge=0)
+    set_l2: float | None = Field(default=None, ge=0)
 
 
 @register_model(AutoRecConfig)

@@ -38,7 +38,7 @@ class UserMeanConfig(BaselineConfig):
 
     baseline = "user"
     kind: Literal["user_mean"] = "user_mean"
-    user_shrinkage: float = Field(USER_SHRINKAGE, ge=0)
+    user_shrinkage: float = Field(default=USER_SHRINKAGE, ge=0)
 
 
 class ItemMeanConfig(BaselineConfig):
@@ -50,7 +50,7 @@ class ItemMeanConfig(BaselineConfig):
 
     baseline = "item"
     kind: Literal["item_mean"] = "item_mean"
-    item_shrinkage: float = Field(ITEM_SHRINKAGE, ge=0)
+    item_shrinkage: float = Field(default=ITEM_SHRINKAGE, ge=0)
 
 
 class BiasConfig(BaselineConfig):
@@ -63,8 +63,8 @@ class BiasConfig(BaselineConfig):
 
     baseline = "bias"
     kind: Literal["bias"] = "bias"
-    user_shrinkage: float = Field(USER_SHRINKAGE, ge=0)
-    item_shrinkage: float = Field(ITEM_SHRINKAGE, ge=0)
+    user_shrinkage: float = Field(default=USER_SHRINKAGE, ge=0)
+    item_shrinkage: float = Field(default=ITEM_SHRINKAGE, ge=0)
 
 
 @register_model(GlobalMeanConfig)

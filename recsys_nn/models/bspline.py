@@ -32,10 +32,10 @@ class BSplineConfig(InteractionConfig):
 
     kind: Literal["bspline"] = "bspline"
     of: Literal["factors", "product"] = "factors"
-    rank: int = Field(4, ge=1, le=MOST_DIMENSIONS)
-    degree: int = Field(3, ge=1, le=5)
-    n_intervals: int = Field(8, ge=1, le=MOST_DIMENSIONS)
-    bound: float = Field(2.0, gt=0)
+    rank: int = Field(default=4, ge=1, le=MOST_DIMENSIONS)
+    degree: int = Field(default=3, ge=1, le=5)
+    n_intervals: int = Field(default=8, ge=1, le=MOST_DIMENSIONS)
+    bound: float = Field(default=2.0, gt=0)
 
     @model_validator(mode="after")
     def _has_no_setting_without_effect(self) -> BSplineConfig:

@@ -21,10 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from recsys_nn.accepting import Accepts, default
 from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.features import SIDES, Side
 from recsys_nn.models.base import ModelConfig
-from recsys_nn.models.heads import Head, RegressionHead, with_head
+from recsys_nn.models.heads import Head, HeadConfig, RegressionHead, with_head
 from recsys_nn.models.sides import Sides
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ class LatentConfig(ModelConfig):
             auto is ordinal where training has at most 20 distinct ratings, each of them five times, else regression.
     """
 
-    head: Head = RegressionHead()
+    head: Accepts[Head, str | Mapping[str, Any]] = default(RegressionHead())
+
+    def head_for(self, encoder: Encoder) -> HeadConfig:
+        """The head for these ratings."""
+        return self.head.of(encoder)
 
 
 class FactorConfig(LatentConfig):
@@ -72,13 +77,13 @@ class FactorConfig(LatentConfig):
     bilinear: ClassVar[bool] = False
     """Whether p·q is in rating units, and so are p, q, their penalty and initial spread: they are held as p / √s."""
 
-    embedding_dim: int = Field(8, ge=1, le=MOST_DIMENSIONS)
-    l2: float | None = Field(None, ge=0)
-    bias_l2: float | None = Field(0.0, ge=0)
-    init_std: float = Field(0.1, gt=0)
+    embedding_dim: int = Field(default=8, ge=1, le=MOST_DIMENSIONS)
+    l2: float | None = Field(default=None, ge=0)
+    bias_l2: float | None = Field(default=0.0, ge=0)
+    init_std: float = Field(default=0.1, gt=0)
     features: bool = True
-    feature_l2: float | None = Field(None, ge=0)
-    drift_l2: float | None = Field(None, ge=0)
+    feature_l2: float | None = Field(default=None, ge=0)
+    drift_l2: float | None = Field(default=None, ge=0)
 
 
 def id_inputs(encoder: Encoder) -> dict[str, Any]:
@@ -111,7 +116,7 @@ class Parts:
     def __init__(self, config: FactorConfig, encoder: Encoder, *, tables: Sequence[str] = ("factors",)) -> None:
         self.config, self.encoder, self._tables = config, encoder, tuple(tables)
         self.inputs = id_inputs(encoder)
-        self._head = config.head.of(encoder)
+        self._head = config.head_for(encoder)
         self._curvature = self._head.curvature(encoder)
         self._vectors: dict[Side, list[Any]] = {side: [] for side in SIDES}
         self._biases: dict[Side, list[Any]] = {side: [] for side in SIDES}

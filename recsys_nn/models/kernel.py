@@ -34,9 +34,9 @@ class KernelConfig(InteractionConfig):
     kind: Literal["kernel"] = "kernel"
     kernel: Literal["rbf", "laplace", "polynomial"] = "rbf"
     structure: Literal["additive", "difference", "joint"] = "additive"
-    n_features: int = Field(32, ge=2, le=MOST_DIMENSIONS, multiple_of=2)
-    length_scale: float = Field(1.0, gt=0)
-    degree: int = Field(3, ge=1, le=8)
+    n_features: int = Field(default=32, ge=2, le=MOST_DIMENSIONS, multiple_of=2)
+    length_scale: float = Field(default=1.0, gt=0)
+    degree: int = Field(default=3, ge=1, le=8)
 
     @model_validator(mode="after")
     def _has_no_setting_without_effect(self) -> KernelConfig:

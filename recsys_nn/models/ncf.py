@@ -35,10 +35,10 @@ class TowerConfig(FactorConfig):
         dropout: share of each hidden layer's neurons left out at random in training.
     """
 
-    widths: tuple[Width, ...] | None = Field(None, max_length=MOST_LAYERS)
-    depth: int = Field(2, ge=1, le=MOST_LAYERS)
+    widths: tuple[Width, ...] | None = Field(default=None, max_length=MOST_LAYERS)
+    depth: int = Field(default=2, ge=1, le=MOST_LAYERS)
     activation: Activation = "relu"
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
 
     def tower(self) -> tuple[int, ...]:
         """The widths of the hidden layers."""

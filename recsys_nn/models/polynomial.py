@@ -28,8 +28,8 @@ class PolynomialConfig(InteractionConfig):
     """
 
     kind: Literal["polynomial"] = "polynomial"
-    degree: int = Field(2, ge=1, le=8)
-    cross_rank: int = Field(0, ge=0, le=MOST_DIMENSIONS)
+    degree: int = Field(default=2, ge=1, le=8)
+    cross_rank: int = Field(default=0, ge=0, le=MOST_DIMENSIONS)
 
     @model_validator(mode="after")
     def _has_no_setting_without_effect(self) -> PolynomialConfig:

@@ -35,8 +35,8 @@ class SVDConfig(FactorConfig):
     prior = 12.0
     bilinear = True
     kind: Literal["svd"] = "svd"
-    embedding_dim: int = Field(16, ge=1, le=MOST_DIMENSIONS)
-    init_std: float = Field(0.05, gt=0)
+    embedding_dim: int = Field(default=16, ge=1, le=MOST_DIMENSIONS)
+    init_std: float = Field(default=0.05, gt=0)
 
 
 @register_model(SVDConfig)

@@ -37,9 +37,9 @@ class SVDPPConfig(FactorConfig):
     prior = 18.0
     bilinear = True
     kind: Literal["svdpp"] = "svdpp"
-    embedding_dim: int = Field(16, ge=1, le=MOST_DIMENSIONS)
-    set_l2: float | None = Field(None, ge=0)
-    init_std: float = Field(0.1, gt=0)
+    embedding_dim: int = Field(default=16, ge=1, le=MOST_DIMENSIONS)
+    set_l2: float | None = Field(default=None, ge=0)
+    init_std: float = Field(default=0.1, gt=0)
 
 
 @register_model(SVDPPConfig)

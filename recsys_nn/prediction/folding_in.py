@@ -113,7 +113,7 @@ def _penalties(tables: Sequence[FactorEmbedding], predictor: Predictor, n_rating
     """n λ of each column of the rows."""
     encoder, config = predictor.encoder, predictor.config
     assert isinstance(config, FactorConfig)
-    curvature = config.head.of(encoder).curvature(encoder)
+    curvature = config.head_for(encoder).curvature(encoder)
     penalties = []
     for table in tables:
         of_rule = BIAS_PRIOR if table.name.endswith("_bias") else config.prior

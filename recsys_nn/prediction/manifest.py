@@ -52,7 +52,7 @@ class Sizes(BaseModel):
 
     users: int = Field(ge=1, lt=2**31)
     items: int = Field(ge=1, lt=2**31)
-    members: int | None = Field(None, ge=1, le=10_000)
+    members: int | None = Field(default=None, ge=1, le=10_000)
 
 
 class _Envelope(BaseModel):

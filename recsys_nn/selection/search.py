@@ -25,7 +25,7 @@ from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.data.spreadsheets import defused_frame
-from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
+from recsys_nn.errors import ArtifactError, ConfigError, TrainingError, required
 from recsys_nn.experiment import run_on_split
 from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.manifest import MANIFEST
@@ -129,6 +129,7 @@ def tune(
         ArtifactError: where the folder holds something else, or another process is at work in it.
         TrainingError: where no trial comes to its end.
     """
+    required("optuna", "search", asked_by="search")
     import_keras()
     from recsys_nn.selection.study import check_space
 

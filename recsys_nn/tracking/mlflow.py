@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys_nn.errors import ConfigError
-from recsys_nn.tracking.tracker import FINAL, Status, TrackedRun, required
+from recsys_nn.errors import ConfigError, required
+from recsys_nn.tracking.tracker import FINAL, Status, TrackedRun
 from recsys_nn.tracking_config import MlflowConfig
 
 _HASTY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
@@ -31,7 +31,7 @@ class MlflowTracker:
     """
 
     def __init__(self, config: MlflowConfig) -> None:
-        mlflow = required("mlflow", "mlflow")
+        mlflow = required("mlflow", "mlflow", asked_by="tracking.mlflow", instead="leave the key out")
         if (config.uri or "").startswith("file:"):
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 wants them to be asked for
         self._uri, self._run = config.uri or mlflow.get_tracking_uri(), ""

@@ -7,9 +7,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from recsys_nn.errors import ConfigError
+from recsys_nn.errors import ConfigError, required
 from recsys_nn.models.backend import import_keras
-from recsys_nn.tracking.tracker import FINAL, VALIDATION, Status, TrackedRun, required
+from recsys_nn.tracking.tracker import FINAL, VALIDATION, Status, TrackedRun
 
 
 class TensorBoardTracker:
@@ -26,7 +26,7 @@ class TensorBoardTracker:
     """
 
     def __init__(self, folder: str) -> None:
-        required("tensorboard", "tensorboard")
+        required("tensorboard", "tensorboard", asked_by="tracking.tensorboard", instead="leave the key out")
         import_keras()
         self._folder = Path(folder).expanduser()
         self._writers: dict[str, Any] = {}

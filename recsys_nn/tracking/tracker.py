@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, Protocol
-
-from recsys_nn.errors import ConfigError
 
 Status = Literal["finished", "killed", "failed"]
 """How a run ended: ``"killed"`` is by Ctrl-C, ``"failed"`` by an error."""
@@ -48,20 +44,6 @@ class Tracker(Protocol):
 
     def end(self, status: Status, figures: Mapping[str, float], folder: Path | None) -> None:
         """Logs how the run ended, its figures and, where it has left one, its folder."""
-
-
-def required(module: str, extra: str) -> ModuleType:
-    """A module that comes with an extra of this package.
-
-    Raises:
-        ConfigError: where it is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError:
-        raise ConfigError(
-            f"tracking.{extra}: {module} is not installed; pip install 'recsys-nn[{extra}]', or leave the key out"
-        ) from None
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from recsys_nn.accepting import Accepts, default
 from recsys_nn.training.schedules import Schedule
 
 OptimizerName = Literal[
@@ -87,20 +89,22 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    optimizer: OptimizerConfig = OptimizerConfig()
-    learning_rate: float = Field(0.003, gt=0)
-    schedule: Schedule | None = None
+    optimizer: Accepts[OptimizerConfig, OptimizerName | Mapping[str, Any]] = default(OptimizerConfig())
+    learning_rate: float = Field(default=0.003, gt=0)
+    schedule: Accepts[Schedule | None, Mapping[str, Any]] = default(None)
     loss: LossName | None = None
     metrics: tuple[MetricName, ...] | None = None
-    batch_size: int = Field(256, ge=1)
-    epochs: int = Field(100, ge=1)
-    patience: int | None = Field(3, ge=1)
+    batch_size: int = Field(default=256, ge=1)
+    epochs: int = Field(default=100, ge=1)
+    patience: int | None = Field(default=3, ge=1)
     monitor: str = "val_loss"
-    min_delta: float = Field(0.0, ge=0)
-    validation: float = Field(0.1, ge=0, lt=1)
+    min_delta: float = Field(default=0.0, ge=0)
+    validation: float = Field(default=0.1, ge=0, lt=1)
     shuffle: bool = True
-    seed: int = Field(0, ge=0, lt=2**31)
-    callbacks: tuple[CallbackConfig, ...] = ()
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    callbacks: Accepts[tuple[CallbackConfig, ...], Sequence[CallbackConfig | CallbackName | Mapping[str, Any]]] = (
+        default(())
+    )
     engine: EngineName = "auto"
 
     def until(self, epoch: int) -> TrainConfig:

@@ -25,10 +25,10 @@ class PosteriorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    samples: int = Field(10, ge=1)
-    thin: int = Field(25, ge=1)
-    burn_in: int = Field(120, ge=0)
-    temperature: float | None = Field(None, ge=0)
+    samples: int = Field(default=10, ge=1)
+    thin: int = Field(default=25, ge=1)
+    burn_in: int = Field(default=120, ge=0)
+    temperature: float | None = Field(default=None, ge=0)
     penalties: Literal["learned", "fixed"] = "learned"
-    step_size: float = Field(0.25, gt=0)
-    friction: float = Field(0.05, gt=0, le=1)
+    step_size: float = Field(default=0.25, gt=0)
+    friction: float = Field(default=0.05, gt=0, le=1)

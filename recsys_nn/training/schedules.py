@@ -22,9 +22,9 @@ class CosineSchedule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["cosine"] = "cosine"
-    epochs: int | None = Field(None, ge=1)
-    final: float = Field(0.0, ge=0, le=1)
-    warmup: int = Field(0, ge=0)
+    epochs: int | None = Field(default=None, ge=1)
+    final: float = Field(default=0.0, ge=0, le=1)
+    warmup: int = Field(default=0, ge=0)
 
     def over(self, epochs: int) -> CosineSchedule:
         """The same for a training of so many epochs, whatever becomes of that."""
@@ -51,7 +51,7 @@ class ExponentialSchedule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["exponential"] = "exponential"
-    decay: float = Field(0.9, gt=0, le=1)
+    decay: float = Field(default=0.9, gt=0, le=1)
 
     def over(self, epochs: int) -> ExponentialSchedule:
         """The same: it does not depend on how long the training is."""

@@ -24,7 +24,7 @@ class InteractionConfig(FactorConfig):
         interaction_l2: the penalty on these coefficients. None: a tenth of the rule for ``l2``.
     """
 
-    interaction_l2: float | None = Field(None, ge=0)
+    interaction_l2: float | None = Field(default=None, ge=0)
 
     def refuse_set(self, name: str, where: str) -> None:
         """A ConfigError where a setting that has no effect there is neither its default nor 0."""

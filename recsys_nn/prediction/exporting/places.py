@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
-from recsys_nn.errors import ArtifactError, ConfigError, did_you_mean
+from recsys_nn.errors import ArtifactError, ConfigError, did_you_mean, required
 
 Format = Literal["savedmodel", "onnx", "litert"]
 
@@ -26,8 +25,8 @@ def check_export(path: Path, format: Format, *, overwrite: bool) -> None:
 
     if format not in get_args(Format):
         raise ConfigError(f"unknown format {format!r}{did_you_mean(format, get_args(Format))}")
-    if format == "onnx" and find_spec("tf2onnx") is None:
-        raise ConfigError("the format onnx needs tf2onnx, which is not installed: pip install 'recsys-nn[onnx]'")
+    if format == "onnx":
+        required("tf2onnx", "onnx", asked_by="onnx")
     if format != "savedmodel":
         check_file_place(path, overwrite=overwrite)
     elif path.exists() and not (path / SAVEDMODEL_DOCUMENT).is_file():
