@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 
 import recsys_nn as rn
 
-TRAINING = rn.TrainConfig(optimizer="lazy_adam", learning_rate=0.01, batch_size=64, epochs=2, patience=None)
+TRAINING = rn.TrainConfig(
+    optimizer="lazy_adam", learning_rate=0.01, batch_size=64, epochs=2, patience=None, engine="keras"
+)
 
 
 def table() -> pd.DataFrame:
@@ -153,7 +155,7 @@ def run_from_config(folder: Path) -> rn.ExperimentResult:
         "output": str(folder / "run"),
         "data": {"source": str(folder / "ratings.parquet"), "scale": [1, 5]},
         "model": {"kind": "svd", "embedding_dim": 4},
-        "training": {"epochs": 2},
+        "training": {"epochs": 2, "engine": "keras"},
     }
     config = assert_type(rn.load_config(described, overrides=["seed=3"]), rn.RunConfig)
     assert_type(config.to_yaml(), str)
