@@ -48,8 +48,9 @@ test-oldest: | $(UV)  ## the tests on the oldest versions that pyproject.toml al
 coverage: $(VENV)/installed-test  ## by branches, of what reads tables, configs and run folders; less than all of it fails
 	$(PYTEST) -m "not slow and not cluster" --cov
 
-mutants: $(VENV)/installed-test $(VENV)/installed-mutants  ## how many of 1,000 small changes of the package make test notices
+mutants: $(VENV)/installed-test $(VENV)/installed-mutants  ## how many of 1,000 small changes of what coverage covers the tests notice
 	$(RUN) python benchmarks/mutants.py --sample $(MUTANTS)
+	$(RUN) python benchmarks/mutants.py --again
 
 faults: $(VENV)/installed-test  ## kills, failing writes, full disks, damaged and hostile files: all of them, for about half an hour
 	RECSYS_NN_FAULTS=all $(RUN) python -m pytest tests/faults
