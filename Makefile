@@ -41,8 +41,8 @@ test-cluster: $(VENV)/installed-test $(VENV)/installed-cluster  ## several proce
 	$(RUN) python -m pytest -m cluster tests/cluster
 
 test-oldest: | $(UV)  ## the tests on the oldest versions that pyproject.toml allows
-	UV_PROJECT_ENVIRONMENT=.venv-oldest $(UV) sync --quiet --resolution lowest-direct --group test --python $(PYTHON)
-	git checkout --quiet uv.lock
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-oldest
+	$(UV) pip install --quiet --python .venv-oldest --resolution lowest-direct --group test --group docs --editable .
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not cluster"
 
 coverage: $(VENV)/installed-test  ## by branches, of what reads tables, configs and run folders; less than all of it fails
@@ -69,8 +69,8 @@ lock: | $(UV)  ## the newest versions that pyproject.toml allows, for all platfo
 	$(UV) lock --upgrade
 
 audit: $(VENV)/installed-audit  ## fails on a known vulnerability of a version in the lock file, and where one cannot be looked up
-	$(UV) export --quiet --locked --all-extras --all-groups --no-emit-project --output-file .uv/locked.txt
-	$(RUN) pip-audit --strict --disable-pip --require-hashes --requirement .uv/locked.txt
+	$(UV) export --quiet --locked --all-extras --all-groups --no-emit-project --output-file $(VENV)/locked.txt
+	$(RUN) pip-audit --strict --disable-pip --require-hashes --requirement $(VENV)/locked.txt
 
 $(VENV)/installed: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --quiet --locked --inexact --compile-bytecode --python $(PYTHON)

@@ -1,4 +1,4 @@
-"""What a field of a config takes beside what it holds, told to type checkers."""
+"""Tells type checkers which types a field of a config takes beside the one that it holds."""
 
 from __future__ import annotations
 

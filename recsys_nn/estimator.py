@@ -19,7 +19,7 @@ from recsys_nn.data.ids import plain_repr, row_number
 from recsys_nn.data.ratings import COLUMNS, Duplicates, Ratings
 from recsys_nn.data.readers import Table
 from recsys_nn.data.splits import Split
-from recsys_nn.errors import ConfigError, DataError, did_you_mean
+from recsys_nn.errors import DataError, did_you_mean, required
 from recsys_nn.models import ModelConfig, SVDConfig
 from recsys_nn.run_data import load_split
 from recsys_nn.training.config import TrainConfig
@@ -31,7 +31,8 @@ try:
     from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ModuleNotFoundError:
-    raise ConfigError("RatingRegressor: sklearn is not installed; pip install 'recsys-nn[sklearn]'") from None
+    required("sklearn", "sklearn", asked_by="RatingRegressor")
+    raise
 
 _DEFAULTS: dict[str, BaseModel | None] = {"model": SVDConfig(), "training": TrainConfig(), "ensemble": None}
 """The parameters that are configs, with parameters of their own, and what None stands for."""

@@ -425,7 +425,8 @@ def test_naming_it_loads_no_tensorflow():
 
 def test_what_must_be_installed_is_told(monkeypatch):
     monkeypatch.delitem(sys.modules, "recsys_nn.estimator")
-    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    for module in ("sklearn", "sklearn.base"):
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(
         ConfigError, match=r"^RatingRegressor: sklearn is not installed; pip install 'recsys-nn\[sklearn\]'$"
     ):

@@ -112,7 +112,7 @@ def _draft(path: Path) -> Iterator[Path]:
 
 
 _WITHOUT_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
-"""What file systems without locks answer; there, nothing is swept either."""
+"""Errors of file systems without locks; there, nothing is swept either."""
 
 
 def _remove_unless_in_use(draft: Path, path: Path) -> None:

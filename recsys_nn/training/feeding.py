@@ -64,7 +64,7 @@ def evaluation_batches(part: TrainingPart) -> Iterator[Any]:
 
 
 def evaluated(model: keras.Model, part: TrainingPart) -> dict[str, float]:
-    """What the metrics of a compiled model say of the examples, step by step: tracing takes longer than one look."""
+    """Judges examples by the metrics of a compiled model, step by step: tracing would take longer than one look."""
     for batch in evaluation_batches(part):
         model.test_step(batch)
     logs = {name: float(value) for name, value in model.get_metrics_result().items()}
