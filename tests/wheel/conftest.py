@@ -68,4 +68,4 @@ def plain(install) -> Installed:
 @pytest.fixture(scope="session")
 def full(install) -> Installed:
     """With the extras, but for that of a cluster and that of a notebook, which have no command."""
-    return install(extras="search,serve,onnx,litert,tensorboard,mlflow")
+    return install(extras="search,sklearn,serve,onnx,litert,tensorboard,mlflow")

@@ -61,8 +61,8 @@ def test_type_checkers_find_what_is_wrong(plain):
     assert re.findall(r"wrong.py:(\d): .*\[(.*)\]", done.stdout) == [("3", "arg-type"), ("4", "call-arg")]
 
 
-def test_the_program_runs(plain, tmp_path):
-    shutil.copy(PROGRAM, plain.folder)
-    done = plain.run("python", PROGRAM.name, tmp_path)
+def test_the_program_runs(full, tmp_path):
+    shutil.copy(PROGRAM, full.folder)
+    done = full.run("python", PROGRAM.name, tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run.html").is_file()
