@@ -1,115 +1,131 @@
-"""Mutation testing: how many small changes of what reads tables, configs and run folders the tests notice.
+"""Mutation testing: how many small changes of the package ``make test`` notices.
 
     make mutants [MUTANTS=1000]
-    python benchmarks/mutants.py --sample 1000 [--only "recsys_nn.data.text*"]
+    python benchmarks/mutants.py --sample 1000 [--only "recsys_nn/data/*"] [--seconds 6] [--more 20]
     python benchmarks/mutants.py --again
 
-mutmut (https://mutmut.readthedocs.io) makes the mutants of the files that pyproject.toml names, and finds out which
-tests reach which function. Of those that reach a function, a random choice that takes a few seconds is run against its
-mutants, its own test file before the others: a mutant that these kill is killed by the whole suite too, while one that
-survives may yet be killed by it, and ``--again`` gives it to all the tests that reach its function. (Of what is done
-while a module's fixtures are made, mutmut takes the first test alone for one that reaches it.) The table goes to
-benchmarks/results/mutants.md, the names of the survivors to mutants/survivors.txt; ``mutmut show NAME`` shows one.
+The changes are mutmut's (``mutant_sources.py``). One run of the tests shows which of them reach which line
+(``mutant_tests.py``). Each change is then made in a copy of the repository, and a process of its own, forked from one
+that has imported TensorFlow, runs the quickest of the tests that reach the changed line, its own test file first, and,
+where it survives these, more of them (``mutant_runs.py``). So a change that is killed is killed by ``make test`` too;
+one that survives may yet be killed by tests for which there was no time.
+
+It goes on where it was cut short: what came of each change stands in mutants/outcomes.jsonl. The table goes to
+benchmarks/results/mutants.md, the survivors to mutants/survivors.txt; ``--again`` tries these once more, by the tests
+that have changed since and then by the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import random
+import shutil
 import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-MUTANTS = ROOT / "mutants"
-REACHED, CHOSEN = MUTANTS / "mutmut-stats.json", MUTANTS / "all-tests.json"
-SAMPLE, SURVIVORS = MUTANTS / "sample.txt", MUTANTS / "survivors.txt"
-RESULTS = ROOT / "benchmarks" / "results" / "mutants.md"
-ANY = "recsys_nn.data.regular_file.x_refuse_pipe__mutmut_1"
-"""A mutant that is tested so that mutmut makes all of them."""
+from mutant_runs import carried_out
+from mutant_sources import Mutant, sample
+from mutant_tests import Reach
 
-SURVIVED, UNREACHED = (0,), (5, 33)
-"""mutmut's exit codes; all others are of tests that failed, crashed or did not end."""
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "mutants"
+REACH, OUTCOMES, SURVIVORS = FOLDER / "reach.json", FOLDER / "outcomes.jsonl", FOLDER / "survivors.txt"
+RESULTS = ROOT / "benchmarks" / "results" / "mutants.md"
+COLUMNS = ("killed", "timeout", "survived", "unreached")
+LIVING = COLUMNS[2:]
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--sample", type=int, help="so many mutants, drawn at random; by default all")
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--only", default="*", help="a pattern of their names")
-    options.add_argument("--again", action="store_true", help="the survivors of the last sample, by all their tests")
+    options.add_argument("--only", default="*", help="a pattern of their files")
+    options.add_argument("--again", action="store_true", help="try the survivors of the sample once more")
     options.add_argument("--seconds", type=float, default=6.0, help="that the tests of a mutant may take")
+    options.add_argument("--more", type=float, default=20.0, help="that further tests of a survivor may take")
+    options.add_argument("--jobs", type=int, default=2)
     given = options.parse_args()
-    if not CHOSEN.is_file():
-        mutmut("run", "--max-children", "1", ANY)
-        REACHED.rename(CHOSEN)
-    reached = json.loads(CHOSEN.read_text())
-    if given.again:
-        names = SURVIVORS.read_text().split()
-    else:
-        reached["tests_by_mangled_function_name"] = {
-            function: chosen(function, tests, reached["duration_by_test"], given.seconds)
-            for function, tests in reached["tests_by_mangled_function_name"].items()
-        }
-        all_names = [name for name in mutants() if fnmatch(name, given.only)]
-        names = random.Random(given.seed).sample(all_names, min(given.sample or len(all_names), len(all_names)))
-        SAMPLE.write_text("\n".join(names))
-    REACHED.write_text(json.dumps(reached))
-    mutmut("run", "--max-children", "2", *names)
-    codes = mutants()
-    found = {name: codes[name] for name in SAMPLE.read_text().split() if codes[name] is not None}
-    SURVIVORS.write_text("\n".join(name for name, code in found.items() if code in SURVIVED + UNREACHED))
-    RESULTS.write_text("".join(report(found, len(codes))))
-    print(RESULTS.read_text())
+    first = copied(FOLDER / "0", ROOT)
+    reach = Reach.of(first, REACH)
+    copies = [first, *(copied(FOLDER / str(number), first) for number in range(1, given.jobs))]
+    files = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "recsys_nn").rglob("*.py"))
+    drawn = list(sample(ROOT, [file for file in files if fnmatch(file, given.only)], given.sample, given.seed))
+    known = known_outcomes()
+    asked = [one for one in drawn if known.get(key(one)) in (LIVING if given.again else (None,))]
+    unchanged = [replace(one, source=(ROOT / one.file).read_text(), change="") for one in asked[::100]]
+    with OUTCOMES.open("a") as kept:
+        outcomes = carried_out([*unchanged, *asked], reach, copies, (given.seconds, given.more))
+        for number, (one, outcome) in enumerate(outcomes, 1 - len(unchanged)):
+            if not one.change:
+                if outcome.what not in LIVING:
+                    raise SystemExit(f"{one.file} is {outcome.what} as it is, by {outcome.by}: mend that test first")
+                continue
+            known[key(one)] = outcome.what
+            kept.write(json.dumps({"key": key(one), **asdict(outcome)}) + "\n")
+            kept.flush()
+            told = f"{number}/{len(asked)} {outcome.what} after {outcome.seconds:.1f} s: {one.name} {outcome.by}"
+            print(told, flush=True)
+    found = {one: known[key(one)] for one in drawn if key(one) in known}
+    living = [f"{one.name} ({what})\n{one.change}\n" for one, what in found.items() if what in LIVING]
+    SURVIVORS.write_text("\n".join(living))
+    print(table := "".join(report(found)))
+    if given.only == "*":
+        RESULTS.write_text(table)
 
 
-def mutmut(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "mutmut", *words], cwd=ROOT, check=True)
+def copied(to: Path, repository: Path) -> Path:
+    """A copy of the repository, without what git ignores; in a copy of a copy, its bytecode too."""
+    if repository != ROOT:
+        return shutil.copytree(repository, to, dirs_exist_ok=True)
+    listed = ["git", "ls-files", "-co", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    for name in names:
+        source, target = ROOT / name, to / name
+        if source.is_file() and not (target.is_file() and same(source, target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    for file in [*to.glob("recsys_nn/**/*.py"), *to.glob("tests/**/*.py")]:
+        if not (ROOT / file.relative_to(to)).is_file():
+            file.unlink()
+    return to
 
 
-def mutants() -> dict[str, int | None]:
-    """The names of all, with what came of testing them."""
-    found: dict[str, int | None] = {}
-    for file in sorted(MUTANTS.rglob("*.py.meta")):
-        found |= json.loads(file.read_text())["exit_code_by_key"]
-    return found
+def same(source: Path, target: Path) -> bool:
+    """Whether they are so even to Python, which takes bytecode for a source by its time."""
+    times = [file.stat().st_mtime_ns for file in (source, target)]
+    return times[0] == times[1] and source.read_bytes() == target.read_bytes()
 
 
-def chosen(function: str, tests: Iterable[str], took: dict[str, float], seconds: float) -> list[str]:
-    own = f"test_{module_of(function).rpartition('.')[2]}.py"
-    rng = random.Random(function)
-    ranked = sorted(tests, key=lambda test: (own not in test, rng.random()))
-    kept, left = ranked[:1], seconds
-    for test in ranked[1:]:
-        if took.get(test, 0.0) <= min(left, 1.0):
-            kept.append(test)
-            left -= took.get(test, 0.0)
-    return kept
+def known_outcomes() -> dict[str, str]:
+    """What has come of each mutant the last time."""
+    lines = OUTCOMES.read_text().splitlines() if OUTCOMES.is_file() else []
+    return {record["key"]: record["what"] for record in map(json.loads, lines)}
 
 
-def module_of(name: str) -> str:
-    """Of the name of a function or a mutant, ``package.module.x_function`` or ``package.module.xǁClassǁmethod``."""
-    return name.rpartition(".")[0]
+def key(mutant: Mutant) -> str:
+    return f"{mutant.name} {hashlib.sha256(mutant.source.encode()).hexdigest()[:12]}"
 
 
-def report(found: dict[str, int | None], n_all: int) -> Iterator[str]:
-    modules: dict[str, Counter[str]] = {}
-    for name, code in found.items():
-        outcome = "unreached" if code in UNREACHED else "survived" if code in SURVIVED else "killed"
-        modules.setdefault(module_of(name), Counter())[outcome] += 1
-    whole = sum(modules.values(), Counter())
-    yield f"# Mutants\n\nBy `python benchmarks/mutants.py`: {whole.total():,} of {n_all:,}, drawn at random.\n\n"
-    yield "| module | killed | survived | reached by no test | killed of all |\n|---|---|---|---|---|\n"
-    yield from map(row, ["**all**", *sorted(modules)], [whole, *(modules[name] for name in sorted(modules))])
+def report(found: dict[Mutant, str]) -> Iterator[str]:
+    folders: dict[str, Counter[str]] = {}
+    for mutant, what in found.items():
+        folder = mutant.file.split("/")[1]
+        folders.setdefault(folder if not folder.endswith(".py") else "the loose modules", Counter())[what] += 1
+    whole = sum(folders.values(), Counter())
+    yield f"# Mutants\n\nBy `python benchmarks/mutants.py`: {whole.total():,} changes, drawn at random.\n\n"
+    yield f"| folder | {' | '.join(COLUMNS)} | killed of all |\n|---|---|---|---|---|---|\n"
+    yield from map(row, ["**all**", *sorted(folders)], [whole, *(folders[name] for name in sorted(folders))])
 
 
 def row(name: str, counts: Counter[str]) -> str:
-    numbers: Sequence[int] = [counts[outcome] for outcome in ("killed", "survived", "unreached")]
-    return f"| {name} | {' | '.join(map(str, numbers))} | {numbers[0] / sum(numbers):.1%} |\n"
+    numbers = [counts[what] for what in COLUMNS]
+    killed = counts["killed"] + counts["timeout"]
+    return f"| {name} | {' | '.join(map(str, numbers))} | {killed / counts.total():.1%} |\n"
 
 
 if __name__ == "__main__":
