@@ -32,6 +32,8 @@ from recsys_nn.prediction.exporting.rating_graph import rating_graph
 from recsys_nn.training.config import EngineName
 from tests.prediction.exporting import runtimes
 
+KERAS_SETTINGS = ("units", "activation", "use_bias", "input_dim", "output_dim", "axis", "axes", "rate")
+
 
 def twenty_ratings() -> Ratings:
     """20 of the 30 pairs of 5 users and 6 items, with ratings 1 to 5 that no bias alone explains."""
@@ -39,6 +41,23 @@ def twenty_ratings() -> Ratings:
     pairs = rng.permutation(30)[:20]
     frame = pd.DataFrame({"user": pairs // 6, "item": pairs % 6 + 100, "rating": rng.integers(1, 6, 20)})
     return Ratings(frame, scale=(1, 5))
+
+
+def described(layer: keras.Layer) -> str:
+    """A layer with its settings, of Keras's own layers those that matter."""
+    config = layer.get_config()
+    ours = type(layer).__module__.startswith("recsys_nn")
+    told = [name for name in config if name not in ("name", "trainable", "dtype")] if ours else KERAS_SETTINGS
+    settings = {name: config[name] for name in told if config.get(name) is not None}
+    rounded = {name: round(value, 6) if isinstance(value, float) else value for name, value in settings.items()}
+    return f"{layer.name}: {type(layer).__name__} {rounded}"
+
+
+def spread(weight: keras.Variable) -> str:
+    """A weight by its path and shape, the mean and the standard deviation of its values, and whether it is trained."""
+    values = np.asarray(weight, dtype=float)
+    fixed = "" if weight.trainable else ", fixed"
+    return f"{weight.path} {weight.shape}: {values.mean():.3f} ± {values.std():.3f}{fixed}"
 
 
 class ModelContract:
@@ -78,6 +97,15 @@ class ModelContract:
     @classmethod
     def trained(cls, run: TrainingRun) -> keras.Model:
         return run.model
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def untrained(cls, encoder: Encoder) -> keras.Model:
+        return build_model(cls.config, encoder, seed=3)
+
+    def test_it_consists_of_these_layers_and_weights(self, untrained, snapshot):
+        """By the names, and in the order, that saved weights and checkpoints have."""
+        assert [*map(described, untrained.layers), *map(spread, untrained.weights)] == snapshot
 
     def test_a_prediction_is_a_float_in_the_rating_scale_for_every_pair(self, trained, tensors, encoder):
         predicted = trained(tensors.inputs)
@@ -132,16 +160,16 @@ class ModelContract:
         found = runtimes.run(predictor.export(tmp_path / "model", format), format, users, items)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
-    def test_the_seed_alone_decides_the_initial_weights(self, encoder):
-        first, again = (build_model(self.config, encoder, seed=3).get_weights() for _ in range(2))
+    def test_the_seed_alone_decides_the_initial_weights(self, untrained, encoder):
+        first, again = untrained.get_weights(), build_model(self.config, encoder, seed=3).get_weights()
         assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
 
 
 class NetworkContract(ModelContract):
     """For kinds that learn by gradient."""
 
-    def test_another_seed_gives_other_weights(self, encoder):
-        first, other = (build_model(self.config, encoder, seed=seed).get_weights() for seed in (3, 4))
+    def test_another_seed_gives_other_weights(self, untrained, encoder):
+        first, other = untrained.get_weights(), build_model(self.config, encoder, seed=4).get_weights()
         assert any(not np.array_equal(one, another) for one, another in zip(first, other, strict=True))
 
     def test_the_gradient_reaches_every_trainable_weight(self, encoder, tensors):
