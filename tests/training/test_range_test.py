@@ -46,6 +46,13 @@ def test_noise_of_single_batches_is_smoothed_away():
     assert RangeTest(rates, noisy).limit == pytest.approx(RangeTest(rates, losses).limit)
 
 
+def test_a_smoothed_loss_is_the_mean_of_it_and_its_five_neighbours_on_either_side():
+    losses = np.zeros(20)
+    losses[[0, 10]] = 11  # the first is its own neighbour, five times
+    smoothed = RangeTest(np.geomspace(0.01, 1, 20), losses).smoothed
+    np.testing.assert_allclose(smoothed, [6, 5, 4, 3, 2, 2, *[1] * 10, 0, 0, 0, 0], atol=1e-12)
+
+
 def test_it_ends_where_the_loss_explodes():
     model, data = parabola()
     found = range_test(model, data, SGD, lowest=1.0, highest=10.0, steps=50)

@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from recsys_nn import ConfigError, DataError, Tensors, TrainConfig, Trainer, TrainingError, TrainingRun
+from recsys_nn.training.callbacks import StopOnNonFinite
+from recsys_nn.training.compiling import compile_model
+from recsys_nn.training.objective import objective_of
+from recsys_nn.training.rowwise import LazyAdam
 
 QUIET = {"progress": False}
 
@@ -196,6 +200,23 @@ def test_a_loss_that_is_no_number_names_epoch_rate_and_cause():
         TrainingError, match=r"epoch \d+: (val_)?loss is (nan|inf) at learning rate 1e\+20; .*too high: try"
     ):
         Trainer(settings_of(learning_rate=1e20), **QUIET).fit(linear_model(), line())
+
+
+def test_weights_that_are_no_numbers_end_the_training_though_the_losses_are():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="line")], name="net")
+    model.set_weights([np.array([[np.nan]]), np.zeros(1)])
+    watch = StopOnNonFinite({}, 0.25)
+    watch.set_model(model)
+    with pytest.raises(TrainingError, match=r"epoch 2: net/line/kernel is no longer a number at learning rate 0\.25; "):
+        watch.on_epoch_end(1, {"loss": 0.5, "val_loss": 0.5})
+
+
+@pytest.mark.parametrize(("rows", "optimizer"), [(40, keras.optimizers.Adam), (41, LazyAdam)])
+def test_by_default_adam_is_lazy_where_a_batch_touches_fewer_than_a_tenth_of_a_table(rows, optimizer):
+    model = keras.Sequential([keras.Input((), dtype="int32"), keras.layers.Embedding(rows, 50), keras.layers.Dense(1)])
+    config = TrainConfig(batch_size=4, metrics=())
+    compile_model(objective_of(model, config), config, steps=1)
+    assert type(model.optimizer) is optimizer
 
 
 def test_inputs_that_are_not_standardised_are_named_as_the_cause():
