@@ -34,7 +34,7 @@ RUN = {
     "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 50, "n_ratings": 1500}},
     "model": {"kind": "svd", "embedding_dim": 4, "head": "auto"},
     "training": {"epochs": 20, "batch_size": 10000, "learning_rate": 0.05},
-    "ensemble": {"samples": 6, "burn_in": 4, "thin": 2},
+    "ensemble": {"samples": 6, "burn_in": 4, "thin": 2, "temperature": 0.5},
 }
 
 
@@ -175,7 +175,7 @@ def test_an_average_that_is_worse_than_its_network_is_warned_of():
         UserWarning,
         match=r"the average \(RMSE [\d.]+\) is worse than the network alone .* penalties where there are none",
     ):
-        run_experiment({**RUN, "model": weak}, progress=False)
+        run_experiment({**RUN, "model": weak, "ensemble": {**RUN["ensemble"], "temperature": None}}, progress=False)
 
 
 def test_a_refit_without_validation_is_refused():

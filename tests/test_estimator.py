@@ -51,6 +51,7 @@ CHECKED = rn.RatingRegressor(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untraced")
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda _: EXPECTED_FAILURES)
 def test_scikit_learns_own_checks(estimator, check):
     """All, with the default model; tests/conftest.py lists them at the end of the tests' output."""

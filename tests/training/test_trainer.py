@@ -9,7 +9,19 @@ import keras
 import numpy as np
 import pytest
 
-from recsys_nn import ConfigError, DataError, Tensors, TrainConfig, Trainer, TrainingError, TrainingRun
+from recsys_nn import (
+    ConfigError,
+    DataError,
+    Encoder,
+    NeuMFConfig,
+    Tensors,
+    TrainConfig,
+    Trainer,
+    TrainingError,
+    TrainingRun,
+    build_model,
+    load_ratings,
+)
 from recsys_nn.training.callbacks import StopOnNonFinite
 from recsys_nn.training.compiling import compile_model
 from recsys_nn.training.objective import objective_of
@@ -291,34 +303,33 @@ def test_a_callback_may_stop_the_training_and_named_ones_work_beside_it(tmp_path
     assert len(log.read_text().splitlines()) == 3
 
 
-SCRIPT = """
-import hashlib
-from recsys_nn import Encoder, NeuMFConfig, TrainConfig, Trainer, build_model, load_ratings
-ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1280, seed=1)
-encoder = Encoder.fit(ratings)
-for engine in ("keras", "auto", "compiled"):
-    model = build_model(NeuMFConfig(embedding_dim=8, widths=(8,), dropout=0.2), encoder, seed=5)
-    settings = TrainConfig(epochs=2, batch_size=64, seed=5, engine=engine, metrics=(), validation=0, patience=None)
-    Trainer(settings, progress=False).fit(model, encoder.encode(ratings))
-    print(hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest())
-"""
+def digests() -> list[str]:
+    """Of the weights that each engine reaches."""
+    ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1280, seed=1)
+    encoder = Encoder.fit(ratings)
+    found = []
+    for engine in ("keras", "auto", "compiled"):
+        model = build_model(NeuMFConfig(embedding_dim=8, widths=(8,), dropout=0.2), encoder, seed=5)
+        settings = settings_of(epochs=2, batch_size=64, seed=5, engine=engine)
+        Trainer(settings, **QUIET).fit(model, encoder.encode(ratings))
+        found.append(hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest())
+    return found
 
 
 @pytest.mark.slow
-def test_fresh_processes_reach_the_same_weights_bit_for_bit():
+def test_a_fresh_process_reaches_the_same_weights_bit_for_bit():
     """By every engine; and Keras's loop and the compiled epoch without XLA reach one another's."""
-
-    def digests():
-        return subprocess.run([sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True).stdout.split()
-
+    script = "from tests.training.test_trainer import digests; print(*digests())"
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     found = digests()
-    assert found == digests()
+    assert printed.split() == found
     by_keras, compiled, _ = found
     assert by_keras == compiled
     assert len(by_keras) == 2 * hashlib.sha256().digest_size
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untraced")
 def test_the_seed_decides_the_order():
     def trained(seed):
         settings = settings_of(epochs=1, batch_size=4, learning_rate=0.1, seed=seed)
