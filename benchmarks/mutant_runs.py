@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from mutant_sources import Mutant
-from mutant_tests import MARKS, Reach, environment, file_of, statement_of
+from mutant_tests import MARKS, Reach, environment, file_of, is_definition, statement_of
 
 SLOW_TO_IMPORT = ("tensorflow", "keras", "hypothesis.strategies", "fastapi.testclient", "matplotlib.pyplot", "optuna")
 MEMORY = 16 * 2**30
@@ -144,7 +144,8 @@ def carried_out(
 
 
 def _stages(mutant: Mutant, reach: Reach, seconds: Sequence[float]) -> Iterator[tuple[list[str], float]]:
-    left = reach.candidates(mutant.file, statement_of(mutant.source, mutant.line))
+    lines = statement_of(mutant.source, mutant.line)
+    left = reach.candidates(mutant.file, lines, of_definition=is_definition(mutant.source, mutant.line))
     for of_stage in seconds:
         tests = list(reach.within(of_stage, left))
         left = [[test for test in some if test not in set(tests)] for some in left]
