@@ -41,9 +41,10 @@ class Reach:
     @classmethod
     def of(cls, copy: Path, kept: Path) -> Reach:
         """What the tests of a copy of the repository reach, as kept of an earlier run where nothing has changed since.
-        Where files of tests have, these alone are run again."""
-        package = _digest(sorted((copy / "recsys_nn").rglob("*.py")))
+        Where files of tests have, but neither the package nor what tests share, these alone are run again."""
         tests = {str(file.relative_to(copy)): _digest([file]) for file in (copy / "tests").rglob("test_*.py")}
+        shared = [file for file in (copy / "tests").rglob("*.py") if str(file.relative_to(copy)) not in tests]
+        package = _digest(sorted([*(copy / "recsys_nn").rglob("*.py"), *shared]))
         known = json.loads(kept.read_text()) if kept.is_file() else {}
         reach, changed = cls({}, {}, {}), sorted(tests)
         if known.get("package") == package:
