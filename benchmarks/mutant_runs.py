@@ -180,7 +180,18 @@ def _tested(copy: Path, tests: list[str], told: Path, *, limit: int) -> int:
     log = os.open(copy / ".log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
-    options = ["-x", "-q", "-m", MARKS, "-p", "no:cacheprovider", "-p", "no:xdist", f"--rootdir={copy}"]
+    options = [
+        "-x",
+        "-q",
+        "-m",
+        MARKS,
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "--snapshot-warn-unused",
+        f"--rootdir={copy}",
+    ]
     code = pytest.main([*options, *tests], plugins=[_Told(told)])
     if code == NOT_FOUND:
         code = pytest.main([*options, *{file_of(test): None for test in tests}], plugins=[_Told(told)])
