@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -44,14 +46,20 @@ def _of_axes(axes: Axes) -> Iterator[str]:
         return
     yield f"axes: {axes.get_title()}".rstrip() + f", on {to_hex(axes.get_facecolor())}"
     for name, axis, limits in (("x", axes.xaxis, axes.get_xlim()), ("y", axes.yaxis, axes.get_ylim())):
-        ticks = [text.get_text().replace("\n", " ") for text in axis.get_ticklabels()]
-        yield f"  {name}: {axis.label.get_text()!r}, {axis.get_scale()}, {_told(limits)}, ticks {ticks}{_grid(axis)}"
-    for artist in axes.get_children():
-        if isinstance(artist, Legend):
-            yield from _of_legend(artist)
-        elif (data := _data(axes, artist)) is not None:
-            yield f"  {_look(artist)}"
-            yield f"    {_told(data)}"
+        yield f"  {name}: {axis.label.get_text()!r}, {axis.get_scale()}, {_told(limits)}{_ticks(axis)}{_grid(axis)}"
+    drawn = [(_look(artist), data) for artist in axes.get_children() if (data := _data(axes, artist)) is not None]
+    for look, alike in groupby(drawn, key=itemgetter(0)):
+        yield f"  {look}"
+        yield f"    {' '.join(_told(data) for _, data in alike)}"
+    if (legend := axes.get_legend()) is not None:
+        yield from _of_legend(legend)
+
+
+def _ticks(axis: Any) -> str:
+    labels = axis.get_ticklabels()
+    size, rotation = (labels[0].get_fontsize(), labels[0].get_rotation()) if labels else (0, 0)
+    texts = [text.get_text().replace("\n", " ") for text in labels]
+    return f", ticks of size {size:g} at {rotation:g}° {texts}" if labels else ""
 
 
 def _grid(axis: Any) -> str:
@@ -118,4 +126,4 @@ def _told(value: Any) -> str:
         return str(value)
     if isinstance(value, list | tuple) or np.ndim(value):
         return f"[{' '.join(_told(each) for each in value)}]"
-    return f"{float(value) + 0.0:.4g}"
+    return f"{round(float(value), 9) + 0.0:.4g}"
