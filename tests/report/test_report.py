@@ -247,7 +247,7 @@ def test_the_words_of_a_page(report_of, snapshot, name):
 
 
 def test_the_words_of_a_page_of_several_runs(several, snapshot):
-    assert words(several) == snapshot
+    assert sorted(words(several)) == snapshot  # which run is better by little may differ by platform
 
 
 def notes(part: str | None, items: object, **run: object) -> list[str]:
