@@ -41,8 +41,8 @@ def _of_axes(axes: Axes) -> Iterator[str]:
     if not axes.get_visible():
         yield "hidden axes"
         return
-    if hasattr(axes, "_colorbar"):
-        yield f"colour bar: {axes.get_ylabel()}"
+    if (bar := getattr(axes, "_colorbar", None)) is not None:
+        yield f"colour bar of {bar.cmap.name}, {_norm(bar.norm)}: {axes.get_ylabel()}"
         return
     yield f"axes: {axes.get_title()}".rstrip() + f", on {to_hex(axes.get_facecolor())}"
     for name, axis, limits in (("x", axes.xaxis, axes.get_xlim()), ("y", axes.yaxis, axes.get_ylim())):
