@@ -216,5 +216,8 @@ def test_a_model_that_cannot_be_built_anew_is_refused(svd):
     user = tf.keras.Input((), dtype="int32", name="user")
     item = tf.keras.Input((), dtype="int32", name="item")
     foreign = tf.keras.Model({"user": user, "item": item}, tf.keras.ops.cast(user + item, "float32"))
-    with pytest.raises(rn.DataError, match="does not carry its config"):
+    with pytest.raises(
+        rn.DataError,
+        match="^this model does not carry its config, by which a larger one could be built; a run folder does$",
+    ):
         rn.Predictor(foreign, svd.encoder).fold_in(RATINGS)

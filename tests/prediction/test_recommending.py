@@ -80,7 +80,9 @@ def test_without_the_ratings_nobody_knows_what_is_seen(svd):
     forgetful = rn.Predictor(svd.model, svd.encoder)
     with pytest.raises(rn.DataError, match="which items a user has rated is not known here.*with_seen"):
         forgetful.recommend(3)
-    with pytest.raises(rn.DataError, match="does not keep its ratings"):
+    with pytest.raises(
+        rn.DataError, match=r"^this predictor does not keep its ratings: predictor.with_seen\(ratings\) takes them$"
+    ):
         forgetful.seen_by(3)
     with pytest.raises(rn.DataError, match="n=0 is not a number of items"):
         svd.recommend(3, n=0)

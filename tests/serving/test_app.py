@@ -67,9 +67,11 @@ def test_what_takes_too_long_is_given_up_and_others_are_told_to_come_again(slow)
     client, going_on = slow
     with ThreadPoolExecutor() as pool:
         first = pool.submit(client.post, "/recommend", json={"users": ["a"]})
-        assert first.result().status_code == 504
+        answer = first.result()
+        assert (answer.status_code, answer.json()) == (504, {"detail": "no answer within 0.1 s; ask for less at once"})
         second = client.post("/recommend", json={"users": ["a"]})  # the first is still being worked on
         assert (second.status_code, second.headers["Retry-After"]) == (503, "1")
+        assert second.json() == {"detail": "1 requests are being worked on; try again later"}
         assert client.post("/predict", json={"pairs": [["a", "b"]]}).status_code == 200  # small ones do not wait
         going_on.set()
         end = monotonic() + 5
