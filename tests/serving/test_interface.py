@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from time import time
 
 import pytest
 from fastapi.testclient import TestClient
@@ -53,6 +54,8 @@ def test_what_is_counted(runs, snapshot):
     counted = [family for family in families if family.name.startswith("recsys_nn_")]
     samples = [sorted({f"{one.name} {sorted(one.labels.items())}" for one in family.samples}) for family in counted]
     assert [(of.name, of.type, of.documentation, has) for of, has in zip(counted, samples, strict=True)] == snapshot
+    loaded = next(family for family in counted if family.name == "recsys_nn_loaded_timestamp_seconds")
+    assert loaded.samples[0].value == pytest.approx(time(), abs=60)
     assert {"process_cpu_seconds", "process_open_fds"} <= {family.name for family in families}
 
 
