@@ -65,6 +65,7 @@ def test_large_inputs_go_through_in_batches(encoder, monkeypatch):
     monkeypatch.undo()
     whole = Predictor(predictor.model, encoder).predict(users=users, items=items)["prediction"]
     assert together.tolist() == whole.tolist()
+    assert together.dtype == whole.dtype == "float32"
 
 
 @pytest.mark.parametrize(
