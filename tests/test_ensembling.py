@@ -90,6 +90,31 @@ def test_validation_decides_on_the_temperature(sampled):
     np.testing.assert_allclose(average(VALIDATION.inputs), predicted[expected], rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("scales", "taken"),
+    [
+        ({1.0: 9, 0.5: 9, 0.25: 1}, 0.25),
+        ({1.0: 1, 0.5: 9, 0.25: 9}, 1.0),
+        ({1.0: 1, 0.5: 9}, 0.5),  # interrupted: there is none to compare with
+        ({1.0: 1}, 1.0),
+    ],
+)
+def test_the_average_that_errs_least_on_validation_is_taken(sampled, monkeypatch, scales, taken):
+    """Weights as trained err less than nine times these."""
+    run, _ = sampled
+    trained = [weights.numpy() for weights in run.model.trainable_variables]
+    drawn = {temperature: [[scale * weights for weights in trained]] for temperature, scale in scales.items()}
+    asked = []
+    monkeypatch.setattr(
+        "recsys_nn.training.posterior.posterior_weights", lambda *given, **_: asked.append(given[3]) or drawn
+    )
+    temperature, average = tempered(run, TRAIN, FEW, VALIDATION)
+    assert asked == [(1.0, 0.5, 0.25)]
+    assert temperature == taken
+    expected = run.model(VALIDATION.inputs) if scales[taken] == 1 else average(VALIDATION.inputs)
+    np.testing.assert_allclose(average(VALIDATION.inputs), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize(("asked", "taken"), [(None, 0.5), (0.7, 0.7)])
 def test_without_validation_the_temperature_is_that_of_the_config_or_a_half(sampled, asked, taken):
     few = FEW.model_copy(update={"temperature": asked, "samples": 1, "burn_in": 2, "thin": 1})
