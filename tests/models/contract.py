@@ -106,7 +106,9 @@ class ModelContract:
 
     def test_it_consists_of_these_layers_and_weights(self, untrained, snapshot):
         """By the names, and in the order, that saved weights and checkpoints have."""
-        assert [*map(described, untrained.layers), *map(spread, untrained.weights)] == snapshot
+        sides = getattr(untrained, "sides", None)
+        told = f"a product of sides: {bool(sides and sides.is_product)}, which ranks: {bool(sides and sides.ranks)}"
+        assert [*map(described, untrained.layers), told, *map(spread, untrained.weights)] == snapshot
 
     def test_a_prediction_is_a_float_in_the_rating_scale_for_every_pair(self, trained, tensors, encoder):
         predicted = trained(tensors.inputs)

@@ -33,6 +33,12 @@ def slope(values: np.ndarray, ranks: slice) -> float:
 
 
 class TestTable:
+    def test_the_same_options_and_seed_give_this_table(self, snapshot: Any) -> None:
+        """What documentation and benchmarks show of it stays so."""
+        ratings = generate(n_users=12, n_items=10, n_ratings=40, cold_users=0.2, seed=3)
+        tables = (ratings.frame.head(12), ratings.user_features, ratings.item_features)
+        assert [table.to_string(float_format="%.3f").splitlines() for table in tables] == snapshot
+
     def test_looks_like_a_small_movielens_by_default(self) -> None:
         ratings = generate()
         assert (len(ratings), ratings.n_users, ratings.n_items) == (20_000, 600, 400)
