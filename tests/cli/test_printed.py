@@ -1,0 +1,409 @@
+"""What commands ask of the package, and what they print word for word; what they ask for is made up here."""
+
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from rich.console import Console
+
+from recsys_nn import Blend, Comparison, DataError, Evaluation, TrainingError, load_config
+from recsys_nn.cli.options import read_test_ratings
+from recsys_nn.config import config_schema
+from recsys_nn.data.readers import TableFormat
+from recsys_nn.finished_run import FinishedRun
+from recsys_nn.prediction.scoring_files import PredictedFile
+from recsys_nn.prediction.scoring_folders import PredictedFolder
+from recsys_nn.serving.limits import Limits
+
+CONFIG = {"data": {"source": "synthetic"}, "model": {"kind": "svd"}, "output": "run"}
+SEARCHED = {"model.embedding_dim": [1, 8], "training.learning_rate": {"low": 0.001, "high": 0.1}}
+LAYOUT = TableFormat(user="who", item=1, separator=";", header=True)
+LAID_OUT = ("--user", "who", "--item", "1", "--separator", ";", "--header")
+SEGMENTS = pd.DataFrame(
+    [("user", "0", 0, np.nan, np.nan, np.nan), ("user", "1 to 9", 1234, 0.91234, 0.81234, 0.95678)],
+    columns=["side", "ratings", "n", "rmse", "mae", "bias"],
+)
+EVALUATION = Evaluation(
+    n=1234,
+    rmse=0.81234,
+    mae=0.61234,
+    r2=0.51234,
+    baselines={"global": 1.0, "bias": 0.9},
+    of_probabilities={},
+    oracle=None,
+    segments=SEGMENTS,
+    table=pd.DataFrame(),
+)
+OF_CLASSES = replace(
+    EVALUATION,
+    rmse=0.99,
+    oracle=0.7,
+    of_probabilities={"log_loss": 1.23456, "accuracy": 0.4321},
+    segments=SEGMENTS.assign(coverage=0.9, width=3.0),
+    interval=0.9,
+    coverage=0.8765,
+    width=3.14159,
+)
+
+
+@pytest.fixture
+def printed(run, monkeypatch):
+    """Runs the command line: the lines that a terminal of 80 columns is sent, with <1> where bold begins and so on."""
+
+    def lines(*words: object) -> list[str]:
+        console = Console(width=80, force_terminal=True, color_system="standard", no_color=False, legacy_windows=False)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("recsys_nn.cli") and hasattr(module, "out"):
+                monkeypatch.setattr(module, "out", console)
+        code, out, err = run(*words)
+        assert (code, err) == (0, "")
+        return re.sub(r"\x1b\[([\d;]*)m", r"<\1>", out).replace("<0>", "<>").replace("<><1>", "").splitlines()
+
+    return lines
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The working directory, with a config."""
+    monkeypatch.chdir(tmp_path)
+    Path("run.yaml").write_text(yaml.safe_dump(CONFIG))
+    searched = CONFIG | {"search": {"space": SEARCHED}}
+    Path("search.yaml").write_text(yaml.safe_dump(searched))
+
+
+@pytest.fixture
+def gives(monkeypatch):
+    """Puts a function in a place that gives this result, or raises it; the list of its calls."""
+
+    def replaced(place: str, result: object) -> list[tuple]:
+        calls = []
+
+        def function(*given: object, **named: object) -> object:
+            calls.append((*given, named) if named else given)
+            if isinstance(result, BaseException):
+                raise result
+            return result
+
+        monkeypatch.setattr(place, function)
+        return calls
+
+    return replaced
+
+
+def experiment(evaluation=EVALUATION, stop_reason="patience", ensemble=None, path=None):
+    run = SimpleNamespace(stop_reason=stop_reason, best_epoch=7, history=range(9), seconds=12.345, engine="compiled")
+    config = SimpleNamespace(model=SimpleNamespace(kind="svd"), ensemble=ensemble)
+    predictor = SimpleNamespace(model=SimpleNamespace(n_members=30))
+    return SimpleNamespace(run=run, config=config, predictor=predictor, evaluation=evaluation, path=path)
+
+
+def test_train(printed, gives, snapshot):
+    asked = gives("recsys_nn.experiment.run_experiment", experiment())
+    assert printed("train", "run.yaml") == snapshot
+    words = ("--set", "seed=3", "--set", "training.epochs=9", "--output", "other", "--overwrite", "--resume")
+    printed("train", "run.yaml", *words)
+    assert asked == [
+        (load_config("run.yaml"), {"overwrite": False, "resume": False}),
+        (
+            load_config(CONFIG | {"seed": 3, "training": {"epochs": 9}, "output": "other"}),
+            {"overwrite": True, "resume": True},
+        ),
+    ]
+
+
+def test_train_of_an_interrupted_ensemble_with_a_folder_and_probabilities(printed, gives, snapshot):
+    result = experiment(OF_CLASSES, "interrupted", ensemble={}, path=Path("run"))
+    gives("recsys_nn.experiment.run_experiment", result)
+    saved = []
+    report = SimpleNamespace(save=lambda place: saved.append(place) or place)
+    built = gives("recsys_nn.report.page.build_report", report)
+    assert printed("train", "run.yaml") == snapshot
+    assert (built, saved) == ([(result,)], [Path("run-report.html").absolute()])
+
+
+def test_train_without_a_test_part_or_a_report(printed, gives, snapshot):
+    gives("recsys_nn.experiment.run_experiment", experiment(evaluation=None, path=Path("run")))
+    gives("recsys_nn.report.page.build_report", DataError("a [very] long story of 12 " + "words " * 12))
+    assert printed("train", "run.yaml") == snapshot
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (TrainingError("epoch 3: nan"), 1, "recsys-nn: epoch 3: nan\n"),
+        (DataError("line 3: nan"), 2, "recsys-nn: line 3: nan\n"),
+        (MemoryError("12 GiB"), 1, "recsys-nn: the memory does not suffice: 12 GiB\n"),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM"), 1, "recsys-nn: the memory does not suffice: OOM\n"),
+        (KeyboardInterrupt(), 130, "recsys-nn: interrupted\n"),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(run, gives, error, code, told):
+    gives("recsys_nn.experiment.run_experiment", error)
+    assert run("train", "run.yaml") == (code, "", told)
+
+
+def test_evaluate(printed, gives, snapshot):
+    finished = SimpleNamespace(predictor="predictor")
+    loaded = gives("recsys_nn.finished_run.FinishedRun.load", finished)
+    read = gives("recsys_nn.cli.read_test_ratings", "ratings")
+    judged = gives("recsys_nn.evaluation.evaluate.evaluate", EVALUATION)
+    assert printed("evaluate", "run", "new.csv", *LAID_OUT, "--manifest-sha256", "ab") == snapshot
+    assert loaded == [(Path("run"), {"manifest_sha256": "ab"})]
+    assert read == [("new.csv", finished, LAYOUT)]
+    assert judged == [("predictor", "ratings")]
+
+
+def test_ratings_for_a_run_are_read_with_the_types_of_its_training(gives):
+    encoder = SimpleNamespace(id_types={"user": "integer", "item": "string"}, context_columns=("hour",))
+    run = FinishedRun(SimpleNamespace(encoder=encoder), None, {})
+    read = gives("recsys_nn.data.readers.read_ratings", "ratings")
+    generated = gives("recsys_nn.data.loading.load_ratings", "generated")
+    taken = gives("recsys_nn.finished_run.FinishedRun.as_trained", "taken")
+    assert read_test_ratings("new.csv", run, LAYOUT) == "taken"
+    assert read == [("new.csv", LAYOUT, {"id_types": encoder.id_types, "context": ("hour",)})]
+    read_test_ratings("synthetic", run, LAYOUT)
+    assert generated == [("synthetic",)]
+    assert taken == [(run, "ratings"), (run, "generated")]
+
+
+def test_datasets(printed, snapshot):
+    assert printed("datasets") == snapshot
+
+
+def test_configs_and_their_schema_are_printed_whole(run):
+    assert run("config", "show", "run.yaml", "--set", "seed=3")[1] == load_config(CONFIG | {"seed": 3}).to_yaml()
+    code, out, _ = run("config", "schema")
+    assert code == 0
+    assert yaml.safe_load(out) == config_schema()
+    assert out.splitlines()[1].startswith('  "')
+
+
+TABLE = pd.DataFrame({"run": ["bias", "svd [old]"], "weight": [0.25, 0.71234], "rmse": [0.95, 0.91234]})
+
+
+def test_blend(printed, gives, snapshot):
+    blended = Blend("predictor", TABLE, rmse=0.90123, cross_fitted_rmse=0.90456, n=1234, path=Path("blended"))
+    read = gives("recsys_nn.cli.blending.read_given_ratings", "ratings")
+    asked = gives("recsys_nn.blending.blend", blended)
+    words = ("bias", "svd", "--output", "blended", "--ratings", "new.csv", *LAID_OUT, "--overwrite")
+    assert printed("blend", *words) == snapshot
+    assert read == [("new.csv", "bias", LAYOUT)]
+    assert asked == [(["bias", "svd"], "ratings", {"output": Path("blended"), "overwrite": True})]
+
+
+def of_models(*rows, reference="svd", oracle=0.5):
+    figures = ["rmse", "mae", "difference"]
+    of_figures = [f"{figure}{end}" for figure in figures for end in ("", "_low", "_high")]
+    table = pd.DataFrame(rows, columns=["model", *of_figures, "p_value", "seconds", "parameters"])
+    baselines = {"global": 1.1, "bias": 0.98765}
+    return Comparison(table, pd.DataFrame(), reference, baselines, oracle, n=1234, n_users=1000, predictors={})
+
+
+COMPARED = of_models(
+    ("svd", 0.9, 0.8, 0.95, 0.7, 0.6, 0.75, np.nan, np.nan, np.nan, np.nan, 1.26, 12345),
+    ("[bias]", 0.91, 0.85, 0.96, 0.71, 0.61, 0.76, 0.01, -0.02, 0.03, 0.0512, np.nan, 7),
+    ("b", 0.92, 0.86, 0.97, 0.72, 0.62, 0.77, 0.02, 0.01, 0.03, 0.049, 0.0, 7),
+    ("c", 0.92, 0.86, 0.97, 0.72, 0.62, 0.77, 0.02, 0.01, 0.03, 0.01, 0.0, 7),
+    ("d", 0.92, 0.86, 0.97, 0.72, 0.62, 0.77, 0.02, 0.01, 0.03, 0.0099, 0.0, 7),
+    ("e", 0.92, 0.86, 0.97, 0.72, 0.62, 0.77, 0.02, 0.01, 0.03, 0.0001, 0.0, 7),
+    ("f", 0.92, 0.86, 0.97, 0.72, 0.62, 0.77, 0.02, 0.01, 0.03, 0.00009, 0.0, 7),
+)
+
+
+def test_compare(printed, gives, snapshot):
+    read = gives("recsys_nn.cli.comparing.read_given_ratings", "ratings")
+    asked = gives("recsys_nn.comparing.compare", COMPARED)
+    words = ("runs/svd", "runs/bias", "--ratings", "new.csv", *LAID_OUT, "--reference", "svd")
+    assert printed("compare", *words, "--output", "table.csv") == snapshot
+    assert read == [("new.csv", "runs/svd", LAYOUT)]
+    assert asked == [(["runs/svd", "runs/bias"], "ratings", {"reference": "svd"})]
+    assert Path("table.csv").read_text().splitlines()[0].startswith('"model","rmse","rmse_low",')
+
+
+def test_compare_without_a_known_oracle(printed, gives, snapshot):
+    first, *_ = COMPARED.table.itertuples(index=False)
+    gives("recsys_nn.comparing.compare", of_models(first, oracle=None))
+    assert printed("compare", "a", "b")[-2:] == snapshot
+
+
+def test_a_plot_of_a_comparison_has_150_dots_an_inch(printed, gives):
+    def savefig(stream, **named):
+        stream.write(repr(named).encode())
+
+    gives("recsys_nn.comparing.compare", COMPARED)
+    gives("recsys_nn.evaluation.comparison.Comparison.plot", SimpleNamespace(savefig=savefig))
+    printed("compare", "a", "b", "--plot", "plot.PNG")
+    assert Path("plot.PNG").read_text() == "{'format': 'png', 'dpi': 150}"
+
+
+FILE = PredictedFile("out", rows=1234, sources={"model": 1200, "user": 34})
+LEFT_OUT = PredictedFile("out", rows=0, sources={}, skipped=1234, skipped_file="out.skipped", missing=("hour", "day"))
+
+
+@pytest.mark.parametrize("found", [FILE, LEFT_OUT], ids=["whole", "left out"])
+def test_predict(printed, gives, snapshot, found):
+    asked = []
+    predictor = SimpleNamespace(predict_file=lambda *given, **named: asked.append((*given, named)) or found)
+    loaded = gives("recsys_nn.prediction.predictor.Predictor.load", predictor)
+    place = "predictions_of_the_first_of_all_pairs_that_were_asked_for_in_2026.csv"
+    layout, reading = TableFormat(timestamp="when", encoding="latin-1", header=False), ("--encoding", "latin-1")
+    words = ("--interval", 0.8, "--on-error", "skip", "--timestamp", "when", *reading, "--no-header", "--overwrite")
+    assert printed("predict", "run", "pairs.csv", "--output", place, *words) == snapshot
+    settings = {"layout": layout, "interval": 0.8, "on_error": "skip", "overwrite": True, "progress": None}
+    assert asked == [("pairs.csv", place, settings)]
+    assert loaded == [(Path("run"), {"manifest_sha256": None})]
+
+
+def test_predict_of_a_folder(printed, gives, snapshot):
+    gives("recsys_nn.prediction.predictor.Predictor.load", "predictor")
+    found = PredictedFolder("out", files=2, rows=5, sources={"item": 5}, skipped=1)
+    asked = gives("recsys_nn.cluster.scoring.predict_folder", found)
+    Path("pairs").mkdir()
+    assert printed("predict", "run", "pairs", "--output", "out") == snapshot
+    settings = {"layout": TableFormat(), "interval": None, "on_error": "stop", "overwrite": False}
+    assert asked == [("predictor", "pairs", "out", {"cluster": None, "progress": None, **settings})]
+
+
+def test_recommend(printed, gives, snapshot):
+    found = pd.DataFrame(
+        [
+            ("ann", 1, "x", "Xanadu [1980]", 4.5678, "model"),
+            ("ann", 2, "y", "Yi Yi", 4.0, "model"),
+            ("[zoe]", 1, "x", "Xanadu [1980]", 3.9999, "item"),
+        ],
+        columns=["user", "rank", "item", "name", "prediction", "source"],
+    )
+    asked = []
+    predictor = SimpleNamespace(recommend=lambda *given, **named: asked.append((*given, named)) or found)
+    vocabularies = [SimpleNamespace(name=name, type="string") for name in ("user", "item")]
+    predictor.encoder = SimpleNamespace(users=vocabularies[0], items=vocabularies[1])
+    gives("recsys_nn.prediction.predictor.Predictor.load", predictor)
+    assert printed("recommend", "run", "--user", "ann", "--user", "zoe", "--item", "x", "-n", 3) == snapshot
+    printed("recommend", "run", "--seen", "--output", "lists.csv")
+    (users, n, named), everything = asked
+    assert (users.tolist(), n, named["exclude_seen"], named["candidates"].tolist()) == (["ann", "zoe"], 3, True, ["x"])
+    assert everything == (None, 10, {"exclude_seen": False, "candidates": None})
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "overwrite"),
+    [
+        (("runs/a",), "runs/a-report.html", False),
+        (("a", "b", "--overwrite"), "report.html", True),
+        (("a", "b", "--output", "page.html"), "page.html", False),
+    ],
+)
+def test_report(printed, gives, words, place, overwrite):
+    saved = []
+    report = SimpleNamespace(save=lambda file, **named: saved.append((file, named)) or Path("page"))
+    asked = gives("recsys_nn.report.page.build_report", report)
+    assert printed("report", *words) == ["Report: page"]
+    assert [(file.absolute(), named) for file, named in saved] == [(Path(place).absolute(), {"overwrite": overwrite})]
+    assert asked == [([Path(word) for word in words if len(word) == 1 or word == "runs/a"],)]
+
+
+FOLDS = pd.DataFrame(
+    [(1, 1000, 250, 0.91234, 0.71234, 3, 12, 1.26), (2, 1000, 250, 0.93456, 0.73456, 5, 7, 0.04)],
+    columns=["fold", "training", "validation", "rmse", "mae", "best_epoch", "epochs", "seconds"],
+)
+ERRORS = {"rmse": 0.92345, "rmse_std": 0.01571, "mae": 0.72345, "mae_std": 0.0157}
+JUDGED = {"n": 1234.0, "rmse": 0.91234, "mae": 0.71234, "bias_rmse": 0.95678}
+
+
+def test_cross_validate(printed, gives, snapshot):
+    validated = SimpleNamespace(folds=[1, 2], table=FOLDS, metrics=ERRORS, epochs=3)
+    asked = gives("recsys_nn.selection.cross_validation.cross_validate", validated)
+    checked = gives("recsys_nn.selection.cross_validation.refit", SimpleNamespace(metrics=JUDGED))
+    assert printed("cross-validate", "run.yaml") == snapshot
+    assert checked == []
+    words = ("--refit", "--output", "other", "--overwrite", "--folds", 7, "--workers", 2, "--set", "seed=3")
+    assert printed("cross-validate", "run.yaml", *words)[-3:] == snapshot
+    assert asked == [
+        (load_config(CONFIG), {"folds": 5, "workers": 1}),
+        (load_config(CONFIG | {"seed": 3, "output": "other"}), {"folds": 7, "workers": 2}),
+    ]
+    assert checked == [(validated, {"overwrite": True})]
+
+
+def found(metrics):
+    trials = pd.DataFrame(
+        {
+            "trial": [0, 1, 2, 3],
+            "state": ["pruned", "complete", "complete", "diverged"],
+            "rmse": [0.8, 0.95, 0.91234, np.inf],
+            "model.embedding_dim": [1, 1, 8, 8],
+            "training.learning_rate": [0.1, 0.05, 0.0123, 0.1],
+        }
+    )
+    return SimpleNamespace(
+        path=Path("run-search"), trials=trials, config=load_config("search.yaml"), score=0.91234, metrics=metrics
+    )
+
+
+def test_tune(printed, gives, snapshot):
+    asked = gives("recsys_nn.selection.search.tune", found(JUDGED))
+    assert printed("tune", "search.yaml") == snapshot
+    printed("tune", "search.yaml", "--output", "other", "--overwrite", "--set", "seed=3")
+    assert asked == [
+        (load_config("search.yaml"), {"output": None, "overwrite": False}),
+        (load_config("search.yaml", overrides=["seed=3"]), {"output": Path("other"), "overwrite": True}),
+    ]
+
+
+def test_tune_without_a_test_part(printed, gives, snapshot):
+    gives("recsys_nn.selection.search.tune", found({}))
+    assert printed("tune", "search.yaml")[-2:] == snapshot
+
+
+@pytest.mark.parametrize(("words", "place"), [((), "run-search"), (("--output", "other"), "other")])
+def test_tune_is_interrupted(run, gives, words, place):
+    gives("recsys_nn.selection.search.tune", KeyboardInterrupt())
+    told = f"Interrupted: the trials are kept in {place}; the same command goes on.\n"
+    assert run("tune", "search.yaml", *words) == (130, told, "")
+
+
+def test_serve(printed, gives):
+    asked = gives("recsys_nn.serving.server.serve", None)
+    printed("serve", "run")
+    words = ("--max-pairs", 1, "--max-body", 2, "--time-limit", 3, "--max-waiting", 4)
+    printed("serve", "run", "--host", "0.0.0.0", "--port", 80, *words)
+    usual, asked_for = Limits(), Limits(pairs=1, body=2, seconds=3, waiting=4)
+    assert asked == [
+        (Path("run"), {"host": "127.0.0.1", "port": 8000, "limits": usual}),
+        (Path("run"), {"host": "0.0.0.0", "port": 80, "limits": asked_for}),
+    ]
+
+
+def test_suggest(printed, gives):
+    loaded = gives("recsys_nn.run_data.load_whole", "ratings")
+    asked = gives("recsys_nn.advice.suggesting.suggest", SimpleNamespace(to_yaml=lambda: "seed: 3\n"))
+    words = ("--kind", "svd", "--set", "data.scale=[1,5]", "--set", "seed=3", *LAID_OUT)
+    assert printed("suggest", "folder/r.csv.gz", *words) == ["seed: 3"]
+    format_ = {"user": "who", "item": 1, "separator": ";", "header": True}
+    data = load_config({"data": {"source": "folder/r.csv.gz", "format": format_, "scale": [1, 5]}}).data
+    assert loaded == [(data,)]
+    assert asked == [("ratings", {"kind": "svd", "data": data, "seed": 3, "output": "runs/r"})]
+
+
+def test_doctor(printed, gives, snapshot):
+    found = "Of 12 [bold] things\n  one is " + "far " * 20 + "off"
+    asked = gives("recsys_nn.advice.doctor.diagnose", found)
+    read = gives("recsys_nn.data.pairs.read_pairs", ("pairs", ()))
+    encoder = SimpleNamespace(id_types="types", context_columns=("hour",))
+    finished = SimpleNamespace(predictor=SimpleNamespace(encoder=encoder))
+    gives("recsys_nn.finished_run.FinishedRun.load", finished)
+    assert printed("doctor", "run.yaml", "--set", "seed=3") == snapshot
+    printed("doctor", "run")
+    printed("doctor", "run", "--pairs", "pairs.csv", *LAID_OUT)
+    assert asked == [
+        (load_config(CONFIG | {"seed": 3}),),
+        (finished, {"pairs": None}),
+        (finished, {"pairs": "pairs"}),
+    ]
+    assert read == [(Path("pairs.csv"), LAYOUT, "types", {"context": ("hour",)})]
