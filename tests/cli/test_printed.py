@@ -148,6 +148,43 @@ def test_errors_are_one_line_and_an_exit_code(run, gives, error, code, told):
     assert run("train", "run.yaml") == (code, "", told)
 
 
+REFUSED = [
+    "compare run.yaml run.yaml --ratings synthetic",
+    "compare run.yaml run.yaml --kinds svd,gmf",
+    "compare a b --plot plot.csv",
+    "compare a b --plot run.png",
+    "compare a b --output run.csv",
+    "compare a b --user who",
+    "cross-validate run.yaml --output x",
+    "cross-validate search.yaml --set output=null --refit",
+    "doctor run --set seed=1",
+    "doctor run --separator ;",
+    "doctor run.yaml --pairs pairs.csv",
+    "predict run pairs.csv --output s3://bucket/out.parquet",
+    "predict run pairs.csv --output out.csv --set cluster.workers=3",
+    "predict run pairs --output out --set training.epochs=3 --set seed=1",
+    "predict run pairs --output out --set cluster.worker=3",
+    "predict run pairs --output out",
+    "recommend run",
+    "suggest new.csv --set model.kind=svd",
+    "tune search.yaml --set output=null",
+]
+
+
+def test_what_commands_refuse_is_told_in_a_line(run, gives, snapshot):
+    gives("matplotlib.backend_bases.FigureCanvasBase.get_supported_filetypes", ("svg", "png"))
+    for place in ("run", "pairs"):
+        Path(place).mkdir()
+    Path("run/config.yaml").write_text("cluster: {workers: 3, address: 'ray://stranger:10001'}\n")
+    for taken in ("run.png", "run.csv"):
+        Path(taken).touch()
+    told = {words: run(*words.split()) for words in REFUSED}
+    assert {code for code, _, _ in told.values()} == {2}
+    assert [
+        f"{words}: {out}{err.removeprefix('recsys-nn: ').strip()}" for words, (_, out, err) in told.items()
+    ] == snapshot
+
+
 def test_evaluate(printed, gives, snapshot):
     finished = SimpleNamespace(predictor="predictor")
     loaded = gives("recsys_nn.finished_run.FinishedRun.load", finished)
@@ -170,6 +207,18 @@ def test_ratings_for_a_run_are_read_with_the_types_of_its_training(gives):
     read_test_ratings("synthetic", run, LAYOUT)
     assert generated == [("synthetic",)]
     assert taken == [(run, "ratings"), (run, "generated")]
+
+
+def test_the_commands_are_listed(run):
+    code, out, _ = run("config")
+    assert (code, "Look at configs." in out) == (2, True)
+    code, out, _ = run("--help")
+    assert (code, "Rating prediction with latent-factor and neural models in Keras." in out) == (0, True)
+    listed = [line.split()[1] for line in out.splitlines() if re.match(r"[│|] [a-z]", line)]
+    assert sorted(listed) == [
+        *("blend", "compare", "config", "cross-validate", "datasets", "doctor", "evaluate", "export", "predict"),
+        *("recommend", "report", "serve", "suggest", "train", "tune"),
+    ]
 
 
 def test_datasets(printed, snapshot):
@@ -243,7 +292,7 @@ def test_a_plot_of_a_comparison_has_150_dots_an_inch(printed, gives):
 
 
 FILE = PredictedFile("out", rows=1234, sources={"model": 1200, "user": 34})
-LEFT_OUT = PredictedFile("out", rows=0, sources={}, skipped=1234, skipped_file="out.skipped", missing=("hour", "day"))
+LEFT_OUT = PredictedFile("out", rows=0, sources={}, skipped=1234, skipped_file="skipped_" * 10, missing=("hour", "day"))
 
 
 @pytest.mark.parametrize("found", [FILE, LEFT_OUT], ids=["whole", "left out"])
@@ -270,6 +319,13 @@ def test_predict_of_a_folder(printed, gives, snapshot):
     assert asked == [("predictor", "pairs", "out", {"cluster": None, "progress": None, **settings})]
 
 
+def test_ids_are_read_with_the_type_of_the_training(run, gives):
+    encoder = SimpleNamespace(users=SimpleNamespace(name="user", type="integer"), items=None)
+    gives("recsys_nn.prediction.predictor.Predictor.load", SimpleNamespace(encoder=encoder))
+    told = "--user: the user id 'ann' is not written as a plain 64-bit integer, which the user ids are here"
+    assert run("recommend", "run", "--user", "ann") == (2, "", f"recsys-nn: {told}\n")
+
+
 def test_recommend(printed, gives, snapshot):
     found = pd.DataFrame(
         [
@@ -285,7 +341,10 @@ def test_recommend(printed, gives, snapshot):
     predictor.encoder = SimpleNamespace(users=vocabularies[0], items=vocabularies[1])
     gives("recsys_nn.prediction.predictor.Predictor.load", predictor)
     assert printed("recommend", "run", "--user", "ann", "--user", "zoe", "--item", "x", "-n", 3) == snapshot
-    printed("recommend", "run", "--seen", "--output", "lists.csv")
+    place = "recommendations_for_all_users_of_the_shop_of_this_year.csv"
+    assert printed("recommend", "run", "--seen", "--output", place) == [
+        f"3 recommendations for 2 users written to {place}"
+    ]
     (users, n, named), everything = asked
     assert (users.tolist(), n, named["exclude_seen"], named["candidates"].tolist()) == (["ann", "zoe"], 3, True, ["x"])
     assert everything == (None, 10, {"exclude_seen": False, "candidates": None})
