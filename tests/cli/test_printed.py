@@ -129,7 +129,7 @@ def test_train_of_an_interrupted_ensemble_with_a_folder_and_probabilities(printe
 
 def test_train_without_a_test_part_or_a_report(printed, gives, snapshot):
     gives("recsys_nn.experiment.run_experiment", experiment(evaluation=None, path=Path("run")))
-    gives("recsys_nn.report.page.build_report", DataError("a [very] long story of 12 " + "words " * 12))
+    gives("recsys_nn.report.page.build_report", DataError("a [very] long story of 12 " + "words" * 12))
     assert printed("train", "run.yaml") == snapshot
 
 
