@@ -1,8 +1,5 @@
 """The study of a search without a training: which trials are drawn, when they are bad, and what is kept of them."""
 
-from collections import defaultdict
-from types import SimpleNamespace
-
 import numpy as np
 import optuna
 import pandas as pd
@@ -26,18 +23,9 @@ RANDOM = {
 }
 
 
-class Memory(optuna.storages.InMemoryStorage):
-    """A storage in place of a file, which stays when its connection is closed."""
-
-    engine = SimpleNamespace(dispose=lambda: None)
-
-
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def study(tmp_path, storages):
     """The study of a search section in one folder, begun or gone on with."""
-    storages = defaultdict(Memory)
-    for module in ("study", "judge"):
-        monkeypatch.setattr(f"recsys_nn.selection.{module}.opened_storage", storages.__getitem__)
 
     def of(search, data=None, **changes):
         return Study(load_config({**RUN, "search": search, **changes}), data or {}, tmp_path)
