@@ -34,11 +34,11 @@ tests: $(VENV)/installed-test
 
 test-all: test-slow test-cluster
 
-test-slow: $(VENV)/installed-test $(VENV)/installed-docs
-	$(PYTEST) -m slow
+test-slow: $(VENV)/installed-test $(VENV)/installed-docs  ## three at once: many wait for processes that they have started
+	$(PYTEST) -n 3 -m slow
 
 test-cluster: $(VENV)/installed-test $(VENV)/installed-cluster  ## several processes that work together
-	$(RUN) python -m pytest -m cluster tests/cluster
+	$(PYTEST) --dist loadfile -m cluster tests/cluster
 
 test-oldest: | $(UV)  ## the tests on the oldest versions that pyproject.toml allows
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-oldest

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from mutant_sources import Mutant
-from mutant_tests import MARKS, Reach, environment, file_of, statement_of
+from mutant_tests import MARKS, Reach, environment, file_of, is_definition, statement_of
 
 SLOW_TO_IMPORT = ("tensorflow", "keras", "hypothesis.strategies", "fastapi.testclient", "matplotlib.pyplot", "optuna")
 MEMORY = 16 * 2**30
@@ -144,7 +144,8 @@ def carried_out(
 
 
 def _stages(mutant: Mutant, reach: Reach, seconds: Sequence[float]) -> Iterator[tuple[list[str], float]]:
-    left = reach.candidates(mutant.file, statement_of(mutant.source, mutant.line))
+    lines = statement_of(mutant.source, mutant.line)
+    left = reach.candidates(mutant.file, lines, of_definition=is_definition(mutant.source, mutant.line))
     for of_stage in seconds:
         tests = list(reach.within(of_stage, left))
         left = [[test for test in some if test not in set(tests)] for some in left]
@@ -179,7 +180,18 @@ def _tested(copy: Path, tests: list[str], told: Path, *, limit: int) -> int:
     log = os.open(copy / ".log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
-    options = ["-x", "-q", "-m", MARKS, "-p", "no:cacheprovider", "-p", "no:xdist", f"--rootdir={copy}"]
+    options = [
+        "-x",
+        "-q",
+        "-m",
+        MARKS,
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "--snapshot-warn-unused",
+        f"--rootdir={copy}",
+    ]
     code = pytest.main([*options, *tests], plugins=[_Told(told)])
     if code == NOT_FOUND:
         code = pytest.main([*options, *{file_of(test): None for test in tests}], plugins=[_Told(told)])

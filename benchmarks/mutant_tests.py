@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from coverage import CoverageData
 
 MARKS = "not slow and not cluster"
+OF_DEFINITIONS = ("tests/test_config_fields.py", "tests/cli/test_options.py")
+"""Files of tests that look at what importing defines, which no test is seen to reach."""
 _TOOK = re.compile(r"^([\d.]+)s (setup|call|teardown) +(\S.*)$", re.MULTILINE)
 
 
@@ -39,9 +41,10 @@ class Reach:
     @classmethod
     def of(cls, copy: Path, kept: Path) -> Reach:
         """What the tests of a copy of the repository reach, as kept of an earlier run where nothing has changed since.
-        Where files of tests have, these alone are run again."""
-        package = _digest(sorted((copy / "recsys_nn").rglob("*.py")))
+        Where files of tests have, but neither the package nor what tests share, these alone are run again."""
         tests = {str(file.relative_to(copy)): _digest([file]) for file in (copy / "tests").rglob("test_*.py")}
+        shared = [file for file in (copy / "tests").rglob("*.py") if str(file.relative_to(copy)) not in tests]
+        package = _digest(sorted([*(copy / "recsys_nn").rglob("*.py"), *shared]))
         known = json.loads(kept.read_text()) if kept.is_file() else {}
         reach, changed = cls({}, {}, {}), sorted(tests)
         if known.get("package") == package:
@@ -85,27 +88,29 @@ class Reach:
         """Seconds that the fixtures of each file of tests take, about: the longest of its setups."""
         return {file: max(self.setup.get(test, 0.0) for test in tests) for file, tests in self.by_test_file.items()}
 
-    def candidates(self, file: str, lines: Iterable[int]) -> list[list[str]]:
+    def candidates(self, file: str, lines: Iterable[int], *, of_definition: bool) -> list[list[str]]:
         """The tests that may notice a change of these lines of a file, in the order in which they are to be tried.
 
         Those that reach the lines come first; then the others of their files, since what a fixture that they share does
-        is counted for the first of them alone. Lines that are only run when the module is imported, such as constants
-        and the fields of configs, are reached by no test: then they are the tests that reach anything of the module,
-        and those of the folder of its tests.
+        is counted for the first of them alone. Lines that are run when the module is imported, such as constants and
+        the fields of configs, are reached by the test that happened to import it, or by none: then they are those that
+        look at definitions, those that reach anything of the module, and those of the folder of its tests.
         """
         of_file = self.lines.get(file, {})
-        reaching = {test for line in lines for test in of_file.get(str(line), ())}
+        reaching = set() if of_definition else {test for line in lines for test in of_file.get(str(line), ())}
         folder = str(Path("tests", *Path(file).parts[1:-1]))
         if reaching:
             sharing = {test for one in {file_of(test) for test in reaching} for test in self.by_test_file.get(one, ())}
         else:
             reaching = {test for tests in of_file.values() for test in tests}
+            reaching |= {test for test in self.call if file_of(test) in OF_DEFINITIONS}
             sharing = {test for test in self.call if str(Path(file_of(test)).parent) == folder}
         own = f"test_{Path(file).stem}.py"
 
         def rank(test: str) -> tuple[bool, bool, float]:
             of_test = file_of(test)
-            return of_test.rpartition("/")[2] != own, not of_test.startswith(f"{folder}/"), self.call.get(test, 0.0)
+            near = of_test.rpartition("/")[2] == own or of_test in OF_DEFINITIONS
+            return not near, not of_test.startswith(f"{folder}/"), self.call.get(test, 0.0)
 
         return [sorted(tests, key=rank) for tests in (reaching, sharing - reaching)]
 
@@ -138,6 +143,12 @@ def statement_of(source: str, line: int) -> range:
             if line in found and (best.start == line or found.start >= best.start):
                 best = found
     return best
+
+
+def is_definition(source: str, line: int) -> bool:
+    """Whether a line is run when the module is imported: it is in the body of no function."""
+    functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+    return not any(node.body[0].lineno <= line <= (node.end_lineno or line) for node in functions)
 
 
 def _digest(files: Iterable[Path]) -> str:

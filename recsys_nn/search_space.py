@@ -136,10 +136,7 @@ class SearchConfig(Section):
 
 def _values(key: str, given: Any) -> Any:
     if isinstance(given, Mapping):
-        try:
-            return validated(Range, given, ("search", "space", key))
-        except ValueError as error:
-            raise ConfigError(f"search.space.{key}: {error}") from None
+        return validated(Range, given, ("search", "space", key))
     if isinstance(given, Range | list | tuple):
         return given
     raise ConfigError(f"search.space.{key}: {given!r} is neither a list of choices nor a range {{low: ..., high: ...}}")

@@ -26,6 +26,16 @@ def real_data() -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """TensorFlow's functions run line by line, where tracing them would take longer than the few steps."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def pytest_configure() -> None:
     """Ctrl-C reaches the programs of the tests where these run in the background, where a shell has it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -96,7 +96,10 @@ def test_configs_of_other_data_do_not_compare(change, part):
 @pytest.mark.parametrize("setting", [{"ensemble": rn.PosteriorConfig()}, {"refit": True}])
 def test_a_comparison_trains_single_networks(setting):
     (name,) = setting
-    with pytest.raises(ConfigError, match=f"b: {name}: a comparison trains single networks; leave it out, or carry"):
+    message = (
+        f"^b: {name}: a comparison trains single networks; leave it out, or carry the run out and compare its folder$"
+    )
+    with pytest.raises(ConfigError, match=message):
         compare({"a": RUN, "b": RUN.model_copy(update=setting)})
 
 
@@ -116,6 +119,12 @@ def test_predictors_are_compared_on_given_ratings(trained):
     assert set(compare(list(trained.predictors.values()), SPLIT.test).predictors) == {"svd", "bias"}
 
 
+def test_a_single_resample_suffices_and_ratings_are_needed(trained):
+    assert len(rn.compare(trained.predictors, SPLIT, resamples=1).table) == 2
+    with pytest.raises(DataError, match=r"^models are compared on Ratings \(load_ratings makes them\), not on a str$"):
+        rn.compare(trained.predictors, "ratings.csv")
+
+
 @pytest.mark.parametrize(
     ("models", "data", "options", "message"),
     [
@@ -130,16 +139,17 @@ def test_predictors_are_compared_on_given_ratings(trained):
         ([RUN, RUN], SPLIT, {}, "data: the configs of runs say which"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(models, data, options, message):
-    with pytest.raises(ConfigError, match=message):
+def test_what_cannot_be_compared_is_refused(models, data, options, message, snapshot):
+    with pytest.raises(ConfigError, match=message) as refused:
         rn.compare(models, data, progress=False, **options)
+    assert str(refused.value) == snapshot
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (None, "model configs need a Split or Ratings to be trained and compared on, not a NoneType"),
-        (rn.Split(SPLIT.train), "there is no test part to compare on"),
+        (None, "^model configs need a Split or Ratings to be trained and compared on, not a NoneType$"),
+        (rn.Split(SPLIT.train), "^there is no test part to compare on: it has no ratings$"),
     ],
 )
 def test_without_a_test_part_there_is_nothing_to_compare_on(data, message):

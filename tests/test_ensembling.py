@@ -34,7 +34,7 @@ RUN = {
     "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 50, "n_ratings": 1500}},
     "model": {"kind": "svd", "embedding_dim": 4, "head": "auto"},
     "training": {"epochs": 20, "batch_size": 10000, "learning_rate": 0.05},
-    "ensemble": {"samples": 6, "burn_in": 4, "thin": 2},
+    "ensemble": {"samples": 6, "burn_in": 4, "thin": 2, "temperature": 0.5},
 }
 
 
@@ -88,6 +88,31 @@ def test_validation_decides_on_the_temperature(sampled):
     temperature, average = tempered(run, TRAIN, FEW, VALIDATION)
     assert temperature == expected
     np.testing.assert_allclose(average(VALIDATION.inputs), predicted[expected], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scales", "taken"),
+    [
+        ({1.0: 9, 0.5: 9, 0.25: 1}, 0.25),
+        ({1.0: 1, 0.5: 9, 0.25: 9}, 1.0),
+        ({1.0: 1, 0.5: 9}, 0.5),  # interrupted: there is none to compare with
+        ({1.0: 1}, 1.0),
+    ],
+)
+def test_the_average_that_errs_least_on_validation_is_taken(sampled, monkeypatch, scales, taken):
+    """Weights as trained err less than nine times these."""
+    run, _ = sampled
+    trained = [weights.numpy() for weights in run.model.trainable_variables]
+    drawn = {temperature: [[scale * weights for weights in trained]] for temperature, scale in scales.items()}
+    asked = []
+    monkeypatch.setattr(
+        "recsys_nn.training.posterior.posterior_weights", lambda *given, **_: asked.append(given[3]) or drawn
+    )
+    temperature, average = tempered(run, TRAIN, FEW, VALIDATION)
+    assert asked == [(1.0, 0.5, 0.25)]
+    assert temperature == taken
+    expected = run.model(VALIDATION.inputs) if scales[taken] == 1 else average(VALIDATION.inputs)
+    np.testing.assert_allclose(average(VALIDATION.inputs), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("asked", "taken"), [(None, 0.5), (0.7, 0.7)])
@@ -175,7 +200,7 @@ def test_an_average_that_is_worse_than_its_network_is_warned_of():
         UserWarning,
         match=r"the average \(RMSE [\d.]+\) is worse than the network alone .* penalties where there are none",
     ):
-        run_experiment({**RUN, "model": weak}, progress=False)
+        run_experiment({**RUN, "model": weak, "ensemble": {**RUN["ensemble"], "temperature": None}}, progress=False)
 
 
 def test_a_refit_without_validation_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import pickle
 import subprocess
@@ -51,6 +52,7 @@ CHECKED = rn.RatingRegressor(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untraced")
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda _: EXPECTED_FAILURES)
 def test_scikit_learns_own_checks(estimator, check):
     """All, with the default model; tests/conftest.py lists them at the end of the tests' output."""
@@ -308,6 +310,11 @@ def test_an_unknown_parameter_is_told_when_it_is_set(name, message):
 def test_a_wrong_value_is_told_by_fit(parameters, message):
     with pytest.raises(ConfigError, match=message):
         regressor().set_params(**parameters).fit(X, Y)
+
+
+def test_parameters_are_kept_as_they_are_given():
+    given = {name: object() for name in inspect.signature(rn.RatingRegressor).parameters}
+    assert rn.RatingRegressor(**given).get_params(deep=False) == given
 
 
 def test_a_clone_has_the_same_parameters_and_is_not_fitted(fitted):

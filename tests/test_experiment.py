@@ -23,7 +23,7 @@ from recsys_nn import (
 )
 from recsys_nn.experiment import run_on_split
 from recsys_nn.finished_run import FinishedRun
-from recsys_nn.run_data import fingerprint, load_split
+from recsys_nn.run_data import fingerprint, fingerprints, load_split
 
 ROOT = Path(__file__).parents[1]
 TINY = (("train", "ab", 1), ("validation", "a", 1), ("test", "b", 1))
@@ -118,14 +118,14 @@ def test_ratings_in_memory_are_split_as_the_config_says(result):
 @pytest.mark.parametrize(
     ("data", "given", "error", "message"),
     [
-        ({}, None, ConfigError, "data.source: say which ratings to read"),
+        ({}, None, ConfigError, "^data.source: say which ratings to read: a file, or one of `recsys-nn datasets`$"),
         ({"source": "synthetic"}, "ratings", ConfigError, "data.source: the ratings are given in memory; leave 'synth"),
         ({"source": "synthetic"}, "split", ConfigError, "data.source: the ratings are given in memory"),
         (
             {"split": {"kind": "files", "train": "a.csv"}},
             "ratings",
             ConfigError,
-            "ratings in memory are not split",
+            "^data.split: ratings in memory are not split by files$",
         ),
         ({}, "frame", DataError, "ratings in memory are Ratings or a Split, not a DataFrame"),
     ],
@@ -178,6 +178,10 @@ def test_a_figure_that_is_not_a_number_is_null_in_json(tmp_path):
 
 def test_fingerprints_tell_tables_apart(result):
     train = result.split.train
+    assert list(fingerprints(result.split)) == [
+        *(f"{part} part" for part in ("training", "validation", "test")),
+        *(f"table of features of {side}" for side in ("users", "items")),
+    ]
     assert fingerprint(train) == fingerprint(train.take(np.arange(len(train))))
     assert fingerprint(train) != fingerprint(train.take(np.arange(len(train))[::-1]))
     for column, value in (("user", "nobody"), ("item", "nothing"), ("rating", 1.5)):
@@ -321,7 +325,7 @@ def test_options_that_a_data_set_does_not_have_are_refused():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
-def test_every_shipped_config_runs(file, tmp_path, request):
+def test_every_shipped_config_runs(file, tmp_path, request, monkeypatch):
     config = load_config(file)
     assert config.output == f"runs/{file.stem}"
     if config.data.source != "synthetic":
@@ -330,7 +334,8 @@ def test_every_shipped_config_runs(file, tmp_path, request):
     if config.ensemble is None:
         small += ["training.batch_size=4096"]
     else:  # a step sees all rows; that XLA compiles the network of best.yaml is tested in tests/models/test_drift.py
-        small += ["training.engine=auto", "ensemble.samples=2", "ensemble.burn_in=0", "ensemble.thin=1"]
+        small += ["training.engine=auto", "ensemble.samples=1", "ensemble.burn_in=0", "ensemble.thin=1"]
+        monkeypatch.setattr("recsys_nn.training.curvature.DRAWS", 1)
         small += ["ensemble.temperature=0.5"]  # of three; which is best is found in tests/test_ensembling.py
     result = run_experiment(file, overrides=small, progress=False)
     assert 0 < result.metrics["rmse"] < 1.3

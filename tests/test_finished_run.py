@@ -9,6 +9,7 @@ import pytest
 import recsys_nn as rn
 from recsys_nn import ArtifactError, DataError, Ratings, run_experiment
 from recsys_nn.finished_run import FinishedRun, common_part, unseen
+from recsys_nn.prediction.manifest import read_manifest, versions
 from recsys_nn.run_data import load_split
 from tests.faults.folders import files_of, signed, write
 
@@ -57,7 +58,10 @@ def test_a_folder_that_no_experiment_wrote_tells_nothing(folder, tmp_path):
     for run in (FinishedRun(predictor), FinishedRun.load(predictor.save(tmp_path / "saved"))):
         assert math.isnan(run.seconds)
         assert run.fingerprints == {}
-        with pytest.raises(DataError, match="saved does not record its test part: give ratings that none"):
+        with pytest.raises(
+            DataError,
+            match="saved does not record its test part: give ratings that none of the runs was trained on .--ratings.$",
+        ):
             common_part({"saved": run}, "test")
 
 
@@ -81,7 +85,13 @@ def test_ratings_that_a_run_was_trained_on_are_refused(folder):
     with pytest.raises(DataError, match="720 of the 720 ratings are in the training part of a"):
         unseen(split.train, runs(folder, "a"))
     mixed = Ratings(pd.concat([split.train.frame.head(3), split.test.frame]), scale=(1, 5))
-    with pytest.raises(DataError, match="3 of the 203 ratings are in the training part of a: give ratings that none"):
+    with pytest.raises(
+        DataError,
+        match=(
+            "3 of the 203 ratings are in the training part of a: give ratings that none of the "
+            "runs was trained on .--ratings.$"
+        ),
+    ):
         unseen(mixed, runs(folder, "a"))
 
 
@@ -99,7 +109,7 @@ def test_new_ratings_are_taken(folder):
 
 def test_where_the_training_part_is_gone_that_is_said(changed):
     new = Ratings(pd.DataFrame({"user": ["new", "newer"], "item": ["i", "i"], "rating": [1.0, 2.0]}))
-    with pytest.warns(UserWarning, match="a: whether it was trained on some of these ratings cannot be told: the data"):
+    with pytest.warns(UserWarning, match="cannot be told: the data that its config describes have changed since$"):
         unseen(new, runs(changed, "a"))
     (changed / "ratings.csv").unlink()
     with pytest.warns(UserWarning, match="cannot be told: .*ratings.csv"):
@@ -114,6 +124,12 @@ def test_compare_takes_folders(folder):
     twice = rn.compare([folder / "a", folder / "a"], resamples=20)
     assert set(twice.predictors) == {f"{folder / 'a'} 1", f"{folder / 'a'} 2"}
     assert twice.table["p_value"].tolist()[1] == 1
+
+
+def test_a_run_tells_the_versions_that_it_was_made_with(folder):
+    run = FinishedRun.load(folder / "a")
+    assert run.versions == read_manifest(folder / "a").versions
+    assert FinishedRun(run.predictor).versions == versions()
 
 
 # What a folder records, in a folder whose manifest agrees with whatever it is
@@ -152,6 +168,13 @@ def test_a_record_that_is_none_is_refused_by_name(recorded, name, content, attri
     run = rewrite(recorded, name, content)
     with pytest.raises(ArtifactError, match=message):
         getattr(run, attribute)
+
+
+@pytest.mark.parametrize(("name", "attribute"), [("validation.parquet", "held_out"), ("test.parquet", "judged")])
+def test_other_columns_beside_the_predictions_are_left_alone(recorded, name, attribute):
+    table = pd.read_parquet(recorded / name)
+    run = rewrite(recorded, name, table.assign(remark="none").to_parquet(index=False))
+    pd.testing.assert_frame_equal(getattr(run, attribute), table, check_like=True)
 
 
 def test_a_record_that_has_changed_since_the_run_was_loaded_is_not_read(recorded):

@@ -1,15 +1,20 @@
 import math
+import os
 import socket
 import sys
+from types import SimpleNamespace
 
 import keras
+import pandas as pd
 import pytest
 
 from recsys_nn import ConfigError, TrainingError, __version__, cross_validate, load_config, refit, run_experiment, tune
 from recsys_nn.experiment import run_on_split
 from recsys_nn.run_data import fingerprints, load_split
 from recsys_nn.tracking.mlflow import MlflowTracker
+from recsys_nn.tracking.tracked import Tracking
 from recsys_nn.tracking.tracker import flat
+from recsys_nn.tracking_config import MlflowConfig
 
 DATA = {"source": "synthetic", "options": {"n_users": 50, "n_items": 40, "n_ratings": 1000}}
 CLOSED = {"data": DATA, "model": {"kind": "user_mean"}}
@@ -165,6 +170,39 @@ class TestMlflow:
         assert run.data.params["data.source"] == "a" * 6000
 
 
+class Listener:
+    """A tracker that keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def begin(self, run):
+        self.told.append(run)
+
+    def epoch(self, number, figures):
+        self.told.append((number, figures))
+
+    def end(self, status, figures, folder):
+        self.told.append((status, figures, folder))
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [("epochs", "finished"), ("patience", "finished"), ("interrupted", "killed")]
+)
+@pytest.mark.parametrize("n_told", [0, 1, 2])
+def test_epochs_that_nobody_has_told_of_are_told_at_the_end(reason, status, n_told, tmp_path):
+    tracking, listener = Tracking(), Listener()
+    assert tracking.tell is None
+    tracking.begin(listener, "the run")
+    losses = [(1, {"loss": 3.0}), (2, {"loss": 2.0})]
+    for number, figures in losses[:n_told]:
+        tracking.tell(number, figures)
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0], "seconds": [0.1, 0.1]})
+    tracking.conclude(SimpleNamespace(history=history, stop_reason=reason), {"rmse": 1.0}, tmp_path)
+    tracking.end()
+    assert listener.told == ["the run", *losses, (status, {"rmse": 1.0}, tmp_path)]
+
+
 class CtrlC(keras.callbacks.Callback):
     """At the end of the second epoch."""
 
@@ -231,6 +269,18 @@ class TestBeforeTheTraining:
             uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
             with pytest.raises(ConfigError, match=f"tracking.mlflow: the store {uri} cannot be used: .*refused"):
                 run_experiment({**CLOSED, "tracking": {"mlflow": {"experiment": "films", "uri": uri}}}, progress=False)
+
+    def test_a_server_is_tried_once_more_for_a_while_unless_the_environment_says_else(self, store, monkeypatch):
+        retries, timeout = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
+        monkeypatch.delenv(retries, raising=False)
+        monkeypatch.setenv(timeout, "3")
+        found = []
+        monkeypatch.setattr(
+            MlflowTracker, "_id_of", lambda *_: found.append((os.environ[retries], os.environ[timeout]))
+        )
+        MlflowTracker(MlflowConfig(experiment="films", uri=store))
+        assert found == [("1", "3")]
+        assert (os.environ.get(retries), os.environ[timeout]) == (None, "3")
 
     def test_a_folder_that_cannot_be_made_is_told(self, logs, tmp_path):
         (tmp_path / "file").touch()

@@ -153,7 +153,13 @@ def test_killed_in_any_stage_a_run_goes_on_to_the_same_weights_and_figures(tmp_p
 
 
 def test_without_being_told_an_unfinished_run_is_neither_lost_nor_gone_on_with(begun):
-    with pytest.raises(ArtifactError, match=r"run\.unfinished holds an unfinished training: go on with it \(--resume"):
+    with pytest.raises(
+        ArtifactError,
+        match=(
+            r"run\.unfinished holds an unfinished training: go on with it \(--resume\), or begin "
+            r"anew \(--overwrite\)$"
+        ),
+    ):
         run(begun)
     result = run(begun, overwrite=True)
     assert list(result.run.history["epoch"]) == [1, 2, 3, 4]
@@ -185,7 +191,13 @@ def test_a_finished_run_of_another_config_is_no_reason_to_replace_it(finished, m
 
 def test_an_unfinished_run_of_another_config_is_refused_saying_what_has_changed(begun):
     other = {"training": {**RUN["training"], "learning_rate": 0.5}}
-    with pytest.raises(ArtifactError, match=r"of another run: training\.learning_rate was 0\.003, is 0\.5; go back"):
+    with pytest.raises(
+        ArtifactError,
+        match=(
+            r"of another run: training\.learning_rate was 0\.003, is 0\.5; go back to it, or begin "
+            r"anew \(--overwrite\)$"
+        ),
+    ):
         run(begun, other, resume=True)
     run(begun, other, resume=True, overwrite=True)
     assert left_in(begun.parent) == {"run"}
@@ -262,5 +274,7 @@ def test_damaged_notes_on_the_run_are_told_of(begun):
 
 
 def test_without_an_output_there_is_nothing_to_go_on_with():
-    with pytest.raises(ConfigError, match="output: a training goes on from what it has saved beside its run folder"):
+    with pytest.raises(
+        ConfigError, match="^output: a training goes on from what it has saved beside its run folder; name one$"
+    ):
         run(None, resume=True)

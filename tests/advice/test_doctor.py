@@ -98,18 +98,24 @@ def test_pairs_of_unknown_ids(sound):
     assert rn.diagnose(sound, pairs=unknown).codes == ["unknown-ids"]
 
 
+GIVE = (
+    "give a config or its file, a run folder, what rn.run_experiment or Trainer.fit gave, or the TrainingError of a "
+    "training that diverged"
+)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda run: rn.diagnose(run, MATRIX), "data: it is for configs"),
+        (lambda run: rn.diagnose(run, MATRIX), "data: it is for configs; a finished run has its own"),
         (lambda run: rn.diagnose(rn.SVDConfig(), MATRIX, pairs=[(1, 2)]), "pairs: they are for finished runs"),
         (lambda run: rn.diagnose(run.run, pairs=[(1, 2)]), "pairs: they are for finished runs"),
-        (lambda run: rn.diagnose(3), "a int is no run"),
-        (lambda run: rn.diagnose(rn.TrainingError("before it began")), "a TrainingError is no run"),
+        (lambda run: rn.diagnose(3), f"a int is no run: {GIVE}"),
+        (lambda run: rn.diagnose(rn.TrainingError("before it began")), f"a TrainingError is no run: {GIVE}"),
     ],
 )
 def test_what_cannot_be_diagnosed_is_refused(sound, call, message):
-    with pytest.raises(rn.ConfigError, match=message):
+    with pytest.raises(rn.ConfigError, match=f"^{message}$"):
         call(sound)
 
 

@@ -133,6 +133,8 @@ def test_a_batch_has_one_of_the_rarest_rating():
     assert balanced.value == 256  # near 10,000 / 64 = 156 is 128, and every 200th is rare
     assert "1 is rare, 50 times, and a batch should have one of them: 256" in balanced.reason
     assert rules.batch_rule(table(n_ratings=10_000, levels={0.0: 9_900, 1.0: 100})).value == 128
+    one_each = rules.batch_rule(table(n_ratings=8_192, levels={0.0: 8_128, 1.0: 64}))
+    assert (one_each.value, "rare" in one_each.reason) == (128, False)
     assert rules.batch_rule(table(n_ratings=10**6, levels={0.0: 10**6 - 1, 1.0: 1})).value == 32768
 
 

@@ -59,7 +59,13 @@ def test_the_config_is_a_run_on_the_same_ratings(suggestion, ratings):
 @pytest.mark.slow
 def test_the_default_kind_has_sets_whose_epochs_are_steps_and_drifts_where_there_are_times():
     ratings = load_ratings("synthetic", n_users=30, n_items=60, n_ratings=1200)
-    config = suggest(ratings, progress=False).config
+    suggestion = suggest(ratings, progress=False)
+    config, reasons = suggestion.config, {choice.key: choice.reason for choice in suggestion.choices}
+    assert suggestion.title == f"Suggested by recsys-nn suggest: {ratings}."
+    assert reasons["seed"] == "Of the split, the first weights and the order: the same seed, the same run."
+    assert reasons["training.patience"] == (
+        "After 20 epochs without a lower validation loss the best epoch is restored."
+    )
     assert config.model.kind == "svdpp"
     assert config.training.batch_size == 1024
     assert (config.training.epochs, config.training.patience, config.training.shuffle) == (1000, 20, False)
@@ -75,9 +81,10 @@ def test_what_is_fitted_in_closed_form_has_nothing_to_train(ratings):
 def test_what_is_given_stays(ratings):
     split = {"kind": "stratified", "test": 0}
     data = DataConfig(source="stars.csv", format={"user": "who"}, scale=(1, 6), features={}, split=split)
-    config = suggest(ratings, kind="global_mean", data=data, output="runs/x", progress=False).config
-    assert config.data == data
-    assert config.output == "runs/x"
+    suggestion = suggest(ratings, kind="global_mean", data=data, output="runs/x", progress=False)
+    assert suggestion.title == f"Suggested by recsys-nn suggest stars.csv: {ratings}."
+    assert suggestion.choices[1] == ("output", "runs/x", "The run folder that is written.")
+    assert suggestion.config.data == data
 
 
 def test_the_scale_of_a_file_is_the_observed_one(ratings):
@@ -90,8 +97,11 @@ def test_progress_goes_to_the_error_output(ratings, capsys):
     suggest(ratings, kind="bias")
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "ratings of 40 items by 60 users to train on: bias" in printed.err
-    assert "left out: group of users, age of users, genres of items, year of items; data.features names" in printed.err
+    assert printed.err == (
+        "960 ratings of 40 items by 60 users to train on: bias\n"
+        "left out: group of users, age of users, genres of items, year of items; data.features names what of it "
+        "a model shall see\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
+import os
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 import yaml
 
 from recsys_nn import Predictor, load_config
+from recsys_nn.selection.search_progress import SearchProgress
 
 RUN = {
     "seed": 3,
@@ -29,9 +29,9 @@ def write(tmp_path):
 
 @pytest.mark.slow
 def test_folds_are_told_one_by_one_and_in_sum(run, write, tmp_path):
-    code, out, err = run("cross-validate", write(), "--folds", 3, "--set", "training.epochs=2")
+    code, out, err = run("cross-validate", write(), "--folds", 2, "--set", "training.epochs=2")
     assert (code, err) == (0, "")
-    assert len(re.findall(r"fold \d of 3: RMSE \d\.\d{4}, best epoch \d of 2", out)) == 3
+    assert len(re.findall(r"fold \d of 2: RMSE \d\.\d{4}, best epoch \d of 2", out)) == 2
     assert re.search(r"RMSE \d\.\d{4} ± \d\.\d{4}, MAE .* a refit is trained for [12] epochs", out)
     assert not (tmp_path / "run").exists()
 
@@ -87,15 +87,18 @@ def test_a_search_that_cannot_be_is_one_line(run, write, sections, message):
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_the_trials_and_says_so(write, tmp_path):
+def test_ctrl_c_keeps_the_trials_and_says_so(run, write, tmp_path, monkeypatch):
+    shown = SearchProgress.update
+
+    def interrupted(progress, outcome):
+        shown(progress, outcome)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(SearchProgress, "update", interrupted)
     space = {"training.learning_rate": {"low": 0.01, "high": 0.1}}
-    file = write(search={"method": "random", "trials": 500, "space": space})
-    command = [sys.executable, "-c", "from recsys_nn.cli import main; main()", "tune", str(file)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline().startswith("trial 0: complete")
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "")
+    code, out, err = run("tune", write(search={"method": "random", "trials": 500, "space": space}))
+    assert (code, err) == (130, "")
+    assert out.startswith("trial 0: complete")
     told = out.replace("\n", "")
     assert re.search(r"Interrupted: the trials are kept in .*run-search; the same command goes on\.", told)
     assert (tmp_path / "run-search" / "trials" / "0000" / "manifest.json").is_file()

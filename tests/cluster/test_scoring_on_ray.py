@@ -47,7 +47,7 @@ def test_a_bad_row_is_told_as_by_one_process(predictor, folder, tmp_path, ray_se
     (tmp_path / "pairs").mkdir()
     pd.DataFrame({"user": ["1", ""], "item": ["1", "1"]}).to_parquet(tmp_path / "pairs" / "bad.parquet")
     with pytest.raises(DataError, match=r"pairs/bad.parquet, row"):
-        predict_folder(predictor, tmp_path / "pairs", tmp_path / "out", cluster=TWO)
+        predict_folder(predictor, tmp_path / "pairs", tmp_path / "out", cluster=ONE)
 
 
 def test_a_file_that_kills_whoever_predicts_it_ends_it_unfinished(

@@ -14,7 +14,6 @@ from typing import TypeVar
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 import recsys_nn as rn
 from recsys_nn.models import model_kinds
@@ -22,7 +21,7 @@ from tests.models.contract import twenty_ratings
 
 T = TypeVar("T")
 
-TRAINING = rn.TrainConfig(epochs=2, patience=None, validation=0, batch_size=10, learning_rate=0.03, seed=3)
+TRAINING = rn.TrainConfig(epochs=1, patience=None, validation=0, batch_size=10, learning_rate=0.03, seed=3)
 PAIRS = pd.DataFrame(product(range(5), range(100, 106)), columns=["user", "item"])
 """All pairs of known users and items, of which training had twenty."""
 NEW = pd.DataFrame({"user": [0, 7, 7], "item": [107, 100, 107]})
@@ -87,25 +86,13 @@ class Subject:
 
     @staticmethod
     def fit(model: keras.Model, tensors: rn.Tensors, training: rn.TrainConfig = TRAINING) -> rn.TrainingRun:
-        """All trainings of the common checks are made so; the contract is about the engines."""
-        with untraced():
-            return rn.Trainer(training, progress=False).fit(model, tensors)
+        return rn.Trainer(training, progress=False).fit(model, tensors)
 
     @contextmanager
     def saved(self, name: str = "run") -> Iterator[Path]:
         """A run folder of the predictor, which is gone afterwards."""
         with tempfile.TemporaryDirectory() as folder:
             yield self.predictor.save(Path(folder) / name)
-
-
-@contextmanager
-def untraced() -> Iterator[None]:
-    """TensorFlow's functions run line by line, where tracing them would take longer than the few steps."""
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 def numbers(predictor: rn.Predictor, pairs: object) -> np.ndarray:

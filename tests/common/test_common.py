@@ -18,6 +18,10 @@ WHOLES = {
 PARTS = {part for parts in WHOLES.values() for part in parts}
 
 
+pytestmark = pytest.mark.usefixtures("untraced")
+"""The contract (``tests/models``) is about the engines, that trace."""
+
+
 def cases() -> Iterator[object]:
     """A kind's checks stand together, so that those of a worker share its training."""
     for kind in SUBJECTS:

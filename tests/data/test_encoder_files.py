@@ -83,7 +83,13 @@ def test_files_of_before_there_were_features_and_levels_are_read(ratings, tmp_pa
 
 def test_more_categories_than_are_read_again_are_refused_when_saved(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(encoder_files, "_MOST_JSON", 100)
-    with pytest.raises(ArtifactError, match=r"encoder\.json would have [\d,]+ bytes, where at most 100 are read again"):
+    with pytest.raises(
+        ArtifactError,
+        match=(
+            r"encoder\.json would have [\d,]+ bytes, where at most 100 are read again: leave out "
+            r"the feature with the most categories, or make them fewer$"
+        ),
+    ):
         encoder.save(tmp_path)
 
 

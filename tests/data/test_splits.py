@@ -233,19 +233,20 @@ def test_leave_last_out_leaves_out_at_least_one(n):
 
 
 def test_leave_last_out_refuses_a_table_in_which_no_user_has_more_than_n_ratings():
-    with pytest.raises(DataError, match="n=2"):
+    with pytest.raises(DataError, match="^no user has more than n=2 ratings, so none can be held out$"):
         leave_last_out_split(numbered(4, [1, 1, 2, 2], [1, 2, 3, 4]), validation=0.0, n=2)
 
 
 def test_the_folds_of_ten_ratings_in_three():
     assert sorted(len(split.test) for split in kfold(numbered(10), 3)) == [3, 3, 4]
     assert [sizes(split) for split in kfold(numbered(10), 2, validation=0.4)] == [(3, 2, 5), (3, 2, 5)]
+    assert [len(split.test) for split in kfold(numbered(3), 3)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("folds", [1, 0, 11])
 def test_there_are_at_least_two_folds_and_a_rating_for_each(folds):
     with pytest.raises(
-        DataError, match=f"{folds} folds of 10 ratings: there must be at least 2 folds and a rating for"
+        DataError, match=f"{folds} folds of 10 ratings: there must be at least 2 folds and a rating for each$"
     ):
         list(kfold(numbered(10), folds))
 

@@ -155,8 +155,11 @@ def test_a_missing_column_is_named_with_its_file_and_those_there_are(written):
     ("name", "message"),
     [
         ("nowhere.parquet", "nowhere.parquet does not exist"),
-        ("ratings.csv", "ratings.csv is not a Parquet file .*: convert it to Parquet, or read it whole with load_rat"),
-        ("empty", "the folder .*empty holds no Parquet file"),
+        (
+            "ratings.csv",
+            "ratings.csv is not a Parquet file .*: convert it to Parquet, or read it whole with load_ratings$",
+        ),
+        ("empty", r"the folder .*empty holds no Parquet file \(\.parquet, \.pq\)$"),
         ("broken.parquet", "broken.parquet cannot be read as Parquet"),
         ("norows.parquet", "norows.parquet holds no ratings"),
     ],

@@ -112,7 +112,9 @@ def test_an_existing_file_is_overwritten_only_where_the_caller_says_so(tmp_path)
     path = tmp_path / "old.csv"
     path.touch()
     check_output(path, overwrite=True)
-    with pytest.raises(DataError, match=r"old\.csv already exists; choose another output, or overwrite it"):
+    with pytest.raises(
+        DataError, match=r"old\.csv already exists; choose another output, or overwrite it \(--overwrite\)$"
+    ):
         check_output(path, overwrite=False)
 
 

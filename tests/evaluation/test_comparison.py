@@ -125,7 +125,10 @@ def test_the_plot_shows_every_model_the_best_on_top(comparison):
     assert points.get_xdata() == pytest.approx(comparison.table["rmse"].tolist())
     ends = [segment[:, 0].tolist() for segment in right.collections[0].get_segments()]
     assert ends == comparison.table[["difference_low", "difference_high"]][1:].to_numpy().tolist()
-    assert right.get_xlabel() == "RMSE − RMSE of bias"
+    assert (left.get_xlabel(), right.get_xlabel()) == ("RMSE", "RMSE − RMSE of bias")
+    assert left.get_title() == f"{comparison.n} ratings of {comparison.n_users} users, 95% intervals"
+    assert right.get_title() == "Paired differences, 95% intervals"
+    assert figure.get_size_inches().tolist() == [10, pytest.approx(1.9 + 0.35 * len(comparison.table))]
     assert to_hex(points.get_color()) == "#1f77b4"
 
 

@@ -44,7 +44,8 @@ def test_the_lift_is_over_the_best_baseline(predictor):
     best = min(evaluation.baselines.values())
     assert evaluation.baselines[evaluation.best_baseline] == best
     assert evaluation.lift == pytest.approx(1 - evaluation.rmse / best)
-    assert evaluation.metrics["bias_rmse"] == evaluation.baselines["bias"]
+    figures = {name: getattr(evaluation, name) for name in ("n", "rmse", "mae", "r2", "lift")}
+    assert evaluation.metrics == figures | {f"{name}_rmse": value for name, value in evaluation.baselines.items()}
 
 
 def test_segments_go_by_how_often_a_side_was_rated_in_training(predictor):

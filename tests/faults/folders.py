@@ -101,6 +101,7 @@ def write(files: Mapping[str, bytes], folder: Path) -> Path:
         file = folder / name
         if not file.exists() or file.read_bytes() != content:
             file.parent.mkdir(parents=True, exist_ok=True)
+            file.unlink(missing_ok=True)  # to write over a file has it put on the disk first
             file.write_bytes(content)
     return folder
 

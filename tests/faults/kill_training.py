@@ -36,9 +36,9 @@ def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     done, runs, different, most, left = 0, 0, 0, 0, set()
     while done < kills:
         place = folder / f"run-{runs}"
-        while forked(training(place), killed_after=rng.uniform(0, 1.2 * seconds)) == KILLED:
+        while done < kills and forked(training(place), killed_after=rng.uniform(0, 0.7 * seconds)) == KILLED:
             done += 1
-        forked(training(place))  # it may have been killed when the run folder was there already
+        forked(training(place))
         runs += 1
         different += weights(place) != weights(folder / "whole")
         most = max(most, most_repeated(lives(place), order))

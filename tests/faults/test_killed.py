@@ -1,4 +1,6 @@
-"""kill -9 at random moments. `make faults` tries more of them than the other tests do."""
+"""kill -9 at random moments, and NaN at random steps. `make faults` tries more of them than the other tests do."""
+
+import random
 
 import pytest
 
@@ -26,8 +28,10 @@ def test_a_kill_while_saving_leaves_one_of_the_two_runs_whole(carried_out):
     }
 
 
-def test_weights_that_are_no_numbers_are_never_stored(carried_out):
+def test_weights_that_are_no_numbers_are_never_stored(tmp_path):
+    from tests.faults.nan_injection import injected
+
     runs = 200 if ALL else 10
-    found = carried_out("nan_injection", "--runs", runs)
+    found = injected(tmp_path, runs, random.Random(0))
     assert found["ended with an error"] > runs / 2
     assert (found["ended without, though poisoned"], found["stored no number"]) == (0, 0)

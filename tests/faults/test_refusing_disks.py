@@ -18,7 +18,7 @@ from tests.faults.kill_saving import content
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to build the library that fails writes")
 def test_whichever_write_fails_what_stands_there_stays_whole(carried_out):
-    found = carried_out("failing_writes", "--stride", 1 if ALL else 12)
+    found = carried_out("failing_writes", "--stride", 1 if ALL else 16)
     assert len(found) == 6
     for case, figures in found.items():
         assert figures.pop("writes failed") >= 10, case

@@ -85,7 +85,8 @@ class ModelContract:
     @classmethod
     def fitted(cls, encoder: Encoder, tensors: Tensors, engine: EngineName) -> TrainingRun:
         """Two epochs in the order of the seed."""
-        settings = TrainConfig(epochs=2, patience=None, validation=0, batch_size=cls.batch_size, engine=engine, seed=3)
+        steps = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": cls.batch_size, "seed": 3}
+        settings = TrainConfig(epochs=2, patience=None, validation=0, engine=engine, **steps)
         return Trainer(settings, progress=False).fit(build_model(cls.config, encoder, seed=1), tensors)
 
     @pytest.fixture(scope="class")
@@ -151,6 +152,14 @@ class ModelContract:
         found = tf.function(rating_graph(predictor).ratings)(rows["user"], rows["item"])
         np.testing.assert_allclose(found, predictor.predict_rows(rows), rtol=1e-5)
 
+    def test_the_seed_alone_decides_the_initial_weights(self, untrained, encoder):
+        first, again = untrained.get_weights(), build_model(self.config, encoder, seed=3).get_weights()
+        assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+class ExportContract(ModelContract):
+    """For kinds with layers that no other of these classes has."""
+
     @pytest.mark.slow
     @pytest.mark.parametrize("format", get_args(Format))
     def test_an_exported_model_predicts_the_same(self, trained, encoder, format, tmp_path: Path):
@@ -159,10 +168,6 @@ class ModelContract:
         expected = predictor.predict(users=users, items=items)["prediction"]
         found = runtimes.run(predictor.export(tmp_path / "model", format), format, users, items)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
-
-    def test_the_seed_alone_decides_the_initial_weights(self, untrained, encoder):
-        first, again = untrained.get_weights(), build_model(self.config, encoder, seed=3).get_weights()
-        assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
 
 
 class NetworkContract(ModelContract):
@@ -203,6 +208,17 @@ class NetworkContract(ModelContract):
         model = Trainer(settings, progress=False).fit(build_model(config, encoder, seed=1), tensors).model
         assert np.sqrt(np.mean((model(tensors.inputs) - tensors.targets) ** 2)) < 0.1
 
+    def test_unknown_rows_are_never_trained(self, trained, encoder):
+        untrained = build_model(self.config, encoder, seed=1)
+        for before, after in zip(untrained.weights, trained.weights, strict=True):
+            if before.path.endswith("/embeddings"):
+                np.testing.assert_array_equal(after[0], np.zeros(after.shape[1]))
+                assert not np.array_equal(before, after)
+
+
+class LayersContract(NetworkContract, ExportContract):
+    """For networks with layers, or an order of them, that no other of these classes has."""
+
     @pytest.mark.slow
     def test_all_engines_make_the_same_steps(self, run, encoder, tensors):
         """From equal weights, order and seed to equal weights: without XLA bit for bit."""
@@ -211,10 +227,3 @@ class NetworkContract(ModelContract):
         for by_keras, ours, xla_s in zip(*(run.model.get_weights() for run in runs), strict=True):
             np.testing.assert_array_equal(ours, by_keras)
             np.testing.assert_allclose(xla_s, by_keras, rtol=1e-4, atol=1e-5)
-
-    def test_unknown_rows_are_never_trained(self, trained, encoder):
-        untrained = build_model(self.config, encoder, seed=1)
-        for before, after in zip(untrained.weights, trained.weights, strict=True):
-            if before.path.endswith("/embeddings"):
-                np.testing.assert_array_equal(after[0], np.zeros(after.shape[1]))
-                assert not np.array_equal(before, after)

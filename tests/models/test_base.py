@@ -10,7 +10,7 @@ import pytest
 from recsys_nn import ConfigError, Encoder, ModelConfig, Predictor, SVDConfig, build_model, register_model
 from recsys_nn.models import base, model_kind
 from recsys_nn.models.factors import FactorConfig, Parts
-from tests.models.contract import NetworkContract, twenty_ratings
+from tests.models.contract import LayersContract, twenty_ratings
 
 
 class OwnConfig(FactorConfig):
@@ -33,7 +33,7 @@ def registered():
         yield
 
 
-class TestAKindOfTheUsersOwn(NetworkContract):
+class TestAKindOfTheUsersOwn(LayersContract):
     config = OwnConfig()
 
 

@@ -13,10 +13,10 @@ from recsys_nn import (
     UserMeanConfig,
     build_model,
 )
-from tests.models.contract import ModelContract
+from tests.models.contract import ExportContract, ModelContract
 
 
-class TestBias(ModelContract):
+class TestBias(ExportContract):
     config = BiasConfig(user_shrinkage=2.0)
 
 

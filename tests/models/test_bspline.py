@@ -5,14 +5,14 @@ from scipy.interpolate import BSpline
 
 from recsys_nn import BSplineConfig
 from recsys_nn.models.interactions.bspline import BSplineInteraction, bspline_basis
-from tests.models.contract import NetworkContract
+from tests.models.contract import LayersContract
 
 
-class TestBSplineOfFactors(NetworkContract):
+class TestBSplineOfFactors(LayersContract):
     config = BSplineConfig(embedding_dim=4)
 
 
-class TestBSplineOfTheProduct(NetworkContract):
+class TestBSplineOfTheProduct(LayersContract):
     config = BSplineConfig(embedding_dim=8, of="product", degree=2)
 
 

@@ -19,7 +19,7 @@ from recsys_nn import (
     evaluate,
     random_split,
 )
-from tests.models.contract import NetworkContract, twenty_ratings
+from tests.models.contract import LayersContract, twenty_ratings
 from tests.models.test_feature_layers import FEATURES, with_features
 
 DRIFT = {"drift": {"column": "timestamp", "every": 2}}
@@ -30,7 +30,7 @@ def with_times() -> Ratings:
     return Ratings(twenty_ratings().frame.assign(timestamp=times), scale=(1, 5))
 
 
-class TestSVDPPWithDriftAndFeatures(NetworkContract):
+class TestSVDPPWithDriftAndFeatures(LayersContract):
     """The network of configs/best.yaml."""
 
     config = SVDPPConfig(embedding_dim=4, bias_l2=None, head="ordinal")

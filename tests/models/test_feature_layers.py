@@ -20,7 +20,7 @@ from recsys_nn import (
     build_model,
 )
 from recsys_nn.models.feature_layers import FeatureEmbedding, OwnerFeatureEmbedding
-from tests.models.contract import NetworkContract, twenty_ratings
+from tests.models.contract import LayersContract, twenty_ratings
 
 FEATURES = {
     "user": ["age", "group"],
@@ -40,7 +40,7 @@ def with_features() -> Ratings:
     )
 
 
-class WithFeatures(NetworkContract):
+class WithFeatures(LayersContract):
     """A kind whose users, items and ratings have features."""
 
     @pytest.fixture(scope="class")

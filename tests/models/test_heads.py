@@ -19,21 +19,21 @@ from recsys_nn import (
 from recsys_nn.models.heads import AutoHead, BinaryHead, Head, MultiClassHead, OrdinalHead
 from recsys_nn.models.layers import BoundedScale
 from recsys_nn.models.likelihood import METRICS, ClassLogits, CumulativeLogits, ExpectedRating, NegativeLogLikelihood
-from tests.models.contract import NetworkContract, twenty_ratings
+from tests.models.contract import LayersContract, twenty_ratings
 
 KAPPA = np.pi / np.sqrt(3)
 LEVELS = (1.0, 2.0, 4.0)
 
 
-class TestSVDWithAnOrdinalHead(NetworkContract):
+class TestSVDWithAnOrdinalHead(LayersContract):
     config = SVDConfig(embedding_dim=8, init_std=0.5, head="ordinal")
 
 
-class TestSVDWithAMultiClassHead(NetworkContract):
+class TestSVDWithAMultiClassHead(LayersContract):
     config = SVDConfig(embedding_dim=8, init_std=0.5, head="multiclass")
 
 
-class TestSVDWithABinaryHead(NetworkContract):
+class TestSVDWithABinaryHead(LayersContract):
     config = SVDConfig(embedding_dim=8, init_std=0.5, head="binary")
 
     @pytest.fixture(scope="class")

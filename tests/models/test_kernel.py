@@ -7,14 +7,14 @@ from sklearn.metrics.pairwise import laplacian_kernel, polynomial_kernel, rbf_ke
 
 from recsys_nn import KernelConfig
 from recsys_nn.models.interactions.kernel import KernelInteraction
-from tests.models.contract import NetworkContract
+from tests.models.contract import LayersContract
 
 
-class TestKernelOfPairs(NetworkContract):
+class TestKernelOfPairs(LayersContract):
     config = KernelConfig(embedding_dim=4, n_features=16)
 
 
-class TestKernelOfAll(NetworkContract):
+class TestKernelOfAll(LayersContract):
     config = KernelConfig(embedding_dim=4, n_features=64, structure="joint", kernel="polynomial")
 
 

@@ -24,7 +24,9 @@ RUNGS = {
     "spline": rn.BSplineConfig(**WEAK),
     "radial": rn.KernelConfig(structure="difference", **WEAK),
 }
-TRAINING = rn.TrainConfig(learning_rate=0.03, batch_size=256, epochs=10, patience=None, schedule={"kind": "cosine"})
+TRAINING = rn.TrainConfig(
+    learning_rate=0.03, batch_size=256, epochs=10, patience=None, schedule={"kind": "cosine"}, metrics=()
+)
 
 
 def errors(truth: str, *configs: rn.ModelConfig) -> list[float]:

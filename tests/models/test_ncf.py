@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from recsys_nn import Encoder, GMFConfig, MLPConfig, NeuMFConfig, build_model
-from tests.models.contract import NetworkContract, twenty_ratings
+from tests.models.contract import LayersContract, NetworkContract, twenty_ratings
 
 
 class TestGMF(NetworkContract):
@@ -14,7 +14,7 @@ class TestMLP(NetworkContract):
     config = MLPConfig(embedding_dim=8, depth=2, activation="tanh", dropout=0.0)
 
 
-class TestNeuMF(NetworkContract):
+class TestNeuMF(LayersContract):
     config = NeuMFConfig(embedding_dim=8, widths=(16, 8), activation="elu", dropout=0.0)
 
 

@@ -5,10 +5,10 @@ from pydantic import ValidationError
 
 from recsys_nn import Encoder, PolynomialConfig, SVDConfig, build_model
 from recsys_nn.models.interactions.polynomial import PolynomialInteraction, hermite
-from tests.models.contract import NetworkContract, twenty_ratings
+from tests.models.contract import LayersContract, twenty_ratings
 
 
-class TestPolynomial(NetworkContract):
+class TestPolynomial(LayersContract):
     config = PolynomialConfig(embedding_dim=4, degree=3, cross_rank=2)
 
 

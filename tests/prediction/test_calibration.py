@@ -239,8 +239,14 @@ def test_it_has_scores_of_every_group():
 # What is refused
 
 
+NO_INTERVALS = (
+    "^this predictor has no intervals, as there was no validation part to calibrate them on: "
+    r"predictor\.calibrated\(ratings\) does, with ratings that the model was not trained on$"
+)
+
+
 def test_without_a_calibration_there_are_no_intervals(always_3):
-    with pytest.raises(DataError, match=r"no intervals, as there was no validation part .*predictor\.calibrated"):
+    with pytest.raises(DataError, match=NO_INTERVALS):
         always_3.predict([(1, 1)], interval=0.9)
 
 

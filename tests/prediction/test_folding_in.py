@@ -10,6 +10,7 @@ import tensorflow as tf
 import recsys_nn as rn
 from recsys_nn.models import base
 from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.prediction import folding_in
 from recsys_nn.prediction.blend import BlendedPredictor
 from tests.models.contract import twenty_ratings
 from tests.models.test_feature_layers import with_features
@@ -183,8 +184,23 @@ def test_many_users_are_folded_in_as_each_alone(svd):
         np.testing.assert_allclose(together.predict(pairs)["prediction"], alone.predict(pairs)["prediction"], rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("rows", "parts"),
+    [
+        ([1, 1, 2, 2, 3], [[0, 1, 2, 3], [4]]),
+        ([1, 2, 1, 3, 2], [[0, 2, 1, 4], [3]]),
+        ([1, 1, 1, 1, 1, 2], [[0, 1, 2, 3, 4], [5]]),
+        ([2, 1, 1, 1, 1, 1], [[1, 2, 3, 4, 5], [0]]),
+        ([1, 2, 2, 2, 2, 2], [[0], [1, 2, 3, 4, 5]]),
+    ],
+)
+def test_parts_hold_all_ratings_of_their_rows_and_four_ratings_or_a_row(rows, parts, monkeypatch):
+    monkeypatch.setattr(folding_in, "PAIRS", 4)
+    assert [part.tolist() for part in folding_in._parts(np.array(rows, np.int32))] == parts
+
+
 def test_ratings_that_tell_of_nobody_new_are_refused(svd):
-    with pytest.raises(rn.DataError, match="none of the 20 ratings is of a new user .* predictor.update"):
+    with pytest.raises(rn.DataError, match="^none of the 20 ratings .* learns from ratings of known ids$"):
         svd.fold_in(twenty_ratings())
     with pytest.raises(rn.DataError, match="row 0: the rating is nan"):
         svd.fold_in(pd.DataFrame({"user": [7], "item": [100], "rating": [np.nan]}))
@@ -216,5 +232,8 @@ def test_a_model_that_cannot_be_built_anew_is_refused(svd):
     user = tf.keras.Input((), dtype="int32", name="user")
     item = tf.keras.Input((), dtype="int32", name="item")
     foreign = tf.keras.Model({"user": user, "item": item}, tf.keras.ops.cast(user + item, "float32"))
-    with pytest.raises(rn.DataError, match="does not carry its config"):
+    with pytest.raises(
+        rn.DataError,
+        match="^this model does not carry its config, by which a larger one could be built; a run folder does$",
+    ):
         rn.Predictor(foreign, svd.encoder).fold_in(RATINGS)

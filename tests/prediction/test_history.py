@@ -109,13 +109,15 @@ def test_the_ratings_of_a_history_count_in_an_autoencoder():
         for rating in (5, 1)
     )
     assert liked["prediction"][0] != disliked["prediction"][0]
-    with pytest.raises(DataError, match="needs the ratings of a history"):
+    with pytest.raises(
+        DataError, match="^this model needs the ratings of a history: give the columns user, item and rating$"
+    ):
         predictor.with_history(HISTORY[["user", "item"]])
 
 
 def test_a_model_without_sets_is_refused():
     with pytest.raises(
-        DataError, match="keeps no sets of who rated what: histories are for the kinds svdpp and autorec"
+        DataError, match="^this model keeps no sets of who rated what: histories are for the kinds svdpp and autorec$"
     ):
         drawn(SVDConfig()).with_history(HISTORY)
 

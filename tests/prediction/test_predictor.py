@@ -65,6 +65,7 @@ def test_large_inputs_go_through_in_batches(encoder, monkeypatch):
     monkeypatch.undo()
     whole = Predictor(predictor.model, encoder).predict(users=users, items=items)["prediction"]
     assert together.tolist() == whole.tolist()
+    assert together.dtype == whole.dtype == "float32"
 
 
 @pytest.mark.parametrize(
@@ -76,10 +77,10 @@ def test_large_inputs_go_through_in_batches(encoder, monkeypatch):
         ({"pairs": [("a", 1), (2, 1)]}, "the user ids are of mixed types"),
         ({"pairs": pd.DataFrame({"user": ["a"]})}, "no column 'item' among 'user'"),
         ({"users": ["a"], "items": [1, 2]}, "1 users and 2 items do not make pairs"),
-        ({"users": ["a"]}, "give pairs, or both users and items"),
-        ({"users": "ab", "items": [1, 2]}, "users and items are lists or arrays of ids"),
-        ({"users": ["a"], "items": 1}, "users and items are lists or arrays of ids"),
-        ({"pairs": [("a", 1)], "users": ["a"]}, "give either pairs, or users and items"),
+        ({"users": ["a"]}, "^give pairs, or both users and items$"),
+        ({"users": "ab", "items": [1, 2]}, "^users and items are lists or arrays of ids$"),
+        ({"users": ["a"], "items": 1}, "^users and items are lists or arrays of ids$"),
+        ({"pairs": [("a", 1)], "users": ["a"]}, "^give either pairs, or users and items$"),
         ({"pairs": [(None, 1)]}, "row 0: the user id is missing"),
     ],
 )

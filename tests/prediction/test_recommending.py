@@ -58,6 +58,11 @@ def test_blocks_of_users_give_what_all_users_at_once_give(svd, monkeypatch):
     pd.testing.assert_frame_equal(svd.recommend(), at_once)
 
 
+def test_nothing_is_left_out_at_random_where_items_are_ranked():
+    found = drawn(rn.MLPConfig(dropout=0.9)).recommend(3, n=6, exclude_seen=False)
+    assert found["prediction"].is_monotonic_decreasing
+
+
 def test_equal_scores_come_in_the_order_of_ids():
     """Item means: of an unknown user's list, items with equal means stand as their ids do."""
     frame = pd.DataFrame({"user": [1, 1, 1, 2, 2, 2], "item": [30, 20, 10, 30, 20, 10], "rating": [2, 4, 4, 2, 4, 4]})
@@ -78,9 +83,11 @@ def test_ratings_cut_off_at_the_end_of_the_scale_are_told_apart():
 
 def test_without_the_ratings_nobody_knows_what_is_seen(svd):
     forgetful = rn.Predictor(svd.model, svd.encoder)
-    with pytest.raises(rn.DataError, match="which items a user has rated is not known here.*with_seen"):
+    with pytest.raises(rn.DataError, match=r"^which items a user has rated is not known here.* does without$"):
         forgetful.recommend(3)
-    with pytest.raises(rn.DataError, match="does not keep its ratings"):
+    with pytest.raises(
+        rn.DataError, match=r"^this predictor does not keep its ratings: predictor.with_seen\(ratings\) takes them$"
+    ):
         forgetful.seen_by(3)
     with pytest.raises(rn.DataError, match="n=0 is not a number of items"):
         svd.recommend(3, n=0)

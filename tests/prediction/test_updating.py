@@ -119,9 +119,21 @@ def test_a_blend_updates_its_members(svd, capsys):
 
 
 def test_what_cannot_go_on_training_says_so(svd):
-    with pytest.raises(rn.DataError, match="does not keep its ratings: predictor.with_seen"):
+    with pytest.raises(
+        rn.DataError,
+        match=(
+            r"^an update trains on the known ratings and the new ones, and this predictor does not "
+            r"keep its ratings: predictor.with_seen\(ratings\) takes them$"
+        ),
+    ):
         rn.Predictor(svd.model, svd.encoder).update(NEW)
     weights = [variable.numpy() for variable in svd.model.trainable_variables]
     average = rn.Predictor(AveragedModel.of(svd.model, [weights, weights]), svd.encoder, config=svd.config)
-    with pytest.raises(rn.DataError, match="an average over the posterior cannot be trained on"):
+    with pytest.raises(
+        rn.DataError,
+        match=(
+            r"^an average over the posterior cannot be trained on: update a single network, or fold "
+            r"the new users and items in \(predictor.fold_in\)$"
+        ),
+    ):
         average.update(NEW)

@@ -6,8 +6,10 @@ import itertools
 import re
 from collections.abc import Callable
 from functools import cache
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,8 @@ from recsys_nn.finished_run import FinishedRun
 from recsys_nn.report.item_map import ItemMap
 from recsys_nn.report.judging import beside_baselines
 from recsys_nn.report.page import default_place
+from recsys_nn.report.single import _notes, facts
+from tests.advice.cases import trained
 from tests.report.conftest import DATA, HOSTILE, TRAINING
 
 
@@ -225,3 +229,48 @@ class TestSaving:
     def test_what_is_no_run_is_refused(self, what):
         with pytest.raises(rn.ConfigError, match="a report is of finished runs, one or more|is no model"):
             rn.build_report(what)
+
+
+def words(html: str) -> list[str]:
+    """The lines of a page's body and of what is told to who cannot see it, without figures, which rest on trainings."""
+    body = re.sub(r"<svg(?! id).*?</svg>", "", html.partition("</style>")[2], flags=re.DOTALL)
+    named = re.findall(r'(?:aria-label|title)="([^"]*)"', body)
+    body = re.sub(r"<(script|pre|circle|dl)\b.*?</?\1>|<circle[^>]*>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<li>.*?</li>", "", body)
+    lines = (" ".join(line.split()) for line in [*re.sub(r"<[^>]+>", " ", body).splitlines(), *named])
+    return [re.sub(r"[−+]?\d[\d.,:]*%?", "#", unescape(line)) for line in lines if line]
+
+
+@pytest.mark.parametrize("name", ["svd", "hostile"])
+def test_the_words_of_a_page(report_of, snapshot, name):
+    assert words(report_of(name).html) == snapshot
+
+
+def test_the_words_of_a_page_of_several_runs(several, snapshot):
+    assert sorted(words(several)) == snapshot  # which run is better by little may differ by platform
+
+
+def notes(part: str | None, items: object, **run: object) -> list[str]:
+    """Of a run of which all is kept, but for what is said."""
+    kept = {"config": "kept", "training": trained(), "predictor": SimpleNamespace(calibration="kept"), **run}
+    return list(_notes(SimpleNamespace(**kept), part, items))
+
+
+def test_notes_tell_what_figures_are_of_and_what_is_left_out(snapshot):
+    assert notes("test", "a map") == []
+    uncalibrated = SimpleNamespace(calibration=None)
+    assert [
+        *notes(None, "a map"),
+        *notes("validation", "a map", predictor=uncalibrated),
+        *notes("test", "a map", predictor=uncalibrated),
+        *notes("test", "a map", config=None, training=None),
+        *notes("test", None, training=trained(stop_reason="closed form")),
+    ] == snapshot
+
+
+@pytest.mark.parametrize("name", ["svd", "bias", "hostile"])
+def test_the_facts_of_a_run(runs, name, snapshot):
+    found = facts(FinishedRun.load(runs / name))
+    for varies in found.keys() & {"Training", "Took", "Written"}:
+        found[varies] = re.sub(r"\d+", "#", found[varies])
+    assert found == snapshot

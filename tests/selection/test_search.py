@@ -121,8 +121,8 @@ def test_the_values_of_the_config_are_tried_first(tmp_path):
 
 @pytest.mark.slow
 def test_folds_score_by_their_mean(tmp_path):
-    search = {"method": "grid", "space": {"model.embedding_dim": [2]}, "folds": 2}
-    result = tune(searching(search), output=tmp_path / "search", progress=False)
+    search = {"method": "grid", "space": {"model.user_shrinkage": [2]}, "folds": 2}
+    result = tune(searching(search, model={"kind": "bias"}), output=tmp_path / "search", progress=False)
     scores = [
         json.loads((tmp_path / "search" / "trials" / "0000" / f"fold-{n}" / "metrics.json").read_text()) for n in (1, 2)
     ]
@@ -207,11 +207,10 @@ def test_a_search_that_cannot_be_is_refused_before_a_trial(search, message):
 
 @pytest.mark.slow
 def test_values_that_are_refused_together_are_a_failed_trial():
-    search = {"method": "grid", "space": {"model.kind": ["svd", "mlp"], "model.depth": [1]}}
-    training = {**RUN["training"], "epochs": 1}
-    result = tune(searching(search, model={"kind": "mlp"}, training=training), progress=False)
+    search = {"method": "grid", "space": {"model.kind": ["global_mean", "bias"], "model.user_shrinkage": [1]}}
+    result = tune(searching(search, model={"kind": "bias"}), progress=False)
     assert result.trials["state"].tolist() == ["failed", "complete"]
-    assert "model.depth: there is no such key" in result.trials["message"][0]
+    assert "model.user_shrinkage: there is no such key" in result.trials["message"][0]
 
 
 @pytest.mark.slow

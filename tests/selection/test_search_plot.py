@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn.selection.search_plot import plotted
+from tests.figures import described
 
 TRIALS = pd.DataFrame(
     {
@@ -19,8 +20,13 @@ TRIALS = pd.DataFrame(
 
 
 @pytest.fixture(scope="module")
-def panels():
-    return plotted(TRIALS).axes
+def figure():
+    return plotted(TRIALS)
+
+
+@pytest.fixture(scope="module")
+def panels(figure):
+    return figure.axes
 
 
 def test_there_is_a_panel_for_the_order_and_one_for_each_key(panels):
@@ -48,3 +54,12 @@ def test_numbers_over_decades_stand_on_a_logarithmic_axis_and_choices_side_by_si
 
 def test_a_few_values_of_a_range_are_numbers_and_no_choices():
     assert plotted(TRIALS.head(5)).axes[1].get_xscale() == "log"
+
+
+def test_the_whole_plot(figure, snapshot):
+    assert described(figure) == snapshot
+
+
+def test_names_that_are_long_lean_and_numbers_within_a_decade_stand_on_a_linear_axis(snapshot):
+    changed = {"training.learning_rate": np.linspace(0.1, 1.9, 8), "model.widths": ["[64, 32]", "[128, 64]"] * 4}
+    assert described(plotted(TRIALS.assign(**changed).drop(columns="model.embedding_dim"))) == snapshot

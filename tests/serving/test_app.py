@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from time import monotonic, sleep
 
 import pytest
@@ -29,6 +30,8 @@ def test_health_tells_of_the_run(client, predictor):
         "refused": None,
     }
     assert health["id_types"] == {"user": "string", "item": "string"}
+    assert datetime.fromisoformat(health["since"]).tzinfo == UTC
+    assert re.fullmatch("[0-9a-f]{12}", health["revision"])
 
 
 def test_a_body_that_is_too_long_is_refused_declared_or_not(client):
@@ -45,7 +48,14 @@ def test_a_body_that_is_too_long_is_refused_declared_or_not(client):
 def test_too_many_pairs_are_refused(client):
     answer = client.post("/predict", json={"users": ["a"] * 1001, "items": ["b"] * 1001})
     assert answer.status_code == 422
-    assert "1,001 pairs are more than the 1,000 of a request" in answer.text
+    problem = {"loc": ["body"], "msg": "1,001 pairs are more than the 1,000 of a request", "type": "data_error"}
+    assert answer.json() == {"detail": [problem]}
+
+
+def test_as_many_pairs_as_allowed_are_answered(client):
+    answer = client.post("/predict", json={"users": ["a"] * 1000, "items": ["b"] * 1000})
+    assert (answer.status_code, len(answer.json()["predictions"])) == (200, 1000)
+    assert client.post("/recommend", json={"users": ["a", "b"], "n": 500}).status_code == 200
 
 
 def test_only_json_is_read(client):
@@ -67,9 +77,11 @@ def test_what_takes_too_long_is_given_up_and_others_are_told_to_come_again(slow)
     client, going_on = slow
     with ThreadPoolExecutor() as pool:
         first = pool.submit(client.post, "/recommend", json={"users": ["a"]})
-        assert first.result().status_code == 504
+        answer = first.result()
+        assert (answer.status_code, answer.json()) == (504, {"detail": "no answer within 0.1 s; ask for less at once"})
         second = client.post("/recommend", json={"users": ["a"]})  # the first is still being worked on
         assert (second.status_code, second.headers["Retry-After"]) == (503, "1")
+        assert second.json() == {"detail": "1 requests are being worked on; try again later"}
         assert client.post("/predict", json={"pairs": [["a", "b"]]}).status_code == 200  # small ones do not wait
         going_on.set()
         end = monotonic() + 5

@@ -35,8 +35,16 @@ def test_a_body_comes_in_parts():
     assert read(part(b'{"a"', more=True), part(b": 1}", more=False)) == b'{"a": 1}'
 
 
-def test_a_body_that_is_as_long_as_allowed_is_read():
-    assert read(part(b"0123456789", more=False)) == b"0123456789"
+@pytest.mark.parametrize("declared", [[], [(b"content-length", b"10")]])
+def test_a_body_that_is_as_long_as_allowed_is_read(declared):
+    assert read(part(b"0123456789", more=False), headers=[*HEADERS, *declared]) == b"0123456789"
+
+
+@pytest.mark.parametrize(("kind", "named"), [([], "nothing"), ([(b"content-type", b"Text/HTML; q=1")], "text/html")])
+def test_what_is_not_declared_as_json_is_not_read(kind, named):
+    with pytest.raises(HTTPException, match=f"^415: send Content-Type: application/json, not {named}$") as refused:
+        read(headers=kind)
+    assert refused.value.headers == {"Connection": "close"}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +59,7 @@ def test_others_are_given_up(messages, status, message):
     with pytest.raises(HTTPException) as given_up:
         read(*messages)
     assert (given_up.value.status_code, given_up.value.detail) == (status, message)
+    assert given_up.value.headers == {"Connection": "close"}
 
 
 @pytest.mark.parametrize("length", [b"11", b"-1", b"x"])

@@ -59,9 +59,11 @@ def test_a_broken_run_is_refused_once_and_the_old_one_stays(live, folder, runs, 
     assert live.current is former
     assert outcomes == ["refused"]
     assert "weights.safetensors" in live.refused
-    assert "the former run stays" in caplog.text
+    assert caplog.messages == [f"{folder} is refused, the former run stays: {live.refused}"]
     (folder / "weights.safetensors").write_bytes(whole)
+    caplog.set_level("INFO", "recsys_nn.serving")
     live.look()
+    assert caplog.messages[1:] == [f"{folder}: revision {live.current.revision} answers from now on"]
     assert (live.refused, live.current.health(None).kind, outcomes) == (None, "gmf", ["refused", "loaded"])
 
 

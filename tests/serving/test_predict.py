@@ -45,6 +45,9 @@ def test_many_pairs_which_go_to_a_thread_have_the_same_answers(client, ids):
     np.testing.assert_allclose(answer.json()["predictions"], np.full(700, one), rtol=1e-6)
 
 
+LISTS = "Input should be a list of integers or a list of strings"
+
+
 @pytest.mark.parametrize(
     ("body", "place", "message"),
     [
@@ -55,17 +58,21 @@ def test_many_pairs_which_go_to_a_thread_have_the_same_answers(client, ids):
         (b"{}", ["body"], "give either pairs, or users and items"),
         (b'{"users": ["a"]}', ["body"], "give both users and items"),
         (b'{"users": ["a"], "items": ["b"], "pairs": []}', ["body"], "give either pairs, or users and items"),
-        (b'{"users": ["a", 1], "items": ["b", "c"]}', ["body", "users"], "a list of integers or a list of strings"),
-        (b'{"users": [1.5], "items": ["b"]}', ["body", "users"], "a list of integers or a list of strings"),
-        (b'{"pairs": [["a", null]]}', ["body", "pairs", 0, 1], "a valid integer or a valid string"),
-        (b'{"pairs": [["a", true]]}', ["body", "pairs", 0, 1], "a valid integer or a valid string"),
+        (b'{"users": ["a", 1], "items": ["b", "c"]}', ["body", "users"], LISTS),
+        (b'{"users": [1.5], "items": ["b"]}', ["body", "users"], LISTS),
+        (b'{"pairs": [["a", null]]}', ["body", "pairs", 0, 1], "Input should be a valid integer or a valid string"),
+        (b'{"pairs": [["a", true]]}', ["body", "pairs", 0, 1], "Input should be a valid integer or a valid string"),
         (b'{"pairs": [["a"]]}', ["body", "pairs", 0, 1], "Field required"),
         (b'{"users": ["a"], "items": ["b", "c"]}', ["body"], "1 users and 2 items do not make pairs"),
-        (b'{"users": ["a"], "items": ["b"], "interval": 1}', ["body", "interval"], "less than 1"),
+        (b'{"users": ["a"], "items": ["b"], "interval": 1}', ["body", "interval"], "Input should be less than 1"),
         (b'{"users": ["a"], "items": ["b"], "n": 1}', ["body", "n"], "Extra inputs are not permitted"),
         (b'{"pairs": [[7, "b"]]}', ["body"], "users[0]: user 7 is of type integer"),
         (b'{"pairs": [["a", "b"], ["a", " b"]]}', ["body"], "items[1]: the item id ' b' begins or ends with white"),
-        (b'{"pairs": [["a", 123456789012345678901234567890]]}', ["body"], "does not fit into a signed 64-bit integer"),
+        (
+            b'{"pairs": [["a", 123456789012345678901234567890]]}',
+            ["body"],
+            "items[0]: the item id 123456789012345678901234567890 does not fit into a signed 64-bit integer",
+        ),
         (b'{"users": ["\\ud800"], "items": ["b"]}', ["body"], "Invalid JSON"),
         (b'{"pairs": [["a", "b"]], "context": {"hour": [1]}}', ["body"], "the model reads no 'hour' beside the ids"),
     ],
@@ -75,7 +82,7 @@ def test_what_is_wrong_is_refused_with_its_place(client, body, place, message):
     assert answer.status_code == 422
     (problem,) = answer.json()["detail"]
     assert problem["loc"] == place
-    assert message in problem["msg"]
+    assert problem["msg"].startswith(message)
 
 
 def test_ids_that_would_match_after_a_cast_are_refused(runs):

@@ -93,7 +93,10 @@ def test_what_is_wrong_is_refused(client, question, message):
 
 def test_ratings_are_of_the_scale_and_one_an_item(client, predictor):
     item = predictor.encoder.items.ids.iloc[0]
-    for ratings, message in (([[item, 6]], "rating 6 is outside the scale 1 to 5"), ([[item, 3]] * 2, "rated twice")):
+    for ratings, message in (
+        ([[item, 6]], "rating 6 is outside the scale 1 to 5"),
+        ([[item, 3]] * 2, "an item is rated twice"),
+    ):
         answer = client.post("/recommend", json={"ratings": ratings})
         assert (answer.status_code, message in answer.text) == (422, True)
 
@@ -104,6 +107,7 @@ def test_searches_find_by_id_and_by_name(client, predictor):
     found = client.get("/items", params={"search": f"NO. {item}"}).json()
     assert {"id": item, "name": HOSTILE + item, "ratings": count} in found
     assert client.get("/items", params={"search": item}).json()[0]["id"] == item
+    assert len(client.get("/items", params={"n": 3}).json()) == 3
     most = [one["ratings"] for one in client.get("/users", params={"n": 5}).json()]
     assert most == sorted(predictor.encoder.user_counts, reverse=True)[:5]
     assert client.get("/users", params={"search": "no such user"}).json() == []

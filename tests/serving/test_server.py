@@ -65,4 +65,8 @@ def test_the_process_keeps_to_its_limits(runs, monkeypatch):
         signal.signal(signal.SIGTERM, before)
     ((config, listener),) = served
     assert (config.limit_concurrency, config.timeout_graceful_shutdown) == (7, 3)
+    assert (config.access_log, config.server_header, config.proxy_headers) == (False, False, False)
+    assert config.log_config["loggers"].keys() > {"recsys_nn.serving", "uvicorn.error"}
+    own = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    assert config.log_config["loggers"]["recsys_nn.serving"] == own
     assert listener.fileno() == -1  # closed again

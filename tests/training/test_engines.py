@@ -11,6 +11,7 @@ import tensorflow as tf
 from recsys_nn import ConfigError, Tensors, TrainConfig, Trainer, TrainingRun
 from recsys_nn.models.dropout import Dropout
 from recsys_nn.training.config import OptimizerName
+from recsys_nn.training.engines import _worth_xla
 
 ENGINES = ("keras", "auto", "compiled")
 
@@ -186,6 +187,14 @@ LARGE = {"n": 40_000, "batch_size": 40, "epochs": 100, "callbacks": [StopNow()]}
 def test_large_work_is_worth_the_time_that_xla_takes_to_compile():
     assert engine_of() == "compiled"
     assert engine_of(**LARGE) == "compiled with XLA"
+
+
+@pytest.mark.parametrize(("n", "epochs", "worth"), [(5750, 100, False), (5900, 100, True), (5900, 24, False)])
+def test_xla_is_worth_its_time_where_steps_until_early_stopping_save_more_than_compiling_costs(n, epochs, worth):
+    """Two variables save 2 · 4e-5 s a step, an example 2e-7 s, for 25 epochs; compiling takes 1 + 2 · 0.1 s."""
+    assert (25 * (n / 10 * 2 * 4e-5 + n * 2e-7) > 1.2) == (n == 5900)
+    train = Tensors(np.zeros(n, int), np.zeros(n))
+    assert _worth_xla(small_network(), train, TrainConfig(batch_size=10, epochs=epochs)) == worth
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from recsys_nn.training import curvature, posterior
 from recsys_nn.training.checkpoints import Checkpoints
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
+from recsys_nn.training.langevin import Langevin
 from recsys_nn.training.objective import objective_of
 from recsys_nn.training.penalties import LearnedPenalties
 from recsys_nn.training.posterior import posterior_weights
@@ -92,6 +93,41 @@ def test_a_short_burn_in_learns_no_penalties(run, six):
 def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next(run, six):
     means = sampled(run, samples=2, thin=3)
     np.testing.assert_allclose(np.array(means)[:, 0], np.array(six)[:, 0].reshape(2, 3, 2, 1).mean(axis=1), rtol=1e-5)
+
+
+class Recorded(Langevin):
+    """Notes its settings, and each temperature with the step before which it was set."""
+
+    settings, temperatures = {}, []
+
+    def __init__(self, masses, **settings):
+        super().__init__(masses, **settings)
+        Recorded.settings, Recorded.temperatures = settings, []
+
+    def set_temperature(self, temperature):
+        super().set_temperature(temperature)
+        self.temperatures.append((int(self.iterations.numpy()), temperature))
+
+
+def test_penalties_are_learned_in_the_burn_in_at_one_and_then_temperatures_follow_one_another(run, monkeypatch):
+    """From 20 to 5/6 of 60 epochs at every other; then it cools, and each approach to a temperature takes ``thin``."""
+    learned = []
+    monkeypatch.setattr(posterior, "Langevin", Recorded)
+    monkeypatch.setattr(LearnedPenalties, "learn", lambda penalties: learned.append(penalties))
+    config = PosteriorConfig(samples=2, burn_in=60, thin=3)
+    found = posterior_weights(run, TRAIN, config, [0.5, 0.25])
+    assert len(learned) == len(range(20, 50, 2))
+    assert dict(Recorded.temperatures) == {0: 1.0, 50: 0.5, 66: 0.25}
+    assert {temperature: len(samples) for temperature, samples in found.items()} == {0.5: 2, 0.25: 2}
+
+
+def test_beyond_a_million_examples_the_noise_of_batches_is_a_tenth_of_the_chain_s(run, monkeypatch):
+    """A batch adds h² n/batch to a step's noise of (1 - (1 - γ)²) T: h² = 0.1 (1 - (1 - γ)²) T batch/n."""
+    monkeypatch.setattr(posterior, "Langevin", Recorded)
+    monkeypatch.setattr(posterior, "STEP_EXAMPLES", N // 4)
+    sampled(run, samples=1, burn_in=1, friction=0.1, temperature=0.5)
+    assert Recorded.settings["learning_rate"] == pytest.approx(np.sqrt(0.1 * (1 - 0.9**2) * 0.5 / 4))
+    assert (Recorded.settings["friction"], Recorded.settings["seed"]) == (0.1, 5)
 
 
 def test_the_curvature_is_the_sum_of_squared_slopes_of_each_loss(run, monkeypatch):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from recsys_nn import RangeTest, Tensors, TrainConfig, range_test
+from tests.figures import described
 
 SLOPE = 2.0
 CURVATURE = 2 * SLOPE**2  # of the loss (SLOPE w)²
@@ -46,6 +47,13 @@ def test_noise_of_single_batches_is_smoothed_away():
     assert RangeTest(rates, noisy).limit == pytest.approx(RangeTest(rates, losses).limit)
 
 
+def test_a_smoothed_loss_is_the_mean_of_it_and_its_five_neighbours_on_either_side():
+    losses = np.zeros(20)
+    losses[[0, 10]] = 11  # the first is its own neighbour, five times
+    smoothed = RangeTest(np.geomspace(0.01, 1, 20), losses).smoothed
+    np.testing.assert_allclose(smoothed, [6, 5, 4, 3, 2, 2, *[1] * 10, 0, 0, 0, 0], atol=1e-12)
+
+
 def test_it_ends_where_the_loss_explodes():
     model, data = parabola()
     found = range_test(model, data, SGD, lowest=1.0, highest=10.0, steps=50)
@@ -79,9 +87,12 @@ def test_batches_follow_one_another_through_the_epochs():
     np.testing.assert_allclose(found.losses, [2.5, 9.0, 2.5, 9.0], rtol=1e-5)
 
 
-def test_the_plot_names_limit_and_rate():
-    model, data = parabola()
-    found = range_test(model, data, SGD, lowest=0.01, highest=1.0, steps=60)
-    labels = [text.get_text() for text in found.plot().axes[0].get_legend().get_texts()]
-    assert any(f"rate ({found.rate:g})" in label for label in labels)
-    assert any("limit" in label for label in labels)
+def test_smoothed_is_the_mean_over_five_neighbours_on_either_side():
+    losses = np.arange(12.0) ** 2
+    first = (6 * 0 + 1 + 4 + 9 + 16 + 25) / 11  # the first loss stands for those before it
+    assert RangeTest(np.arange(12.0), losses).smoothed[[0, 5]] == pytest.approx([first, np.mean(losses[:11])])
+
+
+def test_the_plot_shows_losses_limit_and_rate(snapshot):
+    rates = np.geomspace(0.01, 1, 21)
+    assert described(RangeTest(rates, np.abs(np.log(rates / rates[12]))).plot()) == snapshot

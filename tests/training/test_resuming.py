@@ -10,6 +10,8 @@ import pytest
 
 from recsys_nn import ArtifactError, Tensors, TrainConfig, Trainer, TrainingRun
 from recsys_nn.models.dropout import Dropout
+from recsys_nn.training.checkpoints import Checkpoints
+from recsys_nn.training.resuming import Checkpointing
 
 EPOCHS = 6
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
@@ -105,7 +107,7 @@ def test_what_a_callback_knows_beside_plain_values_it_says_itself_and_seconds_ar
 
 
 CASES = {
-    "by XLA": {"engine": "compiled"},
+    "by XLA": {"engine": "compiled", "batch_size": 5},  # divides the 30 examples: XLA compiles one size
     "by Keras's loop, with its dropout": {"engine": "keras", "dropout": keras.layers.Dropout},
     "with patience and lazy Adam": {"patience": 1, "learning_rate": 0.3, "optimizer": "lazy_adam"},
     "with a schedule and momentum": {
@@ -130,6 +132,24 @@ CASES = {
 def test_whatever_the_training_remembers_is_kept(tmp_path, case):
     run, kept = whole_and_kept(tmp_path, **CASES[case])
     assert_the_same_bit_for_bit(trained(kept / "3-begin", **CASES[case]), run)
+
+
+def test_a_state_says_whether_the_training_is_over_how_long_it_took_and_what_each_callback_knows(tmp_path):
+    """Of two callbacks of a class, each."""
+    model, hooks = network(), [Visits(), Visits()]
+    model.compile("sgd", "mse")
+    states = Checkpoints(tmp_path)
+    saving = Checkpointing(states, model, hooks, {"seed": 3})
+    hooks[1].on_epoch_end(4)
+    for epoch, stopped in enumerate((False, True)):
+        model.stop_training = stopped
+        saving.on_epoch_end(epoch)
+        n_epochs, state = states.latest()
+        known = {"Visits 1": {"epochs": []}, "Visits 2": {"epochs": [4]}}
+        assert (n_epochs, state["finished"], state["hooks"]) == (epoch + 1, stopped, known)
+    again = Checkpointing(states, model, hooks, {"seed": 3})
+    assert (again.first_epoch, again.next_epoch(9), again.seconds) == (2, 9, state["seconds"])
+    assert state["seconds"] > 0
 
 
 class NotAgain(keras.callbacks.Callback):

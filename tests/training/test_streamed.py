@@ -47,12 +47,11 @@ def trained(encoder, train, held_out=None, **settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["keras", "auto", "compiled"])
-def test_in_the_order_of_the_table_it_is_training_in_memory(streamed, frame, engine):
+def test_in_the_order_of_the_table_it_is_training_in_memory(streamed, frame):
     encoder, part = streamed
     assert [len(block.order) for block in part.blocks(batch_size=BATCH)] == [24, 24, 12]
     resident = Encoder.fit(Ratings(frame, scale=(1, 5))).encode(frame)
-    runs = [trained(encoder, train, part, shuffle=False, engine=engine) for train in (part, resident)]
+    runs = [trained(encoder, train, part, shuffle=False) for train in (part, resident)]
     for streaming, in_memory in zip(*(run.model.get_weights() for run in runs), strict=True):
         np.testing.assert_allclose(streaming, in_memory, rtol=1e-5, atol=1e-6)
     histories = [run.history.drop(columns="seconds") for run in runs]

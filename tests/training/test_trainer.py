@@ -9,7 +9,23 @@ import keras
 import numpy as np
 import pytest
 
-from recsys_nn import ConfigError, DataError, Tensors, TrainConfig, Trainer, TrainingError, TrainingRun
+from recsys_nn import (
+    ConfigError,
+    DataError,
+    Encoder,
+    NeuMFConfig,
+    Tensors,
+    TrainConfig,
+    Trainer,
+    TrainingError,
+    TrainingRun,
+    build_model,
+    load_ratings,
+)
+from recsys_nn.training.callbacks import StopOnNonFinite
+from recsys_nn.training.compiling import compile_model
+from recsys_nn.training.objective import objective_of
+from recsys_nn.training.rowwise import LazyAdam
 
 QUIET = {"progress": False}
 
@@ -198,6 +214,23 @@ def test_a_loss_that_is_no_number_names_epoch_rate_and_cause():
         Trainer(settings_of(learning_rate=1e20), **QUIET).fit(linear_model(), line())
 
 
+def test_weights_that_are_no_numbers_end_the_training_though_the_losses_are():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="line")], name="net")
+    model.set_weights([np.array([[np.nan]]), np.zeros(1)])
+    watch = StopOnNonFinite({}, 0.25)
+    watch.set_model(model)
+    with pytest.raises(TrainingError, match=r"epoch 2: net/line/kernel is no longer a number at learning rate 0\.25; "):
+        watch.on_epoch_end(1, {"loss": 0.5, "val_loss": 0.5})
+
+
+@pytest.mark.parametrize(("rows", "optimizer"), [(40, keras.optimizers.Adam), (41, LazyAdam)])
+def test_by_default_adam_is_lazy_where_a_batch_touches_fewer_than_a_tenth_of_a_table(rows, optimizer):
+    model = keras.Sequential([keras.Input((), dtype="int32"), keras.layers.Embedding(rows, 50), keras.layers.Dense(1)])
+    config = TrainConfig(batch_size=4, metrics=())
+    compile_model(objective_of(model, config), config, steps=1)
+    assert type(model.optimizer) is optimizer
+
+
 def test_inputs_that_are_not_standardised_are_named_as_the_cause():
     train = line()
     with pytest.raises(TrainingError, match="the input 'inputs' is not standardised .*mean 0 and standard deviation 1"):
@@ -270,34 +303,33 @@ def test_a_callback_may_stop_the_training_and_named_ones_work_beside_it(tmp_path
     assert len(log.read_text().splitlines()) == 3
 
 
-SCRIPT = """
-import hashlib
-from recsys_nn import Encoder, NeuMFConfig, TrainConfig, Trainer, build_model, load_ratings
-ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1280, seed=1)
-encoder = Encoder.fit(ratings)
-for engine in ("keras", "auto", "compiled"):
-    model = build_model(NeuMFConfig(embedding_dim=8, widths=(8,), dropout=0.2), encoder, seed=5)
-    settings = TrainConfig(epochs=2, batch_size=64, seed=5, engine=engine, metrics=(), validation=0, patience=None)
-    Trainer(settings, progress=False).fit(model, encoder.encode(ratings))
-    print(hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest())
-"""
+def digests() -> list[str]:
+    """Of the weights that each engine reaches."""
+    ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1280, seed=1)
+    encoder = Encoder.fit(ratings)
+    found = []
+    for engine in ("keras", "auto", "compiled"):
+        model = build_model(NeuMFConfig(embedding_dim=8, widths=(8,), dropout=0.2), encoder, seed=5)
+        settings = settings_of(epochs=2, batch_size=64, seed=5, engine=engine)
+        Trainer(settings, **QUIET).fit(model, encoder.encode(ratings))
+        found.append(hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest())
+    return found
 
 
 @pytest.mark.slow
-def test_fresh_processes_reach_the_same_weights_bit_for_bit():
+def test_a_fresh_process_reaches_the_same_weights_bit_for_bit():
     """By every engine; and Keras's loop and the compiled epoch without XLA reach one another's."""
-
-    def digests():
-        return subprocess.run([sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True).stdout.split()
-
+    script = "from tests.training.test_trainer import digests; print(*digests())"
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     found = digests()
-    assert found == digests()
+    assert printed.split() == found
     by_keras, compiled, _ = found
     assert by_keras == compiled
     assert len(by_keras) == 2 * hashlib.sha256().digest_size
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untraced")
 def test_the_seed_decides_the_order():
     def trained(seed):
         settings = settings_of(epochs=1, batch_size=4, learning_rate=0.1, seed=seed)

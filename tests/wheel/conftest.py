@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,18 @@ import pytest
 from tests.wheel.installed import ENVIRONMENT, Installed
 
 ROOT = Path(__file__).parents[2]
+
+
+SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"
+
+
+def with_our_bytecode(packages: Path) -> None:
+    """Spares an environment the compiling of what this one has compiled; Python looks whether it is of the sources."""
+    ours = Path(sysconfig.get_path("purelib"))
+    for cache in ours.rglob("__pycache__"):
+        theirs = packages / cache.relative_to(ours)
+        if theirs.parent.is_dir() and not theirs.exists():
+            shutil.copytree(cache, theirs)
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +66,7 @@ def install(uv, built, tmp_path_factory) -> Callable[..., Installed]:
         programs = folder / "environment" / ("Scripts" if sys.platform == "win32" else "bin")
         asked = f"recsys-nn{f'[{extras}]' if extras else ''} @ {wheel.as_uri()}"
         uv("pip", "install", "--quiet", "--python", programs / "python", "--constraints", versions, asked, *packages)
+        with_our_bytecode(Path(subprocess.check_output([programs / "python", "-c", SITE], text=True).strip()))
         (folder / "elsewhere").mkdir()
         return Installed(programs, folder / "elsewhere")
 

@@ -105,3 +105,8 @@ def test_overfitting_without_early_stopping():
 
 def test_without_patience_a_loss_that_does_not_rise_is_sound():
     assert not found(course.no_early_stopping, trained(val_loss=FALLING, stop_reason="epochs", patience=None))
+
+
+def test_without_patience_a_loss_that_stays_level_is_sound():
+    level = (*FALLING[:6], *[1.035] * 6)
+    assert not found(course.no_early_stopping, trained(val_loss=level, stop_reason="epochs", patience=None))

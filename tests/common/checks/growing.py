@@ -17,7 +17,6 @@ from tests.common.subject import (
     assert_equal,
     numbers,
     unless_refused,
-    untraced,
     weights,
 )
 
@@ -90,8 +89,7 @@ def check_an_update_needs_the_ratings(subject: Subject) -> None:
 @pytest.mark.slow
 def check_an_update_learns_new_ids_and_leaves_the_predictor(subject: Subject) -> None:
     """An update knows the new ids, predicts within the scale, and the old predictor stays as it was."""
-    with untraced():
-        updated = subject.predictor.update(SOME, training=TRAINING)
+    updated = subject.predictor.update(SOME, training=TRAINING)
     predicted = updated.predict([(7, 101), (8, 107), (0, 100)])
     assert predicted["source"].tolist() == ["model"] * 3
     assert predicted["prediction"].between(1, 5).all()
@@ -102,8 +100,7 @@ def check_an_update_learns_new_ids_and_leaves_the_predictor(subject: Subject) ->
 @pytest.mark.slow
 def check_an_update_with_nothing_new_is_an_epoch(subject: Subject) -> None:
     """An update without ratings knows the same ids and predicts within the scale."""
-    with untraced():
-        updated = subject.predictor.update(ONE.iloc[:0], training=TRAINING)
+    updated = subject.predictor.update(ONE.iloc[:0], training=TRAINING)
     assert updated.encoder.users.ids.equals(subject.encoder.users.ids)
     assert ((numbers(updated, PAIRS) >= 1) & (numbers(updated, PAIRS) <= 5)).all()
 

@@ -155,4 +155,4 @@ def check_what_is_learnt_is_finite(subject: Subject) -> None:
     """No weight and no figure of the history is NaN or infinite."""
     assert all(np.isfinite(values).all() for values in weights(subject.predictor))
     assert np.isfinite(subject.run.history.to_numpy(float)).all()
-    assert len(subject.run.history) in (1, 2)
+    assert len(subject.run.history) == 1
