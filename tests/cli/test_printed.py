@@ -20,6 +20,7 @@ from recsys_nn.finished_run import FinishedRun
 from recsys_nn.prediction.scoring_files import PredictedFile
 from recsys_nn.prediction.scoring_folders import PredictedFolder
 from recsys_nn.serving.limits import Limits
+from tests.figures import described
 
 CONFIG = {"data": {"source": "synthetic"}, "model": {"kind": "svd"}, "output": "run"}
 SEARCHED = {"model.embedding_dim": [1, 8], "training.learning_rate": {"low": 0.001, "high": 0.1}}
@@ -273,6 +274,10 @@ def test_compare(printed, gives, snapshot):
     assert read == [("new.csv", "runs/svd", LAYOUT)]
     assert asked == [(["runs/svd", "runs/bias"], "ratings", {"reference": "svd"})]
     assert Path("table.csv").read_text().splitlines()[0].startswith('"model","rmse","rmse_low",')
+
+
+def test_the_plot_of_a_comparison(snapshot):
+    assert described(COMPARED.plot()) == snapshot
 
 
 def test_compare_without_a_known_oracle(printed, gives, snapshot):
