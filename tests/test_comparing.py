@@ -112,6 +112,11 @@ def test_a_model_that_cannot_be_built_costs_no_training(monkeypatch):
         compare([SVD, OddConfig()], SPLIT)
 
 
+def test_one_resample_is_enough_for_intervals_of_no_width(trained):
+    table = rn.compare(trained.predictors, SPLIT, resamples=1).table
+    assert (table["rmse_low"] == table["rmse_high"]).all()
+
+
 def test_predictors_are_compared_on_given_ratings(trained):
     table = compare(trained.predictors, SPLIT, seed=7).table
     assert table["seconds"].isna().all()

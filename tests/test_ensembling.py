@@ -115,6 +115,21 @@ def test_the_average_that_errs_least_on_validation_is_taken(sampled, monkeypatch
     np.testing.assert_allclose(average(VALIDATION.inputs), expected, rtol=1e-5)
 
 
+def test_the_chain_is_asked_for_what_is_given_or_for_the_usual(sampled, monkeypatch, tmp_path):
+    run, _ = sampled
+    drawn = {0.5: [[weights.numpy() for weights in run.model.trainable_variables]]}
+    asked = []
+    monkeypatch.setattr(
+        "recsys_nn.training.posterior.posterior_weights", lambda *given, **named: asked.append((*given, named)) or drawn
+    )
+    sample_posterior(run, TRAIN)
+    tempered(run, TRAIN, FEW, checkpoints=tmp_path)
+    assert asked == [
+        (run, TRAIN, PosteriorConfig(), (0.5,), {"progress": True, "checkpoints": None}),
+        (run, TRAIN, FEW, (0.5,), {"progress": False, "checkpoints": tmp_path}),
+    ]
+
+
 @pytest.mark.parametrize(("asked", "taken"), [(None, 0.5), (0.7, 0.7)])
 def test_without_validation_the_temperature_is_that_of_the_config_or_a_half(sampled, asked, taken):
     few = FEW.model_copy(update={"temperature": asked, "samples": 1, "burn_in": 2, "thin": 1})

@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
@@ -238,6 +239,50 @@ def test_features_stand_beside_the_ids_or_in_frames_of_their_own():
     assert np.abs(model.predict(device) - model.predict(switched)).max() > 0
     with pytest.raises(DataError, match="X: there is no column 'device' to keep as a feature"):
         clone(model).fit(X, Y)
+
+
+def test_all_parameters_are_those_of_the_run(fitted, monkeypatch):
+    """Texts of a DataFrame stay texts, though they be written as numbers."""
+    asked = []
+    result = SimpleNamespace(predictor=fitted.predictor_, run=fitted.run_)
+    monkeypatch.setattr(
+        "recsys_nn.experiment.run_on_split", lambda *given, **named: asked.append((*given, named)) or result
+    )
+    model = rn.RatingRegressor(
+        SVD,
+        QUICK.model_copy(update={"validation": 0.25}),
+        ensemble=rn.PosteriorConfig(samples=3),
+        refit=True,
+        features={"rating": ["device"], "user": ["group"], "drift": "when"},
+        user_features=RATINGS.user_features,
+        item_features=RATINGS.item_features,
+        user="who",
+        item="what",
+        scale=(0, 6),
+        random_state=5,
+        progress=True,
+    )
+    x = X.rename(columns={"user": "who", "item": "what"}).assign(device=["1", "2"] * 200, when=range(400), other=1)
+    assert model.fit(x, Y) is model
+    ((config, split, options),) = asked
+    assert config == rn.load_config(
+        {
+            "seed": 5,
+            "data": {"features": model.features, "split": {"validation": 0.25, "test": 0}},
+            "model": SVD.model_dump(),
+            "training": {"epochs": 3, "batch_size": 64, "learning_rate": 0.02, **TRACED_QUICKLY},
+            "ensemble": {"samples": 3},
+            "refit": True,
+        }
+    )
+    assert options == {"progress": True}
+    train = split.train
+    assert (len(train), len(split.validation), len(split.test), train.scale) == (300, 100, 0, (0, 6))
+    assert train.rating_features == ("device", "when")
+    assert set(train.frame["device"]) == {"1", "2"}
+    pd.testing.assert_frame_equal(train.user_features, RATINGS.user_features)
+    pd.testing.assert_frame_equal(train.item_features, RATINGS.item_features)
+    assert (model.predictor_, model.n_iter_) == (fitted.predictor_, fitted.run_.best_epoch)
 
 
 def test_repeated_pairs_count_as_their_mean_unless_told_otherwise():

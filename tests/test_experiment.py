@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ from recsys_nn import (
     load_ratings,
     run_experiment,
 )
-from recsys_nn.experiment import run_on_split
+from recsys_nn.experiment import run_on_split, train_on_split
 from recsys_nn.finished_run import FinishedRun
 from recsys_nn.run_data import fingerprint, fingerprints, load_split
 
@@ -73,6 +74,7 @@ def test_the_run_folder_says_where_the_model_came_from(result):
 @pytest.mark.parametrize("kept_in", ["memory", "folder"])
 def test_a_finished_run_tells_what_the_experiment_knew(result, kept_in):
     finished = result.finished if kept_in == "memory" else FinishedRun.load(result.path)
+    assert (finished.predictor is result.predictor, finished.folder) == (kept_in == "memory", result.path)
     assert finished.config == result.config
     assert finished.metrics == result.metrics
     pd.testing.assert_frame_equal(finished.judged, result.evaluation.table)
@@ -81,6 +83,20 @@ def test_a_finished_run_tells_what_the_experiment_knew(result, kept_in):
     pd.testing.assert_frame_equal(finished.training.history, result.run.history)
     assert finished.training.config == result.config.training
     assert (finished.training.n_train, finished.training.n_validation) == (810, 90)
+
+
+def test_a_finished_run_is_what_it_gave_where_it_is_resumed(result, monkeypatch):
+    monkeypatch.setattr("recsys_nn.experiment.run_on_split", lambda *_, **__: pytest.fail("it was trained again"))
+    again = run_experiment(result.config, resume=True, progress=False)
+    assert (again.config, again.path, again.metrics) == (result.config, result.path, result.metrics)
+    assert again.evaluation.metrics == pytest.approx(result.evaluation.metrics, rel=1e-6)
+    assert (again.run.record, again.findings.chosen, again.findings.means) == (
+        *(result.run.record, {}, "a validation part of 90 ratings"),
+    )
+    assert again.findings.seconds == result.findings.seconds
+    pd.testing.assert_frame_equal(again.findings.held_out, result.findings.held_out, check_like=True)
+    assert (again.finished.folder, again.predictor) == (result.path, again.finished.predictor)
+    assert [len(part) for part in (again.split.train, again.split.validation, again.split.test)] == [810, 90, 100]
 
 
 def test_the_saved_run_predicts_the_same(result):
@@ -362,18 +378,26 @@ class SecondIsBest(keras.callbacks.Callback):
 
 
 @pytest.fixture(scope="module")
-def refitted(result):
-    """A run whose validation has found two epochs and the temperature 0.25; also, which temperatures were asked for."""
-    asked = []
+def refitted(result, tmp_path_factory):
+    """A run that was gone on with after 100 s, whose validation has found two epochs and the temperature 0.25; also,
+    which temperatures were asked for, and where states are kept."""
+    asked, folder = [], tmp_path_factory.mktemp("states")
 
     def colder(run, train, config, validation, **options):
         asked.append((config.temperature, None if validation is None else len(validation)))
+        asked[-1] += (options["checkpoints"].name,)
         return 0.25, run.model
+
+    def trained(*given, checkpoints, **named):
+        asked.append(checkpoints.name)
+        return train_on_split(*given, checkpoints=checkpoints, **named)
 
     config = load_config({**SMALL, "refit": True, "ensemble": {"samples": 1}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("recsys_nn.experiment.tempered", colder)
-        return run_on_split(config, result.split, callbacks=[SecondIsBest()]), asked
+        patch.setattr("recsys_nn.experiment.train_on_split", trained)
+        unfinished = SimpleNamespace(seconds=100.0, run="digest", checkpoints=folder.joinpath)
+        return run_on_split(config, result.split, callbacks=[SecondIsBest()], unfinished=unfinished), asked
 
 
 def test_a_refit_takes_as_many_epochs_as_validation_has_found_best(refitted):
@@ -384,8 +408,15 @@ def test_a_refit_takes_as_many_epochs_as_validation_has_found_best(refitted):
 
 def test_a_refit_takes_the_temperature_that_validation_has_chosen(refitted):
     again, asked = refitted
-    assert asked == [(None, 90), (0.25, None)]
+    assert asked == ["training", (None, 90, "posterior"), "refit", (0.25, None, "refit-posterior")]
     assert again.metrics["temperature"] == 0.25
+
+
+def test_a_run_that_was_gone_on_with_took_all_its_time(refitted):
+    again, _ = refitted
+    assert 100 < again.metrics["seconds"] < 200
+    assert again.run.seconds < 100
+    assert again.finished.data["run"] == "digest"
 
 
 def test_a_refit_trains_on_the_validation_part_and_keeps_it_too(result, refitted):

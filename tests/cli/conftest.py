@@ -1,8 +1,13 @@
+import re
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
+from rich.console import Console
 
 from recsys_nn import cli
+from tests.cli.made_up import CONFIG, SEARCHED
 
 
 @pytest.fixture
@@ -17,3 +22,47 @@ def run(monkeypatch, capsys):
         return exit_.value.code or 0, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def printed(run, monkeypatch):
+    """Runs the command line: the lines that a terminal of 80 columns is sent, with <1> where bold begins and so on."""
+
+    def lines(*words: object) -> list[str]:
+        console = Console(width=80, force_terminal=True, color_system="standard", no_color=False, legacy_windows=False)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("recsys_nn.cli") and hasattr(module, "out"):
+                monkeypatch.setattr(module, "out", console)
+        code, out, err = run(*words)
+        assert (code, err) == (0, "")
+        return re.sub(r"\x1b\[([\d;]*)m", r"<\1>", out).replace("<0>", "<>").replace("<><1>", "").splitlines()
+
+    return lines
+
+
+@pytest.fixture
+def configs(tmp_path, monkeypatch):
+    """The working directory, with a config and one of a search."""
+    monkeypatch.chdir(tmp_path)
+    Path("run.yaml").write_text(yaml.safe_dump(CONFIG))
+    searched = CONFIG | {"search": {"space": SEARCHED}}
+    Path("search.yaml").write_text(yaml.safe_dump(searched))
+
+
+@pytest.fixture
+def gives(monkeypatch):
+    """Puts a function in a place that gives this result, or raises it; the list of its calls."""
+
+    def replaced(place: str, result: object) -> list[tuple]:
+        calls = []
+
+        def function(*given: object, **named: object) -> object:
+            calls.append((*given, named) if named else given)
+            if isinstance(result, BaseException):
+                raise result
+            return result
+
+        monkeypatch.setattr(place, function)
+        return calls
+
+    return replaced

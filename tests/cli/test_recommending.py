@@ -66,7 +66,8 @@ def test_what_is_wrong_is_said_in_a_line(run, saved, tmp_path):
     )
     code, _, err = run("recommend", saved, "--user", "ann", "--item", "q")
     assert (code, err) == (2, "recsys-nn: the candidate 'q' is an item that training did not have\n")
-    (tmp_path / "lists.csv").write_text("kept")
-    code, _, err = run("recommend", saved, "--output", tmp_path / "lists.csv")
-    assert code == 2
-    assert "already exists" in err
+    taken = tmp_path / "lists.csv"
+    taken.write_text("kept")
+    told = f"recsys-nn: {taken} already exists; choose another output, or overwrite it (--overwrite)\n"
+    assert run("recommend", saved, "--output", taken) == (2, "", told)
+    assert run("recommend", saved, "--output", taken, "--overwrite")[0] == 0

@@ -1,6 +1,8 @@
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from statistics import mean, stdev
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,7 @@ from recsys_nn import (
     run_experiment,
 )
 from recsys_nn.finished_run import FinishedRun
+from recsys_nn.selection import cross_validation as module
 
 RATINGS = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1200)
 RUN = {
@@ -60,7 +63,87 @@ def test_the_figures_are_mean_and_standard_deviation_over_the_folds(validated):
     errors = validated.table["rmse"].tolist()
     assert validated.metrics["rmse"] == pytest.approx(mean(errors))
     assert validated.metrics["rmse_std"] == pytest.approx(stdev(errors))
+    errors = validated.table["mae"].tolist()
+    assert validated.metrics["mae"] == pytest.approx(mean(errors))
+    assert validated.metrics["mae_std"] == pytest.approx(stdev(errors))
     assert validated.metrics["epochs"] == validated.epochs
+    assert set(validated.metrics) == {"rmse", "rmse_std", "mae", "mae_std", "epochs"}
+
+
+def test_the_table_has_a_row_a_fold(validated):
+    columns = ["fold", "training", "validation", "rmse", "mae", "best_epoch", "epochs", "stop_reason", "seconds"]
+    assert list(validated.table) == columns
+    assert validated.table["fold"].tolist() == [1, 2, 3]
+    for row, fold in zip(validated.table.to_dict("records"), validated.folds, strict=True):
+        found = fold.findings
+        assert (row["epochs"], row["stop_reason"]) == (len(found.run.history), found.run.stop_reason)
+        assert row["seconds"] == found.seconds > 0
+
+
+def test_findings_of_all_folds(validated):
+    found = validated.findings
+    assert (found.means, found.seconds) == ("3 folds", pytest.approx(validated.table["seconds"].sum()))
+    assert found.held_out.index.tolist() == list(range(1200))
+
+
+def test_folds_are_told_one_by_one(validated, monkeypatch, capsys):
+    monkeypatch.setattr(module, "_fold", lambda _, numbered: validated.folds[numbered[0] - 1])
+    again = module.cross_validated(validated.config, validated.split, folds=3, progress=True)
+    assert again.folds == validated.folds
+    assert capsys.readouterr().out.splitlines() == [
+        f"fold {row['fold']} of 3: RMSE {row['rmse']:.4f}, best epoch {row['best_epoch']} of {row['epochs']}, "
+        f"{row['seconds']:.1f} s"
+        for row in validated.table.to_dict("records")
+    ]
+    module.cross_validated(validated.config, validated.split, folds=3)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_fold_leaves_nothing_and_ends_all_where_it_is_interrupted(validated, monkeypatch):
+    ran = []
+
+    def run_on_split(config, split):
+        ran.append(config)
+        run = replace(validated.folds[0].findings.run, stop_reason="interrupted")
+        return SimpleNamespace(findings=replace(validated.folds[0].findings, run=run))
+
+    monkeypatch.setattr(module, "run_on_split", run_on_split)
+    config = load_config({**IN_MEMORY, "output": "run", "tracking": {"tensorboard": "logs"}, "refit": True})
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(config, RATINGS, folds=2, progress=False)
+    assert ran == [load_config(IN_MEMORY)]
+
+
+@pytest.mark.parametrize(("output", "place"), [(None, "own"), ("other", "other")])
+def test_a_refit_has_the_output_of_its_config_unless_it_is_given(validated, monkeypatch, tmp_path, output, place):
+    monkeypatch.chdir(tmp_path)
+    asked, concluded, refitted = [], [], SimpleNamespace(run="run", metrics="metrics", path="path")
+    tracking = SimpleNamespace(conclude=lambda *given: concluded.append(given))
+    monkeypatch.setattr(module, "tracked", lambda *given: asked.append(given) or nullcontext(tracking))
+    monkeypatch.setattr(module, "refit_on_split", lambda *given, **named: asked.append((*given, named)) or refitted)
+    result = replace(validated, config=validated.config.model_copy(update={"output": "own"}))
+    assert refit(result, output=output) is refitted
+    config = validated.config.model_copy(update={"output": place, "refit": True})
+    (of_tracking, (of_run, split, findings, named)) = asked
+    assert of_tracking == (config, validated.split)
+    assert (of_run, split, findings.means) == (config, validated.split, "3 folds")
+    documents = {"cross_validation.csv": validated.table.to_csv(index=False, lineterminator="\n")}
+    assert named == {"documents": documents, "overwrite": False, "progress": True}
+    assert concluded == [("run", "metrics", "path")]
+
+
+def test_all_ratings_in_memory_are_cut_and_of_a_config_all_but_its_test_part(monkeypatch):
+    cut = []
+    monkeypatch.setattr(
+        module, "cross_validated", lambda config, split, **options: cut.append((config, split, options))
+    )
+    cross_validate(IN_MEMORY, RATINGS)
+    cross_validate(RUN, folds=3, workers=2, progress=False, overrides=["seed=5"])
+    (_, of_memory, usual), (config, of_config, options) = cut
+    assert [len(part) for part in (of_memory.train, of_memory.validation, of_memory.test)] == [1200, 0, 0]
+    assert [len(part) for part in (of_config.train, of_config.validation, of_config.test)] == [1080, 0, 120]
+    assert usual == {"folds": 5, "workers": 1, "progress": True}
+    assert (config.seed, options) == (5, {"folds": 3, "workers": 2, "progress": False})
 
 
 @pytest.mark.parametrize(("best", "median"), [((4, 9, 5), 5), ((4, 9, 5, 6), 5), ((7, 7), 7)])

@@ -1,4 +1,6 @@
 import pickle
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -62,8 +64,8 @@ class TestPoints:
 
 def test_nothing_is_written_refitted_or_searched_for_a_curve():
     searching = {"search": {"space": {"model.embedding_dim": [2, 4]}}, "output": "run", "refit": True}
-    config = alone({"model": {"kind": "svd"}, **searching})
-    assert (config.output, config.refit, config.search) == (None, False, None)
+    searching |= {"tracking": {"tensorboard": "logs"}}
+    assert alone({"model": {"kind": "svd"}, **searching}, ["seed=3"]) == RunConfig(seed=3, model=SVDConfig())
     assert alone(GlobalMeanConfig()).model == GlobalMeanConfig()
 
 
@@ -76,24 +78,41 @@ class TestMeasured:
         assert row["validation_rmse"] == pytest.approx(np.sqrt(5 / 2))
         # The squared errors 1 and 4 have the standard deviation 3 / √2.
         assert row["standard_error"] == pytest.approx(3 / np.sqrt(2) / (2 * np.sqrt(5 / 2) * np.sqrt(2)))
-        assert (row["best_epoch"], row["epochs"], row["diverged"]) == (1, 1, False)
+        assert (row["seed"], row["best_epoch"], row["epochs"], row["diverged"]) == (0, 1, 1, False)
+        assert row["seconds"] > 0
 
     def test_the_baseline_is_that_of_the_same_training_part(self, ratings):
         split = next(points(RunConfig(), ratings, [({}, {})], 1)).split
         rows = measured([Point({}, RunConfig(model={"kind": "bias"}), split)], workers=1, progress=False)
         assert rows["bias_rmse"][0] == pytest.approx(rows["validation_rmse"][0], rel=1e-5)
 
-    def test_what_diverges_is_a_row_too(self):
+    def test_what_diverges_is_a_row_too(self, capsys):
         training = {"optimizer": "sgd", "learning_rate": 1e9, "epochs": 10}
         config = RunConfig(model=SVDConfig(embedding_dim=2), training=training)
-        (row,) = measured([Point({"rate": 1e9}, config, SPLIT)], workers=1, progress=False).to_dict("records")
-        assert (row["rate"], row["diverged"]) == (1e9, True)
-        assert np.isnan(row["validation_rmse"])
+        (row,) = measured([Point({"rate": 1e9}, config, SPLIT)], workers=1, progress=True).to_dict("records")
+        assert (row.pop("rate"), row.pop("diverged")) == (1e9, True)
+        assert list(row) == [
+            *("training_rmse", "validation_rmse", "standard_error", "bias_rmse", "best_epoch", "epochs", "seconds")
+        ]
+        assert np.isnan(list(row.values())).all()
+        assert capsys.readouterr().out == "rate 1e+09: diverged\n"
+
+    def test_an_interrupted_run_ends_the_curve(self, monkeypatch):
+        interrupted = SimpleNamespace(run=SimpleNamespace(stop_reason="interrupted"))
+        monkeypatch.setattr("recsys_nn.selection.points.run_on_split", lambda *_: interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            measured([Point({}, CONFIG, SPLIT)], workers=1, progress=False)
+
+    def test_without_an_error_there_is_no_standard_error(self):
+        of_the_mean = Ratings(VALIDATION.frame.assign(rating=3.0), scale=(1, 5))
+        point = Point({}, RunConfig(model=GlobalMeanConfig()), Split(TRAIN, of_the_mean))
+        (row,) = measured([point], workers=1, progress=False).to_dict("records")
+        assert (row["validation_rmse"], row["standard_error"]) == (0, 0)
 
     def test_a_line_a_run(self, capsys):
         measured([Point({"dim": 2, "seed": 0}, RunConfig(model=GlobalMeanConfig()), SPLIT)], workers=1, progress=True)
-        assert (
-            "dim 2, seed 0: training RMSE 1.5811, validation RMSE 1.5811, best epoch 1 of 1" in capsys.readouterr().out
+        assert re.sub(r"[\d.]+ s$", "0 s", capsys.readouterr().out) == (
+            "dim 2, seed 0: training RMSE 1.5811, validation RMSE 1.5811, best epoch 1 of 1, 0 s\n"
         )
 
 
@@ -113,6 +132,8 @@ def test_what_is_found_is_in_the_order_of_the_jobs(capsys):
 
 def test_names_of_values():
     assert named([1, 0.5, "svd", [64, 32]]) == {1: 1, 0.5: 0.5, "svd": "svd", "64-32": [64, 32]}
+    (plain,) = named([np.int64(3)]).values()
+    assert (plain, type(plain)) == (3, int)
     assert named({"narrow": [8], "wide": [64]}) == {"narrow": [8], "wide": [64]}
     with pytest.raises(ConfigError, match="values: there are none to try"):
         named([])

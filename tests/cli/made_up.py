@@ -1,0 +1,8 @@
+"""Settings of commands whose results are made up."""
+
+from recsys_nn.data.readers import TableFormat
+
+CONFIG = {"data": {"source": "synthetic"}, "model": {"kind": "svd"}, "output": "run"}
+SEARCHED = {"model.embedding_dim": [1, 8], "training.learning_rate": {"low": 0.001, "high": 0.1}}
+LAYOUT = TableFormat(user="who", item=1, separator=";", header=True)
+LAID_OUT = ("--user", "who", "--item", "1", "--separator", ";", "--header")
