@@ -341,7 +341,7 @@ def test_options_that_a_data_set_does_not_have_are_refused():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
-def test_every_shipped_config_runs(file, tmp_path, request, monkeypatch):
+def test_every_shipped_config_runs(file, tmp_path, request):
     config = load_config(file)
     assert config.output == f"runs/{file.stem}"
     if config.data.source != "synthetic":
@@ -350,8 +350,7 @@ def test_every_shipped_config_runs(file, tmp_path, request, monkeypatch):
     if config.ensemble is None:
         small += ["training.batch_size=4096"]
     else:  # a step sees all rows; that XLA compiles the network of best.yaml is tested in tests/models/test_drift.py
-        small += ["training.engine=auto", "ensemble.samples=1", "ensemble.burn_in=0", "ensemble.thin=1"]
-        monkeypatch.setattr("recsys_nn.training.curvature.DRAWS", 1)
+        small += ["training.engine=auto", "ensemble.samples=2", "ensemble.burn_in=0", "ensemble.thin=1"]
         small += ["ensemble.temperature=0.5"]  # of three; which is best is found in tests/test_ensembling.py
     result = run_experiment(file, overrides=small, progress=False)
     assert 0 < result.metrics["rmse"] < 1.3
