@@ -74,6 +74,11 @@ def quieten() -> None:
     logging.getLogger("ray.train").setLevel(logging.ERROR)
 
 
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+"""Of Ray, which reads them when it is imported. Below ``uv run``, Ray 2.60 would begin each worker by that command in a
+copy of the working folder. Where the environment is not found from there, none begins, and Ray tries for ever."""
+
+
 @contextmanager
 def connected(cluster: ClusterConfig | None, *, spare: int = 0) -> Iterator[None]:
     """Connects this process to Ray, unless it is connected already, or there is no cluster.
@@ -88,7 +93,8 @@ def connected(cluster: ClusterConfig | None, *, spare: int = 0) -> Iterator[None
     if cluster is None:
         yield
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     ray = required("ray", "ray", asked_by="cluster", instead="leave the section out")
     if ray.is_initialized():
         yield

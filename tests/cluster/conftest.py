@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from recsys_nn.cluster.ray_session import SETTINGS
+
+os.environ.update(SETTINGS)  # before these tests import Ray
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
@@ -58,9 +62,11 @@ def ray_session() -> Iterator[None]:
     from recsys_nn.cluster.ray_session import connected
     from recsys_nn.cluster_config import ClusterConfig
 
-    with pytest.MonkeyPatch.context() as patch, connected(ClusterConfig(workers=2), spare=1):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")  # of 15, at which what runs beside Ray starves it until it gives up
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # of two seconds, after which an end is noticed
-        yield
+        with connected(ClusterConfig(workers=2), spare=1):
+            yield
 
 
 @pytest.fixture(scope="session")
