@@ -7,6 +7,7 @@ from io import StringIO
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from recsys_nn import (
@@ -26,6 +27,7 @@ from recsys_nn.training.callbacks import StopOnNonFinite
 from recsys_nn.training.compiling import compile_model
 from recsys_nn.training.objective import objective_of
 from recsys_nn.training.rowwise import LazyAdam
+from tests.figures import described
 
 QUIET = {"progress": False}
 
@@ -150,6 +152,17 @@ def test_the_learning_curves_show_losses_and_the_best_epoch(told):
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["training", "validation", f"best epoch ({run.best_epoch})"]
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), run.history["loss"])
+
+
+def test_a_training_of_a_run_folder_is_what_was_recorded_and_draws_its_curves(snapshot):
+    model = linear_model()
+    history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [0.9, 0.5, 0.4], "val_loss": [1.0, 0.6, 0.7]})
+    record = {"best_epoch": 2, "stop_reason": "patience", "seconds": 1.5, "engine": "compiled", "loss": "mse"}
+    record |= {"n_train": 8, "n_validation": 2, "inputs": {}}
+    run = TrainingRun.recorded(model, history, settings_of(), record)
+    assert run.model is model
+    assert run.record == record
+    assert described(run.plot_history()) == snapshot
 
 
 def test_the_losses_weigh_every_example_once_also_in_a_smaller_last_batch():
