@@ -8,7 +8,7 @@ VENV ?= .venv
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 UV_VERSION := 0.13.9
 RUN = $(UV) run --frozen --no-sync
-PYTEST = $(RUN) python -m pytest -n 2 --dist worksteal
+PYTEST = $(RUN) python -m pytest
 FUZZED ?= text ratings pairs parquet yaml config manifest
 FUZZ_SECONDS ?= 85
 MUTANTS ?= 1000
@@ -30,15 +30,15 @@ types: $(VENV)/installed-test
 	$(RUN) mypy
 
 tests: $(VENV)/installed-test
-	$(PYTEST) -m "not slow and not cluster"
+	$(PYTEST) -n 2 --dist worksteal -m "not slow and not cluster"
 
 test-all: test-slow test-cluster
 
 test-slow: $(VENV)/installed-test $(VENV)/installed-docs  ## three at once: many wait for processes that they have started
-	$(PYTEST) -n 3 -m slow
+	$(PYTEST) -n 3 --dist worksteal -m slow
 
 test-cluster: $(VENV)/installed-test $(VENV)/installed-cluster  ## several processes that work together
-	$(PYTEST) --dist loadfile -m cluster tests/cluster
+	$(PYTEST) -n 2 --dist loadfile -m cluster tests/cluster
 
 test-oldest: | $(UV)  ## the tests on the oldest versions that pyproject.toml allows
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-oldest
@@ -46,11 +46,10 @@ test-oldest: | $(UV)  ## the tests on the oldest versions that pyproject.toml al
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not cluster"
 
 coverage: $(VENV)/installed-test  ## by branches, of what reads tables, configs and run folders; less than all of it fails
-	$(PYTEST) -m "not slow and not cluster" --cov
+	$(PYTEST) -n 2 --dist worksteal -m "not slow and not cluster" --cov
 
-mutants: $(VENV)/installed-test $(VENV)/installed-mutants  ## how many of 1,000 small changes of what coverage covers the tests notice
+mutants: $(VENV)/installed-test $(VENV)/installed-mutants  ## how many of 1,000 small changes of the package the tests notice
 	$(RUN) python benchmarks/mutants.py --sample $(MUTANTS)
-	$(RUN) python benchmarks/mutants.py --again
 
 faults: $(VENV)/installed-test  ## kills, failing writes, full disks, damaged and hostile files: all of them, for about half an hour
 	RECSYS_NN_FAULTS=all $(RUN) python -m pytest tests/faults

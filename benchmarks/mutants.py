@@ -2,7 +2,7 @@
 
     make mutants [MUTANTS=1000]
     python benchmarks/mutants.py --sample 1000 [--only "recsys_nn/data/*"] [--seconds 6] [--more 20]
-    python benchmarks/mutants.py --again
+    python benchmarks/mutants.py --sample 1000 --again
 
 The changes are mutmut's (``mutant_sources.py``). One run of the tests shows which of them reach which line
 (``mutant_tests.py``). Each change is then made in a copy of the repository, and a process of its own, forked from one
@@ -11,8 +11,8 @@ where it survives these, more of them (``mutant_runs.py``). So a change that is 
 one that survives may yet be killed by tests for which there was no time.
 
 It goes on where it was cut short: what came of each change stands in mutants/outcomes.jsonl. The table goes to
-benchmarks/results/mutants.md, the survivors to mutants/survivors.txt; ``--again`` tries these once more, by the tests
-that have changed since and then by the others.
+benchmarks/results/mutants.md, the survivors to mutants/survivors.txt; ``--again`` tries these once more,
+after tests have been added.
 """
 
 from __future__ import annotations

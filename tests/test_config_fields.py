@@ -12,7 +12,7 @@ import recsys_nn
 
 
 def models() -> Iterator[type[BaseModel]]:
-    """Those of all modules but the cluster's, which need Ray and hold none."""
+    """Those of all modules but the cluster's, which hold none."""
     for found in pkgutil.walk_packages(recsys_nn.__path__, "recsys_nn."):
         if not found.name.startswith("recsys_nn.cluster."):
             for value in vars(importlib.import_module(found.name)).values():

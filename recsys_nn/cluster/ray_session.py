@@ -75,8 +75,8 @@ def quieten() -> None:
 
 
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
-"""Of Ray, which reads them when it is imported. Below ``uv run``, Ray 2.60 would begin each worker by that command in a
-copy of the working folder. Where the environment is not found from there, none begins, and Ray tries for ever."""
+"""Settings of Ray, which reads them when it is imported. Below ``uv run``, Ray 2.60 would begin each worker by that
+command in a copy of the working folder. Where that finds no environment, none begins, and Ray tries for ever."""
 
 
 @contextmanager
