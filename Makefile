@@ -8,7 +8,8 @@ VENV ?= .venv
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 UV_VERSION := 0.13.9
 RUN = $(UV) run --frozen --no-sync
-PYTEST = $(RUN) python -m pytest
+ONE_THREAD = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+PYTEST = $(ONE_THREAD) $(RUN) python -m pytest
 FUZZED ?= text ratings pairs parquet yaml config manifest
 FUZZ_SECONDS ?= 85
 MUTANTS ?= 1000

@@ -3,7 +3,7 @@
 SMALL_STEPS = "gradients of ratings this small are not large beside Adam's ε, so that its steps are shorter"
 IN_RATING_UNITS = "its factors begin with a spread in rating units (init_std), and so elsewhere on another scale"
 
-BY_STEPS = ("autorec", "bspline", "deepfm", "fm", "gmf", "kernel", "mlp", "neumf", "polynomial")
+BY_STEPS = ("autorec", "bspline", "deepfm", "kernel", "neumf", "polynomial")
 UNITS = ("huge_ratings", "negative_fractions", "tiny_ratings")
 
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {

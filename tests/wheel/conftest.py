@@ -25,7 +25,7 @@ def with_our_bytecode(packages: Path) -> None:
     for cache in ours.rglob("__pycache__"):
         theirs = packages / cache.relative_to(ours)
         if theirs.parent.is_dir() and not theirs.exists():
-            shutil.copytree(cache, theirs)
+            theirs.symlink_to(cache, target_is_directory=True)
 
 
 @pytest.fixture(scope="session")

@@ -17,13 +17,17 @@ pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("outside_program.py")
 
 
-def checked(installed, *command: object) -> None:
+def checked(installed, *command: object, program: str = PROGRAM.name) -> subprocess.CompletedProcess[str]:
     """Runs a type checker of this environment beside a copy of the program, away from the repository's settings."""
     shutil.copy(PROGRAM, installed.folder)
     quiet = os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
-    line = [sys.executable, "-m", *map(str, command), PROGRAM.name]
-    done = subprocess.run(line, cwd=installed.folder, env=quiet, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    line = [sys.executable, "-m", *map(str, command), program]
+    return subprocess.run(line, cwd=installed.folder, env=quiet, capture_output=True, text=True)
+
+
+def strict_mypy(installed) -> list[object]:
+    return ["mypy", "--strict", "--config-file=", "--cache-dir", installed.folder / "cache",
+            "--python-executable", installed.python]  # fmt: skip
 
 
 def test_the_program_uses_every_public_name():
@@ -44,20 +48,20 @@ def source_files() -> list[Path]:
 
 
 def test_mypy_strict_accepts_the_program(plain):
-    checked(plain, "mypy", "--strict", "--config-file=", "--cache-dir", plain.folder / "cache",
-            "--python-executable", plain.python)  # fmt: skip
+    done = checked(plain, *strict_mypy(plain))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_pyright_accepts_the_program(plain):
-    checked(plain, "pyright", "--pythonpath", plain.python)
+    done = checked(plain, "pyright", "--pythonpath", plain.python)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_type_checkers_find_what_is_wrong(plain):
     (plain.folder / "wrong.py").write_text(
         "import recsys_nn as rn\n\nrn.TrainConfig(epochs='ten')\nrn.SVDConfig(dim=4)\n"
     )
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable", str(plain.python)]
-    done = subprocess.run([*command, "wrong.py"], cwd=plain.folder, capture_output=True, text=True)
+    done = checked(plain, *strict_mypy(plain), program="wrong.py")
     assert re.findall(r"wrong.py:(\d): .*\[(.*)\]", done.stdout) == [("3", "arg-type"), ("4", "call-arg")]
 
 
