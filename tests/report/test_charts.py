@@ -50,6 +50,7 @@ CHARTS = {
     "without validation": lambda: charts.learning_curves(trained(val_loss=None)),
     "predicted": lambda: charts.predicted_chart(table()),
     "predicted of many levels": lambda: charts.predicted_chart(table().assign(rating=np.linspace(1, 5, 60))),
+    "predicted of six levels": lambda: charts.predicted_chart(table().assign(rating=1.0 + np.arange(60) % 6)),
     "residuals": lambda: charts.residuals_chart(table()),
     "bias": lambda: charts.bias_chart(table()),
     "coverage": lambda: charts.coverage_chart(table(), QUARTERS, SCALE),
