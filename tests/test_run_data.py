@@ -9,6 +9,8 @@ import pytest
 
 from recsys_nn import ConfigError, DataError, Encoder, Ratings, Split, random_split
 from recsys_nn.config import DataConfig
+from recsys_nn.data.stream import stream_ratings
+from recsys_nn.data.streamed_tensors import StreamedTensors
 from recsys_nn.run_data import (
     as_json,
     described,
@@ -151,6 +153,19 @@ def test_tensors_of_a_table_are_in_memory(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_rows_of_a_stream_are_encoded_on_disk_once(tmp_path):
+    FRAME.to_parquet(tmp_path / "train.parquet")
+    stream = stream_ratings(tmp_path / "train.parquet", scale=(1, 5))
+    encoder = Encoder.fit(stream)
+    for folder in (None, tmp_path / "states", tmp_path / "states"):
+        found = encoded(encoder, stream, folder)
+        assert (type(found), len(found)) == (StreamedTensors, 6)
+        (tmp_path / "train.parquet").unlink(missing_ok=folder is not None)
+        if folder is None:
+            FRAME.to_parquet(tmp_path / "train.parquet")
+    assert [entry.name for entry in (tmp_path / "states").iterdir()] == ["encoded"]
+
+
 def test_what_is_recorded_of_the_parts():
     split = Split(RATINGS.take(np.arange(4)), RATINGS.take(np.arange(4, 6)), RATINGS.take(np.arange(4, 5)))
     order = {"after": 0.0, "after_all": 0.0, "users": 0}
@@ -208,12 +223,14 @@ def test_a_fingerprint_is_of_the_rows_in_their_order():
 
 
 def test_fingerprints_are_of_parts_and_of_tables_of_features():
-    with_users = RATINGS.with_features(user_features=pd.DataFrame({"user": list("abc"), "age": [2, 3, 4]}))
-    split = Split(with_users, RATINGS)
-    found = fingerprints(split)
-    assert list(found) == ["training part", "validation part", "test part", "table of features of users"]
+    users = pd.DataFrame({"user": list("abc"), "age": [2, 3, 4]})
+    items = pd.DataFrame({"item": list("xyz"), "age": [2, 3, 4]})
+    found = fingerprints(Split(RATINGS.with_features(user_features=users, item_features=items), RATINGS))
+    parts = [f"{part} part" for part in ("training", "validation", "test")]
+    assert list(found) == [*parts, "table of features of users", "table of features of items"]
     assert found["training part"] == found["validation part"] == fingerprint(RATINGS)
-    assert len(set(found.values())) == 3
+    assert len(set(found.values())) == 4
+    assert list(fingerprints(Split(RATINGS))) == parts
 
 
 def test_a_figure_that_is_no_number_is_null():
