@@ -1,0 +1,89 @@
+"""Each bound, met and by little not met."""
+
+import numpy as np
+import pytest
+
+from recsys_nn.advice.pitfalls import data, predictions
+from tests.advice.cases import case, part, predicted, with_parts
+
+ORDER = {"after": 0.95, "after_all": 0.05, "users": 20, "users_in_order": 0.02, "users_reversed": 0.02}
+
+
+def ordered(**order):
+    return with_parts(test=part(order={**ORDER, **order}))
+
+
+def strangers(validation, test=None):
+    """Parts of 1,000 ratings, of which so many are of unknown users."""
+    shares = {"validation": validation, **({} if test is None else {"test": test})}
+    tables = {name: predicted(user_ratings=[0] * n + [20] * (1000 - n)) for name, n in shares.items()}
+    return case(tables=tables)
+
+
+def spread(share):
+    """Predictions whose standard deviation is this share of that of the ratings."""
+    table = predicted()
+    return case(tables={"test": table.assign(prediction=3 + share * (table["rating"] - 3))})
+
+
+def worse(by):
+    """Squared errors that are worse than those of the biases by this many standard errors."""
+    errors = 1 + by / np.sqrt(1000) + np.where(np.arange(1000) % 2, 1, -1) * np.sqrt(999 / 1000)
+    table = predicted()
+    columns = {"prediction": table["rating"] + np.sqrt(1 + errors), "bias_baseline": table["rating"] + np.sqrt(2)}
+    return case(tables={"test": table.assign(**columns)})
+
+
+BOUNDS = {
+    "the future is trained on": (data.time_order_broken, ordered(after_all=0.9), ordered(after_all=0.89)),
+    "of users too": (data.time_order_broken, ordered(users_reversed=0.9), ordered(users_reversed=0.89)),
+    "of enough users": (
+        data.time_order_broken,
+        ordered(users_reversed=0.9, users=20),
+        ordered(users_reversed=0.9, users=19),
+    ),
+    "some of the future": (data.time_order_broken, ordered(after=0.09), ordered(after=0.11)),
+    "of some users": (data.time_order_broken, ordered(users_in_order=0.9), ordered(users_in_order=0.89)),
+    "of some of enough users": (
+        data.time_order_broken,
+        ordered(users_in_order=0.9, users=20),
+        ordered(users_in_order=0.9, users=19),
+    ),
+    "half of the scale": (data.scale_mismatch, case(scale=(0.0, 8.1)), case(scale=(0.0, 8.0))),
+    "a higher mean": (data.scale_mismatch, with_parts(test=part(mean=4.1)), with_parts(test=part(mean=4.0))),
+    "a lower mean": (data.scale_mismatch, with_parts(test=part(mean=1.9)), with_parts(test=part(mean=2.0))),
+    "a larger spread": (data.scale_mismatch, with_parts(test=part(std=2.0)), with_parts(test=part(std=1.9))),
+    "a smaller spread": (data.scale_mismatch, with_parts(test=part(std=0.5)), with_parts(test=part(std=0.6))),
+    "of enough ratings": (data.scale_mismatch, with_parts(test=part(100, mean=5)), with_parts(test=part(99, mean=5))),
+    "of ratings that differ": (
+        data.scale_mismatch,
+        with_parts(validation=part(mean=5, std=0.1)),
+        with_parts(validation=part(mean=5, std=0.0)),
+    ),
+    "half of the users": (data.validation_not_representative, strangers(501), strangers(500)),
+    "more than in the test part": (data.validation_not_representative, strangers(600, 299), strangers(600, 300)),
+    "a twentieth of the spread": (predictions.nearly_constant, spread(0.049), spread(0.051)),
+    "a standard error": (predictions.worse_than_bias, worse(1.01), worse(0.99)),
+    "a fifth of the pairs": (
+        predictions.unknown_ids,
+        case(tables={"test": predicted(10, user_ratings=[0] * 3 + [5] * 7)}),
+        case(tables={"test": predicted(10, user_ratings=[0] * 2 + [5] * 8)}),
+    ),
+}
+
+
+@pytest.mark.parametrize(("pitfall", "wrong", "sound"), BOUNDS.values(), ids=BOUNDS)
+def test_a_bound(pitfall, wrong, sound):
+    assert [len(list(pitfall(one))) for one in (wrong, sound)] == [1, 0]
+
+
+def test_what_is_not_recorded_is_not_judged():
+    bare = {"merged": 0, "parts": {"train": {"ratings": 1}, "test": part(mean=9.0)}}
+    assert list(data.scale_mismatch(case(data=bare))) == []
+    assert list(data.scale_mismatch(case(data={"parts": {"train": part(std=0.0), "test": part(mean=9.0)}}))) == []
+    assert list(data.scale_mismatch(case(scale=None))) == []
+    assert list(predictions.nearly_constant(case(tables={}))) == []
+    assert list(predictions.worse_than_bias(case(tables={"test": predicted(1, error=2.0)}))) == []
+    same = predicted(10).assign(rating=3.0, prediction=3.0)
+    assert list(predictions.nearly_constant(case(tables={"test": same}))) == []
+    assert list(predictions.unknown_ids(case(tables={"validation": predicted(10, user_ratings=0)}))) == []
