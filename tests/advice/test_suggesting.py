@@ -77,6 +77,7 @@ def test_the_default_kind_has_sets_whose_epochs_are_steps_and_drifts_where_there
 
 def test_what_is_fitted_in_closed_form_has_nothing_to_train(ratings):
     config = suggest(ratings, kind="bias", progress=False)
+    assert config.title == f"Suggested by recsys-nn suggest: {ratings}."
     assert {choice.key for choice in config.choices} == {"seed", "data.split", "model.kind", "refit"}
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from recsys_nn.advice.pitfalls import course as pitfalls
 from recsys_nn.advice.pitfalls import data, predictions
-from tests.advice.cases import case, part, predicted, with_parts
+from tests.advice.cases import FALLING, case, part, predicted, trained, with_parts
 
 ORDER = {"after": 0.95, "after_all": 0.05, "users": 20, "users_in_order": 0.02, "users_reversed": 0.02}
 
@@ -34,7 +35,64 @@ def worse(by):
     return case(tables={"test": table.assign(**columns)})
 
 
+def falling(last, *, n):
+    """A validation loss of n epochs, all done, that falls by these shares in the last two, and was 2 before."""
+    losses = np.array([*np.linspace(3, 2, n - 2), 2 * (1 - last[0]), 2 * (1 - last[0]) * (1 - last[1])])
+    return course(losses, stop_reason="epochs", epochs=n)
+
+
+def course(losses, val_loss=None, **settings):
+    return case(trained(losses, losses if val_loss is None else val_loss, **settings))
+
+
+def rising(n, factor):
+    """A validation loss that is least n epochs before the end, and ends at so many times that."""
+    return course(FALLING[: n + 2], (2.0, 1.0, *[1.01] * (n - 1), factor), stop_reason="epochs", patience=None)
+
+
+def up_and_down(rise, times, n=9):
+    """A training loss of 1 that rises so often by so much, and falls back."""
+    losses = np.ones(n)
+    losses[1 : 2 * times : 2] += rise
+    return course(losses)
+
+
+def slow(fall, at_the_end):
+    """A loss of nine epochs that falls by this share in all, at the end so many times as fast as at the beginning."""
+    steps = np.array([1, 1, 0, 0, 0, 0, at_the_end, at_the_end])
+    losses = 1 - np.concatenate([[0], np.cumsum(steps * fall / steps.sum())])
+    return course(losses, stop_reason="epochs")
+
+
 BOUNDS = {
+    "exploded": (
+        pitfalls.learning_rate_too_high,
+        course((2.0, 1.0, 1.51), stop_reason="epochs"),
+        course((2.0, 1.0, 1.5), stop_reason="epochs"),
+    ),
+    "up and down by more": (pitfalls.learning_rate_too_high, up_and_down(0.021, 3), up_and_down(0.019, 3)),
+    "more often": (pitfalls.learning_rate_too_high, up_and_down(0.1, 2), up_and_down(0.1, 1)),
+    "in more epochs": (pitfalls.learning_rate_too_high, up_and_down(0.1, 2, n=5), up_and_down(0.1, 1, n=4)),
+    "slow": (pitfalls.learning_rate_too_low, slow(0.09, 0.6), slow(0.11, 0.6)),
+    "as slow at the end": (pitfalls.learning_rate_too_low, slow(0.09, 0.51), slow(0.09, 0.49)),
+    "stuck": (
+        pitfalls.learning_rate_too_low,
+        course(np.linspace(1, 0.9981, 6), stop_reason="patience"),
+        course(np.linspace(1, 0.9979, 6), stop_reason="patience"),
+    ),
+    "stuck for long": (
+        pitfalls.learning_rate_too_low,
+        course(np.linspace(1, 0.999, 5), stop_reason="patience"),
+        course(np.linspace(1, 0.999, 4), stop_reason="patience"),
+    ),
+    "still falling": (pitfalls.too_few_epochs, falling((0.1, 0.0051), n=10), falling((0.1, 0.0049), n=10)),
+    "over the last two of eleven": (
+        pitfalls.too_few_epochs,
+        falling((0.003, 0.003), n=11),
+        falling((0.002, 0.002), n=11),
+    ),
+    "long after the best": (pitfalls.no_early_stopping, rising(5, 1.03), rising(4, 1.03)),
+    "much worse than the best": (pitfalls.no_early_stopping, rising(5, 1.021), rising(5, 1.019)),
     "the future is trained on": (data.time_order_broken, ordered(after_all=0.9), ordered(after_all=0.89)),
     "of users too": (data.time_order_broken, ordered(users_reversed=0.9), ordered(users_reversed=0.89)),
     "of enough users": (
@@ -75,6 +133,13 @@ BOUNDS = {
 @pytest.mark.parametrize(("pitfall", "wrong", "sound"), BOUNDS.values(), ids=BOUNDS)
 def test_a_bound(pitfall, wrong, sound):
     assert [len(list(pitfall(one))) for one in (wrong, sound)] == [1, 0]
+
+
+@pytest.mark.parametrize("sound", [part(10), part(std=0.0), part(order=None), part(order={**ORDER, "after": 0})])
+def test_a_part_that_says_nothing_hides_no_other(sound):
+    wrong = part(mean=9.0, order={**ORDER, "after": 0.01}, pairs_in_training=1)
+    for pitfall in (data.scale_mismatch, data.time_order_broken, data.leakage):
+        assert len(list(pitfall(with_parts(validation=sound, test=wrong)))) == 1
 
 
 def test_what_is_not_recorded_is_not_judged():
