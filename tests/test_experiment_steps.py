@@ -1,16 +1,20 @@
 """What the steps of a run ask of each other; no network is trained."""
 
+import json
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from recsys_nn import ConfigError, Encoder, Predictor, Split, SVDConfig, build_model, load_config, run_experiment
 from recsys_nn import experiment as module
 from recsys_nn.evaluation.evaluate import rmse_of
 from recsys_nn.experiment import _check_ensemble, refit_on_split, run_on_split, train_on_split
 from recsys_nn.experiment_result import Findings
+from recsys_nn.run_data import described, provenance, related
 from recsys_nn.unfinished import Unfinished
 from tests.advice.cases import trained
 from tests.models.contract import twenty_ratings
@@ -101,6 +105,73 @@ def test_without_a_validation_part_there_is_nothing_to_refit_with():
 
 
 @pytest.fixture
+def untrained(monkeypatch):
+    """Carries out a run whose trainings end for a reason and are not made, and which was begun 100 s ago."""
+
+    def of(config, stop_reason="epochs", **settings):
+        def step(model, encoder, split, training, **_):
+            return replace(trained(stop_reason=stop_reason, **settings), model=model)
+
+        monkeypatch.setattr(module, "train_on_split", step)
+        unfinished = SimpleNamespace(seconds=100.0, run="digest", checkpoints=lambda stage: None)
+        return run_on_split(config, SPLIT, unfinished=unfinished)
+
+    return of
+
+
+def test_a_run_records_its_parts_and_what_it_rests_on(untrained):
+    found = untrained(CONFIG)
+    assert found.finished.data == json.loads(json.dumps(provenance(None, SPLIT) | {"run": "digest"}))
+    assert (found.findings.means, found.findings.chosen) == ("a validation part of 3 ratings", {})
+    assert 100 < found.findings.seconds == found.metrics["seconds"] < 200
+    assert found.metrics["best_epoch"] == trained().best_epoch
+    assert found.metrics["validation_rmse"] == pytest.approx(rmse_of(found.predictor, SPLIT.validation))
+    assert found.metrics["rmse"] == pytest.approx(rmse_of(found.predictor, SPLIT.test))
+    assert (found.config, found.split, found.path) == (CONFIG, SPLIT, None)
+    assert found.finished.config == CONFIG
+    assert len(found.predictor.seen.items) == 14 + len(known_pairs(SPLIT))
+    assert untrained(CONFIG.model_copy(update={"keep_ratings": False})).predictor.seen is None
+
+
+def known_pairs(split):
+    """Of the validation part, of users and items that training has seen."""
+    frame, train = split.validation.frame, split.train.frame
+    return frame[frame["user"].isin(train["user"]) & frame["item"].isin(train["item"])]
+
+
+def test_a_refit_records_what_it_was_joined_by(untrained):
+    found = untrained(CONFIG.model_copy(update={"refit": True}))
+    whole, validation = SPLIT.without_validation(), SPLIT.validation
+    expected = provenance(None, whole) | {"run": "digest"}
+    expected["parts"]["refitted"] = described(validation) | related(validation, SPLIT.train)
+    expected["refit"] = {"epochs": trained().best_epoch, "chosen_by": "a validation part of 3 ratings"}
+    assert found.finished.data == json.loads(json.dumps(expected))
+    assert found.predictor.encoder.n_ratings == 17
+    assert len(found.findings.held_out) == 3
+    assert found.run.seconds == 2 * trained().seconds
+    assert 100 < found.metrics["seconds"] < 200
+
+
+@pytest.mark.parametrize("reason", ["interrupted", "callback"])
+def test_what_is_cut_short_is_not_refitted(untrained, reason):
+    found = untrained(CONFIG.model_copy(update={"refit": True}), reason)
+    assert (found.config.refit, found.split, "refit" in found.finished.data) == (False, SPLIT, False)
+
+
+@pytest.mark.parametrize(("reason", "again"), [("interrupted", True), ("epochs", False), (None, True)])
+def test_a_run_that_is_finished_is_not_repeated(monkeypatch, tmp_path, reason, again):
+    ran = []
+    training = None if reason is None else SimpleNamespace(stop_reason=reason)
+    result = SimpleNamespace(run=SimpleNamespace(stop_reason="epochs"))
+    monkeypatch.setattr(module, "run_before", lambda *_, **__: SimpleNamespace(training=training))
+    monkeypatch.setattr(module, "as_result", lambda config, split, before: "what it gave")
+    monkeypatch.setattr(module, "run_on_split", lambda *_, **named: ran.append(named["overwrite"]) or result)
+    config = CONFIG.model_copy(update={"output": str(tmp_path / "run")})
+    found = run_experiment(config, SPLIT, resume=True, progress=False)
+    assert (found, ran) == ((result, [True]) if again else ("what it gave", []))
+
+
+@pytest.fixture
 def network():
     encoder = Encoder.fit(SPLIT.train)
     return build_model(CONFIG.model, encoder), encoder
@@ -114,6 +185,8 @@ def test_the_split_has_the_last_word_on_what_is_held_out(monkeypatch, network, t
         return SimpleNamespace(fit=lambda *given: fitted.append(given) or "run")
 
     monkeypatch.setattr(module, "Trainer", trainer)
+    folders, encode = [], module.encoded
+    monkeypatch.setattr(module, "encoded", lambda *given: folders.append(given[2]) or encode(*given))
     mine = CONFIG.training.model_copy(update={"validation": 0.5})
     assert train_on_split(*network, SPLIT, mine, progress=False) == "run"
     options = {"callbacks": ["mine"], "tell": "tell", "checkpoints": tmp_path, "progress": True}
@@ -123,7 +196,8 @@ def test_the_split_has_the_last_word_on_what_is_held_out(monkeypatch, network, t
     assert usual == {"callbacks": (), "progress": False, "checkpoints": None}
     own, tracking, hint = named.pop("callbacks")
     assert (own, type(tracking).__name__, type(hint).__name__) == ("mine", "EpochTracking", "ClusterHint")
-    assert (tracking._tell, hint._batch_size) == ("tell", mine.batch_size)
+    assert (tracking._tell, hint._batch_size, type(hint._console)) == ("tell", mine.batch_size, Console)
+    assert folders == [None, tmp_path]
     assert named == {"progress": True, "checkpoints": tmp_path}
     ((model, train, validation), (_, _, without)) = fitted
     assert model is network[0]

@@ -149,6 +149,7 @@ def test_what_is_not_recorded_is_not_judged():
     assert list(data.scale_mismatch(case(scale=None))) == []
     assert list(predictions.nearly_constant(case(tables={}))) == []
     assert list(predictions.worse_than_bias(case(tables={"test": predicted(1, error=2.0)}))) == []
+    assert list(predictions.unknown_ids(case(tables={"test": predicted(10, user_ratings=1, item_ratings=1)}))) == []
     same = predicted(10).assign(rating=3.0, prediction=3.0)
     assert list(predictions.nearly_constant(case(tables={"test": same}))) == []
     assert list(predictions.unknown_ids(case(tables={"validation": predicted(10, user_ratings=0)}))) == []
