@@ -216,6 +216,8 @@ def test_a_run_in_mlflow(store, tmp_path, monkeypatch, run, status):
     logged = MlflowClient(store).get_metric_history(found.info.run_id, "loss")
     assert [(metric.step, metric.value) for metric in logged] == [(1, 2.0), (2, 1.0)]
     assert all(abs(metric.timestamp / 1000 - time.time()) < 600 for metric in logged)
+    (last,) = MlflowClient(store).get_metric_history(found.info.run_id, "final/rmse")
+    assert (last.step, last.value) == (0, 1.5)
     assert [file.path for file in MlflowClient(store).list_artifacts(found.info.run_id)] == ["config.yaml"]
 
 
