@@ -203,6 +203,7 @@ def test_a_run_in_mlflow(store, tmp_path, monkeypatch, run, status):
     from mlflow import MlflowClient
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     (tmp_path / "config.yaml").write_text("seed: 3")
     tracker = MlflowTracker(MlflowConfig(experiment=f"by hand, {status}"))
     tracker.begin(run)
