@@ -59,6 +59,14 @@ def test_questions_that_are_none(question, body, message):
     assert {"url", "input"} & refused.value.errors()[0].keys() == set()
 
 
+def test_a_value_of_no_kind_is_told_by_all_that_it_could_be():
+    with pytest.raises(RequestValidationError) as refused:
+        read(PredictQuestion, b'{"pairs": [], "context": {"hour": [[1]]}}')
+    (problem,) = problems(refused.value).detail
+    assert problem.loc == ["body", "context", "hour", 0]
+    assert problem.msg == "Input should be a valid integer or a valid number or a valid string"
+
+
 def test_questions_as_they_are_asked():
     pairs = read(PredictQuestion, b'{"pairs": [["a", 1], ["b", 2]]}')
     assert pairs.columns() == (["a", "b"], [1, 2])
