@@ -80,6 +80,14 @@ def test_charts_of_several_runs(snapshot):
     assert [line for chart in found for line in told(chart)] == snapshot
 
 
+def test_intervals_do_not_depend_on_the_order_of_the_ratings():
+    first, other = table(), table(error=1.0)["prediction"]
+    turned = first[::-1].reset_index(drop=True)
+    found = compared(first, {"a": first["prediction"], "b": other})
+    again = compared(turned, {"a": turned["prediction"], "b": other[::-1].reset_index(drop=True)})
+    pd.testing.assert_frame_equal(found, again)
+
+
 class TestItemMap:
     def test_principal_components_by_hand(self):
         """The second axis has the most variance, 8, and then the first, 2; that of the third is a half."""
@@ -111,10 +119,10 @@ class TestItemMap:
 
     def test_groups_by_how_often_items_were_rated(self):
         """A fifth of the items each, those that were rated least first."""
-        by, groups, legend = _groups(None, np.array([1, 50, 2, 100, 9, 3, 60, 1000, 4, 10]))
-        names = ["1 to 2", "3 to 7", "8 to 26", "27 to 68", "69 to 1,000"]
+        by, groups, legend = _groups(None, np.array([1, 50, 2, 100, 9, 3, 60, 1000, 4, 10, 500]))
+        names = ["1 to 3", "4 to 9", "10 to 50", "51 to 100", "101 to 1,000"]
         assert by == "ratings in training"
-        assert groups == [names[k] for k in (0, 3, 0, 4, 2, 1, 3, 4, 1, 2)]
+        assert groups == [names[k] for k in (0, 2, 0, 3, 1, 0, 3, 4, 1, 2, 4)]
         assert list(legend) == names
 
     def test_the_map_fills_its_frame(self):
