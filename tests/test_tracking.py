@@ -346,7 +346,9 @@ class TestBeforeTheTraining:
     )
     def test_a_missing_extra_is_named(self, extra, module, value, monkeypatch):
         monkeypatch.setitem(sys.modules, module, None)
-        message = f"tracking.{extra}: {module} is not installed; pip install 'recsys-nn\\[{extra}\\]'"
+        message = (
+            f"^tracking.{extra}: {module} is not installed; pip install 'recsys-nn\\[{extra}\\]', or leave the key out$"
+        )
         with pytest.raises(ConfigError, match=message):
             run_experiment({**CLOSED, "tracking": {extra: value}}, progress=False)
 
