@@ -132,6 +132,7 @@ def test_a_list_is_named_by_kind_and_numbered_where_a_kind_is_repeated():
     assert set(compare(models, SPLIT, training=QUICK).predictors) == {"svd 1", "svd 2", "bias"}
 
 
+@pytest.mark.slow
 def test_runs_are_trained_as_their_configs_say(trained):
     configs = {"svd": RUN.model_copy(update={"model": SVD}), "bias": RUN.model_copy(update={"model": rn.BiasConfig()})}
     table = compare(configs, seed=7).table
