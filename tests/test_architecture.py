@@ -298,12 +298,10 @@ def defaults(value: object) -> str:
     return ", ".join(f"{parameter.name}={told_default(parameter.default)}" for parameter in known)
 
 
-OTHERS = ("from_config", "set_score_request")
-"""What Keras and scikit-learn add to classes."""
 DEFAULTS = {
     name: told
     for name, value in sorted(PUBLIC.items())
-    if name.rpartition(".")[2] not in OTHERS and (told := defaults(value))
+    if not name.endswith(".set_score_request") and (told := defaults(value))  # which scikit-learn adds
 }
 
 
