@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from recsys_nn import ArtifactError, ConfigError
-from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before, quieten, storage
+from recsys_nn.cluster.ray_session import SETTINGS, Setting, check_seen, connected, ctrl_c_as_before, quieten, storage
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.models import base
 
@@ -31,7 +31,7 @@ def test_one_is_started_on_this_machine_or_that_at_the_address_is_joined(here, c
     with connected(ClusterConfig(**cluster), spare=spare):
         assert here.asked == {"init": {**asked, "logging_level": logging.WARNING, "runtime_env": QUIET}}
     assert here.asked["shutdown"]
-    assert {name: os.environ[name] for name in os.environ if name.startswith("RAY_")} == {
+    assert {name: os.environ[name] for name in SETTINGS} == {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     }
