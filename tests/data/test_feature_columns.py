@@ -133,7 +133,7 @@ def test_epoch_seconds_and_iso_dates_are_the_same_date():
 REFUSED = {
     "a constant": (
         lambda: Numeric.fit("age", pd.Series([30.0, 30.0, 40.0]), known(1, 1, 0), row_number),
-        "the feature 'age' is 30.0 wherever training has it: it tells nothing apart",
+        r"the feature 'age' is 30\.0 wherever training has it: it tells nothing apart, leave it out",
     ),
     "one date": (
         lambda: Dates.fit("when", pd.Series(["2004-02-10"] * 2), known(1, 1), row_number, period="year"),
@@ -153,7 +153,10 @@ REFUSED = {
     ),
     "beyond 32 bits": (
         lambda: Numeric.fit("age", WIDE, known(1, 1, 1, 1), row_number).encode(pd.Series([0.0, 1e300]), row_number),
-        r"row 1: the feature 'age' is 1e\+300, which standardised .* is beyond 32-bit numbers",
+        (
+            r"row 1: the feature 'age' is 1e\+300, which standardised \(mean 4, standard deviation 3\.08221\) is "
+            "beyond 32-bit numbers"
+        ),
     ),
     "a text": (
         lambda: Numeric.fit("age", WIDE, known(1, 1, 1, 1), row_number).encode(pd.Series(["old"]), row_number),

@@ -41,7 +41,9 @@ def test_values_are_numbers_times_or_texts(values, dtype, expected):
 
 
 def test_values_of_another_type_are_refused_with_their_row():
-    with pytest.raises(DataError, match=r"row 1: the feature 'genres' \['a', 'b'\] is a list, not a number, a text or"):
+    with pytest.raises(
+        DataError, match=r"row 1: the feature 'genres' \['a', 'b'\] is a list, not a number, a text or a time"
+    ):
         plain_values(["a", ["a", "b"]], "genres", row_number)
 
 

@@ -41,7 +41,14 @@ def test_it_knows_what_the_first_knows():
 @pytest.mark.parametrize(
     ("frame", "scale", "message"),
     [
-        (FRAME.assign(item=list("12132")), (1, 5), "its types of ids .*'string'.* is not .*'integer'"),
+        (
+            FRAME.assign(item=list("12132")),
+            (1, 5),
+            (
+                r"its types of ids \{'user': 'string', 'item': 'string'\} is not \{'user': 'string', 'item': "
+                r"'integer'\}; train them on the same data with the same seed"
+            ),
+        ),
         (FRAME, (0, 5), r"its rating scale \(0.0, 5.0\) is not \(1.0, 5.0\)"),
         (FRAME.head(4), (1, 5), "its number of ratings 4 is not 5"),
         (FRAME.assign(rating=[1, 5, 2, 4, 4]), (1, 5), "its mean rating 3.2 is not 3"),

@@ -319,7 +319,7 @@ def test_there_are_no_features_unless_they_are_given():
         ),
         (
             {"user_features": pd.DataFrame({"user": [1]})},
-            "user ids are of type string, in the user features of .* integer",
+            "user ids are of type string, in the user features of type integer",
         ),
         (
             {"item_features": pd.DataFrame({"item": ["10"]})},
@@ -376,7 +376,7 @@ def test_of_a_repeated_pair_the_latest_rating_gives_the_features():
     ("names", "message"),
     [
         (["minuts"], "there is no column 'minuts' to keep as a rating feature; did you mean 'minutes'"),
-        (["rating"], "'rating' is no further column to keep as a rating feature"),
+        (["rating"], "'rating' is no further column to keep as a rating feature: it is one of the table's own"),
         ("minutes", r"rating_features='minutes' is a text; give a list of column names, \['minutes'\]"),
         (["minutes", "tags"], r"row 0: the feature 'tags' \[1\] is a list, not a number"),
     ],
@@ -467,7 +467,7 @@ def test_ratings_may_be_categories():
 @pytest.mark.parametrize("scale", [5, (1,), ("1", "5"), (1, 2, 3)])
 def test_a_scale_is_a_pair_of_numbers(scale):
     frame = pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1.0]})
-    with pytest.raises(DataError, match="is not a pair"):
+    with pytest.raises(DataError, match=r"is not a pair \(lowest, highest\)"):
         Ratings(frame, scale=scale)
 
 

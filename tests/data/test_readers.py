@@ -303,7 +303,7 @@ def test_named_columns_are_taken_also_where_others_would_be_recognised(tmp_path,
     [
         ({**NAMED, "rating": "much"}, "no column 'much' for the rating among 'who', 'what', 'how'"),
         ({**NAMED, "timestamp": "when"}, "no column 'when' for the timestamp among 'who', 'what', 'how'"),
-        ({**NAMED, "user": "what"}, "'what'"),
+        ({**NAMED, "user": "what"}, "'what' would be both user and item; say which column is the item"),
     ],
     ids=["rating", "timestamp", "one column for two"],
 )
@@ -488,8 +488,16 @@ def test_a_named_data_set_is_loaded_with_its_own_options():
     ("source", "options", "message"),
     [
         ("movielens-10k", {}, "'movielens-10k' is neither a file nor a data set; did you mean 'movielens-100k'"),
-        ("synthetic", {"scale": (1, 5)}, "the format, scale and features of the data set 'synthetic' are known"),
-        ("synthetic", {"user": "userId"}, "the format, scale and features of the data set 'synthetic' are known"),
+        (
+            "synthetic",
+            {"scale": (1, 5)},
+            "the format, scale and features of the data set 'synthetic' are known: give its options alone",
+        ),
+        (
+            "synthetic",
+            {"user": "userId"},
+            "the format, scale and features of the data set 'synthetic' are known: give its options alone",
+        ),
         ("synthetic", {"n_user": 5}, "synthetic has no option 'n_user'; did you mean 'n_users'"),
         (TYPED, {"seperator": ","}, "load_ratings has no option 'seperator'; did you mean 'separator'"),
         (TYPED, {"rating_feature": ["hour"]}, "has no option 'rating_feature'; did you mean 'rating_features'"),
@@ -552,7 +560,10 @@ def test_one_name_is_no_list_of_features(written):
 
 
 def test_features_of_a_named_data_set_are_known():
-    with pytest.raises(DataError, match="the format, scale and features of the data set 'synthetic' are known"):
+    with pytest.raises(
+        DataError,
+        match="the format, scale and features of the data set 'synthetic' are known: give its options alone",
+    ):
         load_ratings("synthetic", rating_features=["device"])
 
 

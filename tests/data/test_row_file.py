@@ -91,7 +91,7 @@ def other_table(folder: Path) -> None:
     ("prepare", "message"),
     [
         (lambda folder: None, r"holds no encoded ratings \(encoded.arrow\)"),
-        (lambda folder: (folder / FILE_NAME).write_text("x"), "encoded.arrow cannot be read as encoded ratings"),
+        (lambda folder: (folder / FILE_NAME).write_text("x"), r"encoded\.arrow cannot be read as encoded ratings: "),
         (other_table, "encoded.arrow is an Arrow file, but not one of encoded ratings"),
     ],
     ids=["nothing", "a text", "another table"],

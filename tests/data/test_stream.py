@@ -138,7 +138,10 @@ def test_the_row_is_counted_in_its_file(written):
 
 def test_ids_of_another_type_in_another_file_are_refused(written):
     folder = written(a=A, b={**B, "user": ["9"]})
-    message = r"b.parquet: the user ids \('user'\) are of type string, in .*a.parquet of type integer; write"
+    message = (
+        r"b\.parquet: the user ids \('user'\) are of type string, in .*a\.parquet of type integer; write them "
+        "as one type in all files"
+    )
     with pytest.raises(DataError, match=message):
         stream_ratings(folder)
 
@@ -157,7 +160,10 @@ def test_a_missing_column_is_named_with_its_file_and_those_there_are(written):
         ("nowhere.parquet", "nowhere.parquet does not exist"),
         (
             "ratings.csv",
-            "ratings.csv is not a Parquet file .*: convert it to Parquet, or read it whole with load_ratings$",
+            (
+                r"ratings\.csv is not a Parquet file \(\.parquet, \.pq\), which alone is streamed: convert it to "
+                "Parquet, or read it whole with load_ratings"
+            ),
         ),
         ("empty", r"the folder .*empty holds no Parquet file \(\.parquet, \.pq\)$"),
         ("broken.parquet", "broken.parquet cannot be read as Parquet"),

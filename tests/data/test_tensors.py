@@ -51,7 +51,7 @@ REFUSED = {
     "texts": ({"user": ["196"]}, [1], "the input 'user' must be numbers, not <U3"),
     "objects": ([None], [1], "the inputs must be numbers, not object"),
     "complex numbers": ([1j], [1], "the inputs must be numbers, not complex128"),
-    "NaN": ([[1.0, 2.0], [3.0, np.nan]], [1, 2], "row 1: nan among the inputs; training needs finite"),
+    "NaN": ([[1.0, 2.0], [3.0, np.nan]], [1, 2], "row 1: nan among the inputs; training needs finite 32-bit numbers"),
     "infinity": ([1, 2, 3], [1, 2, -np.inf], "row 2: -inf among the targets; training needs finite"),
     "2**31": ({"user": [2**31]}, [1], "the input 'user' holds an integer beyond 32 bits"),
     "below -2**31": ([-(2**31) - 1], [1], "the inputs holds an integer beyond 32 bits"),

@@ -155,13 +155,13 @@ BAD = {
     "empty separator": (
         "a,b\n",
         {"separator": ""},
-        ": separator='': characters other than quotes and line ends",
+        ": separator='': characters other than quotes and line ends are expected",
     ),
     "quote as separator": ("a,b\n", {"separator": '"'}, ": separator='\"': characters other than"),
     "no byte left for ::": (
         bytes(range(1, 32)) + b"::\n",
         {"separator": "::"},
-        ": the separator '::' cannot be used",
+        ": the separator '::' cannot be used in a text with all control characters",
     ),
     # headers and names
     "header only": ("user,item\n", {}, ": there are no rows, only the header 'user,item'"),
@@ -180,7 +180,10 @@ BAD = {
     "header and given names": (
         "1,2\n3,4\n",
         {"header": True, "column_names": ["u", "i"]},
-        "'1,2' is taken for",
+        (
+            r"'1,2' is taken for the header, but column_names=\['u', 'i'\] are given as well; say header=False if "
+            "it is a row, or give no column_names"
+        ),
     ),
     "likely header and given names": (
         "u,i\n3,4\n",
@@ -199,7 +202,11 @@ BAD = {
     "many": (
         "a,b\n" + "1\n" * 9,
         {},
-        ", line 2: .* line 6: 1 field where 2 are expected: '1'; the lines after that",
+        (
+            ", line 2: 1 field where 2 are expected: '1'; line 3: 1 field where 2 are expected: '1'; line 4: 1 "
+            "field where 2 are expected: '1'; line 5: 1 field where 2 are expected: '1'; line 6: 1 field where 2 "
+            "are expected: '1'; the lines after that were not looked at"
+        ),
     ),
     "a long one": ("a,b\n" + "x" * 99, {}, ", line 2: 1 field where 2 are expected: 'x{57}...'$"),
     "ragged with ::": ('a::b\n1::2::"3"\n', {}, ", line 2: 3 fields where 2 are expected: '1::2::\"3\"'$"),

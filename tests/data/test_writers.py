@@ -88,7 +88,8 @@ def test_a_table_that_cannot_be_written_leaves_the_old_file_and_nothing_beside_i
     path = tmp_path / "table.csv"
     path.write_text("old")
     with pytest.raises(
-        DataError, match=r"table\.csv: a column cannot be written as text \(.*list.*\); write a \.parquet"
+        DataError,
+        match=r"table\.csv: a column cannot be written as text \(.*list.*\); write a \.parquet file",
     ):
         write_table(pd.DataFrame({"user": [1], "genres": [["a", "b"]]}), path)
     assert path.read_text() == "old"
