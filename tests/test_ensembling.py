@@ -145,7 +145,13 @@ def test_a_closed_form_has_no_posterior():
 def test_a_loss_that_is_no_likelihood_has_no_posterior():
     settings = TrainConfig(epochs=1, loss="mae", validation=0, patience=None, optimizer="sgd", metrics=())
     run = Trainer(settings, progress=False).fit(build_model(SVDConfig(), ENCODER), TRAIN)
-    with pytest.raises(ConfigError, match=r"a posterior rests on squared errors .* leave out training\.loss 'mae'"):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            "ensemble: a posterior rests on squared errors or on a head with probabilities; leave out "
+            r"training\.loss 'mae'"
+        ),
+    ):
         sample_posterior(run, TRAIN)
 
 

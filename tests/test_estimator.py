@@ -140,7 +140,13 @@ def test_refit_trains_on_all_ratings_for_the_epochs_that_validation_found():
 
 def test_few_ratings_are_trained_on_without_validation():
     x = pd.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 1, 2]})
-    with pytest.warns(UserWarning, match="4 ratings are too few for validation=0.1.*all 3 epochs are done without"):
+    with pytest.warns(
+        UserWarning,
+        match=(
+            r"4 ratings are too few for validation=0\.1: 0 would be held out and 4 left for training; all 3 "
+            "epochs are done without validation"
+        ),
+    ):
         model = regressor(refit=True).fit(x, [1, 2, 3, 5])
     assert model.n_iter_ == 3
     assert "val_loss" not in model.run_.history
@@ -199,7 +205,12 @@ def test_whole_numbers_of_an_array_of_floats_are_integer_ids():
 @pytest.mark.parametrize("value", [2.5, 2.0**53])
 def test_other_floats_are_no_ids(value):
     pairs = np.array([[1.0, 1.0], [1.0, 2.0], [value, 1.0]])
-    with pytest.raises(DataError, match=rf"row 2: the user id {value!r} is no whole number that float64 holds exactly"):
+    with pytest.raises(
+        DataError,
+        match=(
+            f"row 2: the user id {value!r} is no whole number that float64 holds exactly; ids are integers or strings"
+        ),
+    ):
         bias().fit(pairs, [1, 2, 3])
 
 

@@ -159,21 +159,36 @@ def test_the_same_penalty_has_the_strength_of_the_heads_loss():
 
 
 def test_two_values_are_refused_where_there_are_more():
-    with pytest.raises(ConfigError, match=r"'binary' is for ratings of two values, and these have 5 .1, 2, 3, 4, 5."):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            r"model.head: 'binary' is for ratings of two values, and these have 5 \(1, 2, 3, 4, 5\): make them "
+            r"liked \(1\) or not \(0\) by ratings\.liked\(4\), in YAML data\.liked: 4"
+        ),
+    ):
         build_model(SVDConfig(head="binary"), Encoder.fit(twenty_ratings()))
 
 
 def test_probabilities_are_refused_where_ratings_are_continuous():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"user": np.repeat(range(20), 10), "item": np.tile(range(10), 20), "rating": rng.random(200)})
-    with pytest.raises(ConfigError, match="'multiclass' is for ratings of few distinct values"):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            "'multiclass' is for ratings of few distinct values, and these have too many: use regression or bounded"
+        ),
+    ):
         build_model(SVDConfig(head="multiclass"), Encoder.fit(Ratings(frame)))
 
 
 @pytest.mark.parametrize(
     ("head", "rating", "message"),
     [
-        ("ordinal", 2.5, r"has the rating 2.5, which is none of the 5 that the head was built for .1, 2, 3, 4, 5."),
+        (
+            "ordinal",
+            2.5,
+            r"has the rating 2\.5, which is none of the 5 that the head was built for \(1, 2, 3, 4, 5\)",
+        ),
         ("bounded", 6.0, "has the rating 6, which is outside the scale 1 to 5 of the head"),
     ],
 )
@@ -186,11 +201,11 @@ def test_a_rating_that_does_not_fit_the_head_is_refused_before_training(head, ra
         trainer.fit(build_model(SVDConfig(head=head), encoder), tensors, odd)
 
 
-@pytest.mark.parametrize("setting", [{"loss": "mae"}, {"metrics": ("mae",)}])
-def test_a_loss_beside_the_heads_own_is_refused(setting):
+@pytest.mark.parametrize(("name", "value"), [("loss", "mae"), ("metrics", ("mae",))])
+def test_a_loss_beside_the_heads_own_is_refused(name, value):
     encoder = Encoder.fit(twenty_ratings())
-    with pytest.raises(ConfigError, match=f"training.{next(iter(setting))}: the model's head has"):
-        Trainer(TrainConfig(**setting), progress=False).fit(
+    with pytest.raises(ConfigError, match=f"^training.{name}: the model's head has {name} of its own; leave it out$"):
+        Trainer(TrainConfig(**{name: value}), progress=False).fit(
             build_model(SVDConfig(head="ordinal"), encoder), encoder.encode(twenty_ratings())
         )
 

@@ -33,7 +33,13 @@ def test_more_pairs_than_were_announced_are_refused():
     layer = RatedSet("item", {"user": 3, "item": 3}, 1, 1)
     layer.build()
     two = np.array([1, 2], np.int32)
-    with pytest.raises(DataError, match="2 ratings are more than the 1 of the encoder that the model was built for"):
+    with pytest.raises(
+        DataError,
+        match=(
+            "2 ratings are more than the 1 of the encoder that the model was built for: fit the encoder on these "
+            "ratings"
+        ),
+    ):
         layer.set_pairs(two, two, np.zeros(2, np.float32))
 
 

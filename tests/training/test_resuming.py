@@ -171,15 +171,15 @@ def test_a_finished_training_is_not_repeated(tmp_path, engine):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"learning_rate": 0.1}, r"its learning_rate is 0\.05, here 0\.1; begin anew"),
+        ({"learning_rate": 0.1}, r"its learning_rate is 0\.05, here 0\.1; begin anew in another folder"),
         ({"validation": 0.5}, r"its validation is 0\.25, here 0\.5"),
         (
             {"model": keras.Sequential([keras.Input((), dtype="int32"), keras.layers.Embedding(30, 1)])},
-            "its model has other variables",
+            "its model has other variables; begin anew in another folder",
         ),
     ],
 )
 def test_states_of_another_training_are_refused(whole, changed, message):
     _, kept = whole
-    with pytest.raises(ArtifactError, match=f"another training: {message}"):
+    with pytest.raises(ArtifactError, match=f" is of another training: {message}"):
         trained(kept / "2-begin", **changed)
