@@ -98,36 +98,46 @@ def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next(run, six):
 class Recorded(Langevin):
     """Notes its settings, and each temperature with the step before which it was set."""
 
-    settings, temperatures = {}, []
+    settings, temperatures, made = {}, [], None
 
     def __init__(self, masses, **settings):
         super().__init__(masses, **settings)
-        Recorded.settings, Recorded.temperatures = settings, []
+        Recorded.settings, Recorded.temperatures, Recorded.made = settings, [], self
 
     def set_temperature(self, temperature):
         super().set_temperature(temperature)
-        self.temperatures.append((int(self.iterations.numpy()), temperature))
+        self.temperatures.append((self.done, temperature))
+
+    @property
+    def done(self):
+        return int(self.iterations.numpy())
 
 
 def test_penalties_are_learned_in_the_burn_in_at_one_and_then_temperatures_follow_one_another(run, monkeypatch):
     """From 20 to 5/6 of 60 epochs at every other; then it cools, and each approach to a temperature takes ``thin``."""
     learned = []
     monkeypatch.setattr(posterior, "Langevin", Recorded)
-    monkeypatch.setattr(LearnedPenalties, "learn", lambda penalties: learned.append(penalties))
+    monkeypatch.setattr(LearnedPenalties, "learn", lambda penalties: learned.append(Recorded.made.done))
     config = PosteriorConfig(samples=2, burn_in=60, thin=3)
     found = posterior_weights(run, TRAIN, config, [0.5, 0.25])
-    assert len(learned) == len(range(20, 50, 2))
+    assert learned == list(range(20, 50, 2))
     assert dict(Recorded.temperatures) == {0: 1.0, 50: 0.5, 66: 0.25}
     assert {temperature: len(samples) for temperature, samples in found.items()} == {0.5: 2, 0.25: 2}
 
 
 def test_beyond_a_million_examples_the_noise_of_batches_is_a_tenth_of_the_chain_s(run, monkeypatch):
-    """A batch adds h² n/batch to a step's noise of (1 - (1 - γ)²) T: h² = 0.1 (1 - (1 - γ)²) T batch/n."""
+    """A batch adds h² n/batch to a step's noise of (1 - (1 - γ)²) T: h² = 0.1 (1 - (1 - γ)²) T batch/n.
+
+    Where nothing is warm, T is taken for 1.
+    """
     monkeypatch.setattr(posterior, "Langevin", Recorded)
     monkeypatch.setattr(posterior, "STEP_EXAMPLES", N // 4)
-    sampled(run, samples=1, burn_in=1, friction=0.1, temperature=0.5)
-    assert Recorded.settings["learning_rate"] == pytest.approx(np.sqrt(0.1 * (1 - 0.9**2) * 0.5 / 4))
+    for temperature, heat in ((0.5, 0.5), (0, 1)):
+        sampled(run, samples=1, burn_in=1, friction=0.1, temperature=temperature)
+        assert Recorded.settings["learning_rate"] == pytest.approx(np.sqrt(0.1 * (1 - 0.9**2) * heat / 4))
     assert (Recorded.settings["friction"], Recorded.settings["seed"]) == (0.1, 5)
+    variance = run.history["loss"][run.best_epoch - 1]
+    assert Recorded.settings["scale"] == pytest.approx(N / (2 * variance))
 
 
 def test_the_curvature_is_the_sum_of_squared_slopes_of_each_loss(run, monkeypatch):

@@ -66,9 +66,9 @@ SETTINGS = {"epochs": EPOCHS, "patience": None, "validation": 0.25, "batch_size"
 ROWS = np.random.default_rng(2).integers(0, 30, 40)
 
 
-def trained(folder=None, *, hooks=(), model=None, dropout=Dropout, **changed) -> TrainingRun:
+def trained(folder=None, *, hooks=(), model=None, dropout=Dropout, progress=False, **changed) -> TrainingRun:
     config = TrainConfig(**({"engine": "auto", "seed": 3, "metrics": ()} | SETTINGS | changed))
-    trainer = Trainer(config, callbacks=hooks, progress=False, checkpoints=folder)
+    trainer = Trainer(config, callbacks=hooks, progress=progress, checkpoints=folder)
     return trainer.fit(model or network(dropout), Tensors(ROWS, np.sin(ROWS)))
 
 
@@ -97,10 +97,13 @@ def test_killed_in_an_epoch_it_goes_on_from_the_last_finished_one(whole, moment)
     assert_the_same_bit_for_bit(trained(kept / moment), run)
 
 
-def test_what_a_callback_knows_beside_plain_values_it_says_itself_and_seconds_are_those_of_all_attempts(whole):
+def test_what_a_callback_knows_beside_plain_values_it_says_itself_and_seconds_are_those_of_all_attempts(whole, capsys):
     _, kept = whole
     visits = Visits()
-    run = trained(kept / "5-begin", hooks=[visits])
+    run = trained(kept / "5-begin", hooks=[visits], progress=True)
+    begun, *epochs = capsys.readouterr().out.splitlines()
+    assert begun == "going on after epoch 4"
+    assert [line.split("  ")[0] for line in epochs] == ["epoch 5/6", "epoch 6/6"]
     assert visits.epochs == set(range(EPOCHS))
     assert run.history["seconds"].sum() <= run.seconds
     assert (run.history["seconds"] > 0).all()

@@ -167,6 +167,19 @@ def test_a_training_of_a_run_folder_is_what_was_recorded_and_draws_its_curves(sn
     assert described(run.plot_history()) == snapshot
 
 
+def test_a_model_without_trainable_weights_is_judged_once():
+    model, train, validation = linear_model(), line(10), line(6, seed=1)
+    model.trainable = False
+    run = Trainer(TrainConfig(metrics=("mae",)), **QUIET).fit(model, train, validation)
+    figures = {"best_epoch": 1, "stop_reason": "closed form", "engine": "closed form", "loss": "mse"}
+    assert run.record == figures | {"seconds": run.seconds, "n_train": 10, "n_validation": 6, "inputs": {}}
+    expected = {"epoch": 1}
+    for prefix, part in (("", train), ("val_", validation)):  # against predictions of 0
+        expected |= {f"{prefix}loss": np.mean(part.targets**2), f"{prefix}mae": np.mean(np.abs(part.targets))}
+    assert run.history.to_dict("records") == [pytest.approx(expected | {"seconds": run.seconds})]
+    assert run.model is model
+
+
 def test_the_losses_weigh_every_example_once_also_in_a_smaller_last_batch():
     train = line(10)
     settings = settings_of(learning_rate=1e-12, batch_size=4, epochs=1)
@@ -190,7 +203,7 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
     [
         (
             {"monitor": "val_rsme"},
-            r"'val_rsme' is never logged \(logged: loss, rmse, mae, val_loss, val_rmse, val_mae\)",
+            r"^training.monitor: 'val_rsme' is never logged \(logged: loss, rmse, mae, val_loss, val_rmse, val_mae\)$",
         ),
         (
             {"validation": 0},
