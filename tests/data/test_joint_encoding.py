@@ -60,3 +60,9 @@ def test_encoders_of_other_ratings_are_refused(frame, scale, message):
     other = Encoder.fit(Ratings(frame, scale=scale))
     with pytest.raises(DataError, match=f"other was not trained on the ratings that plain was trained on: {message}"):
         JointEncoder.of({"plain": PLAIN, "other": other})
+
+
+def test_a_pair_that_cannot_be_encoded_is_named_with_its_place():
+    joint = JointEncoder.of({"plain": PLAIN, "by_hour": BY_HOUR})
+    with pytest.raises(DataError, match="^line 1: the user id '' is empty$"):
+        joint.encode_pairs(["b", ""], [1, 1], context=pd.DataFrame({"hour": [1, 1]}), where=lambda row: f"line {row}")
