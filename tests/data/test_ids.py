@@ -10,7 +10,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.ids import canonical_ids, id_type, integers_of_texts, parse_ids, plain_repr, refuse
+from recsys_nn.data.ids import (
+    Places,
+    canonical_ids,
+    id_type,
+    in_column,
+    integers_of_texts,
+    parse_ids,
+    plain_repr,
+    refuse,
+    row_number,
+)
 from recsys_nn.errors import DataError, RowError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
@@ -199,6 +209,11 @@ def test_a_message_shows_ids_without_numpys_type_names():
             ],
         ),
         (pd.Series([1, None, 7], dtype="Int64"), [1], ["the user id is missing"]),
+        (
+            pd.Series([2**63 - 1, 2**63, -(2**63), -(2**63) - 1], dtype=object),
+            [1, 3],
+            ["the user id 9223372036854775808 does not fit", "the user id -9223372036854775809 does not fit"],
+        ),
     ],
 )
 def test_the_error_names_the_first_bad_row_and_knows_all(ids, rows, reasons):
@@ -236,3 +251,12 @@ def test_an_error_of_rows_reaches_another_process():
     error = pickle.loads(pickle.dumps(caught.value))
     assert isinstance(error, DataError)
     assert str(error) == "row 0: bad"
+
+
+def test_a_place_names_its_column_where_that_has_a_name_of_its_own():
+    places = Places(lambda row: f"a.csv, line {row + 2}", {"user": "userId", "item": "item"})
+    assert places(3) == "a.csv, line 5"
+    assert in_column(places, "user")(3) == "a.csv, line 5, column 'userId'"
+    for role in ("item", "rating"):
+        assert in_column(places, role)(3) == "a.csv, line 5"
+    assert in_column(row_number, "user") is row_number

@@ -18,7 +18,14 @@ from recsys_nn import (
 )
 from recsys_nn.models.heads import AutoHead, BinaryHead, Head, MultiClassHead, OrdinalHead
 from recsys_nn.models.layers import BoundedScale
-from recsys_nn.models.likelihood import METRICS, ClassLogits, CumulativeLogits, ExpectedRating, NegativeLogLikelihood
+from recsys_nn.models.likelihood import (
+    METRICS,
+    ClassLogits,
+    CumulativeLogits,
+    ExpectedRating,
+    NegativeLogLikelihood,
+    level_of,
+)
 from tests.models.contract import LayersContract, twenty_ratings
 
 KAPPA = np.pi / np.sqrt(3)
@@ -234,3 +241,24 @@ def test_the_ratings_decide_on_the_automatic_head(ratings, chosen):
     head = AutoHead().of(encoder)
     assert head.kind == chosen
     assert head.of(encoder) is head
+
+
+def test_a_head_s_schema_has_the_names_beside_the_configs():
+    configs, names = TypeAdapter(Head).json_schema()["anyOf"]
+    assert names == {"enum": ["regression", "bounded", "ordinal", "multiclass", "binary", "auto"]}
+    assert configs["discriminator"]["propertyName"] == "kind"
+
+
+@pytest.mark.parametrize(
+    ("n_levels", "shown"),
+    [(101, "more than 100"), (11, r"11 \(0, 1, 2, 3, \.\.\., 10\)"), (10, r"10 \(0, 1, 2, 3, 4, 5, 6, 7, 8, 9\)")],
+)
+def test_ratings_that_are_not_two_are_counted_and_shown(n_levels, shown):
+    frame = pd.DataFrame({"user": range(n_levels), "item": np.arange(n_levels) % 2, "rating": range(n_levels)})
+    with pytest.raises(ConfigError, match=f"binary' is for ratings of two values, and these have {shown}: make them"):
+        build_model(SVDConfig(head="binary"), Encoder.fit(Ratings(frame)))
+
+
+def test_the_level_of_a_rating_is_the_nearest():
+    found = level_of(tf.constant([0.0, 1.4, 1.6, 3.1, 9.0]), LEVELS)
+    assert (found.numpy().tolist(), found.dtype) == ([0, 0, 1, 2, 2], tf.int32)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from recsys_nn import ConfigError, Tensors, TrainConfig, Trainer, TrainingRun
 from recsys_nn.models.dropout import Dropout
 from recsys_nn.training.config import OptimizerName
-from recsys_nn.training.engines import _worth_xla
+from recsys_nn.training.engines import _BATCH_HOOKS, _cause, _not_compilable, _worth_xla
 
 ENGINES = ("keras", "auto", "compiled")
 
@@ -250,3 +250,36 @@ def test_the_last_batch_counts_where_it_is_smaller_than_the_others(engine):
     run = Trainer(settings, progress=False).fit(network, Tensors(np.ones((3, 1)), [1, 1, 5]))
     assert run.model.get_weights()[0].item() == pytest.approx(1.16)
     assert run.history["loss"].tolist() == pytest.approx([(1 + 1 + 4.8**2) / 3])
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("no\nmore", "ValueError: no"),
+        ("Exception encountered when calling Dense.call().\n\n  \x1b[1mno\x1b[0m  \n", "ValueError: no"),
+        (" \n", "ValueError: it says no more"),
+    ],
+)
+def test_a_cause_is_the_first_line_that_says_what_is_wrong(message, told):
+    assert _cause(ValueError(message)) == told
+
+
+@pytest.mark.parametrize("hook", _BATCH_HOOKS)
+def test_every_call_for_a_batch_needs_keras_s_loop(hook):
+    class Batchwise(keras.callbacks.Callback):
+        pass
+
+    setattr(Batchwise, hook, lambda self, batch, logs=None: None)
+    assert _not_compilable(small_network(), [StopNow(), Batchwise()]) == "the callback Batchwise acts on every batch"
+    assert _not_compilable(small_network(), [StopNow()]) is None
+
+
+@pytest.mark.parametrize(
+    "step", ["train_step", "test_step", "make_train_function", "make_test_function", "fit", "evaluate"]
+)
+def test_a_model_that_does_any_of_it_by_itself_needs_keras_s_loop(step):
+    class Own(keras.Model):
+        pass
+
+    setattr(Own, step, lambda self, *args, **options: None)
+    assert _not_compilable(Own(), []) == f"the model has a {step} of its own"

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from recsys_nn import RangeTest, Tensors, TrainConfig, range_test
+from recsys_nn import RangeTest, Tensors, TrainConfig, TrainingError, range_test
+from recsys_nn.training.schedules import CosineSchedule
 from tests.figures import described
 
 SLOPE = 2.0
@@ -96,3 +97,18 @@ def test_smoothed_is_the_mean_over_five_neighbours_on_either_side():
 def test_the_plot_shows_losses_limit_and_rate(snapshot):
     rates = np.geomspace(0.01, 1, 21)
     assert described(RangeTest(rates, np.abs(np.log(rates / rates[12]))).plot()) == snapshot
+
+
+def test_a_loss_that_is_no_number_from_the_first_tells_no_rate():
+    model, data = parabola()
+    model.set_weights([np.array([[np.inf]])])
+    with pytest.raises(TrainingError, match="^the loss is inf before the first step: no rate can be found$"):
+        range_test(model, data, SGD, steps=5)
+    np.testing.assert_array_equal(model.get_weights()[0], np.inf)
+
+
+def test_by_default_the_rate_rises_from_1e_4_to_1_in_a_hundred_steps_whatever_the_schedule():
+    model, data = parabola()
+    data = Tensors(data.inputs * 1e-4, data.targets)  # which no rate explodes
+    found = range_test(model, data, SGD.model_copy(update={"schedule": CosineSchedule()}))
+    np.testing.assert_allclose(found.rates, np.geomspace(1e-4, 1, 100))
