@@ -138,7 +138,7 @@ def test_without_validation_the_temperature_is_that_of_the_config_or_a_half(samp
 
 def test_a_closed_form_has_no_posterior():
     run = Trainer(TrainConfig(), progress=False).fit(build_model(BiasConfig(), ENCODER), TRAIN)
-    with pytest.raises(ConfigError, match="bias is fitted in closed form, there is no posterior to sample"):
+    with pytest.raises(ConfigError, match="^ensemble: bias is fitted in closed form, there is no posterior to sample$"):
         sample_posterior(run, TRAIN)
 
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from recsys_nn.data.tensors import Tensors
 from recsys_nn.errors import TrainingError
-from recsys_nn.training import curvature, posterior
+from recsys_nn.training import curvature, posterior, slopes
 from recsys_nn.training.checkpoints import Checkpoints
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig
@@ -96,17 +97,21 @@ def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next(run, six):
 
 
 class Recorded(Langevin):
-    """Notes its settings, and each temperature with the step before which it was set."""
+    """Notes its settings, each temperature with the step before which it was set, and the steps of new masses."""
 
-    settings, temperatures, made = {}, [], None
+    settings, temperatures, weighed, made = {}, [], [], None
 
     def __init__(self, masses, **settings):
         super().__init__(masses, **settings)
-        Recorded.settings, Recorded.temperatures, Recorded.made = settings, [], self
+        Recorded.settings, Recorded.temperatures, Recorded.weighed, Recorded.made = settings, [], [], self
 
     def set_temperature(self, temperature):
         super().set_temperature(temperature)
         self.temperatures.append((self.done, temperature))
+
+    def set_masses(self, masses):
+        super().set_masses(masses)
+        self.weighed.append(self.done)
 
     @property
     def done(self):
@@ -121,6 +126,7 @@ def test_penalties_are_learned_in_the_burn_in_at_one_and_then_temperatures_follo
     config = PosteriorConfig(samples=2, burn_in=60, thin=3)
     found = posterior_weights(run, TRAIN, config, [0.5, 0.25])
     assert learned == list(range(20, 50, 2))
+    assert Recorded.weighed == [0, 10, 30, 50]  # after a sixth of the burn-in, half of it, and where it cools
     assert dict(Recorded.temperatures) == {0: 1.0, 50: 0.5, 66: 0.25}
     assert {temperature: len(samples) for temperature, samples in found.items()} == {0.5: 2, 0.25: 2}
 
@@ -147,6 +153,42 @@ def test_the_curvature_is_the_sum_of_squared_slopes_of_each_loss(run, monkeypatc
     of_losses = curvature.loss_slopes(objective_of(run.model, run.config))
     (found,) = curvature.fisher_diagonal(of_losses, TRAIN, seed=0)
     np.testing.assert_allclose(found[:, 0], (slopes**2).sum(axis=0), rtol=0.2)
+
+
+class Coupled(keras.layers.Dense):
+    coupling = 6.0
+
+
+@pytest.mark.parametrize(("layer", "factor"), [(Coupled, 6 / 4), (keras.layers.Dense, 1)])
+def test_masses_are_those_of_vectors_and_grow_where_more_than_four_weights_move_together(layer, factor):
+    """A single example: its slopes in w are -y_j x_k, whatever the sign. Of unit loss there are two nats.
+
+    Squares of 9 and 1 make 5, of 36 and 4 make 20; a fifth of the mean of all, and what the prior adds, come on top.
+    """
+    model = keras.Sequential([keras.Input((3,)), layer(2, use_bias=False, kernel_initializer="zeros")])
+    part = Tensors(np.array([[1.0, 2.0, 0.0]]), np.array([[3.0, 1.0]]))
+    found = curvature.Curvature(objective_of(model, TrainConfig()), part, nats=2.0)
+    (masses,) = found.masses([np.tile(np.float32([[1], [2], [3]]), (1, 2))], seed=0)
+    mean = 4 * (5 + 20 + 0) / 3
+    rows = [factor * (4 * 5 + 0.2 * mean) + 1, factor * (4 * 20 + 0.2 * mean) + 2, np.inf]  # no example moves the last
+    np.testing.assert_allclose(masses, np.tile(np.array(rows)[:, None], (1, 2)), rtol=1e-5)
+    assert masses.dtype == np.float32
+
+
+def test_slopes_are_summed_some_examples_at_a_time(monkeypatch):
+    monkeypatch.setattr(slopes, "_ROWS", 4)
+    sizes = []
+
+    def of_some(examples, beside):
+        inputs, targets = examples
+        sizes.append(len(targets))
+        return [tf.reduce_sum(inputs * beside[:, None], axis=0), tf.reduce_sum(targets)]
+
+    part = Tensors(np.arange(20.0).reshape(10, 2), np.arange(10.0))
+    inputs, targets = slopes.summed(of_some, part, lambda n: np.full(n, 2, np.float32))
+    assert sizes == [4, 4, 2]
+    np.testing.assert_array_equal(inputs, [180, 200])
+    assert targets == 45
 
 
 def test_a_chain_that_diverges_is_begun_anew_with_shorter_steps(run):

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from recsys_nn import (
     ConfigError,
@@ -24,8 +25,9 @@ from recsys_nn import (
     build_model,
     load_ratings,
 )
-from recsys_nn.training.callbacks import StopOnNonFinite
+from recsys_nn.training.callbacks import EpochLog, ProgressLines, StopOnNonFinite
 from recsys_nn.training.compiling import compile_model
+from recsys_nn.training.inputs import InputScale, input_scales
 from recsys_nn.training.objective import objective_of
 from recsys_nn.training.rowwise import LazyAdam
 from tests.figures import described
@@ -403,3 +405,60 @@ def test_what_is_better_by_less_than_min_delta_is_no_improvement(min_delta, best
     settings = TrainConfig(epochs=6, patience=2, min_delta=min_delta)
     run = Trainer(settings, callbacks=[Told()], **QUIET).fit(linear_model(), line(), line(seed=1))
     assert (run.best_epoch, len(run.history), run.stop_reason) == (best, n_epochs, "patience")
+
+
+@pytest.mark.parametrize(("rate", "tried"), [(0.5, "0.001"), (0.005, "0.0005"), (0.01, "0.001")])
+def test_a_rate_that_is_a_tenth_and_at_most_a_thousandth_is_advised(rate, tried):
+    watch = StopOnNonFinite({"x": InputScale(0, 10.0, -10.0)}, rate)
+    advice = f"the likely cause is that this rate is too high: try {tried}"
+    with pytest.raises(TrainingError, match=f"^epoch 3: val_loss is inf at learning rate {rate:g}; {advice}$"):
+        watch.on_epoch_end(2, {"loss": 0.5, "val_loss": np.inf, "other": np.nan})
+
+
+def printed_of(rows: list[dict[str, float]], monitor: str | None) -> list[str]:
+    """What is printed of the epochs of a training of ten."""
+    log, text = EpochLog(keep_weights=False), StringIO()
+    lines = ProgressLines(log, 10, monitor, Console(file=text))
+    for epoch, row in enumerate(rows):
+        log.rows.append(row)
+        lines.on_epoch_end(epoch)
+    return text.getvalue().splitlines()
+
+
+def test_a_line_says_whether_an_epoch_is_better_than_all_before_it():
+    rows = [{"epoch": 8 + k, "loss": loss, "mae": 1.23456, "seconds": 1.25} for k, loss in enumerate((2, 3, 2))]
+    assert printed_of([*rows, {"epoch": 11, "loss": 1.5, "seconds": 0}], "loss") == [
+        "epoch  8/10  loss 2.0000  mae 1.2346  1.2 s  best so far",
+        "epoch  9/10  loss 3.0000  mae 1.2346  1.2 s",
+        "epoch 10/10  loss 2.0000  mae 1.2346  1.2 s",
+        "epoch 11/10  loss 1.5000  0.0 s  best so far",
+    ]
+    assert printed_of(rows[:1], None) == ["epoch  8/10  loss 2.0000  mae 1.2346  1.2 s"]
+
+
+def test_the_scale_of_an_input_is_that_of_its_farthest_column():
+    inputs = {
+        "user": np.arange(4),
+        "x": np.array([[0.0, 1.0], [0.0, 3.0], [0.0, 1.0], [0.0, 3.0]]),
+        "wide": np.array([[[0.0, -5.0], [20.0, -5.0]]] * 2 + [[[0.0, -5.0], [60.0, -5.0]]] * 2),
+    }
+    scales = input_scales(linear_model(), Tensors(inputs, np.zeros(4)))
+    assert scales == {"x": InputScale(1, 2.0, 1.0), "wide": InputScale(2, 40.0, 20.0)}
+    assert [(scale.size, scale.standardised) for scale in scales.values()] == [(2.0, True), (40.0, False)]
+    normalising = keras.Sequential([keras.Input((2,)), keras.layers.LayerNormalization(), keras.layers.Dense(1)])
+    assert input_scales(normalising, Tensors(inputs, np.zeros(4))) == {}
+
+
+@pytest.mark.parametrize(
+    ("scale", "passes"),
+    [((0, 10.0, 0.0), True), ((0, -10.0, 10.0), True), ((0, -10.01, 0.0), False), ((0, 0.0, 10.01), False)],
+)
+def test_a_column_passes_for_standardised_up_to_ten(scale, passes):
+    assert InputScale(*scale).standardised == passes
+
+
+def test_of_many_examples_ten_thousand_evenly_spaced_are_looked_at():
+    """Of three times as many every third: the others are far away."""
+    x = np.full(3 * 9999 + 1, 1e6)
+    x[::3] = 1
+    assert input_scales(linear_model(), Tensors(x, x)) == {"inputs": InputScale(0, 1.0, 0.0)}
