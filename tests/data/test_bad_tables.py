@@ -207,6 +207,8 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "an empty zip archive": (b"PK\x05\x06" + bytes(18), {}, ": this is an empty zip archive"),
     "bzip2": (b"BZh91AY&SY", {}, ": this is a bzip2 file"),
     "Zstandard": (b"\x28\xb5\x2f\xfd", {}, ": this is a Zstandard file"),
+    "an old workbook": (b"\xd0\xcf\x11\xe0", {}, ": this is an Excel workbook (.xls), where"),
+    "Feather": (b"ARROW1\0\0", {}, ": this is an Arrow (Feather) file, where"),
     "a web page": ("<html>no, such, file</html>\n", {}, ": there are no rows, only the header '<html>no, such, file"),
     "JSON": ('{"user": 1, "item": 2}\n{"user": 1, "item": 3}\n', {}, ": no column for the user among"),
     "gzip of another name": (packed(PLAIN), {}, PLAIN_ROWS),
@@ -336,7 +338,10 @@ class TestNoFiles:
 
     def test_a_pipe_is_not_waited_for(self, tmp_path, suffix):
         os.mkfifo(tmp_path / f"pipe{suffix}")
-        with pytest.raises(DataError, match=f"pipe{suffix} is a pipe or a device, where a file is expected"):
+        with pytest.raises(
+            DataError,
+            match=f"pipe{suffix} is a pipe or a device, where a file is expected: write what comes from it into one$",
+        ):
             load_ratings(tmp_path / f"pipe{suffix}")
 
     def test_one_that_may_not_be_read(self, tmp_path, suffix, monkeypatch):

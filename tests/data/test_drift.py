@@ -178,7 +178,10 @@ def test_an_encoder_that_was_saved_and_loaded_drifts_alike(tmp_path):
 
 @pytest.mark.parametrize(
     ("rows", "message"),
-    [([], "not of the 2 users that there are"), ([1, 0, 2], "not in the order of users and times$")],
+    [
+        ([], "not of the 2 users that there are$"),
+        ([1, 0, 2], "not in the order of users and times$"),
+    ],
 )
 def test_a_saved_drift_without_its_order_is_refused(tmp_path, rows, message):
     Encoder.fit(TIMED, features={"drift": "timestamp"}).save(tmp_path)

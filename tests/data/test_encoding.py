@@ -89,7 +89,10 @@ def test_pairs_are_encoded_without_ratings():
 
 NOTHING_TO_LEARN = {
     "no ratings": (TRAIN.take([]), "the training part is empty"),
-    "one user": (ratings_of([7, 7], [1, 2], [1, 2]), r"has only one user \(7\): there is nothing to compare"),
+    "one user": (
+        ratings_of([7, 7], [1, 2], [1, 2]),
+        r"^the training part has only one user \(7\): there is nothing to compare$",
+    ),
     "one item": (ratings_of([1, 2], ["x", "x"], [1, 2]), r"has only one item \('x'\): there is nothing to compare"),
     "all equal": (
         ratings_of([1, 2], [1, 2], [4, 4], scale=(1, 5)),

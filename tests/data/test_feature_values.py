@@ -126,7 +126,7 @@ def test_numbers_and_texts_are_read_as_times_or_refused():
 @pytest.mark.parametrize(("read", "kind"), [(as_texts, "categorical"), (as_numbers, "numeric")])
 def test_times_are_of_the_kind_date_alone(read, kind):
     arguments = [row_number] if read is as_numbers else []
-    with pytest.raises(DataError, match=f"the feature 'x' holds times, which are of the kind date, not {kind}"):
+    with pytest.raises(DataError, match=f"^the feature 'x' holds times, which are of the kind date, not {kind}$"):
         read(pd.Series(pd.to_datetime(["2004-02-10"])), "x", *arguments)
 
 

@@ -100,3 +100,8 @@ def test_what_holds_no_encoded_ratings_is_refused(tmp_path, prepare, message):
     prepare(tmp_path)
     with pytest.raises(DataError, match=message):
         RowFile(tmp_path)
+
+
+def test_a_temporary_folder_says_whose_it_is():
+    rows = RowFile.temporary(PARTS)
+    assert rows.path.parent.name.startswith("recsys-nn-")

@@ -180,7 +180,7 @@ def test_a_source_that_holds_no_ratings_in_parquet_is_refused(tmp_path, name, me
 
 
 def test_what_is_no_path_and_what_is_no_scale_is_refused(written):
-    with pytest.raises(DataError, match="from a path of Parquet files, not from a DataFrame"):
+    with pytest.raises(DataError, match="^ratings are streamed from a path of Parquet files, not from a DataFrame$"):
         stream_ratings(pd.DataFrame(A))
     with pytest.raises(DataError, match=r"the scale \(5, 1\) is not \(lowest, highest\)"):
         stream_ratings(written(a=A), scale=(5, 1))

@@ -124,14 +124,14 @@ def test_an_existing_file_is_overwritten_only_where_the_caller_says_so(tmp_path)
     ("name", "problem"),
     [
         ("folder.csv", "is a folder"),
-        ("nowhere/new.csv", "nowhere does not exist"),
-        ("new.xlsx", "write a .csv, .tsv (either also .gz) or .parquet file"),
-        ("new", "write a .csv, .tsv (either also .gz) or .parquet file"),
-        ("new.gz", "write a .csv, .tsv (either also .gz) or .parquet file"),
-        ("new.parquet.gz", "write a .csv, .tsv (either also .gz) or .parquet file"),
+        ("nowhere/new.csv", ": the folder {}/nowhere does not exist"),
+        ("new.xlsx", ": write a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new", ": write a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new.gz", ": write a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new.parquet.gz", ": write a .csv, .tsv (either also .gz) or .parquet file"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(tmp_path, name, problem, overwrite):
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(DataError, match=re.escape(problem)):
+    with pytest.raises(DataError, match=re.escape(problem.format(tmp_path))):
         check_output(tmp_path / name, overwrite=overwrite)
