@@ -86,6 +86,7 @@ def test_parts_have_all_columns_and_the_places_of_their_rows(tmp_path, monkeypat
     assert [part.table.where(0) for part in parts] == [f"{path}, row 0", f"{path}, row 2"]
     assert [source.pairs(part.table)["user"].tolist() for part in parts] == [[1, 2], [3]]
     assert [part.done for part in parts] == [2 / 3, 1.0]
+    assert {part.table.name for part in parts} == {str(path)}
     assert parts[1].row_text(0) == '{"user": 3, "item": "x", "kinds": ["a"]}'
 
 
@@ -189,3 +190,15 @@ def test_a_folder_without_rows_is_one_empty_part(tmp_path):
         pq.write_table(nothing, tmp_path / f"{name}.parquet")
     (part,) = PairsSource(tmp_path, TableFormat(), STRINGS).parts()
     assert (part.table.data.num_rows, part.done, part.table.name) == (0, 1.0, str(tmp_path / "a.parquet"))
+
+
+def test_rows_of_other_lengths_are_refused_unless_they_are_left_out(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("user,item\na,x\n" + "b\n" * 7 + "c,y\n")
+    with pytest.raises(DataError, match="pairs.csv, line 3: 1 field where 2 are expected: 'b'; line 4: "):
+        list(PairsSource(path, TableFormat(), STRINGS).parts())
+    (part,) = PairsSource(path, TableFormat(), STRINGS, ragged="leave out").parts()
+    assert part.table.column(0).tolist() == ["a", "c"]
+    assert [(row.where, row.why) for row in part.left_out.values()] == [
+        (f"{path}, line {line}", "1 field where 2 are expected") for line in range(3, 10)
+    ]
