@@ -69,6 +69,8 @@ def test_what_is_unknown_is_the_same_to_every_sample(sampled):
         ({1.0: [1, 3], 0.5: [2, 3], 0.25: [3, 4]}, 1.0),  # gains 1 and 0: a mean of .5, a standard error of .35
         ({1.0: [1, 2], 0.5: [2, 3], 0.25: [3, 4]}, 1.0),
         ({1.0: [1, 2], 0.5: [2, 3], 0.25: [0, 1]}, 0.25),
+        ({1.0: [1, 3], 0.5: [2, 3], 0.25: [1.5, 1.5]}, 0.25),  # of two that are better the one that gains more
+        ({1.0: [0, 2], 0.5: [2, 2], 0.25: [3, 4]}, 1.0),  # gains 2 and 0: a mean of 1 is more than .71
         ({1.0: [0, 4], 0.5: [2, 3], 0.25: [3, 4]}, 0.5),  # gains 2 and -1: a mean of .5, a standard error of 1.06
     ],
 )

@@ -18,7 +18,7 @@ import sklearn
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.ensemble import BaggingRegressor
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import (
     GridSearchCV,
@@ -214,6 +214,39 @@ def test_other_floats_are_no_ids(value):
         bias().fit(pairs, [1, 2, 3])
 
 
+def test_the_largest_floats_that_are_one_whole_number_are_ids():
+    pairs = np.array([[1.0, 1.0], [1.0, 2.0], [2.0**53 - 1, 1.0], [-(2.0**53) + 1, 2.0]])
+    model = bias(training=rn.TrainConfig(validation=0, patience=None))
+    ids = model.fit(pairs, [1, 2, 3, 4]).predictor_.encoder.users.ids
+    assert sorted(ids) == [-(2**53) + 1, 1, 2**53 - 1]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (np.array([[1, 2]]), r"Found array with 1 sample\(s\) .* while a minimum of 2 is required"),
+        (np.array([[1], [2]]), r"Found array with 1 feature\(s\) .* while a minimum of 2 is required"),
+    ],
+)
+def test_an_array_needs_two_rows_and_two_columns(pairs, message):
+    with pytest.raises(ValueError, match=message):
+        bias().fit(pairs, np.ones(len(pairs)))
+
+
+def test_one_pair_is_predicted_and_ratings_may_be_a_column(by_bias):
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        model = bias().fit(X.to_numpy(), Y.to_numpy()[:, None])
+    np.testing.assert_array_equal(model.predict(X.to_numpy()[:1]), by_bias[:1])
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[400, 399\]"):
+        bias().fit(X, Y[1:])
+
+
+def test_scikit_learn_is_told_what_ids_are():
+    tags = bias().__sklearn_tags__()
+    assert (tags.input_tags.categorical, tags.input_tags.string, tags.regressor_tags.poor_score) == (True, True, True)
+    assert tags.estimator_type == "regressor"
+
+
 def test_floats_of_a_frame_whose_columns_have_types_are_no_ids():
     with pytest.raises(DataError, match="the user ids are of type floating"):
         bias().fit(pd.DataFrame({"user": [1.0, 2.0], "item": [1, 2]}), [1, 2])
@@ -341,8 +374,13 @@ def test_a_config_that_is_set_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("model__embeding_dim", "Invalid parameter 'model__embeding_dim' .* SVDConfig; did you mean 'embedding_dim'"),
+        (
+            "model__embeding_dim",
+            "^Invalid parameter 'model__embeding_dim' for estimator RatingRegressor: model is of type SVDConfig; did you "
+            "mean 'embedding_dim'",
+        ),
         ("training__lr", "Invalid parameter 'training__lr' for estimator RatingRegressor: training is of type TrainC"),
+        ("ensemble__samples", "RatingRegressor: ensemble is of type NoneType"),
         ("model__kind", "Invalid parameter 'model__kind'"),
         ("modle", "Invalid parameter 'modle' for estimator RatingRegressor"),
     ],
