@@ -376,8 +376,8 @@ def test_a_config_that_is_set_is_left_as_it_was():
     [
         (
             "model__embeding_dim",
-            "^Invalid parameter 'model__embeding_dim' for estimator RatingRegressor: model is of type SVDConfig; did you "
-            "mean 'embedding_dim'",
+            "^Invalid parameter 'model__embeding_dim' for estimator RatingRegressor: model is of type SVDConfig; did "
+            "you mean 'embedding_dim'",
         ),
         ("training__lr", "Invalid parameter 'training__lr' for estimator RatingRegressor: training is of type TrainC"),
         ("ensemble__samples", "RatingRegressor: ensemble is of type NoneType"),
