@@ -632,3 +632,22 @@ def test_times_beyond_what_python_knows_are_refused_with_their_column(tmp_path, 
 def test_what_is_no_source_of_ratings_is_refused():
     with pytest.raises(DataError, match="ratings come from a DataFrame, a path or a data set's name, not from a int"):
         load_ratings(5)
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        ({"usr": 1}, r"^layout\.usr is unknown; did you mean 'user'\?$"),
+        ({"id_type": "float"}, r"^layout\.id_type='float': Input should be 'integer' or 'string'$"),
+        ({"features": ["a", 1]}, r"^layout\.features\.1=1: Input should be a valid string$"),
+    ],
+)
+def test_a_layout_that_is_none_is_refused_by_its_place(layout, message):
+    with pytest.raises(DataError, match=message):
+        TableFormat.of(layout)
+
+
+def test_a_layout_that_is_left_out_is_recognised():
+    assert TableFormat.of(None) == TableFormat.of({}) == TableFormat()
+    given = TableFormat.of({"user": 0, "item": "b"})
+    assert given.columns() == {"user": 0, "item": "b", "rating": None, "timestamp": None}
