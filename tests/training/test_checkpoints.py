@@ -49,9 +49,30 @@ def test_a_state_comes_back_as_it_was(tmp_path_factory, state):
     assert same(state, found)
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, [object()], np.array(["a"]), {"a": {2}}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        object(),
+        {1: 2},
+        [object()],
+        np.array(["a"]),
+        {"a": {2}},
+        {"a": 1, "b": object()},
+        np.array([1j]),
+        np.array([{}]),
+    ],
+)
 def test_what_is_no_part_of_a_state(value):
     assert not is_plain(value)
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), np.int64(3), np.bool_(True)])
+def test_numpy_s_numbers_come_back_as_python_s(tmp_path, value):
+    assert is_plain(value)
+    Checkpoints(tmp_path).keep("numbers", {"value": value, "pair": (value, 1)})
+    found = Checkpoints(tmp_path).kept("numbers")
+    assert found == {"value": value.item(), "pair": [value.item(), 1]}
+    assert type(found["value"]) is type(value.item())
 
 
 def test_the_last_two_are_kept_and_what_was_kept_by_name(tmp_path):

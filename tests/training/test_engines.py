@@ -12,9 +12,11 @@ import tensorflow as tf
 from recsys_nn import ConfigError, Tensors, TrainConfig, Trainer, TrainingRun
 from recsys_nn.data.tensors import Block
 from recsys_nn.models.dropout import Dropout
+from recsys_nn.training import trainer
 from recsys_nn.training.compiled import CompiledLoop, _extremes, prefetched
 from recsys_nn.training.config import OptimizerName
 from recsys_nn.training.engines import _BATCH_HOOKS, _cause, _not_compilable, _worth_xla
+from tests.terminals import narrow_terminal
 
 ENGINES = ("keras", "auto", "compiled")
 
@@ -33,8 +35,8 @@ def trained(engine: str, callbacks=(), **settings) -> TrainingRun:
     rows = np.random.default_rng(2).integers(0, 6, 20)
     given = {"epochs": 1, "patience": None, "validation": 0.25, "batch_size": 4, "learning_rate": 0.01, "metrics": ()}
     config = TrainConfig(engine=engine, seed=3, **(given | settings))
-    trainer = Trainer(config, callbacks=callbacks, progress=False)
-    return trainer.fit(small_network(), Tensors(rows, np.sin(rows)))
+    asked = Trainer(config, callbacks=callbacks, progress=False)
+    return asked.fit(small_network(), Tensors(rows, np.sin(rows)))
 
 
 def assert_the_same(one: TrainingRun, other: TrainingRun) -> None:
@@ -239,10 +241,11 @@ def test_a_model_that_fails_in_the_loop_is_left_to_keras():
 @pytest.mark.parametrize(
     "callback", [PerBatch(), keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: None)]
 )
-def test_a_callback_for_every_batch_needs_keras_s_loop_and_the_reason_is_printed(callback, capsys):
+def test_a_callback_for_every_batch_needs_keras_s_loop_and_the_reason_is_printed(callback, capsys, monkeypatch):
+    monkeypatch.setattr(trainer, "_console", narrow_terminal)
     reason = f"keras: the callback {type(callback).__name__} acts on every batch"
     assert engine_of(callbacks=[callback]) == reason
-    assert f"engine: {reason}" in capsys.readouterr().out
+    assert f"engine: {reason}" in capsys.readouterr().out.splitlines()
 
 
 def test_a_model_with_a_step_of_its_own_needs_keras_s_loop():

@@ -1,5 +1,6 @@
 """Samples of the posterior, against Bayesian linear regression, whose posterior is a Gaussian in closed form."""
 
+import re
 from dataclasses import replace
 
 import keras
@@ -35,9 +36,9 @@ def run():
     return Trainer(config, progress=False).fit(model, TRAIN)
 
 
-def sampled(run, temperature=1.0, **options):
+def sampled(run, temperature=1.0, *, progress=False, **options):
     settings = {"samples": 6, "burn_in": 10, "thin": 1, "penalties": "fixed"} | options
-    return posterior_weights(run, TRAIN, PosteriorConfig(**settings), [temperature])[temperature]
+    return posterior_weights(run, TRAIN, PosteriorConfig(**settings), [temperature], progress=progress)[temperature]
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +92,11 @@ def test_a_short_burn_in_learns_no_penalties(run, six):
     np.testing.assert_array_equal(sampled(run, penalties="learned"), six)
 
 
-def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next(run, six):
-    means = sampled(run, samples=2, thin=3)
+def test_a_sample_is_the_mean_over_the_epochs_from_one_to_the_next_and_a_line_is_printed_of_it(run, six, capsys):
+    means = sampled(run, samples=2, thin=3, progress=True)
+    first, second = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"sample 1/2  temperature 1  loss 0\.\d{4}", first)
+    assert second.startswith("sample 2/2  temperature 1  loss 0.")
     np.testing.assert_allclose(np.array(means)[:, 0], np.array(six)[:, 0].reshape(2, 3, 2, 1).mean(axis=1), rtol=1e-5)
 
 

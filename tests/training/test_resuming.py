@@ -10,8 +10,10 @@ import pytest
 
 from recsys_nn import ArtifactError, Tensors, TrainConfig, Trainer, TrainingRun
 from recsys_nn.models.dropout import Dropout
+from recsys_nn.training import trainer
 from recsys_nn.training.checkpoints import Checkpoints
 from recsys_nn.training.resuming import Checkpointing
+from tests.terminals import narrow_terminal
 
 EPOCHS = 6
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
@@ -68,8 +70,8 @@ ROWS = np.random.default_rng(2).integers(0, 30, 40)
 
 def trained(folder=None, *, hooks=(), model=None, dropout=Dropout, progress=False, **changed) -> TrainingRun:
     config = TrainConfig(**({"engine": "auto", "seed": 3, "metrics": ()} | SETTINGS | changed))
-    trainer = Trainer(config, callbacks=hooks, progress=progress, checkpoints=folder)
-    return trainer.fit(model or network(dropout), Tensors(ROWS, np.sin(ROWS)))
+    asked = Trainer(config, callbacks=hooks, progress=progress, checkpoints=folder)
+    return asked.fit(model or network(dropout), Tensors(ROWS, np.sin(ROWS)))
 
 
 def whole_and_kept(folder: Path, **changed) -> tuple[TrainingRun, Path]:
@@ -97,8 +99,11 @@ def test_killed_in_an_epoch_it_goes_on_from_the_last_finished_one(whole, moment)
     assert_the_same_bit_for_bit(trained(kept / moment), run)
 
 
-def test_what_a_callback_knows_beside_plain_values_it_says_itself_and_seconds_are_those_of_all_attempts(whole, capsys):
+def test_what_a_callback_knows_beside_plain_values_it_says_itself_and_seconds_are_those_of_all_attempts(
+    whole, capsys, monkeypatch
+):
     _, kept = whole
+    monkeypatch.setattr(trainer, "_console", narrow_terminal)
     visits = Visits()
     run = trained(kept / "5-begin", hooks=[visits], progress=True)
     begun, *epochs = capsys.readouterr().out.splitlines()
@@ -153,6 +158,34 @@ def test_a_state_says_whether_the_training_is_over_how_long_it_took_and_what_eac
     again = Checkpointing(states, model, hooks, {"seed": 3})
     assert (again.first_epoch, again.next_epoch(9), again.seconds) == (2, 9, state["seconds"])
     assert state["seconds"] > 0
+
+
+class Counts(keras.callbacks.Callback):
+    """Knows a number, and what is no part of a state."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.lock = n, object()
+
+
+def test_of_a_callback_that_says_nothing_what_is_plain_is_kept_but_for_what_keras_tells_it(tmp_path):
+    model, counts = network(), Counts(3)
+    model.compile("sgd", "mse")
+    counts.set_params({"epochs": 5})
+    Checkpointing(Checkpoints(tmp_path), model, [counts], {}).on_epoch_end(0)
+    _, state = Checkpoints(tmp_path).latest()
+    assert state["hooks"]["Counts 1"]["n"] == 3
+    assert {"params", "lock"}.isdisjoint(state["hooks"]["Counts 1"])
+    others = Counts(0), Visits()  # of the second nothing was kept
+    Checkpointing(Checkpoints(tmp_path), model, others, {}).on_train_begin()
+    assert (others[0].n, others[1].epochs) == (3, set())
+
+
+def test_one_that_does_not_save_leaves_no_state(tmp_path):
+    model = network()
+    model.compile("sgd", "mse")
+    Checkpointing(Checkpoints(tmp_path), model, [], {}, saves=False).on_epoch_end(0)
+    assert Checkpoints(tmp_path).latest() is None
 
 
 class NotAgain(keras.callbacks.Callback):

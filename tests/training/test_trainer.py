@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 
 from recsys_nn import (
     ConfigError,
@@ -31,6 +30,7 @@ from recsys_nn.training.inputs import InputScale, input_scales
 from recsys_nn.training.objective import objective_of
 from recsys_nn.training.rowwise import LazyAdam
 from tests.figures import described
+from tests.terminals import narrow_terminal
 
 QUIET = {"progress": False}
 
@@ -418,7 +418,7 @@ def test_a_rate_that_is_a_tenth_and_at_most_a_thousandth_is_advised(rate, tried)
 def printed_of(rows: list[dict[str, float]], monitor: str | None) -> list[str]:
     """What is printed of the epochs of a training of ten."""
     log, text = EpochLog(keep_weights=False), StringIO()
-    lines = ProgressLines(log, 10, monitor, Console(file=text))
+    lines = ProgressLines(log, 10, monitor, narrow_terminal(text))
     for epoch, row in enumerate(rows):
         log.rows.append(row)
         lines.on_epoch_end(epoch)
