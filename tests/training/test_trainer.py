@@ -5,6 +5,7 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from typing import get_args
 
 import keras
 import numpy as np
@@ -26,6 +27,7 @@ from recsys_nn import (
 )
 from recsys_nn.training.callbacks import EpochLog, ProgressLines, StopOnNonFinite
 from recsys_nn.training.compiling import compile_model
+from recsys_nn.training.config import OptimizerName
 from recsys_nn.training.inputs import InputScale, input_scales
 from recsys_nn.training.objective import objective_of
 from recsys_nn.training.rowwise import LazyAdam
@@ -278,6 +280,39 @@ def test_by_default_adam_is_lazy_where_a_batch_touches_fewer_than_a_tenth_of_a_t
     config = TrainConfig(batch_size=4, metrics=())
     compile_model(objective_of(model, config), config, steps=1)
     assert type(model.optimizer) is optimizer
+
+
+@pytest.mark.parametrize("name", [name for name in get_args(OptimizerName) if name != "auto"])
+def test_an_optimizer_is_made_by_its_name(name):
+    model, config = linear_model(), TrainConfig(optimizer=name, learning_rate=0.25, metrics=())
+    compile_model(objective_of(model, config), config, steps=1)
+    assert type(model.optimizer).__name__.lower() == name.replace("_", "")
+    assert float(model.optimizer.learning_rate) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("mse", (4 + 0.25) / 2),
+        ("mae", 2.5 / 2),
+        ("huber", (1.5 + 0.125) / 2),
+        ("log_cosh", np.log(np.cosh([2, 0.5])).mean()),
+    ],
+)
+def test_a_loss_is_made_by_its_name(loss, expected):
+    """Of errors of 2 and a half."""
+    objective = objective_of(linear_model(), TrainConfig(loss=loss))
+    assert objective.loss_name == loss
+    assert float(objective.loss()(np.array([[1.0], [1.0]]), np.array([[3.0], [0.5]]))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("mse", 2.125), ("mae", 1.25), ("rmse", 2.125**0.5)])
+def test_a_metric_is_made_and_reported_by_its_name(name, expected):
+    objective = objective_of(linear_model(), TrainConfig(metrics=(name,)))
+    (metric,) = objective.metrics()
+    metric.update_state(np.array([[1.0], [1.0]]), np.array([[3.0], [0.5]]))
+    assert (objective.metric_names, metric.name) == ((name,), name)
+    assert float(metric.result()) == pytest.approx(expected)
 
 
 def test_inputs_that_are_not_standardised_are_named_as_the_cause():
