@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_nn import ConfigError
+from recsys_nn import ConfigError, StreamedTensors, Tensors, TrainConfig, Trainer
+from recsys_nn.data.row_file import RowFile
 from recsys_nn.training.rowwise import RowwiseAdagrad
 from recsys_nn.training.shared_steps import SharedSteps
 from recsys_nn.training.workers import OneDecision, Workers
@@ -208,3 +209,60 @@ def test_a_worker_is_who_the_cluster_says(n, monkeypatch):
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", strategy(n + 1))
     with pytest.raises(ConfigError, match=f"^worker {n - 1} sees several GPUs: start as many workers, one GPU each$"):
         Workers()
+
+
+class Ending(keras.callbacks.Callback):
+    """Ends the training of one worker after two epochs."""
+
+    def __init__(self, ends):
+        super().__init__()
+        self.ends = ends
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = self.ends and epoch == 1
+
+
+def together(train, model, folder, **settings):
+    """The trainings of two workers, of which the second asks to end after two epochs."""
+
+    def trained(worker):
+        given = {"patience": None, "seed": 3, "epochs": 3, "batch_size": 4, "optimizer": "rowwise_sgd"}
+        options = {"callbacks": [Ending(worker.rank == 1)], "checkpoints": folder / str(worker.rank), "progress": True}
+        return Trainer(TrainConfig(**given | settings), workers=worker, **options).fit(model(), train)
+
+    return each_of(2, trained)
+
+
+@pytest.mark.usefixtures("untraced")
+def test_the_training_of_several_is_that_of_one_which_the_first_tells_and_saves(tmp_path, capsys):
+    """Of 11 examples two are held out; batches are of 4, 4 and 1."""
+    settings = {"learning_rate": 0.1, "validation": 0.2, "metrics": ("mae",)}
+    rows = np.r_[X, 0, 4]
+    train = Tensors(rows, np.sin(rows))
+    config = TrainConfig(optimizer="rowwise_sgd", patience=None, seed=3, epochs=2, batch_size=4, **settings)
+    alone = Trainer(config, progress=False).fit(network(), train)
+    for run in together(train, network, tmp_path, **settings):
+        assert (run.engine, run.stop_reason) == ("compiled, 2 workers", "callback")
+        figures = list(alone.history.columns[:-1])
+        np.testing.assert_allclose(run.history[figures], alone.history[figures], rtol=1e-5)
+        for found, expected in zip(run.model.get_weights(), alone.model.get_weights(), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert [folder.name for folder in tmp_path.iterdir()] == ["0"]
+
+
+@pytest.mark.usefixtures("untraced")
+def test_of_rows_on_disk_each_worker_trains_on_its_own(tmp_path):
+    """Of 30 rows 15, in batches of 2 where both together have batches of 4; the losses are of all of them."""
+    ratings = np.arange(30, dtype=np.float32) / 10
+    rows = RowFile.write([(np.arange(30, dtype=np.int32), np.zeros(30, np.int32), ratings)], tmp_path / "rows")
+
+    def model():
+        inputs = {name: keras.Input((), dtype="int32", name=name) for name in ("user", "item")}
+        return keras.Model(inputs, keras.layers.Embedding(30, 1, embeddings_initializer="zeros")(inputs["user"]))
+
+    one, other = together(StreamedTensors(rows), model, tmp_path, learning_rate=1e-9, validation=0, metrics=())
+    np.testing.assert_array_equal(one.model.get_weights()[0], other.model.get_weights()[0])
+    assert one.model.optimizer.iterations == 2 * 8
+    for run in (one, other):
+        assert run.history["loss"].tolist() == pytest.approx([np.mean(ratings**2)] * 2, rel=1e-5)
