@@ -128,7 +128,7 @@ def told() -> Told:
         optimizer="sgd", learning_rate=0.1, schedule=schedule, epochs=3, batch_size=64, metrics=("rmse",)
     )
     with redirect_stdout(StringIO()) as printed:
-        run = Trainer(settings).fit(linear_model(), line(), line(seed=1))
+        run = Trainer(settings).fit(linear_model(), line(), line(48, seed=1))
     return Told(run, printed.getvalue().splitlines())
 
 
@@ -138,6 +138,19 @@ def test_the_history_is_a_row_an_epoch(told):
     assert run.history["epoch"].tolist() == [1, 2, 3]
     np.testing.assert_allclose(run.history["val_loss"], run.history["val_rmse"] ** 2, rtol=1e-5)
     assert run.seconds >= run.history["seconds"].sum()
+
+
+def test_a_record_tells_how_a_training_was_made_and_of_what(told):
+    run, x = told.run, line().inputs
+    means, stds = np.abs(x.mean(axis=0)), x.std(axis=0)
+    farthest = int(np.maximum(means, stds).argmax())
+    scale = {"column": farthest, "mean": x.mean(axis=0)[farthest], "std": stds[farthest]}
+    figures = {"best_epoch": 1 + int(run.history["val_loss"].argmin()), "stop_reason": "epochs", "engine": "compiled"}
+    sizes = {"loss": "mse", "n_train": 64, "n_validation": 48}
+    record = run.record
+    assert record.pop("inputs") == {"inputs": pytest.approx(scale, rel=1e-5)}
+    assert record == figures | sizes | {"seconds": run.seconds}
+    assert run.config.epochs == 3
 
 
 def test_a_line_is_printed_for_every_epoch(told):
@@ -261,8 +274,13 @@ def test_a_loss_that_is_no_number_names_epoch_rate_and_cause():
             r"epoch \d+: (val_)?loss is (nan|inf) at learning rate 1e\+20; the likely cause is that this rate is too "
             r"high: try 0\.001"
         ),
-    ):
+    ) as caught:
         Trainer(settings_of(learning_rate=1e20), **QUIET).fit(linear_model(), line())
+    run = caught.value.run  # up to there
+    assert (run.stop_reason, run.best_epoch, run.n_train, run.n_validation) == ("diverged", 0, 64, 0)
+    *numbers, last = run.history["loss"]
+    assert np.isfinite(numbers).all()
+    assert not np.isfinite(last)
 
 
 def test_weights_that_are_no_numbers_end_the_training_though_the_losses_are():
