@@ -188,7 +188,7 @@ def test_what_is_no_path_and_what_is_no_scale_is_refused(written):
 
 def test_what_is_liked_is_found_chunk_by_chunk(written):
     liked = stream_ratings(written(a=A, b=B)).liked(3)
-    assert liked.scale == (0.0, 1.0)
+    assert (liked.scale, len(liked), liked.n_merged) == ((0.0, 1.0), 6, 0)
     assert [row[2] for row in rows(liked)] == [0, 0, 1, 1, 1, 0]
 
 

@@ -62,6 +62,13 @@ def test_it_ends_where_the_loss_explodes():
     assert found.losses[1] == pytest.approx(49 * found.losses[0])
 
 
+@pytest.mark.parametrize(("rate", "n_steps"), [(0.525, 2), (0.51, 3)])
+def test_it_ends_with_the_first_loss_that_is_more_than_ten_times_the_first(rate, n_steps):
+    """(1 - 8 · 0.525)² is 10.24, and (1 - 8 · 0.51)² is 9.49, squared once more in the step after."""
+    model, data = parabola()
+    assert len(range_test(model, data, SGD, lowest=rate, highest=rate * 1.001, steps=5).losses) == n_steps
+
+
 def test_infinite_losses_are_left_out():
     model, data = parabola()
     found = range_test(model, data, SGD, lowest=1e30, highest=1e31, steps=50)
