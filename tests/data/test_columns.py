@@ -7,8 +7,8 @@ from recsys_nn.errors import DataError
 
 USUAL = {
     "user": "user USER userId user_id User-ID uid customer customer_id CustomerID reviewerID",
-    "item": "item itemId item_id iid movie movieId movie_id product product-id ProductID book bookId Book-ID isbn asin",
-    "rating": "rating ratings Score stars bookRating Book-Rating overall",
+    "item": "item ITEM item_id iid movie movieId movie_id product product-id ProductID book bookId Book-ID isbn asin",
+    "rating": "rating Rating ratings Score stars bookRating Book-Rating overall",
     "timestamp": "timestamp TimeStamp time date datetime date_time unixReviewTime",
 }
 IN_ORDER = ["user", "item", "rating", "timestamp"]

@@ -156,6 +156,7 @@ def test_a_mean_at_an_end_of_the_scale_and_the_widest_spread_are_read(plain):
         ("id", lambda ids: [*ids[:-1], ids.iloc[0]], "the id 'u0' stands twice"),
         ("id", lambda ids: [*ids[:-1], ""], "row 59: the user id '' is empty"),
         ("count", lambda counts: -counts, "the column 'count' is not how often each was rated"),
+        ("count", lambda counts: counts.astype("int64") + 2**31, "the column 'count' is not how often each was rated"),
         ("count", lambda counts: counts * 0, "the column 'count' is not how often each was rated"),
         ("count", lambda counts: counts + 0.5, "the column 'count' is not how often each was rated"),
         ("bias", lambda biases: biases * np.inf, "the column 'bias' is not of finite numbers"),
@@ -171,3 +172,42 @@ def test_a_table_of_users_that_is_none_is_refused(plain, column, values, what):
     with pytest.raises(ArtifactError) as caught:
         Encoder.load(plain)
     assert str(caught.value) == f"{file} is damaged: {what}"
+
+
+def test_a_count_may_be_all_that_32_bits_hold(plain):
+    users = pd.read_parquet(plain / "users.parquet")
+    users.assign(count=2**31 - 1).to_parquet(plain / "users.parquet", index=False)
+    assert (Encoder.load(plain).user_counts[1:] == 2**31 - 1).all()
+
+
+def test_numbers_of_users_and_items_that_are_known_are_checked(plain):
+    found = encoder_files.read_encoder(plain, sizes={"user": 60, "item": 40})
+    assert len(found["users"].ids) == 60
+    for side, n, wrong in (("user", 60, 61), ("item", 40, 39)):
+        with pytest.raises(ArtifactError, match=rf"{side}s\.parquet is damaged: {n} rows, not {wrong}$"):
+            encoder_files.read_encoder(plain, sizes={side: wrong})
+
+
+def test_up_to_two_mebibytes_of_json_are_read(plain):
+    file = plain / "encoder.json"
+    file.write_text(file.read_text().ljust(2 * 2**20))
+    assert Encoder.load(plain).levels == (1, 2, 3, 4, 5)
+    file.write_text(file.read_text() + " ")
+    with pytest.raises(ArtifactError, match="encoder.json has 2,097,153 bytes, where at most 2,097,152 can be right$"):
+        Encoder.load(plain)
+
+
+def test_many_categories_are_read(encoder, tmp_path):
+    encoder.save(tmp_path)
+    file = tmp_path / "encoder.json"
+    values = json.loads(file.read_text())
+    values["features"]["user"][0]["values"] = [f"{k:05}" for k in range(25_000)]
+    file.write_text(json.dumps(values))
+    assert Encoder.load(tmp_path).features["user"].columns[0].n_rows == 25_000
+
+
+def test_a_drift_that_is_no_table_is_refused_by_its_name(ratings, tmp_path):
+    Encoder.fit(ratings, features={"drift": "timestamp"}).save(tmp_path)
+    (tmp_path / "drift.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ArtifactError, match=f"^{tmp_path / 'drift.parquet'} is damaged: "):
+        Encoder.load(tmp_path)

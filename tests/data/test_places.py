@@ -34,6 +34,9 @@ def test_a_uri_is_named_without_its_password(tmp_path):
     assert (folder.name, folder.path, folder.is_local) == (f"file://{tmp_path}", str(tmp_path), True)
     with pytest.raises(DataError, match="^ftp://there/pairs cannot be reached: "):
         Folder.at("ftp://me:secret@there/pairs/")
+    with pytest.raises(DataError, match="^ftp://there/pairs cannot be reached: "):
+        Folder.at("ftp://there/pairs")
+    assert Folder.at(f"file://{tmp_path}/gone").files() == []
 
 
 def test_what_is_hidden_is_no_pairs_and_all_are_in_the_order_of_their_names(tmp_path):
