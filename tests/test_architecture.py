@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from enum import Enum
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -278,34 +277,3 @@ def test_documented_parameters_are_those_of_the_signature(name):
 @pytest.mark.parametrize("name", recsys_nn.__all__)
 def test_every_public_name_is_documented(name):
     assert inspect.getdoc(getattr(recsys_nn, name)), name
-
-
-def told_default(value: object) -> str:
-    """Functions by their names, and what Python shows by its place in memory by its type."""
-    named = getattr(value, "__qualname__", None)
-    return named or re.sub(r"<(.*) object at 0x.*>", r"\1()", repr(value))
-
-
-def defaults(value: object) -> str:
-    """Those of the parameters of what can be called; of configs they are in test_config_fields.py."""
-    if inspect.isclass(value) and issubclass(value, BaseModel | Exception | Enum):
-        return ""
-    try:
-        parameters = inspect.signature(value).parameters.values()
-    except (TypeError, ValueError):
-        return ""
-    known = [parameter for parameter in parameters if parameter.default is not parameter.empty]
-    return ", ".join(f"{parameter.name}={told_default(parameter.default)}" for parameter in known)
-
-
-DEFAULTS = {
-    name: told
-    for name, value in sorted(PUBLIC.items())
-    if not name.endswith(".set_score_request") and (told := defaults(value))  # which scikit-learn adds
-}
-
-
-@pytest.mark.parametrize("station", sorted({name.split(".")[1] for name in DEFAULTS}))
-def test_what_is_left_out_of_a_call_has_a_default(station, snapshot):
-    of_station = {name: told for name, told in DEFAULTS.items() if name.split(".")[1] == station}
-    assert [f"{name.removeprefix('recsys_nn.')}: {told}" for name, told in of_station.items()] == snapshot
