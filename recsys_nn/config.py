@@ -15,9 +15,9 @@ from recsys_nn.data.ratings import Duplicates, Ratings
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.data.splits import Split, leave_last_out_split, random_split, stratified_split, temporal_split
 from recsys_nn.errors import ConfigError
+from recsys_nn.files.strict_yaml import dump_yaml, read_yaml, with_override, with_value
 from recsys_nn.models import ModelConfig, SVDConfig, model_kind, model_kinds
 from recsys_nn.search_space import SearchConfig
-from recsys_nn.strict_yaml import dump_yaml, read_yaml, with_override, with_value
 from recsys_nn.tracking_config import TrackingConfig
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.ensemble import PosteriorConfig

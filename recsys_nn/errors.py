@@ -6,7 +6,8 @@ them into one line and exit code 2; anything else that escapes is a defect of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from platform import node
@@ -50,6 +51,51 @@ class RowError(DataError):
     def __reduce__(self) -> tuple[type[DataError], tuple[Any, ...]]:
         """From another process its message comes alone."""
         return DataError, self.args
+
+
+Where = Callable[[int], str]
+"""Names a row of the table being read: its position, or the file and line that it came from."""
+
+
+def row_number(row: int) -> str:
+    return f"row {row}"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Names the rows of a table whose columns for user, item, rating and timestamp have names of their own."""
+
+    rows: Where
+    columns: Mapping[str, str]
+
+    def __call__(self, row: int) -> str:
+        return self.rows(row)
+
+
+def in_column(where: Where, role: str) -> Where:
+    """Names the fields of the column for a role, where it is called otherwise."""
+    if not isinstance(where, Places) or where.columns.get(role, role) == role:
+        return where
+    return lambda row: f"{where(row)}, column {where.columns[role]!r}"
+
+
+def refuse(bad: npt.NDArray[np.bool_], where: Where, reason: Callable[[int], str]) -> None:
+    """Raises a RowError where rows are bad, for the ``reason`` that holds of each of them.
+
+    Args:
+        bad: for each row whether it is, (n,).
+        where: names a row.
+        reason: what is wrong with a row.
+    """
+    (rows,) = bad.nonzero()
+    if len(rows):
+        first = int(rows[0])
+        raise RowError(f"{where(first)}: {reason(first)}", rows, reason)
+
+
+def plain_repr(value: Any) -> str:
+    """``repr`` without numpy's type names: 7, not np.int64(7)."""
+    return repr(value.item() if type(value).__module__ == "numpy" else value)
 
 
 class ConfigError(RecsysError, ValueError):

@@ -15,11 +15,10 @@ from pydantic import BaseModel
 
 from recsys_nn.config import RunConfig
 from recsys_nn.data.features import SIDES, FeaturesConfig
-from recsys_nn.data.ids import plain_repr, row_number
 from recsys_nn.data.ratings import COLUMNS, Duplicates, Ratings
 from recsys_nn.data.readers import Table
 from recsys_nn.data.splits import Split
-from recsys_nn.errors import DataError, did_you_mean, required
+from recsys_nn.errors import DataError, did_you_mean, plain_repr, required, row_number
 from recsys_nn.models import ModelConfig, SVDConfig
 from recsys_nn.run_data import load_split
 from recsys_nn.training.config import TrainConfig

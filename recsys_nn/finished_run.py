@@ -16,17 +16,17 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from recsys_nn.config import RunConfig, load_config
-from recsys_nn.data.plain_parquet import read_plain_table
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.relation import shared_pairs
 from recsys_nn.data.splits import AnySplit
-from recsys_nn.data.strict_json import MOST_BYTES, read_json
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError
+from recsys_nn.files.strict_json import MOST_BYTES, read_json
+from recsys_nn.files.strict_yaml import parse_yaml
+from recsys_nn.files.untrusted_parquet import read_plain_table
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIONS, RATING, STDS, read_predicted
 from recsys_nn.prediction.manifest import Manifest, read_listed, read_manifest, versions
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.run_data import fingerprint, load_parts
-from recsys_nn.strict_yaml import parse_yaml
 from recsys_nn.training.inputs import InputScale
 from recsys_nn.training.run import StopReason, TrainingRun
 

@@ -20,10 +20,10 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from recsys_nn.config import RunConfig
-from recsys_nn.data.atomic import atomic_file, sweep
 from recsys_nn.data.splits import AnySplit
-from recsys_nn.data.system import remove_locked
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
+from recsys_nn.files.atomic import atomic_file, sweep
+from recsys_nn.files.system import remove_locked
 from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.manifest import MANIFEST, versions
 from recsys_nn.prediction.run_folder import check_place

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recsys_nn import ConfigError, load_config
 from recsys_nn.config import config_schema
-from recsys_nn.strict_yaml import parse_yaml, read_yaml, with_value
+from recsys_nn.files.strict_yaml import parse_yaml, read_yaml, with_value
 
 SHIPPED = [read_yaml(file) for file in sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from recsys_nn.config import RunConfig, load_config
-from recsys_nn.strict_yaml import dump_yaml
+from recsys_nn.files.strict_yaml import dump_yaml
 
 WIDTH = 110
 """Characters of a line of comment."""

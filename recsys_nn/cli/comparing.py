@@ -51,7 +51,7 @@ def compare(
     """Compare models on the same ratings: finished runs, or configs that are trained for it."""
     from recsys_nn.comparing import compare as judge
     from recsys_nn.config import YAML_SUFFIXES
-    from recsys_nn.data.writers import check_output, write_table
+    from recsys_nn.files.tables import check_output, write_table
 
     if output is not None:
         check_output(output, overwrite=overwrite)
@@ -93,7 +93,7 @@ def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
 def _check_plot(file: Path, *, overwrite: bool) -> None:
     from matplotlib.backend_bases import FigureCanvasBase
 
-    from recsys_nn.data.writers import check_file_place
+    from recsys_nn.files.tables import check_file_place
 
     check_file_place(file, overwrite=overwrite)
     known = FigureCanvasBase.get_supported_filetypes()
@@ -102,7 +102,7 @@ def _check_plot(file: Path, *, overwrite: bool) -> None:
 
 
 def _write_plot(comparison: Comparison, file: Path) -> None:
-    from recsys_nn.data.atomic import atomic_file
+    from recsys_nn.files.atomic import atomic_file
 
     with atomic_file(file) as stream:
         comparison.plot().savefig(stream, format=file.suffix.lower().removeprefix("."), dpi=150)

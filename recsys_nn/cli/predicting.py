@@ -68,8 +68,8 @@ def predict(
     manifest_sha256: ManifestHash = None,
 ) -> None:
     """Predict the ratings of a file of user-item pairs, whatever its size; or of a folder, file by file."""
-    from recsys_nn.data.places import is_uri
-    from recsys_nn.data.writers import check_output
+    from recsys_nn.files.folders import is_uri
+    from recsys_nn.files.tables import check_output
     from recsys_nn.prediction.predictor import Predictor
 
     as_folder = not Path(output).suffix and (is_uri(pairs) or is_uri(output) or Path(pairs).is_dir())
@@ -117,7 +117,7 @@ def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
     but names no other Ray than that of this machine.
     """
     from recsys_nn.cluster_config import ClusterConfig
-    from recsys_nn.strict_yaml import read_yaml, with_override
+    from recsys_nn.files.strict_yaml import read_yaml, with_override
     from recsys_nn.validation import validated
 
     keys = [override.partition("=")[0] for override in overrides]

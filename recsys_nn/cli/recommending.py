@@ -34,7 +34,7 @@ def recommend(
     manifest_sha256: ManifestHash = None,
 ) -> None:
     """Recommend the items with the highest predicted ratings."""
-    from recsys_nn.data.writers import check_output, write_table
+    from recsys_nn.files.tables import check_output, write_table
     from recsys_nn.prediction.predictor import Predictor
 
     if output is not None:

@@ -34,8 +34,8 @@ def suggest(
     """
     from recsys_nn.advice.suggesting import suggest as suggested
     from recsys_nn.config import load_config
+    from recsys_nn.files.strict_yaml import with_override
     from recsys_nn.run_data import load_whole
-    from recsys_nn.strict_yaml import with_override
 
     values: dict[str, Any] = {"output": f"runs/{Path(ratings).name.split('.')[0]}", "data": {"source": ratings}}
     if given := layout.model_dump(exclude_defaults=True):

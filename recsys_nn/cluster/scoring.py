@@ -16,9 +16,9 @@ from recsys_nn.cluster.faults import as_raised, as_told
 from recsys_nn.cluster.jobs import answered_here
 from recsys_nn.cluster.ray_session import Setting, connected
 from recsys_nn.cluster_config import ClusterConfig
-from recsys_nn.data.places import Folder
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.errors import ConfigError, RecsysError
+from recsys_nn.files.folders import Folder
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.scoring_files import OnError, PredictedFile
 from recsys_nn.prediction.scoring_folders import FolderScoring, PredictedFolder

@@ -23,9 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys_nn.data.feature_columns import Slots
 from recsys_nn.data.feature_values import as_times, plain_column, plain_column_or_missing
-from recsys_nn.data.ids import Where, row_number
-from recsys_nn.data.plain_parquet import are_integers
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, Where, row_number
+from recsys_nn.files.untrusted_parquet import are_integers
 
 Rows = npt.NDArray[np.integer[Any]]
 

@@ -16,12 +16,12 @@ from recsys_nn.data.baselines import EFFECTS, Biases
 from recsys_nn.data.drift import Drift, DriftConfig
 from recsys_nn.data.feature_columns import FeatureColumn
 from recsys_nn.data.features import SIDES, Side, SideFeatures
-from recsys_nn.data.ids import canonical_ids, plain_repr
+from recsys_nn.data.ids import canonical_ids
 from recsys_nn.data.levels import MOST_LEVELS
-from recsys_nn.data.plain_parquet import are_integers, plain_table, read_plain_table
-from recsys_nn.data.strict_json import read_json
 from recsys_nn.data.vocabulary import Vocabulary
-from recsys_nn.errors import ArtifactError, DataError
+from recsys_nn.errors import ArtifactError, DataError, plain_repr
+from recsys_nn.files.strict_json import read_json
+from recsys_nn.files.untrusted_parquet import are_integers, plain_table, read_plain_table
 
 if TYPE_CHECKING:
     from recsys_nn.data.encoding import Encoder

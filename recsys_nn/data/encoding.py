@@ -15,7 +15,7 @@ from recsys_nn.data.baselines import EFFECTS, BaselineName, Biases, Part, Totals
 from recsys_nn.data.drift import Drift
 from recsys_nn.data.encoder_files import read_encoder, write_encoder
 from recsys_nn.data.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
-from recsys_nn.data.ids import IdType, Where, plain_repr, row_number
+from recsys_nn.data.ids import IdType
 from recsys_nn.data.item_names import item_names
 from recsys_nn.data.levels import Levels
 from recsys_nn.data.moments import Moments
@@ -25,7 +25,7 @@ from recsys_nn.data.stream import RatingsStream
 from recsys_nn.data.streamed_tensors import StreamedTensors
 from recsys_nn.data.tensors import Tensors
 from recsys_nn.data.vocabulary import DistinctIds, Vocabulary
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, Where, plain_repr, row_number
 
 Counts = npt.NDArray[np.int32]
 

@@ -19,8 +19,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys_nn.data.feature_values import as_numbers, as_texts, as_times
-from recsys_nn.data.ids import Where, refuse
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, Where, refuse
 
 MOST_BINS = 10_000
 Period = Literal["day", "week", "month", "year"]

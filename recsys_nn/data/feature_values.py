@@ -12,9 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys_nn.data.ids import Where, plain_repr, refuse
 from recsys_nn.data.timestamps import DTYPE, as_timestamps
-from recsys_nn.errors import DataError, RowError, did_you_mean
+from recsys_nn.errors import DataError, RowError, Where, did_you_mean, plain_repr, refuse
 
 _INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"

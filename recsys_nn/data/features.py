@@ -25,8 +25,7 @@ from recsys_nn.data.feature_columns import (
     Slots,
 )
 from recsys_nn.data.feature_values import plain_column, plain_column_or_missing
-from recsys_nn.data.ids import Where, row_number
-from recsys_nn.errors import ConfigError, DataError, did_you_mean
+from recsys_nn.errors import ConfigError, DataError, Where, did_you_mean, row_number
 
 Side = Literal["user", "item", "rating"]
 SIDES: tuple[Side, Side] = ("user", "item")

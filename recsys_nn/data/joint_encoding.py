@@ -12,8 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.ids import Where, row_number
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, Where, row_number
 
 
 @dataclass(frozen=True, eq=False)

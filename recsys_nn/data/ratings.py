@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.feature_values import plain_values
-from recsys_nn.data.ids import Where, canonical_ids, id_type, in_column, plain_repr, row_number
+from recsys_nn.data.ids import canonical_ids, id_type
 from recsys_nn.data.timestamps import as_timestamps
 from recsys_nn.data.truth import Truth
-from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.errors import DataError, Where, did_you_mean, in_column, plain_repr, row_number
 
 Duplicates = Literal["error", "last", "mean"]
 COLUMNS = ("user", "item", "rating", "timestamp")

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recsys_nn.data.columns import chosen_columns
 from recsys_nn.data.feature_values import Written, values_of_texts
-from recsys_nn.data.ids import IdType, Places, Where, in_column, parse_ids, row_number
-from recsys_nn.data.parquet import PARQUET_SUFFIXES, place_in, read_parquet
+from recsys_nn.data.ids import IdType, parse_ids
 from recsys_nn.data.ratings import COLUMNS, Ratings
-from recsys_nn.data.spreadsheets import restored
-from recsys_nn.data.text import read_text
-from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.errors import DataError, Places, Where, did_you_mean, in_column, row_number
+from recsys_nn.files.parquet import PARQUET_SUFFIXES, place_in, read_parquet
+from recsys_nn.files.spreadsheets import restored
+from recsys_nn.files.text.table import read_text
 
 
 class TableFormat(BaseModel):

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys_nn.data.aligned import aligned_empty
-from recsys_nn.data.atomic import atomic_file
 from recsys_nn.errors import DataError
+from recsys_nn.files.atomic import atomic_file
 
 CHUNK_ROWS = 2**16
 FILE_NAME = "encoded.arrow"

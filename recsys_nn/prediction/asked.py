@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from recsys_nn.data.ids import plain_repr
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, plain_repr
 
 
 def asked_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:

@@ -24,9 +24,9 @@ import pandas as pd
 
 from recsys_nn.data.baselines import EFFECTS
 from recsys_nn.data.features import Side
-from recsys_nn.data.plain_parquet import read_plain_table
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files.untrusted_parquet import read_plain_table
 from recsys_nn.prediction.sources import training_counts
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 import recsys_nn
-from recsys_nn.data.strict_json import MOST_BYTES, read_json
-from recsys_nn.data.system import open_as_it_is
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files.strict_json import MOST_BYTES, read_json
+from recsys_nn.files.system import open_as_it_is
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1

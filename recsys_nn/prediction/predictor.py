@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.ids import Where, row_number
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import RatingsStream
+from recsys_nn.errors import Where, row_number
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.prediction.asked import asked_frame
 from recsys_nn.prediction.calibration import Calibration

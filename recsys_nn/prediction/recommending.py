@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ids import canonical_ids, plain_repr
-from recsys_nn.errors import DataError
+from recsys_nn.data.ids import canonical_ids
+from recsys_nn.errors import DataError, plain_repr
 from recsys_nn.prediction.asked import check_number
 from recsys_nn.prediction.side_vectors import ranks_by_products, side_vectors
 

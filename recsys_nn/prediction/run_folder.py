@@ -24,8 +24,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_nn.data.atomic import atomic_folder
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files.atomic import atomic_folder
 from recsys_nn.models.backend import import_keras
 from recsys_nn.models.base import ModelConfig, build_model, model_kinds
 from recsys_nn.prediction.manifest import MANIFEST, files_in, listed_files, read_manifest, write_manifest

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from recsys_nn.data.encoder_files import ENCODER_FILES, read_encoder
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.strict_json import read_json
 from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.files.strict_json import read_json
 from recsys_nn.models.base import ModelConfig, model_kind
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.manifest import VerifiedFolder, verified

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from recsys_nn.data.pairs import LeftOut, PairsPart, PairsSource
 from recsys_nn.data.readers import TableFormat
-from recsys_nn.data.writers import check_file_place, check_output, table_writer
 from recsys_nn.errors import DataError, RowError
+from recsys_nn.files.tables import check_file_place, check_output, table_writer
 from recsys_nn.prediction.sources import SOURCES
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from recsys_nn.data.parquet import PARQUET_SUFFIXES
-from recsys_nn.data.places import Folder
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.errors import DataError, not_seen
+from recsys_nn.files.folders import Folder
+from recsys_nn.files.parquet import PARQUET_SUFFIXES
 from recsys_nn.prediction.scoring_files import OnError, PredictedFile, skipped_file_of
 from recsys_nn.prediction.sources import SOURCES
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.plain_parquet import are_integers, plain_table, read_plain_table
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files.untrusted_parquet import are_integers, plain_table, read_plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

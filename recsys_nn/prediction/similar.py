@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.data.features import Side
-from recsys_nn.data.ids import plain_repr
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, plain_repr
 from recsys_nn.prediction.asked import check_number
 from recsys_nn.prediction.side_vectors import side_vectors
 

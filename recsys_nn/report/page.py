@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 
 from recsys_nn import __version__
-from recsys_nn.data.atomic import atomic_file
 from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.files.atomic import atomic_file
 from recsys_nn.finished_run import Concluded, FinishedRun
 from recsys_nn.opening import all_of, opened_by_name, sorts
 

@@ -21,12 +21,12 @@ from recsys_nn.cluster.jobs import answered_here, jobs_on_workers
 from recsys_nn.cluster.ray_session import connected
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.config import RunConfig, as_run_config, load_config
-from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
-from recsys_nn.data.spreadsheets import defused_frame
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError, required
 from recsys_nn.experiment import run_on_split
+from recsys_nn.files.atomic import atomic_file
+from recsys_nn.files.spreadsheets import defused_frame
 from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.prediction.predictor import Predictor

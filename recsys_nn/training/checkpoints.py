@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.data.atomic import atomic_file
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files.atomic import atomic_file
 
 State = Mapping[str, Any]
 Arrays = dict[str, npt.NDArray[Any]]

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn.data.feature_columns import Bins, Categories, Dates, Numeric
-from recsys_nn.data.ids import row_number
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, row_number
 
 
 def known(*flags: int) -> np.ndarray:

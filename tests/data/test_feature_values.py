@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn.data.feature_values import Written, as_numbers, as_texts, as_times, plain_values, values_of_texts
-from recsys_nn.data.ids import row_number
-from recsys_nn.errors import DataError, RowError
+from recsys_nn.errors import DataError, RowError, row_number
 
 PLAIN = {
     "integers": ([1, 2], "Int64", [1, 2]),

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys_nn.data import pairs as pairs_module
-from recsys_nn.data import text_pieces
 from recsys_nn.data.pairs import PairsSource, read_pairs
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.errors import DataError
+from recsys_nn.files.text import decoding
 
 STRINGS = {"user": "string", "item": "string"}
 
@@ -121,7 +121,7 @@ def test_rows_that_are_left_out_twice_are_still_called_by_their_own_numbers(tmp_
 
 
 def test_a_column_of_the_context_is_as_it_is_written_in_the_whole_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 24)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 24)
     path = tmp_path / "pairs.csv"
     kinds = {}
     for last in ("1.5", "2", "late", ""):

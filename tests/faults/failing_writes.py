@@ -106,7 +106,7 @@ def cases(folder: Path) -> Iterator[tuple[str, Case]]:
     import pandas as pd
 
     import recsys_nn as rn
-    from recsys_nn.data.writers import write_table
+    from recsys_nn.files.tables import write_table
     from recsys_nn.training.checkpoints import Checkpoints
     from recsys_nn.unfinished import unfinished_run
     from tests.faults.kill_saving import content

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import recsys_nn as rn
-from recsys_nn.data.writers import write_table
+from recsys_nn.files.tables import write_table
 from tests.faults.conftest import ALL
 from tests.faults.kill_saving import content
 

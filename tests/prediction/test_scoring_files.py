@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from recsys_nn import DataError, Encoder, Predictor, Ratings, SVDConfig, build_model
 from recsys_nn.data import pairs as pairs_module
-from recsys_nn.data import text_pieces
 from recsys_nn.data.pairs import PairsSource
 from recsys_nn.data.readers import TableFormat
+from recsys_nn.files.text import decoding
 from recsys_nn.prediction import scoring_files
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=25)
@@ -51,7 +51,7 @@ def hourly() -> Predictor:
 def parts_of_three_rows(monkeypatch):
     """Of Parquet; of text files, parts of 16 bytes."""
     monkeypatch.setattr(pairs_module, "PART_ROWS", 3)
-    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 16)
 
 
 def written(place: Path, table: pd.DataFrame | dict | str) -> Path:
@@ -122,7 +122,7 @@ def test_the_rows_of_text_come_in_their_order_exactly_as_they_are_written(
     folder = tmp_path_factory.mktemp("pairs")
     frame.to_csv(folder / f"pairs{suffix}", index=False, sep="\t" if ".tsv" in suffix else ",")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_pieces, "BLOCK_BYTES", block)
+        patch.setattr(decoding, "BLOCK_BYTES", block)
         predictor.predict_file(
             folder / f"pairs{suffix}", folder / "out.parquet", layout={"separator": "\t" if ".tsv" in suffix else ","}
         )

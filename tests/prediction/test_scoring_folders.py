@@ -21,9 +21,9 @@ from recsys_nn import (
     build_model,
     predict_folder,
 )
-from recsys_nn.data import places
-from recsys_nn.data.places import Folder
 from recsys_nn.data.readers import TableFormat
+from recsys_nn.files import folders
+from recsys_nn.files.folders import Folder
 from recsys_nn.prediction.scoring_folders import RECORD, FolderScoring
 
 FRAME = pd.DataFrame({"user": list("aabbc"), "item": list("xyxyx"), "rating": [1, 5, 2, 4, 3]})
@@ -210,7 +210,7 @@ def test_a_disk_that_refuses_is_named(predictor, pairs, tmp_path, monkeypatch):
 
     scoring = FolderScoring(Folder.at(pairs), Folder.at(tmp_path / "predicted"), TableFormat())
     scoring.begin()
-    monkeypatch.setattr(places.shutil, "copyfileobj", full)
+    monkeypatch.setattr(folders.shutil, "copyfileobj", full)
     with pytest.raises(ArtifactError, match=r"predicted/one.parquet cannot be written: No space left on device"):
         scoring.carry_out(predictor, "one.parquet")
     assert [file.name for file in (tmp_path / "predicted").iterdir()] == [RECORD]
@@ -282,10 +282,10 @@ def test_a_store_that_refuses_is_named(pairs):
 def test_a_file_is_written_beside_its_place_where_it_would_be_seen_before_it_is_whole(
     pairs, tmp_path, monkeypatch, whole, draft
 ):
-    monkeypatch.setattr(places, "_WHOLE_BY_THEMSELVES", whole)
+    monkeypatch.setattr(folders, "_WHOLE_BY_THEMSELVES", whole)
     copied, copy_files = [], fs.copy_files
     monkeypatch.setattr(
-        places.fs, "copy_files", lambda file, target, **to: copied.append(target) or copy_files(file, target, **to)
+        folders.fs, "copy_files", lambda file, target, **to: copied.append(target) or copy_files(file, target, **to)
     )
     store = Folder("store://out", fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "out")
     store.store("one.parquet", pairs / "one.parquet")

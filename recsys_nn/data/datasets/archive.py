@@ -18,10 +18,10 @@ from typing import Any, BinaryIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from recsys_nn.data.atomic import atomic_folder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import TableFormat, read_ratings
 from recsys_nn.errors import DataError
+from recsys_nn.files.atomic import atomic_folder
 
 DATA_VARIABLE = "RECSYS_NN_DATA"
 _TIMEOUT = 30.0  # seconds that the server may be silent

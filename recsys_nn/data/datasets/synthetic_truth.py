@@ -25,8 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr
 
-from recsys_nn.data.ids import plain_repr
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, plain_repr
 
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]

@@ -17,9 +17,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from recsys_nn.data.atomic import atomic_file
 from recsys_nn.data.vocabulary import Vocabulary
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files.atomic import atomic_file
 from recsys_nn.prediction.exporting.lookups import HashedRows, SearchedRows
 from recsys_nn.prediction.exporting.rating_graph import RatingGraph
 from recsys_nn.prediction.exporting.savedmodel import save

@@ -14,9 +14,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from recsys_nn.data.atomic import atomic_folder
 from recsys_nn.data.features import SIDES
 from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.files.atomic import atomic_folder
 from recsys_nn.prediction.exporting.lookups import HashedRows
 from recsys_nn.prediction.exporting.places import SAVEDMODEL_DOCUMENT
 from recsys_nn.prediction.exporting.rating_graph import RatingGraph

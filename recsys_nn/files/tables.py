@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from recsys_nn.data.atomic import atomic_file
-from recsys_nn.data.parquet import PARQUET_SUFFIXES
-from recsys_nn.data.spreadsheets import defused
 from recsys_nn.errors import DataError
+from recsys_nn.files.atomic import atomic_file
+from recsys_nn.files.parquet import PARQUET_SUFFIXES
+from recsys_nn.files.spreadsheets import defused
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 

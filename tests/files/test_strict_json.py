@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter
 
-from recsys_nn.data.strict_json import MOST_DEPTH, MOST_PARTS, read_json
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files.strict_json import MOST_DEPTH, MOST_PARTS, read_json
 
 ANYTHING = TypeAdapter(object)
 

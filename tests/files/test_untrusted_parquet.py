@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys_nn.data import page_sizes, plain_parquet
-from recsys_nn.data.page_sizes import unpacked_bytes
-from recsys_nn.data.plain_parquet import are_integers, plain_table, read_plain_table
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files import parquet_pages, untrusted_parquet
+from recsys_nn.files.parquet_pages import unpacked_bytes
+from recsys_nn.files.untrusted_parquet import are_integers, plain_table, read_plain_table
 
 PLAIN = pd.DataFrame(
     {
@@ -94,7 +94,7 @@ def test_texts_that_are_no_unicode_are_refused():
     ("most", "message"), [("MOST_COLUMNS", "3 columns in 2 groups"), ("MOST_ROW_GROUPS", "3 col|Exc")]
 )
 def test_columns_and_groups_of_rows_are_bounded(monkeypatch, most, message):
-    monkeypatch.setattr(plain_parquet, most, 1)
+    monkeypatch.setattr(untrusted_parquet, most, 1)
     with pytest.raises(ArtifactError, match=f"plain.parquet is damaged: .*({message})"):
         read_plain_table(parquet({name: [1, 2] for name in "abc"}, row_group_size=1), "plain.parquet")
 
@@ -114,8 +114,8 @@ class TestRoom:
 
     @pytest.fixture(autouse=True)
     def _little_room(self, monkeypatch):
-        monkeypatch.setattr(plain_parquet, "LEAST_ROOM", 100)
-        monkeypatch.setattr(plain_parquet, "ROOM_A_BYTE", 2)
+        monkeypatch.setattr(untrusted_parquet, "LEAST_ROOM", 100)
+        monkeypatch.setattr(untrusted_parquet, "ROOM_A_BYTE", 2)
 
     def test_rows_are_counted_before_they_are_read(self, monkeypatch):
         monkeypatch.setattr(pq.ParquetFile, "read", None)
@@ -228,7 +228,7 @@ def test_a_column_that_lies_outside_the_file_is_refused(place, size):
 
 
 def test_the_number_of_pages_is_bounded(monkeypatch):
-    monkeypatch.setattr(page_sizes, "MOST_PAGES", 2)
+    monkeypatch.setattr(parquet_pages, "MOST_PAGES", 2)
     content = b"PAR1" + page() * 3
     assert unpacked_bytes(memoryview(content), Chunk(4, 2 * len(page()))) == 20
     with pytest.raises(ValueError, match="more than 2 pages"):

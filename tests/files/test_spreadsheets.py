@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from recsys_nn.data.pairs import PairsSource
 from recsys_nn.data.readers import TableFormat, read_ratings, read_table
-from recsys_nn.data.spreadsheets import defused, defused_frame, restored
-from recsys_nn.data.writers import write_table
 from recsys_nn.errors import DataError
+from recsys_nn.files.spreadsheets import defused, defused_frame, restored
+from recsys_nn.files.tables import write_table
 
 ATTACKS = [
     "=1+1",

@@ -20,8 +20,8 @@ from uuid import uuid4
 
 from filelock import FileLock
 
-from recsys_nn.data.system import exchange, move, sync
 from recsys_nn.errors import ArtifactError, RecsysError
+from recsys_nn.files.system import exchange, move, sync
 
 _OLD, _LOCK = ".old", ".lock"
 

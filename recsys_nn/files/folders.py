@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.fs as fs
 
-from recsys_nn.data.atomic import atomic_file
-from recsys_nn.data.parquet import PARQUET_SUFFIXES, is_shown_parquet
 from recsys_nn.errors import DataError
+from recsys_nn.files.atomic import atomic_file
+from recsys_nn.files.parquet import PARQUET_SUFFIXES, is_shown_parquet
 
 _WHOLE_BY_THEMSELVES = ("s3", "gcs", "abfs")
 """File systems in which a file is seen once all of it has been written."""

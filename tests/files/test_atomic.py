@@ -6,9 +6,9 @@ import pytest
 from filelock import FileLock
 
 from recsys_nn import ArtifactError
-from recsys_nn.data import atomic
-from recsys_nn.data.atomic import atomic_file, atomic_folder, sweep
-from recsys_nn.data.system import exchange
+from recsys_nn.files import atomic
+from recsys_nn.files.atomic import atomic_file, atomic_folder, sweep
+from recsys_nn.files.system import exchange
 
 
 class Broken(Exception):
@@ -233,7 +233,7 @@ def test_each_system_is_asked_in_its_own_way(tmp_path, monkeypatch, platform, ex
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         write(tmp_path / name, name)
-    monkeypatch.setattr("recsys_nn.data.system.sys.platform", platform)
-    monkeypatch.setattr("recsys_nn.data.system.ctypes.CDLL", lambda *_, **__: Library())
+    monkeypatch.setattr("recsys_nn.files.system.sys.platform", platform)
+    monkeypatch.setattr("recsys_nn.files.system.ctypes.CDLL", lambda *_, **__: Library())
     assert exchange(tmp_path / "one", tmp_path / "other") is exchanged
     assert (tmp_path / "one" / "file").read_text() == ("other" if exchanged else "one")

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys_nn.data.parquet import parquet_parts
 from recsys_nn.errors import DataError
+from recsys_nn.files.parquet import parquet_parts
 from tests.faults.processes import DONE, forked
 
 

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from recsys_nn.data.text_source import Block, read_blocks, shortened
 from recsys_nn.errors import DataError
+from recsys_nn.files.text.records import Block, read_blocks, shortened
 
 _RAGGED_SHOWN = 5
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data import text_pieces
 from recsys_nn.data.readers import read_ratings
-from recsys_nn.data.text import TextPart, TextTable, read_text, read_text_parts
 from recsys_nn.errors import DataError
+from recsys_nn.files.text import decoding
+from recsys_nn.files.text.table import TextPart, TextTable, read_text, read_text_parts
 
 Columns = dict[str, list[str]]
 
@@ -264,7 +264,7 @@ def test_a_file_without_permission_is_refused(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_row_longer_than_a_block_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 1 << 20)
     path = written(tmp_path, "a,b\n1," + "x" * (1 << 21) + "\n3,4\n")
     with pytest.raises(DataError, match=r"ratings\.csv, line 2: the row that begins here is longer than 1 MiB"):
         read_text(path)
@@ -306,7 +306,7 @@ def test_a_row_that_has_gone_from_the_file_has_no_line(tmp_path: Path) -> None:
 def test_rows_and_their_lines_are_right_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", block_bytes)
     expected = [[f"{number}", "\r\n" * (number % 5) + '"' * (number % 3), "x"] for number in range(300)]
     buffer = io.StringIO()
     csv.writer(buffer).writerows(expected)
@@ -318,7 +318,7 @@ def test_rows_and_their_lines_are_right_across_blocks(
 def test_blank_lines_at_the_beginning_may_be_longer_than_a_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 8)
     result = read_text(written(tmp_path, "\n" * 20 + "a,b\n1,2\n"))
     assert rows(result) == [["1", "2"]]
     assert result.line_of(0) == 22
@@ -413,7 +413,7 @@ def test_a_file_read_in_parts_is_what_it_is_read_whole(
     except DataError:
         whole = None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_pieces, "BLOCK_BYTES", block_bytes)
+        patch.setattr(decoding, "BLOCK_BYTES", block_bytes)
         try:
             parts = parts_of(path)
         except DataError as error:
@@ -447,7 +447,7 @@ SMALL_BLOCKS = "a,b\n1,2\n" * 3
 def test_what_is_wrong_in_a_later_part_is_refused_with_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, message: str
 ) -> None:
-    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 10)
     path = written(tmp_path, SMALL_BLOCKS.encode() + end)
     parts = read_text_parts(path, separator=",", header=False)
     assert rows(next(parts)) == [["a", "b"], ["1", "2"]]
@@ -459,7 +459,7 @@ def test_what_is_wrong_in_a_later_part_is_refused_with_its_line(
 def test_ragged_rows_are_left_out_where_that_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    monkeypatch.setattr(text_pieces, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", block_bytes)
     path = written(tmp_path, "1,2\n3\n\n4,5\n6,7,8\n9,0\n" + "x\n" * 9)
     parts = parts_of(path, ragged="leave out")
     assert [row for part in parts for row in rows(part)] == [["1", "2"], ["4", "5"], ["9", "0"]]
@@ -474,7 +474,7 @@ def test_a_wide_separator_may_be_cut_by_the_end_of_a_part(tmp_path: Path, monkey
     path = written(tmp_path, content)
     whole = read_text(path, separator="::")
     for block_bytes in range(12, 24):
-        monkeypatch.setattr(text_pieces, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(decoding, "BLOCK_BYTES", block_bytes)
         parts = list(read_text_parts(path, separator="::"))
         assert [row for part in parts for row in rows(part)] == rows(whole)
         assert parts[0].text_of(0) == '"1::\n1"::2'
@@ -485,6 +485,6 @@ def test_what_pyarrow_cannot_split_is_refused_with_its_line(tmp_path, monkeypatc
         raise pa.ArrowInvalid("straddling object")
 
     (tmp_path / "ratings.csv").write_text("user,item,rating\na,x,1\n")
-    monkeypatch.setattr("recsys_nn.data.text.csv.read_csv", refusing)
+    monkeypatch.setattr("recsys_nn.files.text.table.csv.read_csv", refusing)
     with pytest.raises(DataError, match=r"ratings\.csv, line \d: cannot be split into rows: straddling object"):
         read_ratings(tmp_path / "ratings.csv")

@@ -9,9 +9,8 @@ from pathlib import Path, PurePath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys_nn.data.ids import Where
-from recsys_nn.data.regular_file import refuse_pipe
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, Where
+from recsys_nn.files.regular_file import refuse_pipe
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _BUFFER_BYTES = 2**20

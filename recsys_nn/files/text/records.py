@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.data import text_pieces
-from recsys_nn.data.text_pieces import Place, n_line_ends, utf8_pieces
 from recsys_nn.errors import DataError
+from recsys_nn.files.text import decoding
+from recsys_nn.files.text.decoding import Place, n_line_ends, utf8_pieces
 
 _SEPARATORS = (",", "\t", ";", "|", "::")
 _SAMPLE_BYTES = 1 << 16  # of the beginning of a file: what the separator is detected from
@@ -86,7 +86,7 @@ class Block:
         match = re.match(fields, self.data)
         bad = match.end() if match else 0
         closed = re.compile(_QUOTED_FIELD).match(self.data, bad)
-        too_long = not ended and len(self.data) > text_pieces.BLOCK_BYTES
+        too_long = not ended and len(self.data) > decoding.BLOCK_BYTES
         if bad == len(self.data):
             if too_long:
                 raise DataError(f"{self.path}, line {self.line}: the row that begins here is longer than {_limit()}")
@@ -209,7 +209,7 @@ def _with_one_byte_separator(path: Path, data: bytes, separator: str) -> tuple[b
 
 
 def _limit() -> str:
-    return f"{text_pieces.BLOCK_BYTES >> 20} MiB"
+    return f"{decoding.BLOCK_BYTES >> 20} MiB"
 
 
 def shortened(text: str) -> str:

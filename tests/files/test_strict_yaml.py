@@ -7,7 +7,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.errors import ConfigError
-from recsys_nn.strict_yaml import MOST_BYTES, MOST_DEPTH, MOST_VALUES, dump_yaml, parse_yaml, read_yaml, with_override
+from recsys_nn.files.strict_yaml import (
+    MOST_BYTES,
+    MOST_DEPTH,
+    MOST_VALUES,
+    dump_yaml,
+    parse_yaml,
+    read_yaml,
+    with_override,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)))
 SCALARS = st.none() | st.booleans() | st.integers(-(10**290), 10**290) | st.floats(allow_nan=False) | TEXTS

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recsys_nn.data.page_sizes import unpacked_bytes
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files.parquet_pages import unpacked_bytes
 
 LEAST_ROOM, ROOM_A_BYTE = 8 * 2**20, 64
 """Bytes that a table may take in memory: so many, and so many a byte of its file."""

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data.readers import read_ratings
-from recsys_nn.data.writers import check_output, write_table
 from recsys_nn.errors import DataError
+from recsys_nn.files.tables import check_output, write_table
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=15)
 FORMATS = [".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq"]
