@@ -14,8 +14,8 @@ WHOLES = {
     "deepfm": ("fm",),
     "neumf": ("gmf", "mlp"),
 }
-"""Kinds with all layers of other kinds. The checks of these are slow for that, and those that train anew are left to the
-wholes: a part's own training is tested by the contract (``tests/models``)."""
+"""Kinds with all layers of other kinds. Their checks are slow ones for that, and those that train anew are left to
+the wholes: the contract (``tests/models``) tests the training of a part."""
 PARTS = {part for parts in WHOLES.values() for part in parts}
 
 
