@@ -16,7 +16,7 @@ from .config import (
     load_config as load_config,
 )
 from .data.datasets import dataset_names as dataset_names
-from .data.encoding import Encoder as Encoder
+from .encoding.encoder import Encoder as Encoder
 from .data.loading import load_ratings as load_ratings
 from .data.ratings import Ratings as Ratings
 from .data.splits import (
@@ -31,8 +31,8 @@ from .data.stream import (
     RatingsStream as RatingsStream,
     stream_ratings as stream_ratings,
 )
-from .data.streamed_tensors import StreamedTensors as StreamedTensors
-from .data.tensors import Tensors as Tensors
+from .tensors.streamed import StreamedTensors as StreamedTensors
+from .tensors.tensors import Tensors as Tensors
 from .ensembling import sample_posterior as sample_posterior
 from .errors import (
     ArtifactError as ArtifactError,

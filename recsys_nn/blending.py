@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.joint_encoding import JointEncoder
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.encoding.joint import JointEncoder
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.evaluation.evaluate import check_scale
 from recsys_nn.evaluation.metrics import rmse

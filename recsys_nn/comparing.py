@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from recsys_nn.config import RunConfig
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split, random_split
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.features import FeaturesConfig
 from recsys_nn.errors import ConfigError, DataError, did_you_mean
 from recsys_nn.evaluation.comparison import Comparison, compare_predictors
 from recsys_nn.experiment import train_on_split

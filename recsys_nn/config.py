@@ -10,10 +10,10 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.data.datasets import dataset_names
-from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ratings import Duplicates, Ratings
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.data.splits import Split, leave_last_out_split, random_split, stratified_split, temporal_split
+from recsys_nn.encoding.features import FeaturesConfig
 from recsys_nn.errors import ConfigError
 from recsys_nn.files.strict_yaml import dump_yaml, read_yaml, with_override, with_value
 from recsys_nn.models import ModelConfig, SVDConfig, model_kind, model_kinds

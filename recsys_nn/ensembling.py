@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import ConfigError
+from recsys_nn.tensors.tensors import TrainingPart
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.training.run import TrainingRun
 

@@ -14,10 +14,10 @@ import pandas as pd
 from pydantic import BaseModel
 
 from recsys_nn.config import RunConfig
-from recsys_nn.data.features import SIDES, FeaturesConfig
 from recsys_nn.data.ratings import COLUMNS, Duplicates, Ratings
 from recsys_nn.data.readers import Table
 from recsys_nn.data.splits import Split
+from recsys_nn.encoding.features import SIDES, FeaturesConfig
 from recsys_nn.errors import DataError, did_you_mean, plain_repr, required, row_number
 from recsys_nn.models import ModelConfig, SVDConfig
 from recsys_nn.run_data import load_split

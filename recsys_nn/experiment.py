@@ -17,9 +17,9 @@ from recsys_nn.cluster.ray_session import connected
 from recsys_nn.cluster.training import fit_on_workers
 from recsys_nn.cluster_config import ClusterConfig
 from recsys_nn.config import RunConfig, as_run_config
-from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import AnySplit, Split
+from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.ensembling import tempered
 from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import evaluate, rmse_of

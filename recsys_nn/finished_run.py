@@ -16,8 +16,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from recsys_nn.config import RunConfig, load_config
+from recsys_nn.data.overlap import shared_pairs
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.relation import shared_pairs
 from recsys_nn.data.splits import AnySplit
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError
 from recsys_nn.files.strict_json import MOST_BYTES, read_json

@@ -14,22 +14,22 @@ import pandas as pd
 
 from recsys_nn.config import DataConfig, FilesSplitConfig
 from recsys_nn.data.datasets import get_dataset
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import FeaturesConfig
 from recsys_nn.data.ids import id_type
 from recsys_nn.data.loading import is_dataset
 from recsys_nn.data.moments import Moments
+from recsys_nn.data.overlap import Order, shared_pairs
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import read_features, read_ratings
-from recsys_nn.data.relation import Order, shared_pairs
-from recsys_nn.data.row_file import FILE_NAME
 from recsys_nn.data.splits import AnySplit, Split, Train
 from recsys_nn.data.stream import RatingsStream, stream_ratings
-from recsys_nn.data.streamed_tensors import StreamedTensors
-from recsys_nn.data.tensors import TrainingPart
-from recsys_nn.data.vocabulary import DistinctIds
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.features import FeaturesConfig
+from recsys_nn.encoding.vocabulary import DistinctIds
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.evaluation.evaluate import check_scale
+from recsys_nn.tensors.row_file import FILE_NAME
+from recsys_nn.tensors.streamed import StreamedTensors
+from recsys_nn.tensors.tensors import TrainingPart
 
 
 def load_parts(data: DataConfig, seed: int, given: Split | Ratings | None = None) -> AnySplit:
@@ -187,7 +187,7 @@ def described(part: Ratings | RatingsStream) -> dict[str, Any]:
 
 
 def related(part: Ratings, train: Ratings | RatingsStream) -> dict[str, Any]:
-    """What data.json says of how a held-out part lies to the training part (``data/relation.py``).
+    """What data.json says of how a held-out part lies to the training part (``data/overlap.py``).
 
     The order is left out for a stream, whose times are not read.
     """

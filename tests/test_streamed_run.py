@@ -23,9 +23,9 @@ from recsys_nn import (
 )
 from recsys_nn.config import DataConfig
 from recsys_nn.data import stream as stream_module
-from recsys_nn.data.row_file import RowFile
 from recsys_nn.finished_run import FinishedRun, unseen
 from recsys_nn.run_data import described, fingerprint, load_parts, load_split
+from recsys_nn.tensors.row_file import RowFile
 from recsys_nn.training.checkpoints import Checkpoints
 
 

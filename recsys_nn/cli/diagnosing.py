@@ -27,7 +27,7 @@ def doctor(
     """Say what is wrong with a run, before or after it: cause, evidence, and the line of the config to change."""
     from recsys_nn.advice.doctor import diagnose
     from recsys_nn.config import YAML_SUFFIXES, load_config
-    from recsys_nn.data.pairs import read_pairs
+    from recsys_nn.data.pair_files import read_pairs
     from recsys_nn.finished_run import FinishedRun
 
     planned = run.suffix in YAML_SUFFIXES

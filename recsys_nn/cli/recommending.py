@@ -14,7 +14,7 @@ from recsys_nn.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsys_nn.data.vocabulary import Vocabulary
+    from recsys_nn.encoding.vocabulary import Vocabulary
 
 
 def recommend(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from recsys_nn.data.columns import chosen_columns
+from recsys_nn.data.column_roles import chosen_columns
 from recsys_nn.data.feature_values import Written, values_of_texts
 from recsys_nn.data.ids import IdType, parse_ids
 from recsys_nn.data.ratings import COLUMNS, Ratings

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from recsys_nn.data.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName
+from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.models.base import ModelConfig, register_model
 from recsys_nn.models.factors import id_inputs
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BaselineConfig(ModelConfig):
-    """What the four share. The equations stand in ``data/baselines.py``."""
+    """What the four share. The equations stand in ``encoding/baselines.py``."""
 
     needs_table = True
     baseline: ClassVar[BaselineName]

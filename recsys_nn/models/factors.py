@@ -8,7 +8,7 @@ A user's features x (each value j with its weight) and those of the rating itsel
 
 and so for items, each side with tables of its own. So a user or item without ratings is still known by its features.
 Where users drift in time, (1 - g) D_uj + g D_u,j+1 is added to a_u, a linear spline in the user's own time
-(``data/drift.py``).
+(``encoding/drift.py``).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from recsys_nn.accepting import Accepts, default
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import SIDES, Side
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.features import SIDES, Side
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.models.heads import Head, HeadConfig, RegressionHead, with_head
 from recsys_nn.models.sides import Sides

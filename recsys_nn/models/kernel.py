@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.models.base import register_model
 from recsys_nn.models.factors import MOST_DIMENSIONS
 from recsys_nn.models.interactions import InteractionConfig, with_interaction

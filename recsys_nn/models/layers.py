@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
-from recsys_nn.data.baselines import EFFECTS, ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, Side, fit_biases
+from recsys_nn.encoding.baselines import EFFECTS, ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, Side, fit_biases
 
 PACKAGE = "recsys_nn"
 
@@ -143,7 +143,7 @@ class BoundedScale(RatingScale):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class ClosedFormBiases(keras.layers.Layer):
-    """r_ui = μ + a_u + b_i, or fewer of its terms, fitted in closed form (see ``data/baselines.py``).
+    """r_ui = μ + a_u + b_i, or fewer of its terms, fitted in closed form (see ``encoding/baselines.py``).
 
     The Trainer calls :meth:`before_training` with the training tensors; gradients have nothing to do here.
 

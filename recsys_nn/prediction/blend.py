@@ -19,9 +19,9 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from recsys_nn.data.joint_encoding import JointEncoder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import RatingsStream
+from recsys_nn.encoding.joint import JointEncoder
 from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.files.strict_json import read_json
 from recsys_nn.prediction.calibration import Calibration

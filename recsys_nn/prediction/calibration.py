@@ -33,11 +33,11 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.encoding.features import Side
+from recsys_nn.encoding.sources import SOURCES, Counts, kept_counts, source_codes
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.held_out import MASKS, predict_held_out
-from recsys_nn.prediction.sources import SOURCES, Counts, kept_counts, source_codes
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor

@@ -21,12 +21,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.encoding.features import Side
+from recsys_nn.encoding.seen import SeenRatings
 from recsys_nn.errors import DataError
 from recsys_nn.models.factors import BIAS_PRIOR, FactorConfig
 from recsys_nn.prediction.growth import checked_ratings, grown, named_layers, newly_known
-from recsys_nn.prediction.seen import SeenRatings
 from recsys_nn.prediction.side_vectors import network_of
 
 if TYPE_CHECKING:

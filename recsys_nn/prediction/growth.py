@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import OTHER_SIDE, Side
-from recsys_nn.data.growing import with_ids
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.extend import with_ids
+from recsys_nn.encoding.features import OTHER_SIDE, Side
 from recsys_nn.errors import DataError
 from recsys_nn.models.base import build_model
 from recsys_nn.prediction.side_vectors import network_of

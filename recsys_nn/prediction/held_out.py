@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.baselines import EFFECTS
-from recsys_nn.data.features import Side
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.encoding.baselines import EFFECTS
+from recsys_nn.encoding.features import Side
+from recsys_nn.encoding.sources import training_counts
 from recsys_nn.errors import ArtifactError
 from recsys_nn.files.untrusted_parquet import read_plain_table
-from recsys_nn.prediction.sources import training_counts
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor

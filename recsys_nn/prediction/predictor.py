@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import RatingsStream
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.seen import SeenRatings
+from recsys_nn.encoding.sources import SOURCES, source_codes, training_counts
 from recsys_nn.errors import Where, row_number
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.prediction.asked import asked_frame
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.row_predictor import RowPredictor
-from recsys_nn.prediction.seen import SeenRatings
-from recsys_nn.prediction.sources import SOURCES, source_codes, training_counts
 
 if TYPE_CHECKING:
     import keras

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.sources import training_counts
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.sources import training_counts
 
 if TYPE_CHECKING:
     import keras

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from recsys_nn.data.encoder_files import ENCODER_FILES, read_encoder
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.files import ENCODER_FILES, read_encoder
+from recsys_nn.encoding.seen import SeenRatings
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.files.strict_json import read_json
 from recsys_nn.models.base import ModelConfig, model_kind
 from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.manifest import VerifiedFolder, verified
-from recsys_nn.prediction.seen import SeenRatings
 from recsys_nn.prediction.weights import WEIGHTS, Weights, read_weights
 
 MODEL = "model.json"

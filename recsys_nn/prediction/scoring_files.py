@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 import pyarrow as pa
 
-from recsys_nn.data.pairs import LeftOut, PairsPart, PairsSource
+from recsys_nn.data.pair_files import LeftOut, PairsPart, PairsSource
 from recsys_nn.data.readers import TableFormat
+from recsys_nn.encoding.sources import SOURCES
 from recsys_nn.errors import DataError, RowError
 from recsys_nn.files.tables import check_file_place, check_output, table_writer
-from recsys_nn.prediction.sources import SOURCES
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor

@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recsys_nn.data.readers import TableFormat
+from recsys_nn.encoding.sources import SOURCES
 from recsys_nn.errors import DataError, not_seen
 from recsys_nn.files.folders import Folder
 from recsys_nn.files.parquet import PARQUET_SUFFIXES
 from recsys_nn.prediction.scoring_files import OnError, PredictedFile, skipped_file_of
-from recsys_nn.prediction.sources import SOURCES
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor

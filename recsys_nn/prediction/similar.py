@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.features import Side
+from recsys_nn.encoding.features import Side
 from recsys_nn.errors import DataError, plain_repr
 from recsys_nn.prediction.asked import check_number
 from recsys_nn.prediction.side_vectors import side_vectors

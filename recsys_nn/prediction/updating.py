@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.baselines import EFFECTS, fit_biases
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import SIDES
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.tensors import Tensors
+from recsys_nn.encoding.baselines import EFFECTS, fit_biases
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.features import SIDES
+from recsys_nn.encoding.seen import SeenRatings
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.folding_in import fit_new_rows
 from recsys_nn.prediction.growth import checked_ratings, grown, newly_known
-from recsys_nn.prediction.seen import SeenRatings
 from recsys_nn.prediction.side_vectors import network_of
+from recsys_nn.tensors.tensors import Tensors
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.trainer import Trainer
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from recsys_nn.encoding.sources import kept_counts
 from recsys_nn.evaluation.evaluate import Evaluation
 from recsys_nn.evaluation.metrics import coverage
 from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.sources import kept_counts
 from recsys_nn.report.judging import MODEL
 from recsys_nn.report.svg import Chart
 from recsys_nn.report.writing import signed

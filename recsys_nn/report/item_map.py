@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.item_names import is_name
+from recsys_nn.encoding.item_names import is_name
 from recsys_nn.finished_run import FinishedRun
 from recsys_nn.selection.drawing import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 

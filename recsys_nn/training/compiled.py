@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.data.aligned import is_aligned
-from recsys_nn.data.tensors import Block, Examples, Tensors, TrainingPart
+from recsys_nn.tensors.aligned import is_aligned
+from recsys_nn.tensors.tensors import Block, Examples, Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.feeding import EVALUATION_BATCH, steps_per_epoch
 from recsys_nn.training.shared_steps import SharedSteps

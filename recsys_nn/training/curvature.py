@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.data.tensors import TrainingPart
+from recsys_nn.tensors.tensors import TrainingPart
 from recsys_nn.training.objective import Objective
 from recsys_nn.training.slopes import Arrays, Slopes, slopes_of, summed
 

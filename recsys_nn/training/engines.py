@@ -8,8 +8,8 @@ from typing import Protocol
 
 import keras
 
-from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import ConfigError
+from recsys_nn.tensors.tensors import TrainingPart
 from recsys_nn.training.compiled import CompiledEngine
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.feeding import dataset, evaluation_dataset, steps_per_epoch

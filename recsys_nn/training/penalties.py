@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from recsys_nn.data.tensors import TrainingPart
+from recsys_nn.tensors.tensors import TrainingPart
 from recsys_nn.training.objective import Objective
 from recsys_nn.training.slopes import Arrays, slopes_of, summed
 

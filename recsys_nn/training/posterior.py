@@ -25,8 +25,8 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import TrainingError
+from recsys_nn.tensors.tensors import TrainingPart
 from recsys_nn.training.callbacks import non_finite
 from recsys_nn.training.checkpoints import Checkpoints, State
 from recsys_nn.training.curvature import Curvature

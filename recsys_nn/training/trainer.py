@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.tensors import Tensors, TrainingPart
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError
+from recsys_nn.tensors.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.inputs import input_scales
 from recsys_nn.training.run import StopReason, TrainingRun

@@ -11,7 +11,7 @@ from rich.console import Console
 from recsys_nn import BiasConfig, Encoder, Predictor, Ratings, build_model
 from recsys_nn.cli import predicting
 from recsys_nn.cluster import scoring
-from recsys_nn.data import pairs as pairs_module
+from recsys_nn.data import pair_files as pairs_module
 from recsys_nn.prediction.run_folder import write_run_folder
 from recsys_nn.prediction.scoring_folders import PredictedFolder
 

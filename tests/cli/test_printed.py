@@ -288,7 +288,7 @@ def test_suggest(printed, gives):
 def test_doctor(printed, gives, snapshot):
     found = "Of 12 [bold] things\n  one is " + "far " * 20 + "off"
     asked = gives("recsys_nn.advice.doctor.diagnose", found)
-    read = gives("recsys_nn.data.pairs.read_pairs", ("pairs", ()))
+    read = gives("recsys_nn.data.pair_files.read_pairs", ("pairs", ()))
     encoder = SimpleNamespace(id_types="types", context_columns=("hour",))
     finished = SimpleNamespace(predictor=SimpleNamespace(encoder=encoder))
     gives("recsys_nn.finished_run.FinishedRun.load", finished)

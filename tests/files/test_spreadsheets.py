@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.pairs import PairsSource
+from recsys_nn.data.pair_files import PairsSource
 from recsys_nn.data.readers import TableFormat, read_ratings, read_table
 from recsys_nn.errors import DataError
 from recsys_nn.files.spreadsheets import defused, defused_frame, restored

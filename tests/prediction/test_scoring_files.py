@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_nn import DataError, Encoder, Predictor, Ratings, SVDConfig, build_model
-from recsys_nn.data import pairs as pairs_module
-from recsys_nn.data.pairs import PairsSource
+from recsys_nn.data import pair_files as pairs_module
+from recsys_nn.data.pair_files import PairsSource
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.files.text import decoding
 from recsys_nn.prediction import scoring_files

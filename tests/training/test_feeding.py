@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from recsys_nn import Tensors
-from recsys_nn.data.tensors import epoch_order
+from recsys_nn.tensors.tensors import epoch_order
 from recsys_nn.training.feeding import dataset, evaluated, evaluation_batches, evaluation_dataset, steps_per_epoch
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recsys_nn import Encoder, SVDConfig, TrainConfig, Trainer, build_model, load_ratings
-from recsys_nn.data.tensors import Tensors
+from recsys_nn.tensors.tensors import Tensors
 from recsys_nn.training.ensemble import PosteriorConfig
 from recsys_nn.training.objective import objective_of
 from recsys_nn.training.penalties import LearnedPenalties

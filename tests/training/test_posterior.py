@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from recsys_nn.data.tensors import Tensors
 from recsys_nn.errors import TrainingError
+from recsys_nn.tensors.tensors import Tensors
 from recsys_nn.training import curvature, posterior
 from recsys_nn.training.checkpoints import Checkpoints
 from recsys_nn.training.config import TrainConfig

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.errors import ConfigError
 from recsys_nn.models.factors import FactorConfig, Parts
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.encoding.vocabulary import Vocabulary
 from recsys_nn.errors import ArtifactError
 from recsys_nn.files.atomic import atomic_file
 from recsys_nn.prediction.exporting.lookups import HashedRows, SearchedRows

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
-from recsys_nn.data.features import OTHER_SIDE, SIDES, Side
-from recsys_nn.data.joint_encoding import JointEncoder
-from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.encoding.features import OTHER_SIDE, SIDES, Side
+from recsys_nn.encoding.joint import JointEncoder
+from recsys_nn.encoding.vocabulary import Vocabulary
 from recsys_nn.models.constant_folding import constant_folding
 from recsys_nn.prediction.exporting.constant_folding import Folded
 

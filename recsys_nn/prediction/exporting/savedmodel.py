@@ -14,8 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from recsys_nn.data.features import SIDES
-from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.encoding.features import SIDES
+from recsys_nn.encoding.vocabulary import Vocabulary
 from recsys_nn.files.atomic import atomic_folder
 from recsys_nn.prediction.exporting.lookups import HashedRows
 from recsys_nn.prediction.exporting.places import SAVEDMODEL_DOCUMENT

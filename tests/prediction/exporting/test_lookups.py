@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.encoding.vocabulary import Vocabulary
 from recsys_nn.prediction.exporting.lookups import HashedRows, SearchedRows
 
 LEAST, MOST = -(2**63), 2**63 - 1

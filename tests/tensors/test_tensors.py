@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_nn.data.tensors import Tensors
 from recsys_nn.errors import DataError
+from recsys_nn.tensors.tensors import Tensors
 
 
 @pytest.mark.parametrize(

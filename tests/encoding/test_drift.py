@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.drift import Drift, DriftConfig
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import FeaturesConfig
-from recsys_nn.data.growing import with_ids
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import stream_ratings
+from recsys_nn.encoding.drift import Drift, DriftConfig
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.extend import with_ids
+from recsys_nn.encoding.features import FeaturesConfig
 from recsys_nn.errors import ArtifactError, ConfigError, DataError
 from recsys_nn.validation import validated
 

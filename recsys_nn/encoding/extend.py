@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import SIDES, Side
-from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.features import SIDES, Side
+from recsys_nn.encoding.vocabulary import Vocabulary
 
 
 def with_ids(encoder: Encoder, new: Mapping[Side, pd.Series]) -> Encoder:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import Side
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.features import Side
 
 SOURCES = ("global", "item", "user", "model")
 """By the code 2 · (user known) + (item known)."""

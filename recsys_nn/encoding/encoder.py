@@ -11,21 +11,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.baselines import EFFECTS, BaselineName, Biases, Part, Totals, fit_biases_to_totals
-from recsys_nn.data.drift import Drift
-from recsys_nn.data.encoder_files import read_encoder, write_encoder
-from recsys_nn.data.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
 from recsys_nn.data.ids import IdType
-from recsys_nn.data.item_names import item_names
 from recsys_nn.data.levels import Levels
 from recsys_nn.data.moments import Moments
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.row_file import Columns, RowFile
 from recsys_nn.data.stream import RatingsStream
-from recsys_nn.data.streamed_tensors import StreamedTensors
-from recsys_nn.data.tensors import Tensors
-from recsys_nn.data.vocabulary import DistinctIds, Vocabulary
+from recsys_nn.encoding.baselines import EFFECTS, BaselineName, Biases, Part, Totals, fit_biases_to_totals
+from recsys_nn.encoding.drift import Drift
+from recsys_nn.encoding.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
+from recsys_nn.encoding.files import read_encoder, write_encoder
+from recsys_nn.encoding.item_names import item_names
+from recsys_nn.encoding.vocabulary import DistinctIds, Vocabulary
 from recsys_nn.errors import DataError, Where, plain_repr, row_number
+from recsys_nn.tensors.row_file import Columns, RowFile
+from recsys_nn.tensors.streamed import StreamedTensors
+from recsys_nn.tensors.tensors import Tensors
 
 Counts = npt.NDArray[np.int32]
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
-from recsys_nn.data.feature_columns import FeatureColumn
-from recsys_nn.data.features import FeatureConfig, FeaturesConfig, SideFeatures
+from recsys_nn.encoding.feature_columns import FeatureColumn
+from recsys_nn.encoding.features import FeatureConfig, FeaturesConfig, SideFeatures
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.validation import validated
 

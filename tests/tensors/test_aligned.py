@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsys_nn.data.aligned import ALIGNMENT, aligned, aligned_empty, is_aligned
+from recsys_nn.tensors.aligned import ALIGNMENT, aligned, aligned_empty, is_aligned
 
 
 @pytest.mark.parametrize("shape", [1, 7, (3, 5), (2, 3, 4)])

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recsys_nn.data import row_file
-from recsys_nn.data.row_file import FILE_NAME, Columns, RowFile, regrouped
 from recsys_nn.errors import DataError
+from recsys_nn.tensors import row_file
+from recsys_nn.tensors.row_file import FILE_NAME, Columns, RowFile, regrouped
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.errors import ArtifactError
 from recsys_nn.files.untrusted_parquet import are_integers, plain_table, read_plain_table
 

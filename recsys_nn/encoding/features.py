@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from recsys_nn.data.drift import DriftConfig
-from recsys_nn.data.feature_columns import (
+from recsys_nn.data.feature_values import plain_column, plain_column_or_missing
+from recsys_nn.encoding.drift import DriftConfig
+from recsys_nn.encoding.feature_columns import (
     MOST_BINS,
     Bins,
     Categories,
@@ -24,7 +25,6 @@ from recsys_nn.data.feature_columns import (
     Period,
     Slots,
 )
-from recsys_nn.data.feature_values import plain_column, plain_column_or_missing
 from recsys_nn.errors import ConfigError, DataError, Where, did_you_mean, row_number
 
 Side = Literal["user", "item", "rating"]

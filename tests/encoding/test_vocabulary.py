@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.vocabulary import DistinctIds, Vocabulary
+from recsys_nn.encoding.vocabulary import DistinctIds, Vocabulary
 from recsys_nn.errors import DataError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)

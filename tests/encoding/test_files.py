@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_nn.data import encoder_files
 from recsys_nn.data.datasets import get_dataset
-from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
+from recsys_nn.encoding import files
+from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.errors import ArtifactError
 
 FEATURES = {
@@ -82,7 +82,7 @@ def test_files_of_before_there_were_features_and_levels_are_read(ratings, tmp_pa
 
 
 def test_more_categories_than_are_read_again_are_refused_when_saved(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoder_files, "_MOST_JSON", 100)
+    monkeypatch.setattr(files, "_MOST_JSON", 100)
     with pytest.raises(
         ArtifactError,
         match=(

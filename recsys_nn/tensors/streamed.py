@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.data.row_file import Columns, RowFile, empty_columns, regrouped
-from recsys_nn.data.tensors import Block, Examples, Tensors, drawn_in_chunks, held_out_of, shuffled_order
 from recsys_nn.errors import DataError
+from recsys_nn.tensors.row_file import Columns, RowFile, empty_columns, regrouped
+from recsys_nn.tensors.tensors import Block, Examples, Tensors, drawn_in_chunks, held_out_of, shuffled_order
 
 BLOCK_ROWS = 2**22
 

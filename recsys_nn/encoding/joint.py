@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.errors import DataError, Where, row_number
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_nn.data.feature_columns import Bins, Categories, Dates, Numeric
+from recsys_nn.encoding.feature_columns import Bins, Categories, Dates, Numeric
 from recsys_nn.errors import DataError, row_number
 
 

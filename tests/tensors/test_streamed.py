@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data import row_file
-from recsys_nn.data.row_file import RowFile
-from recsys_nn.data.streamed_tensors import StreamedTensors
-from recsys_nn.data.tensors import Block, Tensors, TrainingPart
 from recsys_nn.errors import DataError
+from recsys_nn.tensors import row_file
+from recsys_nn.tensors.row_file import RowFile
+from recsys_nn.tensors.streamed import StreamedTensors
+from recsys_nn.tensors.tensors import Block, Tensors, TrainingPart
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=40)
 CHUNK = 8

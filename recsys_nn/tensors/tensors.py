@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.data.aligned import aligned, aligned_empty
 from recsys_nn.errors import DataError
+from recsys_nn.tensors.aligned import aligned, aligned_empty
 
 if TYPE_CHECKING:
     import tensorflow as tf

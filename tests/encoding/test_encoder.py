@@ -10,13 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data import stream as stream_module
-from recsys_nn.data.encoder_files import ENCODER_FILES
-from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import RatingsStream, stream_ratings
-from recsys_nn.data.streamed_tensors import StreamedTensors
-from recsys_nn.data.tensors import Tensors
+from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding.files import ENCODER_FILES
 from recsys_nn.errors import DataError
+from recsys_nn.tensors.streamed import StreamedTensors
+from recsys_nn.tensors.tensors import Tensors
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=25)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)

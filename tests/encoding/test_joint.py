@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn import DataError, Encoder, Ratings
-from recsys_nn.data.joint_encoding import JointEncoder
+from recsys_nn.encoding.joint import JointEncoder
 
 FRAME = pd.DataFrame(
     {"user": list("bbccd"), "item": [1, 2, 1, 3, 2], "rating": [1, 5, 2, 4, 3], "hour": [1, 2, 3, 4, 5]}

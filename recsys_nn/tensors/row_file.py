@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from recsys_nn.data.aligned import aligned_empty
 from recsys_nn.errors import DataError
 from recsys_nn.files.atomic import atomic_file
+from recsys_nn.tensors.aligned import aligned_empty
 
 CHUNK_ROWS = 2**16
 FILE_NAME = "encoded.arrow"

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys_nn.data import pairs as pairs_module
-from recsys_nn.data.pairs import PairsSource, read_pairs
+from recsys_nn.data import pair_files as pairs_module
+from recsys_nn.data.pair_files import PairsSource, read_pairs
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.errors import DataError
 from recsys_nn.files.text import decoding

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.baselines import EFFECTS, Biases, Totals, fit_biases, fit_biases_to_totals
-from recsys_nn.data.encoding import Encoder
 from recsys_nn.data.loading import load_ratings
+from recsys_nn.encoding.baselines import EFFECTS, Biases, Totals, fit_biases, fit_biases_to_totals
+from recsys_nn.encoding.encoder import Encoder
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
 

@@ -3,7 +3,7 @@ import pytest
 
 from recsys_nn import Ratings, leave_last_out_split, load_ratings, random_split, stream_ratings, temporal_split
 from recsys_nn.data import stream as stream_module
-from recsys_nn.data.relation import Order, shared_pairs
+from recsys_nn.data.overlap import Order, shared_pairs
 
 
 def rated(*rows: tuple) -> Ratings:
