@@ -5,13 +5,13 @@ from .advice.finding import (
 )
 from .advice.suggesting import suggest as suggest
 from .advice.suggestion import Suggestion as Suggestion
-from .blending import (
+from .experiment.blending import (
     Blend as Blend,
     blend as blend,
 )
 from .cluster.scoring import predict_folder as predict_folder
-from .comparing import compare as compare
-from .config import (
+from .experiment.comparing import compare as compare
+from .config.run import (
     RunConfig as RunConfig,
     load_config as load_config,
 )
@@ -33,7 +33,7 @@ from .data.stream import (
 )
 from .tensors.streamed import StreamedTensors as StreamedTensors
 from .tensors.tensors import Tensors as Tensors
-from .ensembling import sample_posterior as sample_posterior
+from .posterior.sample import sample_posterior as sample_posterior
 from .errors import (
     ArtifactError as ArtifactError,
     ConfigError as ConfigError,
@@ -47,8 +47,8 @@ from .evaluation.evaluate import (
     Evaluation as Evaluation,
     evaluate as evaluate,
 )
-from .experiment import run_experiment as run_experiment
-from .experiment_result import ExperimentResult as ExperimentResult
+from .experiment.run import run_experiment as run_experiment
+from .runs.result import ExperimentResult as ExperimentResult
 from .models import (
     AutoRecConfig as AutoRecConfig,
     BiasConfig as BiasConfig,
@@ -92,7 +92,7 @@ from .selection.search import (
     tune as tune,
 )
 from .training.config import TrainConfig as TrainConfig
-from .training.ensemble import PosteriorConfig as PosteriorConfig
+from .posterior.config import PosteriorConfig as PosteriorConfig
 from .training.range_test import (
     RangeTest as RangeTest,
     range_test as range_test,

@@ -11,14 +11,14 @@ from recsys_nn.advice import rules
 from recsys_nn.advice.facts import Facts
 from recsys_nn.advice.suggestion import Choice, Suggestion
 from recsys_nn.advice.trial import Trial
-from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig
+from recsys_nn.config.run import DataConfig, FilesSplitConfig, RunConfig
 from recsys_nn.data.datasets import dataset_names
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.models import model_kind
 from recsys_nn.models.baseline import BaselineConfig
-from recsys_nn.run_data import fit_encoder
+from recsys_nn.runs.data import fit_encoder
 
 OF_DATA = {
     "source": "Where the ratings are.",

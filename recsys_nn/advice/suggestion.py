@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from recsys_nn.config import RunConfig, load_config
+from recsys_nn.config.run import RunConfig, load_config
 from recsys_nn.files.strict_yaml import dump_yaml
 
 WIDTH = 110

@@ -88,8 +88,8 @@ def train(
     ] = False,
 ) -> None:
     """Train, judge and save the model of a YAML file."""
-    from recsys_nn.config import load_config
-    from recsys_nn.experiment import run_experiment
+    from recsys_nn.config.run import load_config
+    from recsys_nn.experiment.run import run_experiment
 
     resolved = load_config(config, overrides=overrides or [])
     if output is not None:
@@ -125,7 +125,7 @@ def evaluate(
 ) -> None:
     """Judge a saved run on other ratings."""
     from recsys_nn.evaluation.evaluate import evaluate as judge
-    from recsys_nn.finished_run import FinishedRun
+    from recsys_nn.runs.finished import FinishedRun
 
     finished = FinishedRun.load(run, manifest_sha256=manifest_sha256)
     _print_evaluation(judge(finished.predictor, read_test_ratings(ratings, finished, layout)))
@@ -145,7 +145,7 @@ def datasets() -> None:
 @config_app.command()
 def show(config: ConfigFile, overrides: Overrides = None) -> None:
     """Print the resolved config of a run, defaults included."""
-    from recsys_nn.config import load_config
+    from recsys_nn.config.run import load_config
 
     print(load_config(config, overrides=overrides or []).to_yaml(), end="")
 
@@ -155,7 +155,7 @@ def schema() -> None:
     """Print the JSON schema of the YAML files."""
     import json
 
-    from recsys_nn.config import config_schema
+    from recsys_nn.config.run import config_schema
 
     print(json.dumps(config_schema(), indent=2))
 

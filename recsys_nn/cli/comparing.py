@@ -49,8 +49,8 @@ def compare(
     overwrite: Overwrite = False,
 ) -> None:
     """Compare models on the same ratings: finished runs, or configs that are trained for it."""
-    from recsys_nn.comparing import compare as judge
-    from recsys_nn.config import YAML_SUFFIXES
+    from recsys_nn.config.run import YAML_SUFFIXES
+    from recsys_nn.experiment.comparing import compare as judge
     from recsys_nn.files.tables import check_output, write_table
 
     if output is not None:
@@ -71,7 +71,7 @@ def compare(
 
 def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
     """The run of the one config with each of the kinds for a model."""
-    from recsys_nn.config import load_config
+    from recsys_nn.config.run import load_config
     from recsys_nn.models import model_kinds
 
     if len(models) != 1:

@@ -26,9 +26,9 @@ def doctor(
 ) -> None:
     """Say what is wrong with a run, before or after it: cause, evidence, and the line of the config to change."""
     from recsys_nn.advice.doctor import diagnose
-    from recsys_nn.config import YAML_SUFFIXES, load_config
+    from recsys_nn.config.run import YAML_SUFFIXES, load_config
     from recsys_nn.data.pair_files import read_pairs
-    from recsys_nn.finished_run import FinishedRun
+    from recsys_nn.runs.finished import FinishedRun
 
     planned = run.suffix in YAML_SUFFIXES
     if overrides and not planned:

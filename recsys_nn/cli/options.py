@@ -15,7 +15,7 @@ from recsys_nn.errors import ConfigError
 if TYPE_CHECKING:
     from recsys_nn.data.ratings import Ratings
     from recsys_nn.data.readers import TableFormat
-    from recsys_nn.finished_run import FinishedRun
+    from recsys_nn.runs.finished import FinishedRun
 
 out = Console()
 
@@ -76,7 +76,7 @@ def _name_or_position(column: str | None) -> str | int | None:
 
 def read_given_ratings(source: str | None, run: str, layout: TableFormat) -> Ratings | None:
     """The ratings that --ratings names, read for this run; without it, nothing, and no layout either."""
-    from recsys_nn.finished_run import FinishedRun
+    from recsys_nn.runs.finished import FinishedRun
 
     if source is not None:
         return read_test_ratings(source, FinishedRun.load(Path(run)), layout)

@@ -15,7 +15,7 @@ from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out, with_
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from recsys_nn.cluster_config import ClusterConfig
+    from recsys_nn.config.cluster import ClusterConfig
     from recsys_nn.data.readers import TableFormat
     from recsys_nn.prediction.scoring_files import PredictedFile
     from recsys_nn.prediction.scoring_folders import PredictedFolder
@@ -116,9 +116,9 @@ def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
     A run may come from a stranger, and who is connected to a Ray executes what that sends: a run says how many workers,
     but names no other Ray than that of this machine.
     """
-    from recsys_nn.cluster_config import ClusterConfig
+    from recsys_nn.config.cluster import ClusterConfig
+    from recsys_nn.config.sections import validated
     from recsys_nn.files.strict_yaml import read_yaml, with_override
-    from recsys_nn.validation import validated
 
     keys = [override.partition("=")[0] for override in overrides]
     if wrong := [override for override, key in zip(overrides, keys, strict=True) if key.split(".")[0] != "cluster"]:

@@ -11,7 +11,7 @@ import typer
 from recsys_nn.cli.options import Overwrite, out
 
 if TYPE_CHECKING:
-    from recsys_nn.experiment_result import ExperimentResult
+    from recsys_nn.runs.result import ExperimentResult
 
 
 def report(

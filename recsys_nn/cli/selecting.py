@@ -29,7 +29,7 @@ def cross_validate(
     overwrite: Overwrite = False,
 ) -> None:
     """Train once for each fold, on the others, and judge on that one; the test part is left alone."""
-    from recsys_nn.config import load_config
+    from recsys_nn.config.run import load_config
     from recsys_nn.errors import ConfigError
     from recsys_nn.prediction.run_folder import check_place
     from recsys_nn.selection.cross_validation import cross_validate as validate
@@ -61,7 +61,7 @@ def tune(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the search that stands there first.")] = False,
 ) -> None:
     """Search the space of a YAML file's search section; a search that was ended goes on."""
-    from recsys_nn.config import load_config
+    from recsys_nn.config.run import load_config
     from recsys_nn.errors import ConfigError
     from recsys_nn.selection.search import SUFFIX
     from recsys_nn.selection.search import tune as search

@@ -33,9 +33,9 @@ def suggest(
     data.liked=4, data.options, data.split, and also seed and output.
     """
     from recsys_nn.advice.suggesting import suggest as suggested
-    from recsys_nn.config import load_config
+    from recsys_nn.config.run import load_config
     from recsys_nn.files.strict_yaml import with_override
-    from recsys_nn.run_data import load_whole
+    from recsys_nn.runs.data import load_whole
 
     values: dict[str, Any] = {"output": f"runs/{Path(ratings).name.split('.')[0]}", "data": {"source": ratings}}
     if given := layout.model_dump(exclude_defaults=True):

@@ -15,7 +15,7 @@ import pandas as pd
 from recsys_nn.cluster.epochs import told_here
 from recsys_nn.cluster.faults import as_raised, as_told
 from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before, storage
-from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.config.cluster import ClusterConfig
 from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.errors import RecsysError, TrainingError
 from recsys_nn.models.base import ModelConfig, build_model

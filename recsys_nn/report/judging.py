@@ -11,8 +11,8 @@ import pandas as pd
 from recsys_nn.errors import DataError
 from recsys_nn.evaluation.comparison import compare_errors
 from recsys_nn.evaluation.paired import ErrorSums
-from recsys_nn.finished_run import FinishedRun
 from recsys_nn.prediction.held_out import BASELINES, RATING
+from recsys_nn.runs.finished import FinishedRun
 
 MODEL = "model"
 

@@ -13,9 +13,9 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ConfigError, TrainingError
 from recsys_nn.evaluation.evaluate import rmse_of
+from recsys_nn.plots import GREY, Scale, draw_heat_map, draw_lines, label, new_figure
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.selection.curve import Curve
-from recsys_nn.selection.drawing import GREY, Scale, draw_heat_map, draw_lines, label, new_figure
 from recsys_nn.selection.points import AnyConfig, Point, alone, measured, named, points
 from recsys_nn.selection.workers import in_order
 

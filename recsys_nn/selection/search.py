@@ -19,19 +19,19 @@ from rich.console import Console
 
 from recsys_nn.cluster.jobs import answered_here, jobs_on_workers
 from recsys_nn.cluster.ray_session import connected
-from recsys_nn.cluster_config import ClusterConfig
-from recsys_nn.config import RunConfig, as_run_config, load_config
+from recsys_nn.config.cluster import ClusterConfig
+from recsys_nn.config.run import RunConfig, as_run_config, load_config
+from recsys_nn.config.search import SearchConfig
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError, required
-from recsys_nn.experiment import run_on_split
+from recsys_nn.experiment.run import run_on_split
 from recsys_nn.files.atomic import atomic_file
 from recsys_nn.files.spreadsheets import defused_frame
 from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.run_data import fingerprints, load_split
-from recsys_nn.search_space import SearchConfig
+from recsys_nn.runs.data import fingerprints, load_split
 from recsys_nn.selection.cross_validation import cross_validated, refit
 from recsys_nn.selection.search_progress import SearchProgress
 from recsys_nn.selection.workers import results

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recsys_nn.selection.drawing import BLUE, GREY, VERMILLION
+from recsys_nn.plots import BLUE, GREY, VERMILLION
 from recsys_nn.selection.search_progress import short
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from recsys_nn.config import RunConfig
+from recsys_nn.config.run import RunConfig
+from recsys_nn.config.search import Range, SearchConfig, label
 from recsys_nn.errors import ArtifactError, ConfigError
-from recsys_nn.search_space import Range, SearchConfig, label
 from recsys_nn.selection.judge import STUDY, Judge, judged, opened_storage
 from recsys_nn.selection.trial import Outcome, Trial
 

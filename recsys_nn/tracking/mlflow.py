@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from recsys_nn.config.tracking import MlflowConfig
 from recsys_nn.errors import ConfigError, required
 from recsys_nn.tracking.tracker import FINAL, Status, TrackedRun
-from recsys_nn.tracking_config import MlflowConfig
 
 _HASTY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 """How often and for how many seconds a server is tried before a training; MLflow's own are 7 times, and minutes."""

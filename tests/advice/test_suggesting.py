@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn import Ratings, Suggestion, load_config, load_ratings, run_experiment, suggest
-from recsys_nn.config import DataConfig
+from recsys_nn.config.run import DataConfig
 from recsys_nn.errors import ConfigError, DataError
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from recsys_nn import Predictor, blend, load_config, run_experiment
-from recsys_nn.run_data import load_split
+from recsys_nn.runs.data import load_split
 from tests.cli.test_comparing import SMALL
 
 

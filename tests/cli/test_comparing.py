@@ -6,7 +6,7 @@ import yaml
 
 from recsys_nn import compare, load_config, run_experiment
 from recsys_nn.cli.options import out
-from recsys_nn.run_data import load_split
+from recsys_nn.runs.data import load_split
 
 SMALL = {
     "seed": 7,

@@ -12,11 +12,11 @@ import yaml
 
 from recsys_nn import DataError, Evaluation, TrainingError, load_config
 from recsys_nn.cli.options import read_test_ratings
-from recsys_nn.config import config_schema
+from recsys_nn.config.run import config_schema
 from recsys_nn.data.readers import TableFormat
-from recsys_nn.finished_run import FinishedRun
 from recsys_nn.prediction.scoring_files import PredictedFile
 from recsys_nn.prediction.scoring_folders import PredictedFolder
+from recsys_nn.runs.finished import FinishedRun
 from recsys_nn.serving.limits import Limits
 from tests.cli.made_up import CONFIG, LAID_OUT, LAYOUT
 
@@ -57,7 +57,7 @@ def experiment(evaluation=EVALUATION, stop_reason="patience", ensemble=None, pat
 
 
 def test_train(printed, gives, snapshot):
-    asked = gives("recsys_nn.experiment.run_experiment", experiment())
+    asked = gives("recsys_nn.experiment.run.run_experiment", experiment())
     assert printed("train", "run.yaml") == snapshot
     words = ("--set", "seed=3", "--set", "training.epochs=9", "--output", "other", "--overwrite", "--resume")
     printed("train", "run.yaml", *words)
@@ -72,7 +72,7 @@ def test_train(printed, gives, snapshot):
 
 def test_train_of_an_interrupted_ensemble_with_a_folder_and_probabilities(printed, gives, snapshot):
     result = experiment(OF_CLASSES, "interrupted", ensemble={}, path=Path("run"))
-    gives("recsys_nn.experiment.run_experiment", result)
+    gives("recsys_nn.experiment.run.run_experiment", result)
     saved = []
     report = SimpleNamespace(save=lambda place: saved.append(place) or place)
     built = gives("recsys_nn.report.page.build_report", report)
@@ -81,7 +81,7 @@ def test_train_of_an_interrupted_ensemble_with_a_folder_and_probabilities(printe
 
 
 def test_train_without_a_test_part_or_a_report(printed, gives, snapshot):
-    gives("recsys_nn.experiment.run_experiment", experiment(evaluation=None, path=Path("run")))
+    gives("recsys_nn.experiment.run.run_experiment", experiment(evaluation=None, path=Path("run")))
     gives("recsys_nn.report.page.build_report", DataError("a [very] long story of 12 " + "words" * 12))
     assert printed("train", "run.yaml") == snapshot
 
@@ -97,7 +97,7 @@ def test_train_without_a_test_part_or_a_report(printed, gives, snapshot):
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(run, gives, error, code, told):
-    gives("recsys_nn.experiment.run_experiment", error)
+    gives("recsys_nn.experiment.run.run_experiment", error)
     assert run("train", "run.yaml") == (code, "", told)
 
 
@@ -140,7 +140,7 @@ def test_what_commands_refuse_is_told_in_a_line(run, gives, snapshot):
 
 def test_evaluate(printed, gives, snapshot):
     finished = SimpleNamespace(predictor="predictor")
-    loaded = gives("recsys_nn.finished_run.FinishedRun.load", finished)
+    loaded = gives("recsys_nn.runs.finished.FinishedRun.load", finished)
     read = gives("recsys_nn.cli.read_test_ratings", "ratings")
     judged = gives("recsys_nn.evaluation.evaluate.evaluate", EVALUATION)
     assert printed("evaluate", "run", "new.csv", *LAID_OUT, "--manifest-sha256", "ab") == snapshot
@@ -154,7 +154,7 @@ def test_ratings_for_a_run_are_read_with_the_types_of_its_training(gives):
     run = FinishedRun(SimpleNamespace(encoder=encoder), None, {})
     read = gives("recsys_nn.data.readers.read_ratings", "ratings")
     generated = gives("recsys_nn.data.loading.load_ratings", "generated")
-    taken = gives("recsys_nn.finished_run.FinishedRun.as_trained", "taken")
+    taken = gives("recsys_nn.runs.finished.FinishedRun.as_trained", "taken")
     assert read_test_ratings("new.csv", run, LAYOUT) == "taken"
     assert read == [("new.csv", LAYOUT, {"id_types": encoder.id_types, "context": ("hour",)})]
     read_test_ratings("synthetic", run, LAYOUT)
@@ -275,7 +275,7 @@ def test_serve(printed, gives):
 
 
 def test_suggest(printed, gives):
-    loaded = gives("recsys_nn.run_data.load_whole", "ratings")
+    loaded = gives("recsys_nn.runs.data.load_whole", "ratings")
     asked = gives("recsys_nn.advice.suggesting.suggest", SimpleNamespace(to_yaml=lambda: "seed: 3\n"))
     words = ("--kind", "svd", "--set", "data.scale=[1,5]", "--set", "seed=3", *LAID_OUT)
     assert printed("suggest", "folder/r.csv.gz", *words) == ["seed: 3"]
@@ -291,7 +291,7 @@ def test_doctor(printed, gives, snapshot):
     read = gives("recsys_nn.data.pair_files.read_pairs", ("pairs", ()))
     encoder = SimpleNamespace(id_types="types", context_columns=("hour",))
     finished = SimpleNamespace(predictor=SimpleNamespace(encoder=encoder))
-    gives("recsys_nn.finished_run.FinishedRun.load", finished)
+    gives("recsys_nn.runs.finished.FinishedRun.load", finished)
     assert printed("doctor", "run.yaml", "--set", "seed=3") == snapshot
     printed("doctor", "run")
     printed("doctor", "run", "--pairs", "pairs.csv", *LAID_OUT)

@@ -19,7 +19,7 @@ TABLE = pd.DataFrame({"run": ["bias", "svd [old]"], "weight": [0.25, 0.71234], "
 def test_blend(printed, gives, snapshot):
     blended = Blend("predictor", TABLE, rmse=0.90123, cross_fitted_rmse=0.90456, n=1234, path=Path("blended"))
     read = gives("recsys_nn.cli.blending.read_given_ratings", "ratings")
-    asked = gives("recsys_nn.blending.blend", blended)
+    asked = gives("recsys_nn.experiment.blending.blend", blended)
     words = ("bias", "svd", "--output", "blended", "--ratings", "new.csv", *LAID_OUT, "--overwrite")
     assert printed("blend", *words) == snapshot
     assert read == [("new.csv", "bias", LAYOUT)]
@@ -47,7 +47,7 @@ COMPARED = of_models(
 
 def test_compare(printed, gives, snapshot):
     read = gives("recsys_nn.cli.comparing.read_given_ratings", "ratings")
-    asked = gives("recsys_nn.comparing.compare", COMPARED)
+    asked = gives("recsys_nn.experiment.comparing.compare", COMPARED)
     words = ("runs/svd", "runs/bias", "--ratings", "new.csv", *LAID_OUT, "--reference", "svd")
     assert printed("compare", *words, "--output", "table.csv") == snapshot
     assert read == [("new.csv", "runs/svd", LAYOUT)]
@@ -61,7 +61,7 @@ def test_the_plot_of_a_comparison(snapshot):
 
 def test_compare_without_a_known_oracle(printed, gives, snapshot):
     first, *_ = COMPARED.table.itertuples(index=False)
-    gives("recsys_nn.comparing.compare", of_models(first, oracle=None))
+    gives("recsys_nn.experiment.comparing.compare", of_models(first, oracle=None))
     assert printed("compare", "a", "b")[-2:] == snapshot
 
 
@@ -69,7 +69,7 @@ def test_a_plot_of_a_comparison_has_150_dots_an_inch(printed, gives):
     def savefig(stream, **named):
         stream.write(repr(named).encode())
 
-    gives("recsys_nn.comparing.compare", COMPARED)
+    gives("recsys_nn.experiment.comparing.compare", COMPARED)
     gives("recsys_nn.evaluation.comparison.Comparison.plot", SimpleNamespace(savefig=savefig))
     printed("compare", "a", "b", "--plot", "plot.PNG")
     assert Path("plot.PNG").read_text() == "{'format': 'png', 'dpi': 150}"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys_nn.config.sections import validated
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import stream_ratings
 from recsys_nn.encoding.drift import Drift, DriftConfig
@@ -13,7 +14,6 @@ from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.encoding.extend import with_ids
 from recsys_nn.encoding.features import FeaturesConfig
 from recsys_nn.errors import ArtifactError, ConfigError, DataError
-from recsys_nn.validation import validated
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
+from recsys_nn.config.sections import validated
 from recsys_nn.encoding.feature_columns import FeatureColumn
 from recsys_nn.encoding.features import FeatureConfig, FeaturesConfig, SideFeatures
 from recsys_nn.errors import ConfigError, DataError
-from recsys_nn.validation import validated
 
 FILMS = pd.DataFrame(
     {

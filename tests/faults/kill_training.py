@@ -92,9 +92,4 @@ def weights(place: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    import recsys_nn.experiment
-    import recsys_nn.models.averaged
-    import recsys_nn.training.engines
-    import recsys_nn.training.posterior  # noqa: F401 (once, for all children; nothing is computed yet)
-
     as_program(__doc__, killed, "kills", 100)

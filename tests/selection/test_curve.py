@@ -6,7 +6,7 @@ import matplotlib.image
 import pandas as pd
 
 from recsys_nn import Curve
-from recsys_nn.selection.drawing import new_figure
+from recsys_nn.plots import new_figure
 
 
 def test_a_notebook_shows_the_figure_and_the_table():

@@ -2,7 +2,7 @@ import pytest
 
 from recsys_nn import BiasConfig, ConfigError, RunConfig, Split, load_config, load_ratings, random_split
 from recsys_nn.evaluation.evaluate import rmse_of
-from recsys_nn.experiment import run_on_split
+from recsys_nn.experiment.run import run_on_split
 from recsys_nn.selection.epochs import followed
 
 CONFIG = load_config(

@@ -25,8 +25,8 @@ from recsys_nn import (
     run_experiment,
     tune,
 )
-from recsys_nn.finished_run import FinishedRun
-from recsys_nn.search_space import Range, SearchConfig, label
+from recsys_nn.config.search import Range, SearchConfig, label
+from recsys_nn.runs.finished import FinishedRun
 from recsys_nn.selection.study import MOST_LOSSES, Study
 
 DATA = {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 1200}}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from recsys_nn.search_space import SearchConfig
+from recsys_nn.config.search import SearchConfig
 from recsys_nn.selection import search_progress
 from recsys_nn.selection.search_progress import SearchProgress
 from recsys_nn.selection.trial import Outcome
