@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 import recsys_nn as rn
-from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction.blend import BlendedPredictor
 
 TENSORFLOW = "import tensorflow"

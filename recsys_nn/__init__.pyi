@@ -97,7 +97,7 @@ from .training.range_test import (
     RangeTest as RangeTest,
     range_test as range_test,
 )
-from .training.rowwise import (
+from .training.optimizers import (
     LazyAdam as LazyAdam,
     RowwiseAdagrad as RowwiseAdagrad,
     RowwiseSGD as RowwiseSGD,

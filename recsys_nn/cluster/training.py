@@ -28,7 +28,7 @@ from recsys_nn.training.trainer import Trainer
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.training.workers import Workers
+    from recsys_nn.training.engines.collectives import Workers
 
 _ERRORS = "wrong-*.json"
 
@@ -152,7 +152,7 @@ def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | 
     setting.enter()
     import ray
 
-    from recsys_nn.training.workers import Workers
+    from recsys_nn.training.engines.collectives import Workers
 
     workers = Workers() if n > 1 else None  # before TensorFlow computes anything
     try:

@@ -3,11 +3,9 @@
 from recsys_nn.models.autorec import AutoRecConfig
 from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds, register_model
 from recsys_nn.models.baseline import BiasConfig, GlobalMeanConfig, ItemMeanConfig, UserMeanConfig
-from recsys_nn.models.bspline import BSplineConfig
 from recsys_nn.models.fm import DeepFMConfig, FMConfig
-from recsys_nn.models.kernel import KernelConfig
+from recsys_nn.models.interactions import BSplineConfig, KernelConfig, PolynomialConfig
 from recsys_nn.models.ncf import GMFConfig, MLPConfig, NeuMFConfig
-from recsys_nn.models.polynomial import PolynomialConfig
 from recsys_nn.models.svd import SVDConfig
 from recsys_nn.models.svdpp import SVDPPConfig
 

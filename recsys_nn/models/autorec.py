@@ -44,7 +44,7 @@ class AutoRecConfig(FactorConfig):
 def build(config: AutoRecConfig, encoder: Encoder) -> keras.Model:
     import keras
 
-    from recsys_nn.models.layers import Offset
+    from recsys_nn.models.layers.basic import Offset
 
     parts = Parts(config, encoder)
     l2 = parts.strength(config.set_l2)

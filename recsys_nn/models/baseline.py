@@ -74,10 +74,10 @@ class BiasConfig(BaselineConfig):
 def build(config: BaselineConfig, encoder: Encoder) -> keras.Model:
     import keras
 
-    from recsys_nn.models import layers
+    from recsys_nn.models.layers import basic
 
     inputs = id_inputs(encoder)
-    biases = layers.ClosedFormBiases(
+    biases = basic.ClosedFormBiases(
         encoder.users.n_rows,
         encoder.items.n_rows,
         baseline=config.baseline,
@@ -85,5 +85,5 @@ def build(config: BaselineConfig, encoder: Encoder) -> keras.Model:
         **config.model_dump(exclude={"kind"}),
     )
     ratings = biases(inputs["user"], inputs["item"])
-    outputs = layers.RatingScale(0.0, 1.0, encoder.scale, name="rating")(ratings)
+    outputs = basic.RatingScale(0.0, 1.0, encoder.scale, name="rating")(ratings)
     return keras.Model(inputs, outputs, name=config.kind)

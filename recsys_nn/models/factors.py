@@ -31,7 +31,7 @@ from recsys_nn.models.sides import Sides
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.models.layers import FactorEmbedding
+    from recsys_nn.models.layers.basic import FactorEmbedding
 
 FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
@@ -159,7 +159,7 @@ class Parts:
 
     def rated_set(self, side: Side, *, l2: float, init_std: float, of_ratings: bool = False) -> Any:
         """The sum over what a user or an item rated, or who rated it, (batch, embedding_dim); see ``rated_sets.py``."""
-        from recsys_nn.models.rated_sets import RatedSet
+        from recsys_nn.models.layers.rated_sets import RatedSet
 
         encoder = self.encoder
         layer = RatedSet(
@@ -278,7 +278,7 @@ class Parts:
 
     def _feature_vectors(self, side: Side, dim: int, *, name: str, by_column: bool = False) -> Any:
         """The vectors of a side's features, (batch, dim) or by column (batch, columns, dim)."""
-        from recsys_nn.models.feature_layers import FeatureEmbedding, OwnerFeatureEmbedding
+        from recsys_nn.models.layers.features import FeatureEmbedding, OwnerFeatureEmbedding
 
         found = self.encoder.features[side]
         options: dict[str, Any] = {
@@ -299,7 +299,7 @@ class Parts:
 
 
 def _table(counts: npt.NDArray[np.integer], dim: int, **options: Any) -> FactorEmbedding:
-    from recsys_nn.models.layers import FactorEmbedding
+    from recsys_nn.models.layers.basic import FactorEmbedding
 
     return FactorEmbedding(len(counts), dim, **options)
 

@@ -56,12 +56,12 @@ class Likelihood:
     loss_name = "negative log-likelihood"
 
     def loss(self) -> keras.losses.Loss:
-        from recsys_nn.models.likelihood import NegativeLogLikelihood
+        from recsys_nn.models.layers.likelihood import NegativeLogLikelihood
 
         return NegativeLogLikelihood(self.levels)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        from recsys_nn.models.likelihood import METRICS
+        from recsys_nn.models.layers.likelihood import METRICS
 
         return [METRICS[name](self.levels, name=name) for name in self.metric_names]
 
@@ -121,7 +121,7 @@ class RegressionHead(HeadConfig):
     kind: Literal["regression"] = "regression"
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
-        from recsys_nn.models.layers import RatingScale
+        from recsys_nn.models.layers.basic import RatingScale
 
         return RatingScale(encoder.rating_mean, encoder.rating_std, encoder.scale, name="rating")(z), None
 
@@ -135,7 +135,7 @@ class BoundedHead(HeadConfig):
     kind: Literal["bounded"] = "bounded"
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
-        from recsys_nn.models.layers import BoundedScale
+        from recsys_nn.models.layers.basic import BoundedScale
 
         return BoundedScale(encoder.rating_mean, encoder.rating_std, encoder.scale, name="rating")(z), None
 
@@ -158,7 +158,7 @@ class OrdinalHead(HeadConfig):
     kind: Literal["ordinal"] = "ordinal"
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
-        from recsys_nn.models.likelihood import CumulativeLogits, ExpectedRating
+        from recsys_nn.models.layers.likelihood import CumulativeLogits, ExpectedRating
 
         levels, shares = self.levels_and_shares(encoder)
         below = np.cumsum(shares)[:-1]
@@ -167,7 +167,7 @@ class OrdinalHead(HeadConfig):
 
     def curvature(self, encoder: Encoder) -> float:
         """The Fisher information of the latent value, (1 - Σ π_k³) / 3 with π_k the levels' shares."""
-        from recsys_nn.models.likelihood import LOGISTIC_STD
+        from recsys_nn.models.layers.likelihood import LOGISTIC_STD
 
         _, shares = self.levels_and_shares(encoder)
         information = (1 - np.sum(shares**3)) / 3
@@ -204,7 +204,7 @@ class MultiClassHead(OrdinalHead):
     kind: Literal["multiclass"] = "multiclass"  # type: ignore[assignment]
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
-        from recsys_nn.models.likelihood import ClassLogits, ExpectedRating
+        from recsys_nn.models.layers.likelihood import ClassLogits, ExpectedRating
 
         levels, shares = self.levels_and_shares(encoder)
         scores = (np.array(levels) - encoder.rating_mean) / encoder.rating_std

@@ -97,7 +97,7 @@ def tower(config: TowerConfig, x: Any) -> Any:
     """The hidden layers over x."""
     import keras
 
-    from recsys_nn.models.dropout import Dropout
+    from recsys_nn.models.layers.dropout import Dropout
 
     for level, width in enumerate(config.tower(), start=1):
         x = keras.layers.Dense(width, activation=config.activation, name=f"hidden_{level}")(x)

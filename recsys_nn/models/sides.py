@@ -12,7 +12,7 @@ from recsys_nn.encoding.features import Side
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.models.layers import FactorEmbedding
+    from recsys_nn.models.layers.basic import FactorEmbedding
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,10 +33,10 @@ from recsys_nn.posterior.penalties import LearnedPenalties
 from recsys_nn.posterior.slopes import Arrays
 from recsys_nn.tensors.tensors import TrainingPart
 from recsys_nn.training.callbacks import non_finite
+from recsys_nn.training.checkpointing import Checkpointing
 from recsys_nn.training.checkpoints import Checkpoints, State
-from recsys_nn.training.engines import choose_engine
+from recsys_nn.training.engines.choose import choose_engine
 from recsys_nn.training.objective import Objective, objective_of
-from recsys_nn.training.resuming import Checkpointing
 from recsys_nn.training.run import TrainingRun
 
 STEP_EXAMPLES = 2**20

@@ -77,7 +77,7 @@ class BlendedPredictor(Predictor):
         *,
         calibration: Calibration | None = None,
     ) -> None:
-        from recsys_nn.prediction.blended_model import BlendedModel
+        from recsys_nn.models.layers.blended import BlendedModel
 
         encoder = JointEncoder.of({name: member.encoder for name, member in members.items()})
         model = BlendedModel(

@@ -32,7 +32,7 @@ from recsys_nn.prediction.side_vectors import network_of
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.models.layers import FactorEmbedding
+    from recsys_nn.models.layers.basic import FactorEmbedding
     from recsys_nn.prediction.predictor import Predictor
 
 STEPS = 20
@@ -124,7 +124,7 @@ def _penalties(tables: Sequence[FactorEmbedding], predictor: Predictor, n_rating
 
 def _unclipped(network: keras.Model) -> Callable[[Any], Any]:
     """The network's ratings, (batch,); where the head is linear, before they are cut off at the ends of the scale."""
-    from recsys_nn.models.layers import RatingScale
+    from recsys_nn.models.layers.basic import RatingScale
 
     head = network.get_layer("rating")
     if type(head) is not RatingScale:

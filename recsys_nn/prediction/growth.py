@@ -55,7 +55,7 @@ def grown(predictor: Predictor, pairs: Mapping[Side, pd.DataFrame]) -> Predictor
     Raises:
         DataError: where no network of the size can be built.
     """
-    from recsys_nn.models.averaged import AveragedModel
+    from recsys_nn.models.layers.averaged import AveragedModel
 
     if predictor.config is None:
         raise DataError("this model does not carry its config, by which a larger one could be built; a run folder does")

@@ -118,7 +118,7 @@ def built(parts: RunParts) -> Predictor:
         ArtifactError: where the weights are not those of the model.
     """
     import_keras()
-    from recsys_nn.models.averaged import AveragedModel
+    from recsys_nn.models.layers.averaged import AveragedModel
     from recsys_nn.prediction.predictor import Predictor
 
     file = parts.folder / WEIGHTS

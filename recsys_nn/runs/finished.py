@@ -27,7 +27,7 @@ from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIO
 from recsys_nn.prediction.manifest import Manifest, read_listed, read_manifest, versions
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.runs.data import fingerprint, load_parts
-from recsys_nn.training.inputs import InputScale
+from recsys_nn.training.input_scales import InputScale
 from recsys_nn.training.run import StopReason, TrainingRun
 
 ITEM_FEATURES = "item_features.parquet"

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from recsys_nn.errors import TrainingError
-from recsys_nn.training.inputs import InputScale
+from recsys_nn.training.input_scales import InputScale
 
 Logs = dict[str, Any]
 

@@ -102,7 +102,7 @@ def range_test(
     Raises:
         TrainingError: where the loss of the first batch is no number.
     """
-    from recsys_nn.training.compiling import compile_model
+    from recsys_nn.training.compile import compile_model
     from recsys_nn.training.objective import objective_of
     from recsys_nn.training.trainer import prepare
 

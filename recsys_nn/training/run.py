@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.inputs import InputScale
+from recsys_nn.training.input_scales import InputScale
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +35,7 @@ class TrainingRun:
             ``"closed form"``.
         loss: what was minimised.
         n_train, n_validation: examples that it was trained on and judged by.
-        inputs: how far those of the network are from being standardised, by name (``training/inputs.py``).
+        inputs: how far those of the network are from being standardised, by name (``training/input_scales.py``).
     """
 
     model: keras.Model

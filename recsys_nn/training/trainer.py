@@ -13,14 +13,14 @@ import pandas as pd
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError
 from recsys_nn.tensors.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.inputs import input_scales
+from recsys_nn.training.input_scales import input_scales
 from recsys_nn.training.run import StopReason, TrainingRun
 
 if TYPE_CHECKING:
     import keras
 
+    from recsys_nn.training.engines.collectives import Workers
     from recsys_nn.training.objective import Objective
-    from recsys_nn.training.workers import Workers
 
 
 class Trainer:
@@ -124,12 +124,12 @@ class Trainer:
         import tensorflow as tf
 
         from recsys_nn.training import callbacks
+        from recsys_nn.training.checkpointing import Checkpointing
         from recsys_nn.training.checkpoints import Checkpoints
-        from recsys_nn.training.compiling import WRITING_CALLBACKS, compile_model, named_callbacks
-        from recsys_nn.training.engines import choose_engine
-        from recsys_nn.training.feeding import steps_per_epoch
-        from recsys_nn.training.resuming import Checkpointing
-        from recsys_nn.training.workers import OneDecision
+        from recsys_nn.training.compile import WRITING_CALLBACKS, compile_model, named_callbacks
+        from recsys_nn.training.engines.batches import steps_per_epoch
+        from recsys_nn.training.engines.choose import choose_engine
+        from recsys_nn.training.engines.collectives import OneDecision
 
         config = self.config
         tf.config.experimental.enable_op_determinism()
@@ -207,8 +207,8 @@ class Trainer:
         validation: TrainingPart | None,
         began: float,
     ) -> TrainingRun:
-        from recsys_nn.training.compiling import compile_model
-        from recsys_nn.training.feeding import evaluated
+        from recsys_nn.training.compile import compile_model
+        from recsys_nn.training.engines.batches import evaluated
 
         compile_model(objective, self.config, steps=1)
         row: dict[str, float] = {"epoch": 1}

@@ -22,7 +22,7 @@ from recsys_nn.advice.pitfalls import PITFALLS
 from recsys_nn.advice.suggesting import _of_data
 from recsys_nn.advice.trial import epochs_rule, rate_rule
 from recsys_nn.config.run import DataConfig
-from recsys_nn.training.inputs import InputScale
+from recsys_nn.training.input_scales import InputScale
 from tests.advice.cases import FALLING, case, part, predicted, trained, with_parts
 from tests.advice.test_rules import FACTS, STARS, table
 from tests.advice.test_trial import FOUND, run_of

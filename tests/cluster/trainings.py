@@ -99,7 +99,7 @@ def told(run: TrainingRun) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    from recsys_nn.training.workers import Workers
+    from recsys_nn.training.engines.collectives import Workers
 
     class FewAtATime(Workers):
         def mean(self, gradients: Any, share: Any, *, rows: int) -> list[Any]:

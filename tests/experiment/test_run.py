@@ -351,7 +351,7 @@ def test_every_shipped_config_runs(file, tmp_path, request):
         small += ["training.batch_size=4096"]
     else:  # a step sees all rows; that XLA compiles the network of best.yaml is tested in tests/models/test_drift.py
         small += ["training.engine=auto", "ensemble.samples=2", "ensemble.burn_in=0", "ensemble.thin=1"]
-        small += ["ensemble.temperature=0.5"]  # of three; which is best is found in tests/test_ensembling.py
+        small += ["ensemble.temperature=0.5"]  # of three; which is best is found in tests/posterior/test_sample.py
     result = run_experiment(file, overrides=small, progress=False)
     assert 0 < result.metrics["rmse"] < 1.3
     assert Predictor.load(result.path).config == config.model

@@ -58,7 +58,7 @@ def training(place: Path) -> Callable[[], None]:
 
     def work() -> None:
         from recsys_nn import run_experiment
-        from recsys_nn.training.resuming import Checkpointing
+        from recsys_nn.training.checkpointing import Checkpointing
 
         with place.with_name(f"{place.name}.log").open("a", buffering=1) as log:
             log.write("life\n")

@@ -17,8 +17,14 @@ from recsys_nn import (
     build_model,
 )
 from recsys_nn.models.heads import AutoHead, BinaryHead, Head, MultiClassHead, OrdinalHead
-from recsys_nn.models.layers import BoundedScale
-from recsys_nn.models.likelihood import METRICS, ClassLogits, CumulativeLogits, ExpectedRating, NegativeLogLikelihood
+from recsys_nn.models.layers.basic import BoundedScale
+from recsys_nn.models.layers.likelihood import (
+    METRICS,
+    ClassLogits,
+    CumulativeLogits,
+    ExpectedRating,
+    NegativeLogLikelihood,
+)
 from tests.models.contract import LayersContract, twenty_ratings
 
 KAPPA = np.pi / np.sqrt(3)

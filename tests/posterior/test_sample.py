@@ -21,7 +21,7 @@ from recsys_nn import (
     sample_posterior,
 )
 from recsys_nn.experiment.run import train_on_split
-from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.posterior.chain import posterior_weights
 from recsys_nn.posterior.sample import chosen, tempered
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from recsys_nn import BiasConfig, DataError, Encoder, Predictor, Ratings, SVDConfig, build_model, load_ratings
-from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction.calibration import Calibration, Scores
 from tests.models.contract import twenty_ratings
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import recsys_nn as rn
 from recsys_nn.models import base
-from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction import folding_in
 from recsys_nn.prediction.blend import BlendedPredictor
 from tests.models.contract import twenty_ratings

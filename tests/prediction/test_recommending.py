@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recsys_nn as rn
-from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction import recommending
 from recsys_nn.prediction.blend import BlendedPredictor
 from tests.models.contract import twenty_ratings

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import recsys_nn as rn
-from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction.blend import BlendedPredictor
 from recsys_nn.prediction.updating import _held_out
 from tests.models.contract import twenty_ratings

@@ -24,9 +24,9 @@ from recsys_nn import (
     load_ratings,
 )
 from recsys_nn.training.callbacks import StopOnNonFinite
-from recsys_nn.training.compiling import compile_model
+from recsys_nn.training.compile import compile_model
 from recsys_nn.training.objective import objective_of
-from recsys_nn.training.rowwise import LazyAdam
+from recsys_nn.training.optimizers import LazyAdam
 from tests.figures import described
 
 QUIET = {"progress": False}

@@ -14,7 +14,7 @@ import tensorflow as tf
 from recsys_nn.encoding.features import OTHER_SIDE, SIDES, Side
 from recsys_nn.encoding.joint import JointEncoder
 from recsys_nn.encoding.vocabulary import Vocabulary
-from recsys_nn.models.constant_folding import constant_folding
+from recsys_nn.models.layers.export_mode import constant_folding
 from recsys_nn.prediction.exporting.constant_folding import Folded
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsys_nn.advice.pitfalls import course
-from recsys_nn.training.inputs import InputScale
+from recsys_nn.training.input_scales import InputScale
 from tests.advice.cases import FALLING, case, trained
 
 RAW = {"inputs": InputScale(column=4, mean=1425.0, std=1132.0)}

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from recsys_nn import Encoder, Predictor, SVDPPConfig, build_model
-from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction.exporting.constant_folding import Folded
 from recsys_nn.prediction.exporting.rating_graph import rating_graph
 from tests.models.test_feature_layers import FEATURES, with_features

@@ -24,7 +24,7 @@ from recsys_nn import (
     SVDConfig,
     SVDPPConfig,
 )
-from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction.blend import BlendedPredictor
 from recsys_nn.prediction.exporting import onnx as onnx_format
 from recsys_nn.prediction.exporting.places import Format

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from recsys_nn import ArtifactError, ConfigError, Tensors, TrainConfig, Trainer, TrainingRun
-from recsys_nn.training.workers import Workers
+from recsys_nn.training.engines.collectives import Workers
 
 
 def worker(rank: int, n: int) -> Workers:

@@ -4,7 +4,13 @@ import pytest
 
 from recsys_nn import Tensors
 from recsys_nn.tensors.tensors import epoch_order
-from recsys_nn.training.feeding import dataset, evaluated, evaluation_batches, evaluation_dataset, steps_per_epoch
+from recsys_nn.training.engines.batches import (
+    dataset,
+    evaluated,
+    evaluation_batches,
+    evaluation_dataset,
+    steps_per_epoch,
+)
 
 
 def ten() -> Tensors:
@@ -47,7 +53,7 @@ def test_plain_arrays_are_fed_too():
 
 
 def test_an_evaluation_weighs_every_example_once_whatever_the_batches(monkeypatch):
-    monkeypatch.setattr("recsys_nn.training.feeding.EVALUATION_BATCH", 4)
+    monkeypatch.setattr("recsys_nn.training.engines.batches.EVALUATION_BATCH", 4)
     assert [len(targets) for _, targets in evaluation_batches(ten())] == [4, 4, 2]
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
     model.compile(loss="mse", metrics=["mae"])

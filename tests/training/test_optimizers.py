@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseOptimizer, RowwiseSGD
+from recsys_nn.training.optimizers import LazyAdam, RowwiseAdagrad, RowwiseOptimizer, RowwiseSGD
 
 RATE = 0.1
 from_zero = partial(keras.optimizers.Adagrad, initial_accumulator_value=0.0, epsilon=1e-16)

@@ -17,7 +17,7 @@ from recsys_nn.training.config import (
     TrainConfig,
 )
 from recsys_nn.training.objective import Objective
-from recsys_nn.training.rowwise import LazyAdam, RowwiseAdagrad, RowwiseOptimizer, RowwiseSGD, is_table
+from recsys_nn.training.optimizers import LazyAdam, RowwiseAdagrad, RowwiseOptimizer, RowwiseSGD, is_table
 
 _OPTIMIZERS: dict[OptimizerName, type[keras.optimizers.Optimizer]] = {
     "adam": keras.optimizers.Adam,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from recsys_nn import ArtifactError, Tensors, TrainConfig, Trainer, TrainingRun
-from recsys_nn.models.dropout import Dropout
+from recsys_nn.models.layers.dropout import Dropout
+from recsys_nn.training.checkpointing import Checkpointing
 from recsys_nn.training.checkpoints import Checkpoints
-from recsys_nn.training.resuming import Checkpointing
 
 EPOCHS = 6
 SLOW = partial(pytest.param, marks=pytest.mark.slow)

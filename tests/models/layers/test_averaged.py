@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn import Encoder, Predictor, SVDConfig, SVDPPConfig, TrainConfig, Trainer, build_model
-from recsys_nn.models.averaged import AveragedModel
+from recsys_nn.models.layers.averaged import AveragedModel
 from tests.models.contract import twenty_ratings
 
 RATINGS = twenty_ratings()

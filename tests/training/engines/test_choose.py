@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from recsys_nn import ConfigError, Tensors, TrainConfig, Trainer, TrainingRun
-from recsys_nn.models.dropout import Dropout
+from recsys_nn.models.layers.dropout import Dropout
 from recsys_nn.training.config import OptimizerName
-from recsys_nn.training.engines import _worth_xla
+from recsys_nn.training.engines.choose import _worth_xla
 
 ENGINES = ("keras", "auto", "compiled")
 
@@ -68,7 +68,7 @@ def test_batches_with_a_rest_that_divide_the_examples_or_exceed_them(settings):
 def test_an_epoch_in_several_calls_is_the_same(engine, monkeypatch):
     settings = {"validation": 0, "batch_size": 5, "metrics": ("rmse",)}
     whole = trained(engine, **settings)
-    monkeypatch.setattr("recsys_nn.training.compiled.STEPS_A_CALL", 3)
+    monkeypatch.setattr("recsys_nn.training.engines.compiled.STEPS_A_CALL", 3)
     assert_the_same(whole, trained(engine, **settings))
 
 

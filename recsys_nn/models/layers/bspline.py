@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from recsys_nn.models.layers import PACKAGE, PenalisedLayer
+from recsys_nn.models.layers.basic import PACKAGE, PenalisedLayer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

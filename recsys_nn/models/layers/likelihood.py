@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from recsys_nn.models.layers import PACKAGE
+from recsys_nn.models.layers.basic import PACKAGE
 
 LOGISTIC_STD = math.pi / math.sqrt(3)
 """κ, the standard deviation of the logistic distribution."""

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recsys_nn.training.rowwise import is_table
-from recsys_nn.training.workers import Workers
+from recsys_nn.training.engines.collectives import Workers
+from recsys_nn.training.optimizers import is_table
 
 
 class SharedSteps:

@@ -12,8 +12,8 @@ import tensorflow as tf
 from keras import ops
 
 from recsys_nn.errors import DataError
-from recsys_nn.models.constant_folding import is_constant_folding
-from recsys_nn.models.layers import PACKAGE, PenalisedLayer
+from recsys_nn.models.layers.basic import PACKAGE, PenalisedLayer
+from recsys_nn.models.layers.export_mode import is_constant_folding
 
 
 class FeatureVectors(PenalisedLayer):

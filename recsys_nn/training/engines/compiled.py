@@ -22,9 +22,9 @@ import tensorflow as tf
 from recsys_nn.tensors.aligned import is_aligned
 from recsys_nn.tensors.tensors import Block, Examples, Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.feeding import EVALUATION_BATCH, steps_per_epoch
-from recsys_nn.training.shared_steps import SharedSteps
-from recsys_nn.training.workers import Workers
+from recsys_nn.training.engines.batches import EVALUATION_BATCH, steps_per_epoch
+from recsys_nn.training.engines.collectives import Workers
+from recsys_nn.training.engines.shared_steps import SharedSteps
 
 EXAMPLES_A_CALL, STEPS_A_CALL = 2**21, 2**10
 """After so many, Python comes back for a moment, so that Ctrl-C is heard within a long epoch."""

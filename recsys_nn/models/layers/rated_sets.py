@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from recsys_nn.encoding.features import OTHER_SIDE, Side
 from recsys_nn.errors import DataError, TrainingError
-from recsys_nn.models.layers import PACKAGE, PenalisedLayer
+from recsys_nn.models.layers.basic import PACKAGE, PenalisedLayer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 from scipy.stats import cauchy, norm, qmc
 
-from recsys_nn.models.layers import PACKAGE, PenalisedLayer
+from recsys_nn.models.layers.basic import PACKAGE, PenalisedLayer
 
 KernelName = Literal["rbf", "laplace", "polynomial"]
 Structure = Literal["additive", "difference", "joint"]

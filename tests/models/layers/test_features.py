@@ -19,7 +19,7 @@ from recsys_nn import (
     Trainer,
     build_model,
 )
-from recsys_nn.models.feature_layers import FeatureEmbedding, OwnerFeatureEmbedding
+from recsys_nn.models.layers.features import FeatureEmbedding, OwnerFeatureEmbedding
 from tests.models.contract import LayersContract, twenty_ratings
 
 FEATURES = {

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from recsys_nn.models.layers import PACKAGE, PenalisedLayer
+from recsys_nn.models.layers.basic import PACKAGE, PenalisedLayer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -10,10 +10,10 @@ import keras
 
 from recsys_nn.errors import ConfigError
 from recsys_nn.tensors.tensors import TrainingPart
-from recsys_nn.training.compiled import CompiledEngine
 from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.feeding import dataset, evaluation_dataset, steps_per_epoch
-from recsys_nn.training.workers import Workers
+from recsys_nn.training.engines.batches import dataset, evaluation_dataset, steps_per_epoch
+from recsys_nn.training.engines.collectives import Workers
+from recsys_nn.training.engines.compiled import CompiledEngine
 
 Hooks = Sequence[keras.callbacks.Callback]
 

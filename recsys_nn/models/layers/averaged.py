@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.models.constant_folding import is_constant_folding
-from recsys_nn.models.layers import PACKAGE
+from recsys_nn.models.layers.basic import PACKAGE
+from recsys_nn.models.layers.export_mode import is_constant_folding
 
 Weights = Sequence[npt.NDArray[np.float32]]
 """Values of a model's trainable variables, in their order."""

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from recsys_nn.models.layers import PACKAGE
+from recsys_nn.models.layers.basic import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
