@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out
-from recsys_nn.prediction.exporting.places import Format, check_export
+from recsys_nn.prediction.export.target import Format, check_export
 
 
 def export(

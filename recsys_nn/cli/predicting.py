@@ -17,8 +17,8 @@ from recsys_nn.errors import ConfigError
 if TYPE_CHECKING:
     from recsys_nn.config.cluster import ClusterConfig
     from recsys_nn.data.readers import TableFormat
-    from recsys_nn.prediction.scoring_files import PredictedFile
-    from recsys_nn.prediction.scoring_folders import PredictedFolder
+    from recsys_nn.prediction.batch.file import PredictedFile
+    from recsys_nn.prediction.batch.folder import PredictedFolder
 
 
 class OnError(StrEnum):

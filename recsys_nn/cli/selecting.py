@@ -31,7 +31,7 @@ def cross_validate(
     """Train once for each fold, on the others, and judge on that one; the test part is left alone."""
     from recsys_nn.config.run import load_config
     from recsys_nn.errors import ConfigError
-    from recsys_nn.prediction.run_folder import check_place
+    from recsys_nn.prediction.saving.folder import check_place
     from recsys_nn.selection.cross_validation import cross_validate as validate
     from recsys_nn.selection.cross_validation import refit as train_on_all
 

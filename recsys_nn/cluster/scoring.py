@@ -20,9 +20,9 @@ from recsys_nn.config.sections import validated
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.errors import ConfigError, RecsysError
 from recsys_nn.files.folders import Folder
+from recsys_nn.prediction.batch.file import OnError, PredictedFile
+from recsys_nn.prediction.batch.folder import FolderScoring, PredictedFolder
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.scoring_files import OnError, PredictedFile
-from recsys_nn.prediction.scoring_folders import FolderScoring, PredictedFolder
 
 
 def predict_folder(

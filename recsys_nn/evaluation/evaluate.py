@@ -17,8 +17,8 @@ from recsys_nn.encoding.features import Side
 from recsys_nn.encoding.sources import kept_counts
 from recsys_nn.errors import DataError
 from recsys_nn.evaluation.metrics import auc, coverage, mae, r2, rmse, width
-from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import BASELINES, predict_ratings
+from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.predictor import Predictor
 
 SEGMENTS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}

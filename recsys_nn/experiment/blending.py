@@ -19,10 +19,10 @@ from recsys_nn.evaluation.evaluate import check_scale
 from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.experiment.models_by_name import all_of, opened_by_name, sorts
 from recsys_nn.prediction.blend import BlendedPredictor, write_blend
-from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import HELD_OUT, PREDICTIONS, STDS, predict_held_out
+from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.run_folder import check_place
+from recsys_nn.prediction.saving.folder import check_place
 from recsys_nn.runs.data import as_json, described
 from recsys_nn.runs.finished import FinishedRun, common_part, kept_predictions, unseen
 
@@ -75,7 +75,7 @@ def blend(
     Neural Networks 5), weights and figures are those of the networks before the refit, and the blend takes the
     refitted ones in their place.
 
-    The blend is calibrated on the same predictions (``prediction/calibration.py``): its intervals are those of the
+    The blend is calibrated on the same predictions (``prediction/intervals.py``): its intervals are those of the
     networks before the refit too, a little wide for what has seen more ratings. That the weights (and, of refitted
     runs, μ) rest on these ratings as well is left out of account. Test parts are not looked at; ``rn.compare`` does, of
     the blend and its runs.

@@ -24,10 +24,10 @@ from recsys_nn.errors import ConfigError
 from recsys_nn.evaluation.evaluate import evaluate, rmse_of
 from recsys_nn.models import ModelConfig, build_model
 from recsys_nn.posterior.sample import tempered
-from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, predict_held_out
+from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.run_folder import write_run_folder
+from recsys_nn.prediction.saving.folder import write_run_folder
 from recsys_nn.runs.data import as_json, described, encoded, fit_encoder, load_parts, provenance, related
 from recsys_nn.runs.finished import ITEM_FEATURES, FinishedRun
 from recsys_nn.runs.result import ExperimentResult, Findings, as_result, by_part, run_before

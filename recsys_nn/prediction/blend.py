@@ -6,7 +6,7 @@
     calibration.json   what intervals need, where the blend is calibrated
     and what ``rn.blend`` adds: metrics.json, data.json, validation.parquet
 
-It is written, verified and read as ``prediction/run_folder.py`` says.
+It is written, verified and read as ``prediction/saving/folder.py`` says.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from recsys_nn.data.stream import RatingsStream
 from recsys_nn.encoding.joint import JointEncoder
 from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.files.strict_json import read_json
-from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.manifest import MANIFEST, listed_files, verified, write_manifest
+from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.run_folder import Documents, write_documents, write_folder
-from recsys_nn.prediction.run_parts import BLEND, read_calibration
+from recsys_nn.prediction.saving.folder import Documents, write_documents, write_folder
+from recsys_nn.prediction.saving.manifest import MANIFEST, listed_files, verified, write_manifest
+from recsys_nn.prediction.saving.parts import BLEND, read_calibration
 from recsys_nn.training.config import TrainConfig
 
 MOST_MEMBERS = 100

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_nn.prediction.manifest import files_in
-from recsys_nn.prediction.run_folder import read_run_folder
+from recsys_nn.prediction.saving.folder import read_run_folder
+from recsys_nn.prediction.saving.manifest import files_in
 
 if TYPE_CHECKING:
     from recsys_nn.prediction.predictor import Predictor

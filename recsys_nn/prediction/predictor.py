@@ -16,16 +16,16 @@ from recsys_nn.encoding.seen import SeenRatings
 from recsys_nn.encoding.sources import SOURCES, source_codes, training_counts
 from recsys_nn.errors import Where, row_number
 from recsys_nn.models.base import ModelConfig
-from recsys_nn.prediction.asked import asked_frame
-from recsys_nn.prediction.calibration import Calibration
+from recsys_nn.prediction.arguments import asked_frame
+from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.row_predictor import RowPredictor
 
 if TYPE_CHECKING:
     import keras
 
     from recsys_nn.data.readers import TableFormat
-    from recsys_nn.prediction.exporting.places import Format
-    from recsys_nn.prediction.scoring_files import OnError, PredictedFile, Progress
+    from recsys_nn.prediction.batch.file import OnError, PredictedFile, Progress
+    from recsys_nn.prediction.export.target import Format
     from recsys_nn.training.config import TrainConfig
 
 
@@ -80,7 +80,7 @@ class Predictor(RowPredictor):
             A DataFrame with the columns ``user``, ``item``, ``prediction`` (within the rating scale) and
             ``source``: ``model`` (both were rated in training, or in a history), ``user`` (the item was not), ``item``
             (the user was not) or ``global`` (neither was). Features do not matter for it. With ``interval`` also
-            ``lower`` and ``upper``, within the rating scale (see ``prediction/calibration.py``).
+            ``lower`` and ``upper``, within the rating scale (see ``prediction/intervals.py``).
 
         Raises:
             DataError: for ids that would be known only after a cast from int to str or back, for values that are
@@ -128,7 +128,7 @@ class Predictor(RowPredictor):
             DataError: as of :meth:`predict`, with the file and its line or row; where the output must not be written;
                 where a column of the input has the name of one that is added.
         """
-        from recsys_nn.prediction.scoring_files import predict_file
+        from recsys_nn.prediction.batch.file import predict_file
 
         return predict_file(
             self,
@@ -182,7 +182,7 @@ class Predictor(RowPredictor):
         Raises:
             DataError: where it is not known what the users have rated, and for candidates that training did not have.
         """
-        from recsys_nn.prediction.recommending import recommend
+        from recsys_nn.prediction.lists.recommend import recommend
 
         return recommend(self, users, n, exclude_seen=exclude_seen, candidates=candidates)
 
@@ -200,7 +200,7 @@ class Predictor(RowPredictor):
         Raises:
             DataError: where the model has no vectors, or the item none.
         """
-        from recsys_nn.prediction.similar import similar
+        from recsys_nn.prediction.lists.similar import similar
 
         return similar(self, "item", item, n)
 
@@ -211,7 +211,7 @@ class Predictor(RowPredictor):
             user: the user's id.
             n: how many; fewer where there are no more.
         """
-        from recsys_nn.prediction.similar import similar
+        from recsys_nn.prediction.lists.similar import similar
 
         return similar(self, "user", user, n)
 
@@ -224,7 +224,7 @@ class Predictor(RowPredictor):
         Raises:
             DataError: where this predictor does not keep its ratings.
         """
-        from recsys_nn.prediction.similar import seen_by
+        from recsys_nn.prediction.lists.similar import seen_by
 
         return seen_by(self, user)
 
@@ -276,7 +276,7 @@ class Predictor(RowPredictor):
         Raises:
             DataError: where the model's kind keeps no rated-by sets, or no table of ratings takes the history.
         """
-        from recsys_nn.prediction.history import with_history
+        from recsys_nn.prediction.new_ids.history import with_history
 
         return with_history(self, history)
 
@@ -284,8 +284,8 @@ class Predictor(RowPredictor):
         """A predictor that also knows new users by their ratings, and new items by theirs, without retraining.
 
         What a new id has of its own, its vectors and its bias, is fitted to its ratings, in closed form where the model
-        is linear in it; all else stays as it was trained (see ``prediction/folding_in.py``). Ratings of two known ids,
-        and of two new ones, have no effect. This predictor stays as it is.
+        is linear in it; all else stays as it was trained (see ``prediction/new_ids/fold_in.py``). Ratings of two known
+        ids, and of two new ones, have no effect. This predictor stays as it is.
 
         Args:
             ratings: the columns user, item and rating, and those that the model reads beside them (a timestamp).
@@ -293,7 +293,7 @@ class Predictor(RowPredictor):
         Raises:
             DataError: where none of the ratings says anything of a new id, and for what is no table of ratings.
         """
-        from recsys_nn.prediction.folding_in import fold_in
+        from recsys_nn.prediction.new_ids.fold_in import fold_in
 
         return fold_in(self, ratings)
 
@@ -314,7 +314,7 @@ class Predictor(RowPredictor):
         Raises:
             DataError: where the ratings of the training are not kept, and of an average over many weights.
         """
-        from recsys_nn.prediction.updating import update
+        from recsys_nn.prediction.new_ids.update import update
 
         return update(self, ratings, training, progress=progress)
 
@@ -335,7 +335,7 @@ class Predictor(RowPredictor):
         return asked, self.encoder.encode_pairs(asked["user"], asked["item"], context=asked, where=where)
 
     def export(self, path: str | Path, format: Format, *, overwrite: bool = False) -> Path:
-        """Writes what other runtimes predict ratings with, from raw ids (see ``prediction/exporting/export.py``).
+        """Writes what other runtimes predict ratings with, from raw ids (see ``prediction/export/export.py``).
 
         Ratings have no features there and no time, as in :meth:`predict` for pairs without them.
 
@@ -349,17 +349,17 @@ class Predictor(RowPredictor):
             ArtifactError: where the format cannot hold the model, or the folder exists.
             DataError: where the file exists.
         """
-        from recsys_nn.prediction.exporting.export import export
+        from recsys_nn.prediction.export.export import export
 
         return export(self, path, format, overwrite=overwrite)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Writes the run folder that :meth:`load` reads (see ``prediction/run_folder.py``).
+        """Writes the run folder that :meth:`load` reads (see ``prediction/saving/folder.py``).
 
         Raises:
             ArtifactError: where the folder exists, or the model's kind is not registered.
         """
-        from recsys_nn.prediction.run_folder import write_run_folder
+        from recsys_nn.prediction.saving.folder import write_run_folder
 
         return write_run_folder(path, self, overwrite=overwrite)
 
@@ -376,6 +376,6 @@ class Predictor(RowPredictor):
         Raises:
             ArtifactError: naming the file that is missing, damaged, foreign or of a newer format.
         """
-        from recsys_nn.prediction.run_folder import read_run_folder
+        from recsys_nn.prediction.saving.folder import read_run_folder
 
         return read_run_folder(path, manifest_sha256=manifest_sha256)

@@ -14,12 +14,12 @@ import pandas as pd
 from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.encoding.sources import training_counts
 from recsys_nn.errors import DataError
-from recsys_nn.prediction.calibration import Calibration
+from recsys_nn.prediction.intervals import Calibration
 
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.prediction.traced_network import TracedNetwork
+    from recsys_nn.prediction.network import TracedNetwork
 
 
 class RowPredictor:
@@ -89,6 +89,6 @@ class RowPredictor:
 
     @cached_property
     def _network(self) -> TracedNetwork:
-        from recsys_nn.prediction.traced_network import TracedNetwork
+        from recsys_nn.prediction.network import TracedNetwork
 
         return TracedNetwork(self.model, self.encoder)

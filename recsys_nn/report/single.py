@@ -10,7 +10,7 @@ import numpy as np
 
 from recsys_nn.advice.doctor import diagnose
 from recsys_nn.evaluation.evaluate import judged
-from recsys_nn.prediction.manifest import MANIFEST
+from recsys_nn.prediction.saving.manifest import MANIFEST
 from recsys_nn.report import charts
 from recsys_nn.report.item_map import ItemMap
 from recsys_nn.report.judging import beside_baselines, judged_part

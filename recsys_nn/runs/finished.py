@@ -24,8 +24,8 @@ from recsys_nn.files.strict_json import MOST_BYTES, read_json
 from recsys_nn.files.strict_yaml import parse_yaml
 from recsys_nn.files.untrusted_parquet import read_plain_table
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIONS, RATING, STDS, read_predicted
-from recsys_nn.prediction.manifest import Manifest, read_listed, read_manifest, versions
 from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.saving.manifest import Manifest, read_listed, read_manifest, versions
 from recsys_nn.runs.data import fingerprint, load_parts
 from recsys_nn.training.input_scales import InputScale
 from recsys_nn.training.run import StopReason, TrainingRun

@@ -13,9 +13,9 @@ from recsys_nn.config.run import RunConfig
 from recsys_nn.data.splits import AnySplit
 from recsys_nn.evaluation.evaluate import Evaluation, evaluate
 from recsys_nn.evaluation.metrics import rmse
-from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.run_folder import check_place
+from recsys_nn.prediction.saving.folder import check_place
+from recsys_nn.prediction.saving.manifest import MANIFEST
 from recsys_nn.runs.finished import FinishedRun
 from recsys_nn.runs.unfinished import digest
 from recsys_nn.training.run import TrainingRun

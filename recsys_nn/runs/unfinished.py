@@ -25,8 +25,8 @@ from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
 from recsys_nn.files.atomic import atomic_file, sweep
 from recsys_nn.files.system import remove_locked
 from recsys_nn.models.backend import import_keras
-from recsys_nn.prediction.manifest import MANIFEST, versions
-from recsys_nn.prediction.run_folder import check_place
+from recsys_nn.prediction.saving.folder import check_place
+from recsys_nn.prediction.saving.manifest import MANIFEST, versions
 from recsys_nn.runs.data import fingerprints
 from recsys_nn.training.checkpoints import SUFFIX, Checkpoints
 

@@ -19,7 +19,7 @@ from recsys_nn.evaluation.metrics import mae, rmse
 from recsys_nn.experiment.run import refit_on_split, run_on_split
 from recsys_nn.models import ModelConfig
 from recsys_nn.plots import COLOURS, GREY, new_figure
-from recsys_nn.prediction.run_folder import check_place
+from recsys_nn.prediction.saving.folder import check_place
 from recsys_nn.runs.data import load_split
 from recsys_nn.runs.result import ExperimentResult, Findings
 from recsys_nn.selection.workers import in_order

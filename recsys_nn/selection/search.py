@@ -29,8 +29,8 @@ from recsys_nn.experiment.run import run_on_split
 from recsys_nn.files.atomic import atomic_file
 from recsys_nn.files.spreadsheets import defused_frame
 from recsys_nn.models.backend import import_keras
-from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.saving.manifest import MANIFEST
 from recsys_nn.runs.data import fingerprints, load_split
 from recsys_nn.selection.cross_validation import cross_validated, refit
 from recsys_nn.selection.search_progress import SearchProgress

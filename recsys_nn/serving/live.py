@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from recsys_nn.prediction.manifest import files_in
+from recsys_nn.prediction.saving.manifest import files_in
 from recsys_nn.serving.limits import Limits
 from recsys_nn.serving.served import ServedRun
 

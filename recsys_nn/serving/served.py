@@ -15,8 +15,8 @@ from recsys_nn.data.ratings import Ratings
 from recsys_nn.encoding.features import Side
 from recsys_nn.encoding.sources import SOURCES, source_codes, training_counts
 from recsys_nn.errors import DataError
-from recsys_nn.prediction.manifest import MANIFEST
 from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.saving.manifest import MANIFEST
 from recsys_nn.serving.directory import Directory
 from recsys_nn.serving.limits import Limits
 from recsys_nn.serving.lookup import Lookup, PairLookup

@@ -12,8 +12,8 @@ from recsys_nn import BiasConfig, Encoder, Predictor, Ratings, build_model
 from recsys_nn.cli import predicting
 from recsys_nn.cluster import scoring
 from recsys_nn.data import pair_files as pairs_module
-from recsys_nn.prediction.run_folder import write_run_folder
-from recsys_nn.prediction.scoring_folders import PredictedFolder
+from recsys_nn.prediction.batch.folder import PredictedFolder
+from recsys_nn.prediction.saving.folder import write_run_folder
 
 FOUND = PredictedFolder("out", files=0, rows=0, sources={})
 

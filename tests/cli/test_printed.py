@@ -14,8 +14,8 @@ from recsys_nn import DataError, Evaluation, TrainingError, load_config
 from recsys_nn.cli.options import read_test_ratings
 from recsys_nn.config.run import config_schema
 from recsys_nn.data.readers import TableFormat
-from recsys_nn.prediction.scoring_files import PredictedFile
-from recsys_nn.prediction.scoring_folders import PredictedFolder
+from recsys_nn.prediction.batch.file import PredictedFile
+from recsys_nn.prediction.batch.folder import PredictedFolder
 from recsys_nn.runs.finished import FinishedRun
 from recsys_nn.serving.limits import Limits
 from tests.cli.made_up import CONFIG, LAID_OUT, LAYOUT

@@ -91,7 +91,7 @@ _REFUSING = """
 import sys
 from pathlib import Path
 from recsys_nn.errors import ArtifactError
-from recsys_nn.prediction.run_parts import RunParts
+from recsys_nn.prediction.saving.parts import RunParts
 
 def memory(name):
     lines = Path("/proc/self/status").read_text().splitlines()

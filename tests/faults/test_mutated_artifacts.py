@@ -30,8 +30,8 @@ from hypothesis import strategies as st
 import recsys_nn as rn
 from recsys_nn import ArtifactError
 from recsys_nn.errors import RecsysError
-from recsys_nn.prediction.run_folder import built
-from recsys_nn.prediction.run_parts import RunParts
+from recsys_nn.prediction.saving.folder import built
+from recsys_nn.prediction.saving.parts import RunParts
 from recsys_nn.runs.finished import FinishedRun
 from tests.faults.conftest import ALL
 from tests.faults.folders import MANIFEST, Files, files_of, saved, signed, write

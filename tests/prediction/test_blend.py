@@ -210,7 +210,7 @@ def test_a_member_that_cannot_be_saved_leaves_nothing(members, tmp_path):
 
 def restate(folder: Path) -> None:
     """The manifest of the files as they are."""
-    from recsys_nn.prediction.manifest import write_manifest
+    from recsys_nn.prediction.saving.manifest import write_manifest
 
     write_manifest(folder, model_kind="blend", sizes={"users": 5, "items": 6}, shapes={})
 

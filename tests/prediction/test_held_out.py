@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from recsys_nn import ArtifactError, Encoder, Predictor, Ratings
-from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import predict_held_out, read_predicted
+from recsys_nn.prediction.intervals import Calibration
 
 TRAIN = Ratings(pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [10.0, 30.0, 50.0]}), scale=(0, 99))
 HELD_OUT = Ratings(pd.DataFrame({"user": [2, 9], "item": [2, 1], "rating": [20.0, 40.0]}), scale=(0, 99))

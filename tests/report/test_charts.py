@@ -8,7 +8,7 @@ import pytest
 
 from recsys_nn.encoding.sources import SOURCES
 from recsys_nn.evaluation.evaluate import judged
-from recsys_nn.prediction.calibration import Calibration, Scores
+from recsys_nn.prediction.intervals import Calibration, Scores
 from recsys_nn.report import charts, several
 from recsys_nn.report.item_map import _groups, principal
 from recsys_nn.report.judging import beside_baselines, compared

@@ -8,7 +8,7 @@ import pytest
 
 import recsys_nn as rn
 from recsys_nn import ArtifactError, DataError, Ratings, run_experiment
-from recsys_nn.prediction.manifest import read_manifest, versions
+from recsys_nn.prediction.saving.manifest import read_manifest, versions
 from recsys_nn.runs.data import load_split
 from recsys_nn.runs.finished import FinishedRun, common_part, unseen
 from tests.faults.folders import files_of, signed, write

@@ -1,0 +1,52 @@
+"""Users and items by their neighbours: the nearest vectors, and what was rated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_nn.encoding.features import Side
+from recsys_nn.errors import DataError, plain_repr
+from recsys_nn.prediction.arguments import check_number
+from recsys_nn.prediction.lists.side_vectors import side_vectors
+
+if TYPE_CHECKING:
+    from recsys_nn.prediction.predictor import Predictor
+
+
+def similar(predictor: Predictor, side: Side, owner: Any, n: int) -> pd.DataFrame:
+    """See :meth:`Predictor.similar_items`."""
+    check_number(n, f"{side}s to list")
+    vocabulary = predictor.encoder.vocabularies[side]
+    found = side_vectors(predictor, side)
+    if found is None or not found.vectors.shape[1]:
+        raise DataError(f"this model has no vectors of {side}s to compare")
+    (row,) = vocabulary.lookup([owner])
+    lengths = np.linalg.norm(found.vectors, axis=1)
+    if not row or not lengths[row]:
+        raise DataError(f"the {side} {plain_repr(owner)} has no vector: training did not have it")
+    others = np.flatnonzero(lengths)
+    others = others[(others != row) & (others > 0)]
+    cosines = (found.vectors[others] @ found.vectors[row]) / (lengths[others] * lengths[row])
+    order = np.argsort(-cosines, kind="stable")[:n]
+    return _listed(predictor, side, others[order]).assign(similarity=np.clip(cosines[order], -1, 1))
+
+
+def seen_by(predictor: Predictor, user: Any) -> pd.DataFrame:
+    """See :meth:`Predictor.seen_by`."""
+    if predictor.seen is None:
+        raise DataError("this predictor does not keep its ratings: predictor.with_seen(ratings) takes them")
+    _, places = predictor.seen.of_users(predictor.encoder.users.lookup([user]))
+    table = _listed(predictor, "item", predictor.seen.items[places])
+    return table.assign(rating=predictor.seen.ratings[places])
+
+
+def _listed(predictor: Predictor, side: Side, rows: Any) -> pd.DataFrame:
+    """The ids of rows, and the names of items that have some."""
+    encoder = predictor.encoder
+    table = pd.DataFrame({side: encoder.vocabularies[side].ids.iloc[rows - 1].to_numpy()})
+    if side == "item" and encoder.item_names is not None:
+        table["name"] = encoder.item_names.iloc[rows - 1].to_numpy()
+    return table
