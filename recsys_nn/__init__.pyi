@@ -1,10 +1,10 @@
-from .advice.doctor import diagnose as diagnose
-from .advice.finding import (
+from .advice.doctor.diagnose import diagnose as diagnose
+from .advice.doctor.finding import (
     Diagnosis as Diagnosis,
     Finding as Finding,
 )
-from .advice.suggesting import suggest as suggest
-from .advice.suggestion import Suggestion as Suggestion
+from .advice.suggest.suggesting import suggest as suggest
+from .advice.suggest.suggestion import Suggestion as Suggestion
 from .experiment.blending import (
     Blend as Blend,
     blend as blend,
@@ -74,20 +74,20 @@ from .report.page import (
     Report as Report,
     build_report as build_report,
 )
-from .selection.bias_variance import bias_variance as bias_variance
+from .selection.curves.bias_variance import bias_variance as bias_variance
 from .selection.cross_validation import (
     CrossValidation as CrossValidation,
     cross_validate as cross_validate,
     refit as refit,
 )
-from .selection.curve import Curve as Curve
-from .selection.curves import (
+from .selection.curves.result import Curve as Curve
+from .selection.curves.curves import (
     epoch_curve as epoch_curve,
     learning_curve as learning_curve,
     sensitivity as sensitivity,
     validation_curve as validation_curve,
 )
-from .selection.search import (
+from .selection.search.search import (
     SearchResult as SearchResult,
     tune as tune,
 )

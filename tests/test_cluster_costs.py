@@ -10,7 +10,7 @@ from rich.console import Console
 
 from recsys_nn import Encoder, SVDConfig, build_model, load_ratings
 from recsys_nn.cluster import hint
-from recsys_nn.cluster.costs import Network, step_seconds, told_by, told_bytes
+from recsys_nn.cluster.scaling_hint import Network, step_seconds, told_by, told_bytes
 
 
 def test_of_tables_a_row_for_each_example_is_told_and_of_other_weights_all():

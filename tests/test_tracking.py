@@ -13,7 +13,7 @@ from recsys_nn.config.tracking import MlflowConfig
 from recsys_nn.experiment.run import run_on_split
 from recsys_nn.runs.data import fingerprints, load_split
 from recsys_nn.tracking.mlflow import MlflowTracker
-from recsys_nn.tracking.tracked import Tracking
+from recsys_nn.tracking.session import Tracking
 from recsys_nn.tracking.tracker import flat
 
 DATA = {"source": "synthetic", "options": {"n_users": 50, "n_items": 40, "n_ratings": 1000}}

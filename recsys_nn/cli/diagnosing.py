@@ -25,7 +25,7 @@ def doctor(
     layout: TableFormat,
 ) -> None:
     """Say what is wrong with a run, before or after it: cause, evidence, and the line of the config to change."""
-    from recsys_nn.advice.doctor import diagnose
+    from recsys_nn.advice.doctor.diagnose import diagnose
     from recsys_nn.config.run import YAML_SUFFIXES, load_config
     from recsys_nn.data.pair_files import read_pairs
     from recsys_nn.runs.finished import FinishedRun

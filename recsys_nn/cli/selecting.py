@@ -12,7 +12,7 @@ from recsys_nn.cli.options import ConfigFile, Overrides, Overwrite, Told, out
 
 if TYPE_CHECKING:
     from recsys_nn.selection.cross_validation import CrossValidation
-    from recsys_nn.selection.search import SearchResult
+    from recsys_nn.selection.search.search import SearchResult
 
 
 def cross_validate(
@@ -63,8 +63,8 @@ def tune(
     """Search the space of a YAML file's search section; a search that was ended goes on."""
     from recsys_nn.config.run import load_config
     from recsys_nn.errors import ConfigError
-    from recsys_nn.selection.search import SUFFIX
-    from recsys_nn.selection.search import tune as search
+    from recsys_nn.selection.search.search import SUFFIX
+    from recsys_nn.selection.search.search import tune as search
 
     resolved = load_config(config, overrides=overrides or [])
     if output is None and resolved.output is None:

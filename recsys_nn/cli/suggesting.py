@@ -32,7 +32,7 @@ def suggest(
     What is known of the data stands in the config as it is told: --set data.scale=[1,5], data.duplicates=last,
     data.liked=4, data.options, data.split, and also seed and output.
     """
-    from recsys_nn.advice.suggesting import suggest as suggested
+    from recsys_nn.advice.suggest.suggesting import suggest as suggested
     from recsys_nn.config.run import load_config
     from recsys_nn.files.strict_yaml import with_override
     from recsys_nn.runs.data import load_whole

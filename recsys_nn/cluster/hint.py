@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from rich.console import Console
 
-from recsys_nn.cluster.costs import Network, step_seconds, told_by
+from recsys_nn.cluster.scaling_hint import Network, step_seconds, told_by
 
 LEAST_GAIN, LEAST_SECONDS = 0.3, 600.0
 """It is said where two machines would save this share of the time, and there are so many seconds to come."""
@@ -17,8 +17,8 @@ LEAST_GAIN, LEAST_SECONDS = 0.3, 600.0
 class ClusterHint(keras.callbacks.Callback):
     """After the first epoch, where two machines are worth their trouble, says what they would save.
 
-    What a step takes of them comes from what it takes here (``cluster/costs.py``): they are as this one, whose cores
-    compute it.
+    What a step takes of them comes from what it takes here (``cluster/scaling_hint.py``): they are as this one, whose
+    cores compute it.
 
     Args:
         batch_size: of a step.

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.cluster.epochs import told_here
 from recsys_nn.cluster.faults import as_raised, as_told
+from recsys_nn.cluster.messages import told_here
 from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before, storage
 from recsys_nn.config.cluster import ClusterConfig
 from recsys_nn.encoding.encoder import Encoder
@@ -169,7 +169,7 @@ def _trained(job: _Job, workers: Workers | None, told: Tell | None) -> _Trained 
         variable.assign(value)
     leads, callbacks = workers is None or workers.leads, list(job.callbacks)
     if leads and told is not None:
-        from recsys_nn.tracking.epochs import EpochTracking
+        from recsys_nn.tracking.callback import EpochTracking
 
         callbacks.append(EpochTracking(told))
     trainer = Trainer(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from recsys_nn.advice.doctor import diagnose
+from recsys_nn.advice.doctor.diagnose import diagnose
 from recsys_nn.cluster.ray_session import connected
 from recsys_nn.cluster.training import fit_on_workers
 from recsys_nn.config.cluster import ClusterConfig
@@ -32,7 +32,7 @@ from recsys_nn.runs.data import as_json, described, encoded, fit_encoder, load_p
 from recsys_nn.runs.finished import ITEM_FEATURES, FinishedRun
 from recsys_nn.runs.result import ExperimentResult, Findings, as_result, by_part, run_before
 from recsys_nn.runs.unfinished import NOTHING_KEPT, Unfinished, identity, undisturbed, unfinished_run
-from recsys_nn.tracking.tracked import tracked
+from recsys_nn.tracking.session import tracked
 from recsys_nn.tracking.tracker import Tell
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.run import TrainingRun
@@ -256,7 +256,7 @@ def train_on_split(
             progress=progress,
         )
     if tell is not None:
-        from recsys_nn.tracking.epochs import EpochTracking
+        from recsys_nn.tracking.callback import EpochTracking
 
         callbacks = [*callbacks, EpochTracking(tell)]
     if progress:

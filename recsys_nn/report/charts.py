@@ -13,9 +13,9 @@ from recsys_nn.evaluation.evaluate import Evaluation
 from recsys_nn.evaluation.metrics import coverage
 from recsys_nn.plots import BLUE, GREY, ORANGE, SKY, VERMILLION
 from recsys_nn.prediction.intervals import Calibration
-from recsys_nn.report.judging import MODEL
+from recsys_nn.report.formatting import signed
+from recsys_nn.report.predictions import MODEL
 from recsys_nn.report.svg import Chart
-from recsys_nn.report.writing import signed
 from recsys_nn.training.run import TrainingRun
 
 if TYPE_CHECKING:

@@ -76,9 +76,9 @@ def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from recsys_nn.report.formatting import fixed, signed, with_code
     from recsys_nn.report.several import several_runs
     from recsys_nn.report.single import single_run
-    from recsys_nn.report.writing import fixed, signed, with_code
 
     listed = runs if isinstance(runs, Mapping | Sequence) and not isinstance(runs, str) else [runs]
     opened = opened_by_name(listed)

@@ -22,8 +22,8 @@ from recsys_nn.plots import COLOURS, GREY, new_figure
 from recsys_nn.prediction.saving.folder import check_place
 from recsys_nn.runs.data import load_split
 from recsys_nn.runs.result import ExperimentResult, Findings
-from recsys_nn.selection.workers import in_order
-from recsys_nn.tracking.tracked import tracked
+from recsys_nn.selection.processes import in_order
+from recsys_nn.tracking.session import tracked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

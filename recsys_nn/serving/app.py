@@ -17,8 +17,10 @@ from recsys_nn import __version__
 from recsys_nn.errors import RecsysError
 from recsys_nn.serving.bodies import body_of
 from recsys_nn.serving.limits import Limits
-from recsys_nn.serving.live import LiveRun
-from recsys_nn.serving.messages import (
+from recsys_nn.serving.metrics import Measured, Metrics
+from recsys_nn.serving.pages import add_pages
+from recsys_nn.serving.reload import LiveRun
+from recsys_nn.serving.schemas import (
     Found,
     Health,
     Predictions,
@@ -31,8 +33,6 @@ from recsys_nn.serving.messages import (
     problems,
     read,
 )
-from recsys_nn.serving.metrics import Measured, Metrics
-from recsys_nn.serving.pages import add_pages
 from recsys_nn.serving.workers import Workers
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")

@@ -19,7 +19,7 @@ from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.saving.manifest import listed_files
 from recsys_nn.serving.app import LOOPBACK, create_app
 from recsys_nn.serving.limits import Limits
-from recsys_nn.serving.live import logger
+from recsys_nn.serving.reload import logger
 
 
 def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:

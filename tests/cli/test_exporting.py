@@ -6,7 +6,7 @@ import pytest
 
 import recsys_nn as rn
 from tests.models.test_feature_layers import with_features
-from tests.prediction.exporting import runtimes
+from tests.prediction.export import runtimes
 
 
 @pytest.fixture(scope="module")

@@ -276,7 +276,7 @@ def test_serve(printed, gives):
 
 def test_suggest(printed, gives):
     loaded = gives("recsys_nn.runs.data.load_whole", "ratings")
-    asked = gives("recsys_nn.advice.suggesting.suggest", SimpleNamespace(to_yaml=lambda: "seed: 3\n"))
+    asked = gives("recsys_nn.advice.suggest.suggesting.suggest", SimpleNamespace(to_yaml=lambda: "seed: 3\n"))
     words = ("--kind", "svd", "--set", "data.scale=[1,5]", "--set", "seed=3", *LAID_OUT)
     assert printed("suggest", "folder/r.csv.gz", *words) == ["seed: 3"]
     format_ = {"user": "who", "item": 1, "separator": ";", "header": True}
@@ -287,7 +287,7 @@ def test_suggest(printed, gives):
 
 def test_doctor(printed, gives, snapshot):
     found = "Of 12 [bold] things\n  one is " + "far " * 20 + "off"
-    asked = gives("recsys_nn.advice.doctor.diagnose", found)
+    asked = gives("recsys_nn.advice.doctor.diagnose.diagnose", found)
     read = gives("recsys_nn.data.pair_files.read_pairs", ("pairs", ()))
     encoder = SimpleNamespace(id_types="types", context_columns=("hour",))
     finished = SimpleNamespace(predictor=SimpleNamespace(encoder=encoder))

@@ -114,7 +114,7 @@ def found(metrics):
 
 
 def test_tune(printed, gives, snapshot):
-    asked = gives("recsys_nn.selection.search.tune", found(JUDGED))
+    asked = gives("recsys_nn.selection.search.search.tune", found(JUDGED))
     assert printed("tune", "search.yaml") == snapshot
     printed("tune", "search.yaml", "--output", "other", "--overwrite", "--set", "seed=3")
     assert asked == [
@@ -124,12 +124,12 @@ def test_tune(printed, gives, snapshot):
 
 
 def test_tune_without_a_test_part(printed, gives, snapshot):
-    gives("recsys_nn.selection.search.tune", found({}))
+    gives("recsys_nn.selection.search.search.tune", found({}))
     assert printed("tune", "search.yaml")[-2:] == snapshot
 
 
 @pytest.mark.parametrize(("words", "place"), [((), "run-search"), (("--output", "other"), "other")])
 def test_tune_is_interrupted(run, gives, words, place):
-    gives("recsys_nn.selection.search.tune", KeyboardInterrupt())
+    gives("recsys_nn.selection.search.search.tune", KeyboardInterrupt())
     told = f"Interrupted: the trials are kept in {place}; the same command goes on.\n"
     assert run("tune", "search.yaml", *words) == (130, told, "")

@@ -64,7 +64,7 @@ def test_the_cluster_is_nothing_to_search():
 
 
 def test_a_search_goes_on_with_other_workers_or_none(tmp_path):
-    from recsys_nn.selection.study import Study
+    from recsys_nn.selection.search.study import Study
 
     shared = load_config({**SMALL, "search": SEARCH})
     for config in (shared, shared.model_copy(update={"cluster": None})):

@@ -11,7 +11,7 @@ from recsys_nn.evaluation.evaluate import judged
 from recsys_nn.prediction.intervals import Calibration, Scores
 from recsys_nn.report import charts, several
 from recsys_nn.report.item_map import _groups, principal
-from recsys_nn.report.judging import beside_baselines, compared
+from recsys_nn.report.predictions import beside_baselines, compared
 from recsys_nn.report.svg import Chart
 from tests.advice.cases import predicted, trained
 from tests.figures import described

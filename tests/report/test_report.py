@@ -18,8 +18,8 @@ from scipy.spatial.distance import pdist
 
 import recsys_nn as rn
 from recsys_nn.report.item_map import ItemMap
-from recsys_nn.report.judging import beside_baselines
 from recsys_nn.report.page import default_place
+from recsys_nn.report.predictions import beside_baselines
 from recsys_nn.report.single import _notes, facts
 from recsys_nn.runs.finished import FinishedRun
 from tests.advice.cases import trained

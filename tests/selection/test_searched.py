@@ -13,8 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from recsys_nn import ConfigError, Predictor, Ratings, SearchResult, Split, TrainingError, load_config, tune
-from recsys_nn.selection import search as module
-from recsys_nn.selection.trial import Outcome, Trial
+from recsys_nn.selection.search.search import search as module
+from recsys_nn.selection.search.trial import Outcome, Trial
 
 FRAME = pd.DataFrame({"user": list("aabbcc"), "item": list("xyxyxy"), "rating": [1.0, 2, 3, 4, 5, 1]})
 SPLIT = Split(Ratings(FRAME), Ratings(FRAME[:2]), Ratings(FRAME[2:]))

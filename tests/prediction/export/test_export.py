@@ -30,7 +30,7 @@ from recsys_nn.prediction.blend import BlendedPredictor
 from recsys_nn.prediction.export import onnx as onnx_format
 from recsys_nn.prediction.export.target import Format
 from tests.models.contract import twenty_ratings
-from tests.prediction.exporting.runtimes import run
+from tests.prediction.export.runtimes import run
 from tests.prediction.predictors import drawn
 
 FORMATS = get_args(Format)
