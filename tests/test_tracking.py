@@ -10,8 +10,9 @@ import pytest
 
 from recsys_nn import ConfigError, TrainingError, __version__, cross_validate, load_config, refit, run_experiment, tune
 from recsys_nn.config.tracking import MlflowConfig
+from recsys_nn.data.fingerprints import fingerprints
 from recsys_nn.experiment.run import run_on_split
-from recsys_nn.runs.data import fingerprints, load_split
+from recsys_nn.runs.data import load_split
 from recsys_nn.tracking.mlflow import MlflowTracker
 from recsys_nn.tracking.session import Tracking
 from recsys_nn.tracking.tracker import flat

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from recsys_nn.config.run import DataConfig, FilesSplitConfig
 from recsys_nn.data.datasets import get_dataset
+from recsys_nn.data.fingerprints import fingerprint
 from recsys_nn.data.ids import id_type
 from recsys_nn.data.loading import is_dataset
 from recsys_nn.data.moments import Moments
@@ -193,28 +191,6 @@ def related(part: Ratings, train: Ratings | RatingsStream) -> dict[str, Any]:
     """
     order = Order.of(part, train) if isinstance(train, Ratings) else None
     return {"pairs_in_training": shared_pairs(part, train)} | ({} if order is None else {"order": asdict(order)})
-
-
-def fingerprint(ratings: Ratings | RatingsStream) -> str:
-    """SHA-256 over 64-bit hashes of the rows (ids, ratings, timestamps and features of ratings) in their order."""
-    return _of_frames(chunk.frame for chunk, _ in ratings.chunks())
-
-
-def _of_frames(frames: Iterable[pd.DataFrame]) -> str:
-    sha256 = hashlib.sha256()
-    for frame in frames:
-        hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-        sha256.update(hashes.astype("<u8").tobytes())
-    return sha256.hexdigest()
-
-
-def fingerprints(split: AnySplit) -> dict[str, str]:
-    """Of the parts of a split and of the features of users and items, by what they are of."""
-    parts = {"training": split.train, "validation": split.validation, "test": split.test}
-    tables = {"users": split.train.user_features, "items": split.train.item_features}
-    return {f"{name} part": fingerprint(part) for name, part in parts.items()} | {
-        f"table of features of {side}": _of_frames([table]) for side, table in tables.items() if table is not None
-    }
 
 
 def as_json(values: Mapping[str, Any]) -> str:

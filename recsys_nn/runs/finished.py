@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from recsys_nn.config.run import RunConfig, load_config
+from recsys_nn.data.fingerprints import fingerprint
 from recsys_nn.data.overlap import shared_pairs
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import AnySplit
@@ -26,7 +27,7 @@ from recsys_nn.files.untrusted_parquet import read_plain_table
 from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIONS, RATING, STDS, read_predicted
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.saving.manifest import Manifest, read_listed, read_manifest, versions
-from recsys_nn.runs.data import fingerprint, load_parts
+from recsys_nn.runs.data import load_parts
 from recsys_nn.training.input_scales import InputScale
 from recsys_nn.training.run import StopReason, TrainingRun
 

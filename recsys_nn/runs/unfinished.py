@@ -20,6 +20,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from recsys_nn.config.run import RunConfig
+from recsys_nn.data.fingerprints import fingerprints
 from recsys_nn.data.splits import AnySplit
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
 from recsys_nn.files.atomic import atomic_file, sweep
@@ -27,7 +28,6 @@ from recsys_nn.files.system import remove_locked
 from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.saving.folder import check_place
 from recsys_nn.prediction.saving.manifest import MANIFEST, versions
-from recsys_nn.runs.data import fingerprints
 from recsys_nn.training.checkpoints import SUFFIX, Checkpoints
 
 Stage = Literal["training", "posterior", "refit", "refit-posterior"]

@@ -10,8 +10,8 @@ from pathlib import Path
 from recsys_nn import __version__
 from recsys_nn.config.run import RunConfig
 from recsys_nn.config.tracking import TrackingConfig
+from recsys_nn.data.fingerprints import fingerprints
 from recsys_nn.data.splits import AnySplit
-from recsys_nn.runs.data import fingerprints
 from recsys_nn.tracking.mlflow import MlflowTracker
 from recsys_nn.tracking.tensorboard import TensorBoardTracker
 from recsys_nn.tracking.tracker import Status, Tell, TrackedRun, Tracker, flat

@@ -11,12 +11,13 @@ from scipy.optimize import lsq_linear
 
 import recsys_nn as rn
 from recsys_nn import ArtifactError, DataError, Encoder, Predictor, Ratings, run_experiment
+from recsys_nn.data.fingerprints import fingerprint
 from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.prediction.held_out import BASELINES, PREDICTIONS, STDS
 from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.saving.folder import write_run_folder
 from recsys_nn.prediction.saving.manifest import verified, write_manifest
-from recsys_nn.runs.data import fingerprint, load_split
+from recsys_nn.runs.data import load_split
 from recsys_nn.runs.finished import FinishedRun, unseen
 
 KEPT = "validation.parquet"

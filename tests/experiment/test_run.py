@@ -22,8 +22,9 @@ from recsys_nn import (
     load_ratings,
     run_experiment,
 )
+from recsys_nn.data.fingerprints import fingerprint, fingerprints
 from recsys_nn.experiment.run import run_on_split, train_on_split
-from recsys_nn.runs.data import fingerprint, fingerprints, load_split
+from recsys_nn.runs.data import load_split
 from recsys_nn.runs.finished import FinishedRun
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,8 @@ from recsys_nn import (
 )
 from recsys_nn.config.run import DataConfig
 from recsys_nn.data import stream as stream_module
-from recsys_nn.runs.data import described, fingerprint, load_parts, load_split
+from recsys_nn.data.fingerprints import fingerprint
+from recsys_nn.runs.data import described, load_parts, load_split
 from recsys_nn.runs.finished import FinishedRun, unseen
 from recsys_nn.tensors.row_file import RowFile
 from recsys_nn.training.checkpoints import Checkpoints

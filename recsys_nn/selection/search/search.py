@@ -22,6 +22,7 @@ from recsys_nn.cluster.ray_session import connected
 from recsys_nn.config.cluster import ClusterConfig
 from recsys_nn.config.run import RunConfig, as_run_config, load_config
 from recsys_nn.config.search import SearchConfig
+from recsys_nn.data.fingerprints import fingerprints
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.splits import Split
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError, required
@@ -31,7 +32,7 @@ from recsys_nn.files.spreadsheets import defused_frame
 from recsys_nn.models.backend import import_keras
 from recsys_nn.prediction.predictor import Predictor
 from recsys_nn.prediction.saving.manifest import MANIFEST
-from recsys_nn.runs.data import fingerprints, load_split
+from recsys_nn.runs.data import load_split
 from recsys_nn.selection.cross_validation import cross_validated, refit
 from recsys_nn.selection.processes import results
 from recsys_nn.selection.search.progress import SearchProgress
