@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ids import IdType
 from recsys_nn.data.levels import Levels
 from recsys_nn.data.moments import Moments
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.stream import RatingsStream
-from recsys_nn.encoding.baselines import EFFECTS, BaselineName, Biases, Part, Totals, fit_biases_to_totals
+from recsys_nn.encoding.baselines import EFFECTS, Part, Totals, fit_biases_to_totals
 from recsys_nn.encoding.drift import Drift
 from recsys_nn.encoding.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
 from recsys_nn.encoding.files import read_encoder, write_encoder
 from recsys_nn.encoding.item_names import item_names
+from recsys_nn.encoding.state import EncoderState
 from recsys_nn.encoding.vocabulary import DistinctIds, Vocabulary
 from recsys_nn.errors import DataError, Where, plain_repr, row_number
 from recsys_nn.tensors.row_file import Columns, RowFile
 from recsys_nn.tensors.streamed import StreamedTensors
 from recsys_nn.tensors.tensors import Tensors
 
-Counts = npt.NDArray[np.int32]
-
 
 @dataclass(frozen=True, eq=False)
-class Encoder:
+class Encoder(EncoderState):
     """Raw ids <-> table rows, and the statistics of the training ratings that models are built from.
 
     Row 0 of users and of items stands for every id that has no row. An id has a row where it was rated in training, and
@@ -43,20 +41,6 @@ class Encoder:
     knots of the users' drift in time, where that was asked for. ``item_names`` are the names of the items, in the order
     of their ids, where a column of their features (title, name) has them.
     """
-
-    users: Vocabulary
-    items: Vocabulary
-    user_counts: Counts
-    item_counts: Counts
-    rating_mean: float
-    rating_std: float
-    scale: tuple[float, float]
-    baselines: Mapping[BaselineName, Biases]
-    levels: tuple[float, ...] | None = None
-    level_counts: tuple[int, ...] | None = None
-    features: Mapping[Side, SideFeatures] = field(default_factory=dict)
-    drift: Drift | None = None
-    item_names: pd.Series | None = None
 
     @classmethod
     def fit(
@@ -120,42 +104,6 @@ class Encoder:
             drift=None if drifting is None else Drift.fit(drifting[0], next(iter(parts))[0], drifting[1]),
             item_names=item_names(train.item_features, items.ids),
         )
-
-    @property
-    def n_users(self) -> int:
-        """Users that have a row: rated in training, or known by their features."""
-        return len(self.users.ids)
-
-    @property
-    def n_items(self) -> int:
-        """Items that have a row: rated in training, or known by their features."""
-        return len(self.items.ids)
-
-    @property
-    def vocabularies(self) -> dict[Side, Vocabulary]:
-        """The ids of users and of items."""
-        return {"user": self.users, "item": self.items}
-
-    @property
-    def counts(self) -> dict[Side, Counts]:
-        """How often each row was rated in training, of users and of items."""
-        return {"user": self.user_counts, "item": self.item_counts}
-
-    @property
-    def n_ratings(self) -> int:
-        """Training ratings."""
-        return int(self.user_counts.sum(dtype=np.int64))
-
-    @property
-    def id_types(self) -> dict[str, IdType]:
-        return {"user": self.users.type, "item": self.items.type}
-
-    @property
-    def context_columns(self) -> tuple[str, ...]:
-        """The columns that features of ratings, and the time of the drift, are read from; often none."""
-        columns = self.features["rating"].columns if "rating" in self.features else ()
-        drift = () if self.drift is None else (self.drift.config.column,)
-        return tuple(dict.fromkeys((*(column.name for column in columns), *drift)))
 
     def encode(self, ratings: Ratings | pd.DataFrame) -> Tensors:
         """The model's inputs (:meth:`encode_pairs`) and the ratings (float32), in the table's order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,11 @@ from recsys_nn.encoding.baselines import EFFECTS, Biases
 from recsys_nn.encoding.drift import Drift, DriftConfig
 from recsys_nn.encoding.feature_columns import FeatureColumn
 from recsys_nn.encoding.features import SIDES, Side, SideFeatures
+from recsys_nn.encoding.state import EncoderState
 from recsys_nn.encoding.vocabulary import Vocabulary
 from recsys_nn.errors import ArtifactError, DataError, plain_repr
 from recsys_nn.files.strict_json import read_json
 from recsys_nn.files.untrusted_parquet import are_integers, plain_table, read_plain_table
-
-if TYPE_CHECKING:
-    from recsys_nn.encoding.encoder import Encoder
 
 ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
 """Those of every encoder."""
@@ -63,7 +61,7 @@ class _Fitted(BaseModel):
         return self
 
 
-def write_encoder(encoder: Encoder, folder: Path) -> None:
+def write_encoder(encoder: EncoderState, folder: Path) -> None:
     """Written into an existing folder; the values of features stand in the tables, what was fitted in the JSON.
 
     Raises:
@@ -189,7 +187,7 @@ class _Table:
         return ArtifactError(f"{self._file} is damaged: {what}")
 
 
-def _side_frame(encoder: Encoder, side: Side) -> pd.DataFrame:
+def _side_frame(encoder: EncoderState, side: Side) -> pd.DataFrame:
     columns: dict[str, Any] = {
         "id": getattr(encoder, f"{side}s").ids,
         "count": getattr(encoder, f"{side}_counts")[1:],

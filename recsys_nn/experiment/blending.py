@@ -18,10 +18,10 @@ from recsys_nn.errors import ConfigError, DataError
 from recsys_nn.evaluation.evaluate import check_scale
 from recsys_nn.evaluation.metrics import rmse
 from recsys_nn.experiment.models_by_name import all_of, opened_by_name, sorts
-from recsys_nn.prediction.blend import BlendedPredictor, write_blend
 from recsys_nn.prediction.held_out import HELD_OUT, PREDICTIONS, STDS, predict_held_out
 from recsys_nn.prediction.intervals import Calibration
-from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.predictor import BlendedPredictor, Predictor
+from recsys_nn.prediction.saving.blend_folder import run_copier, write_blend_folder
 from recsys_nn.prediction.saving.folder import check_place
 from recsys_nn.runs.data import as_json, described
 from recsys_nn.runs.finished import FinishedRun, common_part, kept_predictions, unseen
@@ -123,8 +123,11 @@ def blend(
             "data.json": as_json({"parts": _parts(finished, validation)}),
             HELD_OUT: held_out.to_parquet(index=False),
         }
-        folders = {name: run.folder for name, run in finished.items() if run.folder is not None}
-        path = write_blend(output, blended, folders=folders, documents=documents, overwrite=overwrite)
+        members = {
+            name: predictors[name].save if run.folder is None else run_copier(run.folder)
+            for name, run in finished.items()
+        }
+        path = write_blend_folder(output, blended, members, blended.weights, documents=documents, overwrite=overwrite)
     return Blend(
         predictor=blended,
         table=pd.DataFrame(

@@ -17,30 +17,21 @@ and the latter, which intervals and the weights of blends are fitted to, also
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.encoding.baselines import EFFECTS
-from recsys_nn.encoding.features import Side
 from recsys_nn.encoding.sources import training_counts
-from recsys_nn.errors import ArtifactError
+from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.files.untrusted_parquet import read_plain_table
-
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.core import PredictorCore
+from recsys_nn.prediction.intervals import MASKS, Calibration
 
 JUDGED = "test.parquet"
 HELD_OUT = "validation.parquet"
-MASKS: dict[str, tuple[Side, ...]] = {
-    "": (),
-    "_without_user": ("user",),
-    "_without_item": ("item",),
-    "_without_both": ("user", "item"),
-}
-"""The ends of columns' names, and which ids are taken for unknown there."""
 RATING = ["user", "item", "rating"]
 BASELINES = {name: f"{name}_baseline" for name in EFFECTS}
 PREDICTED = [*RATING, "user_ratings", "item_ratings", "prediction", "std", *BASELINES.values()]
@@ -48,7 +39,7 @@ PREDICTIONS = [f"prediction{end}" for end in MASKS]
 STDS = [f"std{end}" for end in MASKS]
 
 
-def predict_ratings(predictor: Predictor, ratings: Ratings, inputs: Mapping[str, Any]) -> pd.DataFrame:
+def predict_ratings(predictor: PredictorCore, ratings: Ratings, inputs: Mapping[str, Any]) -> pd.DataFrame:
     """The first table, of ratings and of the same encoded (``Encoder.encode_pairs``)."""
     encoder = predictor.encoder
     counts = {f"{side}_ratings": n for side, n in training_counts(encoder, inputs).items()}
@@ -60,7 +51,7 @@ def predict_ratings(predictor: Predictor, ratings: Ratings, inputs: Mapping[str,
     return ratings.frame[RATING].assign(**counts, **predicted, **baselines)
 
 
-def predict_held_out(predictor: Predictor, ratings: Ratings) -> pd.DataFrame:
+def predict_held_out(predictor: PredictorCore, ratings: Ratings) -> pd.DataFrame:
     """The second table.
 
     Raises:
@@ -76,6 +67,21 @@ def predict_held_out(predictor: Predictor, ratings: Ratings) -> pd.DataFrame:
             masked_columns[f"prediction{end}"] = predictor.predict_rows(inputs)
             masked_columns[f"std{end}"] = predictor.predict_row_std(inputs)
     return found.assign(**masked_columns)
+
+
+def calibration_on(predictor: PredictorCore, validation: Ratings) -> Calibration:
+    """What intervals of a predictor rest on, by ratings that its model was not trained on.
+
+    Raises:
+        DataError: where there are none, or their ids are not those of the training.
+    """
+    if not isinstance(validation, Ratings):
+        raise DataError(
+            f"intervals are calibrated on Ratings (load_ratings makes them), not on a {type(validation).__name__}"
+        )
+    if not len(validation):
+        raise DataError("there are no ratings to calibrate intervals on")
+    return Calibration.of(predict_held_out(predictor, validation), predictor.encoder.scale)
 
 
 def read_predicted(content: bytes, columns: list[str], name: str) -> pd.DataFrame:

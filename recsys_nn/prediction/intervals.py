@@ -26,25 +26,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from recsys_nn.data.ratings import Ratings
 from recsys_nn.encoding.features import Side
 from recsys_nn.encoding.sources import SOURCES, Counts, kept_counts, source_codes
-from recsys_nn.errors import DataError
-from recsys_nn.prediction.held_out import MASKS, predict_held_out
-
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
 _Variance = Annotated[float, Field(ge=0)]
 
+MASKS: dict[str, tuple[Side, ...]] = {
+    "": (),
+    "_without_user": ("user",),
+    "_without_item": ("item",),
+    "_without_both": ("user", "item"),
+}
+"""The ends of columns' names, and which ids are taken for unknown there."""
 MOST_QUANTILES = 1000
 SHRINKAGE = 20.0
 """κ, in ratings."""
@@ -112,23 +113,14 @@ class Calibration(BaseModel):
         return scores
 
     @classmethod
-    def fit(cls, predictor: Predictor, validation: Ratings) -> Calibration:
-        """Fitted to ratings that the model was not trained on; choosing its best epoch by them does little harm.
-
-        Raises:
-            DataError: where there are none, or their ids are not those of the training.
-        """
-        if not isinstance(validation, Ratings):
-            raise DataError(
-                f"intervals are calibrated on Ratings (load_ratings makes them), not on a {type(validation).__name__}"
-            )
-        if not len(validation):
-            raise DataError("there are no ratings to calibrate intervals on")
-        return cls.of(predict_held_out(predictor, validation), predictor.encoder.scale)
-
-    @classmethod
     def of(cls, held_out: pd.DataFrame, scale: tuple[float, float]) -> Calibration:
-        """The same from what a model predicted of them (``prediction/held_out.py``), for ratings on this scale."""
+        """Fitted to what a model predicted of ratings that it was not trained on; choosing its best epoch by them does
+        little harm.
+
+        Args:
+            held_out: their table (``prediction/held_out.py``).
+            scale: of the ratings.
+        """
         from scipy.optimize import nnls
 
         table = pd.concat([_without(held_out, end, masked) for end, masked in MASKS.items()])

@@ -24,8 +24,8 @@ from recsys_nn.advice.suggest.suggesting import _of_data
 from recsys_nn.config.run import DataConfig
 from recsys_nn.training.input_scales import InputScale
 from tests.advice.cases import FALLING, case, part, predicted, trained, with_parts
-from tests.advice.test_rules import FACTS, STARS, table
-from tests.advice.test_trial import FOUND, run_of
+from tests.advice.suggest.test_rate_trial import FOUND, run_of
+from tests.advice.suggest.test_rules import FACTS, STARS, table
 
 TABLES = {
     "ordered levels with times": table(n_ratings=80_000, n_users=2_000, dated=True, per_user=20, levels=STARS),

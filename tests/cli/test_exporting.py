@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import recsys_nn as rn
-from tests.models.test_feature_layers import with_features
+from tests.models.layers.test_features import with_features
 from tests.prediction.export import runtimes
 
 

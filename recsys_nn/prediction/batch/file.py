@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import pyarrow as pa
 
@@ -18,9 +18,7 @@ from recsys_nn.data.readers import TableFormat
 from recsys_nn.encoding.sources import SOURCES
 from recsys_nn.errors import DataError, RowError
 from recsys_nn.files.tables import check_file_place, check_output, table_writer
-
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.core import PredictorCore
 
 OnError = Literal["stop", "skip"]
 Progress = Callable[[int, float], None]
@@ -60,15 +58,15 @@ class _Predicted:
 
 
 def predict_file(
-    predictor: Predictor,
+    predictor: PredictorCore,
     pairs: str | Path,
     output: str | Path,
     *,
     layout: TableFormat | Mapping[str, Any] | None,
     interval: float | None,
     on_error: OnError,
-    overwrite: bool,
-    progress: Progress | None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> PredictedFile:
     """What :meth:`Predictor.predict_file` does, and documents."""
     if on_error not in get_args(OnError):
@@ -119,7 +117,7 @@ def skipped_file_of(output: Path) -> Path:
 
 
 def _predicted(
-    predictor: Predictor, source: PairsSource, part: PairsPart, interval: float | None, skip: bool
+    predictor: PredictorCore, source: PairsSource, part: PairsPart, interval: float | None, skip: bool
 ) -> _Predicted:
     """The columns of a part and behind them the predictions; rows that cannot be predicted are left out if asked."""
     while True:

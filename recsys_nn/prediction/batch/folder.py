@@ -10,17 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.encoding.sources import SOURCES
 from recsys_nn.errors import DataError, not_seen
 from recsys_nn.files.folders import Folder
 from recsys_nn.files.parquet import PARQUET_SUFFIXES
-from recsys_nn.prediction.batch.file import OnError, PredictedFile, skipped_file_of
-
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.batch.file import OnError, PredictedFile, predict_file, skipped_file_of
+from recsys_nn.prediction.core import PredictorCore
 
 RECORD = "_predictions.json"
 """Of the output: written first, and once more when all files are there."""
@@ -105,13 +103,13 @@ class FolderScoring:
         if not self.output.has(RECORD):
             raise not_seen(self.output.name)
 
-    def carry_out(self, predictor: Predictor, name: str) -> PredictedFile:
+    def carry_out(self, predictor: PredictorCore, name: str) -> PredictedFile:
         """Predicts one of the files; it appears whole, and replaces one that was predicted before."""
         with self.pairs.fetched(name) as pairs, TemporaryDirectory(prefix="recsys-nn-") as folder:
             file, copied, named = Path(folder, "predicted.parquet"), str(pairs), f"{self.pairs.name}/{name}"
             try:
-                found = predictor.predict_file(
-                    pairs, file, layout=self.layout, interval=self.interval, on_error=self.on_error
+                found = predict_file(
+                    predictor, pairs, file, layout=self.layout, interval=self.interval, on_error=self.on_error
                 )
             except DataError as error:  # which names the file where it was read
                 raise DataError(str(error).replace(copied, named)) from None

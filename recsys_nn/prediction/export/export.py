@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.export.target import Format, check_export
 
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
 
-
-def export(predictor: Predictor, path: str | Path, format: Format, *, overwrite: bool = False) -> Path:
+def export(predictor: PredictorCore, path: str | Path, format: Format, *, overwrite: bool = False) -> Path:
     """Writes a predictor in one of the formats, whole or not at all; see :meth:`Predictor.export`."""
     target = Path(path).expanduser().resolve()
     check_export(target, format, overwrite=overwrite)
@@ -35,7 +33,7 @@ def export(predictor: Predictor, path: str | Path, format: Format, *, overwrite:
     return target
 
 
-def described(predictor: Predictor) -> dict[str, Any]:
+def described(predictor: PredictorCore) -> dict[str, Any]:
     """What an exported model takes and gives: the types of ``inputs``, the ``output`` and the rating ``scale``, the
     columns that are ``missing`` of each pair, the ``model``, and the ``versions`` that it was made with."""
     from recsys_nn.prediction.saving.manifest import versions

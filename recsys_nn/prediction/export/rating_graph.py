@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,8 @@ from recsys_nn.encoding.features import OTHER_SIDE, SIDES, Side
 from recsys_nn.encoding.joint import JointEncoder
 from recsys_nn.encoding.vocabulary import Vocabulary
 from recsys_nn.models.layers.export_mode import constant_folding
+from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.export.fold_constants import Folded
-
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
 
 ROWS: dict[Side, str] = {"user": "user_row", "item": "item_row"}
 """The names of the graph's inputs."""
@@ -39,7 +37,7 @@ class RatingGraph:
     ratings: Folded
 
 
-def rating_graph(predictor: Predictor) -> RatingGraph:
+def rating_graph(predictor: PredictorCore) -> RatingGraph:
     """The graph that predicts pairs of ids alone as the predictor does."""
     ids = {side: _all_ids(predictor, side) for side in SIDES}
     by_row = {side: _inputs_by_row(predictor, ids, side) for side in SIDES}
@@ -61,7 +59,7 @@ def rating_graph(predictor: Predictor) -> RatingGraph:
     return RatingGraph(ids, signature, Folded(ratings, signature))
 
 
-def _all_ids(predictor: Predictor, side: Side) -> Vocabulary:
+def _all_ids(predictor: PredictorCore, side: Side) -> Vocabulary:
     """The ids of a side; of a blend, those that any of its members has."""
     encoder = predictor.encoder
     members = encoder.members if isinstance(encoder, JointEncoder) else (encoder,)
@@ -69,7 +67,7 @@ def _all_ids(predictor: Predictor, side: Side) -> Vocabulary:
     return Vocabulary.fit(side, pd.concat(found, ignore_index=True))
 
 
-def _inputs_by_row(predictor: Predictor, ids: Mapping[Side, Vocabulary], side: Side) -> dict[str, npt.NDArray[Any]]:
+def _inputs_by_row(predictor: PredictorCore, ids: Mapping[Side, Vocabulary], side: Side) -> dict[str, npt.NDArray[Any]]:
     """The model's inputs for each row of a side, row 0 included, beside an unknown id of the other side."""
     own = ids[side].ids
     pairs = {

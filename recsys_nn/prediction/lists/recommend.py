@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,8 @@ import pandas as pd
 from recsys_nn.data.ids import canonical_ids
 from recsys_nn.errors import DataError, plain_repr
 from recsys_nn.prediction.arguments import check_number
+from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.lists.side_vectors import ranks_by_products, side_vectors
-
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
 
 SCORES = 2**22
 """How many scores a block has, 16 MiB: more of them are slower, as each block is then fresh memory; fewer, too."""
@@ -36,7 +34,7 @@ Scorer = Callable[[slice], Any]
 
 
 def recommend(
-    predictor: Predictor,
+    predictor: PredictorCore,
     users: Any,
     n: int,
     *,
@@ -70,13 +68,13 @@ def recommend(
     return _table(predictor, asked, found)
 
 
-def _scorer(predictor: Predictor, users: pd.Series, user_rows: Rows, item_rows: Rows) -> Scorer:
+def _scorer(predictor: PredictorCore, users: pd.Series, user_rows: Rows, item_rows: Rows) -> Scorer:
     if ranks_by_products(predictor):
         return _products(predictor, user_rows, item_rows)
     return _pairs(predictor, users, item_rows)
 
 
-def _products(predictor: Predictor, user_rows: Rows, item_rows: Rows) -> Scorer:
+def _products(predictor: PredictorCore, user_rows: Rows, item_rows: Rows) -> Scorer:
     """b_i + p_u·q_i: the bias of the user does not matter to the order."""
     import tensorflow as tf
 
@@ -88,7 +86,7 @@ def _products(predictor: Predictor, user_rows: Rows, item_rows: Rows) -> Scorer:
     return lambda users: tf.matmul(p[users], q)
 
 
-def _pairs(predictor: Predictor, users: pd.Series, item_rows: Rows) -> Scorer:
+def _pairs(predictor: PredictorCore, users: pd.Series, item_rows: Rows) -> Scorer:
     """The network's scores of each pair, without features of the ratings."""
     import tensorflow as tf
 
@@ -144,7 +142,7 @@ def rankers(chunk: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return short, long
 
 
-def _seen_cells(predictor: Predictor, user_rows: Rows, columns: Rows) -> Rows:
+def _seen_cells(predictor: PredictorCore, user_rows: Rows, columns: Rows) -> Rows:
     """What these users have rated, as (position of the user, column of the candidate)."""
     assert predictor.seen is not None
     position, place = predictor.seen.of_users(user_rows)
@@ -152,7 +150,7 @@ def _seen_cells(predictor: Predictor, user_rows: Rows, columns: Rows) -> Rows:
     return np.stack([position, column], axis=1)[column >= 0].astype(np.int32)
 
 
-def _users(predictor: Predictor, users: Any) -> pd.Series:
+def _users(predictor: PredictorCore, users: Any) -> pd.Series:
     """The ids asked for; without any, all that were rated in training."""
     vocabulary = predictor.encoder.users
     if users is None:
@@ -160,7 +158,7 @@ def _users(predictor: Predictor, users: Any) -> pd.Series:
     return canonical_ids([users] if np.isscalar(users) else users, "user")
 
 
-def _candidates(predictor: Predictor, candidates: Iterable[Any] | None) -> Rows:
+def _candidates(predictor: PredictorCore, candidates: Iterable[Any] | None) -> Rows:
     """Their rows, ascending."""
     items = predictor.encoder.items
     if candidates is None:
@@ -173,7 +171,7 @@ def _candidates(predictor: Predictor, candidates: Iterable[Any] | None) -> Rows:
     return np.unique(rows)
 
 
-def _table(predictor: Predictor, users: pd.Series, found: list[Found]) -> pd.DataFrame:
+def _table(predictor: PredictorCore, users: pd.Series, found: list[Found]) -> pd.DataFrame:
     """The recommendations, of positions among the users, ranks and rows of items."""
     position, rank, row = (
         (np.concatenate(parts) for parts in zip(*found, strict=True)) if found else [np.zeros(0, int)] * 3

@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.encoding.features import Side
+from recsys_nn.prediction.core import PredictorCore
 
 if TYPE_CHECKING:
     import keras
-
-    from recsys_nn.prediction.predictor import Predictor
 
 
 class SideVectors(NamedTuple):
@@ -22,18 +21,18 @@ class SideVectors(NamedTuple):
     biases: npt.NDArray[np.float32]
 
 
-def network_of(predictor: Predictor) -> keras.Model:
+def network_of(predictor: PredictorCore) -> keras.Model:
     """The predictor's network; of an average over many weights, the one that they are of."""
     return getattr(predictor.model, "member", predictor.model)
 
 
-def ranks_by_products(predictor: Predictor) -> bool:
+def ranks_by_products(predictor: PredictorCore) -> bool:
     """Whether items are ranked by inner products of vectors: not in an average over many weights."""
     sides = getattr(predictor.model, "sides", None)
     return sides is not None and sides.is_product and sides.ranks
 
 
-def side_vectors(predictor: Predictor, side: Side) -> SideVectors | None:
+def side_vectors(predictor: PredictorCore, side: Side) -> SideVectors | None:
     """Those of a side, without features of the ratings; in an average over many weights, of the mean weights.
 
     None where the model has no vectors.

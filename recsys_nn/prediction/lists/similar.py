@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,11 @@ import pandas as pd
 from recsys_nn.encoding.features import Side
 from recsys_nn.errors import DataError, plain_repr
 from recsys_nn.prediction.arguments import check_number
+from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.lists.side_vectors import side_vectors
 
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
 
-
-def similar(predictor: Predictor, side: Side, owner: Any, n: int) -> pd.DataFrame:
+def similar(predictor: PredictorCore, side: Side, owner: Any, n: int) -> pd.DataFrame:
     """See :meth:`Predictor.similar_items`."""
     check_number(n, f"{side}s to list")
     vocabulary = predictor.encoder.vocabularies[side]
@@ -34,7 +32,7 @@ def similar(predictor: Predictor, side: Side, owner: Any, n: int) -> pd.DataFram
     return _listed(predictor, side, others[order]).assign(similarity=np.clip(cosines[order], -1, 1))
 
 
-def seen_by(predictor: Predictor, user: Any) -> pd.DataFrame:
+def seen_by(predictor: PredictorCore, user: Any) -> pd.DataFrame:
     """See :meth:`Predictor.seen_by`."""
     if predictor.seen is None:
         raise DataError("this predictor does not keep its ratings: predictor.with_seen(ratings) takes them")
@@ -43,7 +41,7 @@ def seen_by(predictor: Predictor, user: Any) -> pd.DataFrame:
     return table.assign(rating=predictor.seen.ratings[places])
 
 
-def _listed(predictor: Predictor, side: Side, rows: Any) -> pd.DataFrame:
+def _listed(predictor: PredictorCore, side: Side, rows: Any) -> pd.DataFrame:
     """The ids of rows, and the names of items that have some."""
     encoder = predictor.encoder
     table = pd.DataFrame({side: encoder.vocabularies[side].ids.iloc[rows - 1].to_numpy()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,13 @@ from recsys_nn.encoding.extend import with_ids
 from recsys_nn.encoding.features import OTHER_SIDE, Side
 from recsys_nn.errors import DataError
 from recsys_nn.models.base import build_model
+from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.lists.side_vectors import network_of
+
+P = TypeVar("P", bound=PredictorCore)
 
 if TYPE_CHECKING:
     import keras
-
-    from recsys_nn.prediction.predictor import Predictor
 
 
 def newly_known(encoder: Encoder, ratings: pd.DataFrame) -> dict[Side, pd.DataFrame]:
@@ -43,7 +44,7 @@ def checked_ratings(ratings: pd.DataFrame | Ratings, encoder: Encoder) -> pd.Dat
     return Ratings(frame, scale=encoder.scale, rating_features=beside).frame
 
 
-def grown(predictor: Predictor, pairs: Mapping[Side, pd.DataFrame]) -> Predictor:
+def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
     """A predictor with a row for each new id, and with its sets of who rated what.
 
     Whatever is learnt of a row alone (its vectors, its bias) is 0 in the new ones.

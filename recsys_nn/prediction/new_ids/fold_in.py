@@ -26,14 +26,14 @@ from recsys_nn.encoding.features import Side
 from recsys_nn.encoding.seen import SeenRatings
 from recsys_nn.errors import DataError
 from recsys_nn.models.factors import BIAS_PRIOR, FactorConfig
+from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.lists.side_vectors import network_of
-from recsys_nn.prediction.new_ids.extend import checked_ratings, grown, named_layers, newly_known
+from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, named_layers, newly_known
 
 if TYPE_CHECKING:
     import keras
 
     from recsys_nn.models.layers.basic import FactorEmbedding
-    from recsys_nn.prediction.predictor import Predictor
 
 STEPS = 20
 TOLERANCE = 1e-4
@@ -44,7 +44,7 @@ PAIRS = 2**17
 Floats = npt.NDArray[np.float64]
 
 
-def fold_in(predictor: Predictor, ratings: pd.DataFrame | Ratings) -> Predictor:
+def fold_in(predictor: P, ratings: pd.DataFrame | Ratings) -> P:
     """See :meth:`Predictor.fold_in`."""
     encoder = predictor.encoder
     table = checked_ratings(ratings, encoder)
@@ -61,7 +61,7 @@ def fold_in(predictor: Predictor, ratings: pd.DataFrame | Ratings) -> Predictor:
     return larger
 
 
-def fit_new_rows(larger: Predictor, pairs: Mapping[Side, pd.DataFrame], n_ratings: int) -> None:
+def fit_new_rows(larger: PredictorCore, pairs: Mapping[Side, pd.DataFrame], n_ratings: int) -> None:
     """Fits the rows that a predictor has been given for new ids, in place.
 
     Args:
@@ -75,7 +75,7 @@ def fit_new_rows(larger: Predictor, pairs: Mapping[Side, pd.DataFrame], n_rating
             _fit(larger, side, inputs, found["rating"].to_numpy(np.float64), n_ratings)
 
 
-def _fit(predictor: Predictor, side: Side, inputs: Mapping[str, Any], ratings: Floats, n_ratings: int) -> None:
+def _fit(predictor: PredictorCore, side: Side, inputs: Mapping[str, Any], ratings: Floats, n_ratings: int) -> None:
     """Fits the rows of the side that are in the inputs."""
     network = network_of(predictor)
     closed_forms = [layer for layer in named_layers(network).values() if hasattr(layer, "fold_in")]
@@ -93,7 +93,7 @@ def _fit(predictor: Predictor, side: Side, inputs: Mapping[str, Any], ratings: F
             fitting.fit({name: values[part] for name, values in inputs.items()}, inputs[side][part], ratings[part])
 
 
-def _members(predictor: Predictor, tables: Sequence[FactorEmbedding]) -> Iterator[None]:
+def _members(predictor: PredictorCore, tables: Sequence[FactorEmbedding]) -> Iterator[None]:
     """Once for each member of an average, whose weights the network then has, and whose rows it gets back."""
     model, network = predictor.model, network_of(predictor)
     if model is network:
@@ -109,7 +109,7 @@ def _members(predictor: Predictor, tables: Sequence[FactorEmbedding]) -> Iterato
             stack.value.scatter_nd_update([[member]], [table.embeddings.value])
 
 
-def _penalties(tables: Sequence[FactorEmbedding], predictor: Predictor, n_ratings: int) -> Floats:
+def _penalties(tables: Sequence[FactorEmbedding], predictor: PredictorCore, n_ratings: int) -> Floats:
     """n λ of each column of the rows."""
     encoder, config = predictor.encoder, predictor.config
     assert isinstance(config, FactorConfig)

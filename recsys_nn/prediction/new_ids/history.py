@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.lists.side_vectors import network_of
-from recsys_nn.prediction.new_ids.extend import checked_ratings, grown, named_layers, newly_known
-
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, named_layers, newly_known
 
 
-def with_history(predictor: Predictor, history: pd.DataFrame | Ratings) -> Predictor:
+def with_history(predictor: P, history: pd.DataFrame | Ratings) -> P:
     """A predictor that also knows the ids among these pairs that were not rated in training.
 
     Such an id has no vector or bias of its own, but the sum over its history: p_u = |R(u)|^(-1/2) Σ_{j ∈ R(u)} y_j, and

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,21 +14,16 @@ from recsys_nn.encoding.features import SIDES
 from recsys_nn.encoding.seen import SeenRatings
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.lists.side_vectors import network_of
-from recsys_nn.prediction.new_ids.extend import checked_ratings, grown, newly_known
+from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, newly_known
 from recsys_nn.prediction.new_ids.fold_in import fit_new_rows
 from recsys_nn.tensors.tensors import Tensors
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
-
 PAIR = ["user", "item"]
 
 
-def update(
-    predictor: Predictor, ratings: pd.DataFrame | Ratings, training: TrainConfig | None, *, progress: bool
-) -> Predictor:
+def update(predictor: P, ratings: pd.DataFrame | Ratings, training: TrainConfig | None, *, progress: bool) -> P:
     """See :meth:`Predictor.update`."""
     if network_of(predictor) is not predictor.model:
         raise DataError(

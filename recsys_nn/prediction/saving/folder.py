@@ -9,7 +9,7 @@
     and what an experiment adds: config.yaml, history.csv, training.json, metrics.json, data.json, test.parquet and
     validation.parquet, what was predicted of these parts by a network not trained on them (prediction/held_out.py)
 
-That of a blend (``prediction/blend.py``) has blend.json and the folders of its members in place of a model.
+That of a blend (``saving/blend_folder.py``) has blend.json and the folders of its members in place of a model.
 It is written beside its final place, synced and renamed into it, so that a crash leaves the old run or none.
 Reading verifies the manifest first, reads all parts without TensorFlow (``prediction/saving/parts.py``), and rebuilds
 the model from its config with the registered builder of its kind, which may make no weight that the file does not hold:
@@ -28,19 +28,20 @@ from recsys_nn.errors import ArtifactError
 from recsys_nn.files.atomic import atomic_folder
 from recsys_nn.models.backend import import_keras
 from recsys_nn.models.base import ModelConfig, build_model, model_kinds
-from recsys_nn.prediction.saving.manifest import MANIFEST, files_in, listed_files, read_manifest, write_manifest
-from recsys_nn.prediction.saving.parts import BLEND, CALIBRATION, MODEL, SEEN, RunParts
+from recsys_nn.prediction.core import PredictorCore
+from recsys_nn.prediction.saving.manifest import MANIFEST, files_in, listed_files, write_manifest
+from recsys_nn.prediction.saving.parts import CALIBRATION, MODEL, SEEN, RunParts
 from recsys_nn.prediction.saving.weights import WEIGHTS, Weights, no_larger_than, set_weights, weights_of, write_weights
 
 if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
+    import keras
 
 Documents = Mapping[str, str | bytes]
 """The content of files by name; texts become UTF-8."""
 
 
 def write_run_folder(
-    path: str | Path, predictor: Predictor, *, documents: Documents | None = None, overwrite: bool = False
+    path: str | Path, predictor: PredictorCore, *, documents: Documents | None = None, overwrite: bool = False
 ) -> Path:
     """Writes ``predictor`` and further files (``documents``) as one run folder.
 
@@ -93,33 +94,14 @@ def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
         raise ArtifactError(f"{folder} holds {foreign[0]}, which is no part of its run and would be lost; move it away")
 
 
-def read_run_folder(path: str | Path, *, manifest_sha256: str | None = None) -> Predictor:
-    """The predictor of a run folder.
-
-    Args:
-        path: of the folder.
-        manifest_sha256: that its manifest.json has to have, where the caller knows it.
-
-    Raises:
-        ArtifactError: naming the file and why it cannot be used.
-    """
-    from recsys_nn.prediction.blend import read_blend
-
-    folder = Path(path)
-    if BLEND in read_manifest(folder, sha256=manifest_sha256).files:
-        return read_blend(folder, sha256=manifest_sha256)
-    return built(RunParts.read(folder, sha256=manifest_sha256))
-
-
-def built(parts: RunParts) -> Predictor:
-    """The predictor that is made of these parts, by the builder of its kind.
+def rebuilt_model(parts: RunParts) -> keras.Model:
+    """The model that is made of these parts, by the builder of its kind.
 
     Raises:
         ArtifactError: where the weights are not those of the model.
     """
     import_keras()
     from recsys_nn.models.layers.averaged import AveragedModel
-    from recsys_nn.prediction.predictor import Predictor
 
     file = parts.folder / WEIGHTS
     try:
@@ -134,10 +116,10 @@ def built(parts: RunParts) -> Predictor:
     except Exception as error:  # a builder, perhaps a user's own, may stumble in any way over values that nobody meant
         raise ArtifactError(f"{parts.folder}: no model can be built of its parts: {error}") from error
     set_weights(model, parts.weights, file)
-    return Predictor(model, parts.encoder, config=parts.config, calibration=parts.calibration, seen=parts.seen)
+    return model
 
 
-def _registered_config(predictor: Predictor) -> ModelConfig:
+def _registered_config(predictor: PredictorCore) -> ModelConfig:
     config = predictor.config
     if config is None or config.kind not in model_kinds():
         raise ArtifactError(
@@ -149,7 +131,7 @@ def _registered_config(predictor: Predictor) -> ModelConfig:
 
 
 def _write_files(
-    draft: Path, predictor: Predictor, config: ModelConfig, weights: Weights, documents: Documents
+    draft: Path, predictor: PredictorCore, config: ModelConfig, weights: Weights, documents: Documents
 ) -> None:
     write_weights(weights, draft)
     predictor.encoder.save(draft)
@@ -163,7 +145,7 @@ def _write_files(
     write_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
 
 
-def write_documents(draft: Path, predictor: Predictor, documents: Documents) -> None:
+def write_documents(draft: Path, predictor: PredictorCore, documents: Documents) -> None:
     """Writes files into a draft, and the predictor's calibration where it has one."""
     calibration = predictor.calibration
     calibrated = {} if calibration is None else {CALIBRATION: calibration.model_dump_json() + "\n"}

@@ -12,7 +12,6 @@ import onnx
 import pandas as pd
 import pytest
 import tensorflow as tf
-from tests.models.test_feature_layers import FEATURES, with_features
 
 from recsys_nn import (
     ArtifactError,
@@ -26,10 +25,11 @@ from recsys_nn import (
     SVDPPConfig,
 )
 from recsys_nn.models.layers.averaged import AveragedModel
-from recsys_nn.prediction.blend import BlendedPredictor
 from recsys_nn.prediction.export import onnx as onnx_format
 from recsys_nn.prediction.export.target import Format
+from recsys_nn.prediction.predictor import BlendedPredictor
 from tests.models.contract import twenty_ratings
+from tests.models.layers.test_features import FEATURES, with_features
 from tests.prediction.export.runtimes import run
 from tests.prediction.predictors import drawn
 

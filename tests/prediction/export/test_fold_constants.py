@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.models.test_feature_layers import FEATURES, with_features
 
 from recsys_nn import Encoder, Predictor, SVDPPConfig, build_model
 from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction.export.fold_constants import Folded
 from recsys_nn.prediction.export.rating_graph import rating_graph
+from tests.models.layers.test_features import FEATURES, with_features
 
 NUMBERS = tf.TensorSpec((None,), tf.float32, name="x")
 

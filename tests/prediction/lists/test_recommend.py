@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import recsys_nn as rn
 from recsys_nn.models.layers.averaged import AveragedModel
-from recsys_nn.prediction.blend import BlendedPredictor
 from recsys_nn.prediction.lists import recommend
+from recsys_nn.prediction.predictor import BlendedPredictor
 from tests.models.contract import twenty_ratings
 from tests.prediction.predictors import drawn
 

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from tests.models.test_feature_layers import with_features
 
 import recsys_nn as rn
 from recsys_nn.models import base
 from recsys_nn.models.layers.averaged import AveragedModel
-from recsys_nn.prediction.blend import BlendedPredictor
 from recsys_nn.prediction.new_ids import fold_in
+from recsys_nn.prediction.predictor import BlendedPredictor
 from tests.models.contract import twenty_ratings
+from tests.models.layers.test_features import with_features
 from tests.prediction.predictors import drawn, trained
 
 # User 7 is new and rated items 100, 102 and 104; item 900 is new and was rated by users 3 and 1; 8 and 901 know nobody.

@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.models.test_feature_layers import with_features
 
 from recsys_nn import (
     AutoRecConfig,
@@ -11,6 +10,7 @@ from recsys_nn import (
     SVDPPConfig,
 )
 from tests.models.contract import twenty_ratings
+from tests.models.layers.test_features import with_features
 from tests.prediction.predictors import drawn, trained
 
 # User 7 is new and rated items 100 and 102; item 900 is new and was rated by user 3; 901 by nobody who is known.

@@ -6,8 +6,8 @@ import pytest
 
 import recsys_nn as rn
 from recsys_nn.models.layers.averaged import AveragedModel
-from recsys_nn.prediction.blend import BlendedPredictor
 from recsys_nn.prediction.new_ids.update import _held_out
+from recsys_nn.prediction.predictor import BlendedPredictor
 from tests.models.contract import twenty_ratings
 from tests.prediction.predictors import drawn, trained
 
