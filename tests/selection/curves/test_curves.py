@@ -15,7 +15,8 @@ from recsys_nn import (
     sensitivity,
     validation_curve,
 )
-from recsys_nn.selection.curves.curves import curves, nested
+from recsys_nn.selection.curves import curves
+from recsys_nn.selection.curves.curves import nested
 
 SMALL = {
     "data": {"source": "synthetic", "options": {"n_users": 40, "n_items": 30, "n_ratings": 600}},

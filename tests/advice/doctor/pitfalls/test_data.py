@@ -1,6 +1,6 @@
 import pytest
-from recsys_nn.advice.doctor.diagnose.pitfalls import data
 
+from recsys_nn.advice.doctor.pitfalls import data
 from tests.advice.cases import case, part, predicted, with_parts
 
 AT_RANDOM = {"after": 0.95, "after_all": 0.05, "users": 90, "users_in_order": 0.02, "users_reversed": 0.02}

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
-from recsys_nn.advice.doctor.diagnose.pitfalls import predictions
 
 from recsys_nn import BiasConfig
+from recsys_nn.advice.doctor.pitfalls import predictions
 from tests.advice.cases import case, predicted
 
 

@@ -1,7 +1,7 @@
 import pytest
-from recsys_nn.advice.doctor.diagnose.pitfalls import settings
 
 from recsys_nn import BiasConfig, SVDConfig, SVDPPConfig
+from recsys_nn.advice.doctor.pitfalls import settings
 from tests.advice.cases import FALLING, case, part, trained
 
 

@@ -2,8 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from recsys_nn.advice.doctor.diagnose.pitfalls import training
 
+from recsys_nn.advice.doctor.pitfalls import training
 from recsys_nn.training.input_scales import InputScale
 from tests.advice.cases import FALLING, case, trained
 

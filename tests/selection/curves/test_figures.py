@@ -19,8 +19,9 @@ from recsys_nn import (
 from recsys_nn.plots import Scale, draw_heat_map, draw_layers, draw_lines, new_figure
 from recsys_nn.runs.result import Findings
 from recsys_nn.selection.cross_validation import Fold, _told
+from recsys_nn.selection.curves import curves
 from recsys_nn.selection.curves.bias_variance import _drawn
-from recsys_nn.selection.curves.curves import alone, curves
+from recsys_nn.selection.curves.curves import alone
 from recsys_nn.selection.curves.watched_training import Followed
 from tests.advice.cases import predicted, trained
 from tests.figures import described

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from recsys_nn import ConfigError, Predictor, Ratings, SearchResult, Split, TrainingError, load_config, tune
-from recsys_nn.selection.search.search import search as module
+from recsys_nn.selection.search import search as module
 from recsys_nn.selection.search.trial import Outcome, Trial
 
 FRAME = pd.DataFrame({"user": list("aabbcc"), "item": list("xyxyxy"), "rating": [1.0, 2, 3, 4, 5, 1]})
