@@ -18,7 +18,7 @@ import sklearn
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.ensemble import BaggingRegressor
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import (
     GridSearchCV,
@@ -140,7 +140,13 @@ def test_refit_trains_on_all_ratings_for_the_epochs_that_validation_found():
 
 def test_few_ratings_are_trained_on_without_validation():
     x = pd.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 1, 2]})
-    with pytest.warns(UserWarning, match="4 ratings are too few for validation=0.1.*all 3 epochs are done without"):
+    with pytest.warns(
+        UserWarning,
+        match=(
+            r"4 ratings are too few for validation=0\.1: 0 would be held out and 4 left for training; all 3 "
+            "epochs are done without validation"
+        ),
+    ):
         model = regressor(refit=True).fit(x, [1, 2, 3, 5])
     assert model.n_iter_ == 3
     assert "val_loss" not in model.run_.history
@@ -199,8 +205,46 @@ def test_whole_numbers_of_an_array_of_floats_are_integer_ids():
 @pytest.mark.parametrize("value", [2.5, 2.0**53])
 def test_other_floats_are_no_ids(value):
     pairs = np.array([[1.0, 1.0], [1.0, 2.0], [value, 1.0]])
-    with pytest.raises(DataError, match=rf"row 2: the user id {value!r} is no whole number that float64 holds exactly"):
+    with pytest.raises(
+        DataError,
+        match=(
+            f"row 2: the user id {value!r} is no whole number that float64 holds exactly; ids are integers or strings"
+        ),
+    ):
         bias().fit(pairs, [1, 2, 3])
+
+
+def test_the_largest_floats_that_are_one_whole_number_are_ids():
+    pairs = np.array([[1.0, 1.0], [1.0, 2.0], [2.0**53 - 1, 1.0], [-(2.0**53) + 1, 2.0]])
+    model = bias(training=rn.TrainConfig(validation=0, patience=None))
+    ids = model.fit(pairs, [1, 2, 3, 4]).predictor_.encoder.users.ids
+    assert sorted(ids) == [-(2**53) + 1, 1, 2**53 - 1]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (np.array([[1, 2]]), r"Found array with 1 sample\(s\) .* while a minimum of 2 is required"),
+        (np.array([[1], [2]]), r"Found array with 1 feature\(s\) .* while a minimum of 2 is required"),
+    ],
+)
+def test_an_array_needs_two_rows_and_two_columns(pairs, message):
+    with pytest.raises(ValueError, match=message):
+        bias().fit(pairs, np.ones(len(pairs)))
+
+
+def test_one_pair_is_predicted_and_ratings_may_be_a_column(by_bias):
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        model = bias().fit(X.to_numpy(), Y.to_numpy()[:, None])
+    np.testing.assert_array_equal(model.predict(X.to_numpy()[:1]), by_bias[:1])
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[400, 399\]"):
+        bias().fit(X, Y[1:])
+
+
+def test_scikit_learn_is_told_what_ids_are():
+    tags = bias().__sklearn_tags__()
+    assert (tags.input_tags.categorical, tags.input_tags.string, tags.regressor_tags.poor_score) == (True, True, True)
+    assert tags.estimator_type == "regressor"
 
 
 def test_floats_of_a_frame_whose_columns_have_types_are_no_ids():
@@ -330,8 +374,13 @@ def test_a_config_that_is_set_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("model__embeding_dim", "Invalid parameter 'model__embeding_dim' .* SVDConfig; did you mean 'embedding_dim'"),
+        (
+            "model__embeding_dim",
+            "^Invalid parameter 'model__embeding_dim' for estimator RatingRegressor: model is of type SVDConfig; did "
+            "you mean 'embedding_dim'",
+        ),
         ("training__lr", "Invalid parameter 'training__lr' for estimator RatingRegressor: training is of type TrainC"),
+        ("ensemble__samples", "RatingRegressor: ensemble is of type NoneType"),
         ("model__kind", "Invalid parameter 'model__kind'"),
         ("modle", "Invalid parameter 'modle' for estimator RatingRegressor"),
     ],

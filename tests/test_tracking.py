@@ -2,6 +2,7 @@ import math
 import os
 import socket
 import sys
+import time
 from types import SimpleNamespace
 
 import keras
@@ -14,8 +15,9 @@ from recsys_nn.data.fingerprints import fingerprints
 from recsys_nn.experiment.run import run_on_split
 from recsys_nn.runs.data import load_split
 from recsys_nn.tracking.mlflow import MlflowTracker
-from recsys_nn.tracking.session import Tracking
-from recsys_nn.tracking.tracker import flat
+from recsys_nn.tracking.session import Tracking, _described
+from recsys_nn.tracking.tensorboard import TensorBoardTracker
+from recsys_nn.tracking.tracker import TrackedRun, flat
 
 DATA = {"source": "synthetic", "options": {"n_users": 50, "n_items": 40, "n_ratings": 1000}}
 CLOSED = {"data": DATA, "model": {"kind": "user_mean"}}
@@ -171,6 +173,92 @@ class TestMlflow:
         assert run.data.params["data.source"] == "a" * 6000
 
 
+@pytest.fixture
+def run():
+    return TrackedRun("a/run", "seed: 0\n", {"model.kind": "svd", "refit": True, "seed": 3}, {"model": "svd"})
+
+
+@pytest.mark.parametrize(("status", "told"), [("finished", 1), ("killed", 2), ("failed", 2)])
+def test_a_run_in_tensorboard(logs, tmp_path, monkeypatch, run, status, told):
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    tracker, folder = TensorBoardTracker("~/new/logs"), tmp_path / "new" / "logs" / "a" / "run"
+    tracker.begin(run)
+    tracker.epoch(1, {"loss": 2.0, "val_loss": 3.0, "rate": 0.5})
+    assert scalars(folder / "train") == {"epoch_loss": {1: 2.0}, "epoch_rate": {1: 0.5}}  # while it goes on
+    assert scalars(folder / "validation") == {"epoch_loss": {1: 3.0}}
+    tracker.epoch(2, {"loss": 1.0})
+    tracker.end(status, {"rmse": 1.5}, None)
+    assert scalars(folder) == {"final/rmse": {0: 1.5}}
+    assert scalars(folder / "train")["epoch_loss"] == {1: 2.0, 2: 1.0}
+    ended = events(folder).SummaryMetadata("_hparams_/session_end_info").plugin_data.content
+    assert HParamsPluginData.FromString(ended).session_end_info.status == told
+    with pytest.raises(Exception, match="closed|has been"):
+        tracker.epoch(3, {"loss": 0.5})
+
+
+@pytest.mark.parametrize("status", ["finished", "killed", "failed"])
+def test_a_run_in_mlflow(store, tmp_path, monkeypatch, run, status):
+    from mlflow import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    (tmp_path / "config.yaml").write_text("seed: 3")
+    tracker = MlflowTracker(MlflowConfig(experiment=f"by hand, {status}"))
+    tracker.begin(run)
+    tracker.epoch(1, {"loss": 2.0})
+    tracker.epoch(2, {"loss": 1.0})
+    tracker.end(status, {"rmse": 1.5}, tmp_path)
+    (found,) = runs_of(f"by hand, {status}", store)
+    assert (found.info.run_name, found.info.status) == ("a/run", status.upper())
+    assert found.data.params == {"model.kind": "svd", "refit": "true", "seed": "3"}
+    assert found.data.metrics == {"loss": 1.0, "final/rmse": 1.5}
+    logged = MlflowClient(store).get_metric_history(found.info.run_id, "loss")
+    assert [(metric.step, metric.value) for metric in logged] == [(1, 2.0), (2, 1.0)]
+    assert all(abs(metric.timestamp / 1000 - time.time()) < 600 for metric in logged)
+    (last,) = MlflowClient(store).get_metric_history(found.info.run_id, "final/rmse")
+    assert (last.step, last.value) == (0, 1.5)
+    assert [file.path for file in MlflowClient(store).list_artifacts(found.info.run_id)] == ["config.yaml"]
+
+
+def test_an_experiment_is_made_once_whichever_process_is_faster(store):
+    from mlflow import MlflowException
+
+    def exists(name):
+        raise MlflowException(f"{name} is there already")
+
+    tracker = MlflowTracker(MlflowConfig(experiment="films", uri=store))
+    assert tracker._experiment == MlflowTracker(MlflowConfig(experiment="films", uri=store))._experiment
+    theirs = SimpleNamespace(experiment_id="7")
+    for found in ({"theirs": [theirs]}, {"theirs": [theirs, None]}):
+        tracker._client = SimpleNamespace(
+            get_experiment_by_name=lambda name, found=found: found[name].pop(), create_experiment=exists
+        )
+        assert tracker._id_of("theirs") == "7"
+    tracker._client = SimpleNamespace(get_experiment_by_name=lambda _: None, create_experiment=exists)
+    with pytest.raises(MlflowException, match="theirs is there already"):
+        tracker._id_of("theirs")
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "data"),
+    [
+        ({"data": DATA, "output": "~/runs/films", "tracking": {"name": "mine"}}, "mine", "synthetic"),
+        ({"data": DATA, "output": "~/runs/films", "tracking": {}}, "films", "synthetic"),
+        ({"model": {"kind": "gmf"}, "tracking": {}}, "gmf", "in memory"),
+        ({"data": {"split": {"kind": "files", "train": "a.csv", "test": "b.csv"}}, "tracking": {}}, "svd", "a.csv"),
+    ],
+)
+def test_what_a_run_is_called(config, name, data, split):
+    tracking = {"tensorboard": "logs", **config["tracking"]}
+    config = load_config({"model": {"kind": "svd"}, **config, "tracking": tracking})
+    found = _described(config, config.tracking, split)
+    assert (found.name, found.config, found.parameters) == (name, config.to_yaml(), flat(config.values()))
+    assert (found.tags["data"], found.tags["model"]) == (data, config.model.kind)
+
+
 class Listener:
     """A tracker that keeps what it is told."""
 
@@ -259,7 +347,9 @@ class TestBeforeTheTraining:
     )
     def test_a_missing_extra_is_named(self, extra, module, value, monkeypatch):
         monkeypatch.setitem(sys.modules, module, None)
-        message = f"tracking.{extra}: {module} is not installed; pip install 'recsys-nn\\[{extra}\\]'"
+        message = (
+            f"^tracking.{extra}: {module} is not installed; pip install 'recsys-nn\\[{extra}\\]', or leave the key out$"
+        )
         with pytest.raises(ConfigError, match=message):
             run_experiment({**CLOSED, "tracking": {extra: value}}, progress=False)
 

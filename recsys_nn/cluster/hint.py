@@ -48,5 +48,4 @@ class ClusterHint(keras.callbacks.Callback):
                 "(cluster: {workers: 2}; docs/scale.md)",
                 soft_wrap=True,
                 highlight=False,
-                markup=False,
             )

@@ -270,7 +270,7 @@ class RunConfig(Section):
         """
         changed = self.values()
         if "model.kind" in values:
-            changed["model"] = self.model.model_dump(mode="json", exclude_unset=True)
+            changed["model"] = self.model.model_dump(exclude_unset=True)
         for key, value in values.items():
             changed = with_value(changed, key, value)
         return validated(RunConfig, changed)

@@ -97,9 +97,8 @@ def values_of_texts(texts: pd.Series, written: Written | None = None) -> pd.Seri
     if written in (Written.NOTHING, Written.TEXTS):
         return texts
     array = pa.array(texts, type=pa.large_string())
-    filled = pc.not_equal(array, "")
-    numbers = pc.cast(pc.if_else(filled, array, "0"), pa.int64() if written is Written.INTEGERS else pa.float64())
-    numbers = pc.if_else(filled, numbers, pa.scalar(None, numbers.type))
+    filled = pc.if_else(pc.not_equal(array, ""), array, None)
+    numbers = pc.cast(filled, pa.int64() if written is Written.INTEGERS else pa.float64())
     return numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
 
 

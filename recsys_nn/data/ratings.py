@@ -228,7 +228,7 @@ def finite_ratings(values: pd.Series, where: Where) -> pd.Series:
 
 def _checked_scale(ratings: pd.Series, scale: tuple[float, float] | None, where: Where) -> tuple[float, float]:
     if scale is None:
-        return (float(ratings.min()), float(ratings.max())) if len(ratings) else (float("nan"), float("nan"))
+        return float(ratings.min()), float(ratings.max())  # NaN where there is none
     bounds = scale_bounds(scale)
     _check_within(ratings, bounds, where)
     return bounds

@@ -59,7 +59,7 @@ def _from_seconds(seconds: pd.Series, where: Where) -> pd.Series:
         raise DataError(
             f"{where(0)}: the timestamp {year} looks like a year, not like epoch seconds; write it as {year}-01-01"
         )
-    return pd.Series(np.round(numbers.to_numpy() * 1e6).astype("int64").astype(DTYPE), index=seconds.index)
+    return pd.Series(np.round(numbers.to_numpy() * 1e6).astype("int64").astype(DTYPE))
 
 
 def _from_iso(texts: pd.Series, where: Where) -> pd.Series:

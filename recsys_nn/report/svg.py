@@ -41,9 +41,10 @@ class Chart:
         caption: below it: how to read it.
     """
 
+    svg: str
+
     def __init__(self, name: str, title: str, text: str, caption: str) -> None:
         self.name, self.title, self.text, self.caption = name, title, text, caption
-        self.svg = ""
 
     @contextmanager
     def drawn(self, *, xlabel: str, ylabel: str, height: float = HEIGHT) -> Iterator[Axes]:

@@ -231,7 +231,7 @@ class FinishedRun:
         return None if self.folder is None else read_manifest(self.folder, sha256=self.manifest_sha256)
 
     def _name(self, name: str) -> str:
-        return f"{self.folder or ''}/{name}"
+        return str(Path(self.folder or "", name))
 
 
 @runtime_checkable

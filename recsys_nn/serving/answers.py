@@ -62,7 +62,7 @@ class ServedRun:
         encoder = self.predictor.encoder
         users, items = (ids.ids[:1].tolist() for ids in (encoder.users, encoder.items))
         self.predict(PredictQuestion(users=users, items=items, interval=0.9 if self.predictor.calibration else None))
-        self.recommend(RecommendQuestion(users=users, exclude_seen=self.predictor.seen is not None, reasons=1))
+        self.recommend(RecommendQuestion(users=users, n=1, exclude_seen=self.predictor.seen is not None, reasons=1))
 
     def health(self, refused: str | None) -> Health:
         """What there is to know of it."""

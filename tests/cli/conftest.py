@@ -28,13 +28,13 @@ def run(monkeypatch, capsys):
 def printed(run, monkeypatch):
     """Runs the command line: the lines that a terminal of 80 columns is sent, with <1> where bold begins and so on."""
 
-    def lines(*words: object) -> list[str]:
+    def lines(*words: object, code: int = 0) -> list[str]:
         console = Console(width=80, force_terminal=True, color_system="standard", no_color=False, legacy_windows=False)
         for name, module in list(sys.modules.items()):
             if name.startswith("recsys_nn.cli") and hasattr(module, "out"):
                 monkeypatch.setattr(module, "out", console)
-        code, out, err = run(*words)
-        assert (code, err) == (0, "")
+        found, out, err = run(*words)
+        assert (found, err) == (code, "")
         return re.sub(r"\x1b\[([\d;]*)m", r"<\1>", out).replace("<0>", "<>").replace("<><1>", "").splitlines()
 
     return lines

@@ -18,7 +18,7 @@ from recsys_nn.prediction.batch.file import PredictedFile
 from recsys_nn.prediction.batch.folder import PredictedFolder
 from recsys_nn.runs.finished import FinishedRun
 from recsys_nn.serving.limits import Limits
-from tests.cli.made_up import CONFIG, LAID_OUT, LAYOUT
+from tests.cli.made_up import CONFIG, LAID_OUT, LAYOUT, PLACE
 
 pytestmark = pytest.mark.usefixtures("configs")
 
@@ -71,17 +71,17 @@ def test_train(printed, gives, snapshot):
 
 
 def test_train_of_an_interrupted_ensemble_with_a_folder_and_probabilities(printed, gives, snapshot):
-    result = experiment(OF_CLASSES, "interrupted", ensemble={}, path=Path("run"))
+    result = experiment(OF_CLASSES, "interrupted", ensemble={}, path=Path(PLACE))
     gives("recsys_nn.experiment.run.run_experiment", result)
     saved = []
     report = SimpleNamespace(save=lambda place: saved.append(place) or place)
     built = gives("recsys_nn.report.page.build_report", report)
     assert printed("train", "run.yaml") == snapshot
-    assert (built, saved) == ([(result,)], [Path("run-report.html").absolute()])
+    assert (built, saved) == ([(result,)], [Path(f"{PLACE}-report.html").absolute()])
 
 
 def test_train_without_a_test_part_or_a_report(printed, gives, snapshot):
-    gives("recsys_nn.experiment.run.run_experiment", experiment(evaluation=None, path=Path("run")))
+    gives("recsys_nn.experiment.run.run_experiment", experiment(evaluation=None, path=Path(PLACE)))
     gives("recsys_nn.report.page.build_report", DataError("a [very] long story of 12 " + "words" * 12))
     assert printed("train", "run.yaml") == snapshot
 
@@ -255,9 +255,9 @@ def test_recommend(printed, gives, snapshot):
 )
 def test_report(printed, gives, words, place, overwrite):
     saved = []
-    report = SimpleNamespace(save=lambda file, **named: saved.append((file, named)) or Path("page"))
+    report = SimpleNamespace(save=lambda file, **named: saved.append((file, named)) or Path(PLACE))
     asked = gives("recsys_nn.report.page.build_report", report)
-    assert printed("report", *words) == ["Report: page"]
+    assert printed("report", *words) == [f"Report: {PLACE}"]
     assert [(file.absolute(), named) for file, named in saved] == [(Path(place).absolute(), {"overwrite": overwrite})]
     assert asked == [([Path(word) for word in words if len(word) == 1 or word == "runs/a"],)]
 
@@ -287,7 +287,7 @@ def test_suggest(printed, gives):
 
 def test_doctor(printed, gives, snapshot):
     found = "Of 12 [bold] things\n  one is " + "far " * 20 + "off"
-    asked = gives("recsys_nn.advice.doctor.diagnose.diagnose", found)
+    asked = gives("recsys_nn.advice.doctor.diagnose", found)
     read = gives("recsys_nn.data.pair_files.read_pairs", ("pairs", ()))
     encoder = SimpleNamespace(id_types="types", context_columns=("hour",))
     finished = SimpleNamespace(predictor=SimpleNamespace(encoder=encoder))

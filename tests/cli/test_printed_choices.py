@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn import Blend, Comparison, load_config
-from tests.cli.made_up import CONFIG, LAID_OUT, LAYOUT
+from tests.cli.made_up import CONFIG, LAID_OUT, LAYOUT, PLACE
 from tests.figures import described
 
 pytestmark = pytest.mark.usefixtures("configs")
@@ -17,7 +17,7 @@ TABLE = pd.DataFrame({"run": ["bias", "svd [old]"], "weight": [0.25, 0.71234], "
 
 
 def test_blend(printed, gives, snapshot):
-    blended = Blend("predictor", TABLE, rmse=0.90123, cross_fitted_rmse=0.90456, n=1234, path=Path("blended"))
+    blended = Blend("predictor", TABLE, rmse=0.90123, cross_fitted_rmse=0.90456, n=1234, path=Path(PLACE))
     read = gives("recsys_nn.cli.blending.read_given_ratings", "ratings")
     asked = gives("recsys_nn.experiment.blending.blend", blended)
     words = ("bias", "svd", "--output", "blended", "--ratings", "new.csv", *LAID_OUT, "--overwrite")
@@ -89,11 +89,11 @@ def test_cross_validate(printed, gives, snapshot):
     checked = gives("recsys_nn.selection.cross_validation.refit", SimpleNamespace(metrics=JUDGED))
     assert printed("cross-validate", "run.yaml") == snapshot
     assert checked == []
-    words = ("--refit", "--output", "other", "--overwrite", "--folds", 7, "--workers", 2, "--set", "seed=3")
+    words = ("--refit", "--output", PLACE, "--overwrite", "--folds", 7, "--workers", 2, "--set", "seed=3")
     assert printed("cross-validate", "run.yaml", *words)[-3:] == snapshot
     assert asked == [
         (load_config(CONFIG), {"folds": 5, "workers": 1}),
-        (load_config(CONFIG | {"seed": 3, "output": "other"}), {"folds": 7, "workers": 2}),
+        (load_config(CONFIG | {"seed": 3, "output": PLACE}), {"folds": 7, "workers": 2}),
     ]
     assert checked == [(validated, {"overwrite": True})]
 
@@ -109,7 +109,7 @@ def found(metrics):
         }
     )
     return SimpleNamespace(
-        path=Path("run-search"), trials=trials, config=load_config("search.yaml"), score=0.91234, metrics=metrics
+        path=Path(PLACE), trials=trials, config=load_config("search.yaml"), score=0.91234, metrics=metrics
     )
 
 
@@ -128,8 +128,8 @@ def test_tune_without_a_test_part(printed, gives, snapshot):
     assert printed("tune", "search.yaml")[-2:] == snapshot
 
 
-@pytest.mark.parametrize(("words", "place"), [((), "run-search"), (("--output", "other"), "other")])
-def test_tune_is_interrupted(run, gives, words, place):
+@pytest.mark.parametrize(("words", "place"), [((), "run-search"), (("--output", PLACE), PLACE)])
+def test_tune_is_interrupted(printed, gives, words, place):
     gives("recsys_nn.selection.search.search.tune", KeyboardInterrupt())
-    told = f"Interrupted: the trials are kept in {place}; the same command goes on.\n"
-    assert run("tune", "search.yaml", *words) == (130, told, "")
+    told = f"Interrupted: the trials are kept in {place}; the same command goes on."
+    assert printed("tune", "search.yaml", *words, code=130) == [told]

@@ -1,4 +1,5 @@
-"""All tests of this folder start processes that train together: ``make test-cluster`` runs them."""
+"""Tests that start processes which train together: ``make test-cluster`` runs them. For the others this process plays
+Ray's part (``one_process.py``)."""
 
 from __future__ import annotations
 
@@ -15,15 +16,22 @@ from typing import Any
 import pytest
 
 from recsys_nn.cluster.ray_session import SETTINGS
+from tests.cluster.one_process import OneProcess, played
 
 os.environ.update(SETTINGS)  # before these tests import Ray
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if {"ray_session", "two_workers"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("cluster")
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[OneProcess]:
+    """Ray, as this process alone plays it."""
+    with played(monkeypatch) as here:
+        yield here
 
 
 def together(module: str, arguments: Sequence[str], *, n: int = 2) -> list[tuple[int, str]]:

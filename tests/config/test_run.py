@@ -24,7 +24,7 @@ from recsys_nn import (
     temporal_split,
 )
 from recsys_nn.config.run import FilesSplitConfig, as_run_config, config_schema
-from recsys_nn.config.sections import validated
+from recsys_nn.config.sections import shown, validated
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 MINIMAL = {"data": {"source": "synthetic"}}
@@ -224,6 +224,28 @@ def test_the_schema_accepts_every_shipped_config(file):
 def test_the_schema_accepts_short_forms(changes):
     load_config({**MINIMAL, **changes})
     assert list(Draft202012Validator(config_schema()).iter_errors({**MINIMAL, **changes})) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": {"source": "synthetic", "features": {"user": [3]}}},
+        {"data": {"source": "synthetic", "features": {"drift": 3}}},
+        {"training": {"optimizer": 3}},
+        {"training": {"callbacks": [3]}},
+        {"model": {"kind": "svd", "head": 3}},
+        {"tracking": {"mlflow": 3}},
+    ],
+)
+def test_neither_takes_a_number_for_them(changes):
+    with pytest.raises(ConfigError):
+        load_config({**MINIMAL, **changes})
+    assert not Draft202012Validator(config_schema()).is_valid({**MINIMAL, **changes})
+
+
+def test_a_long_value_is_shortened_in_a_message():
+    assert [shown("x" * n) for n in (118, 119)] == [f"'{'x' * 118}'", f"'{'x' * 116}..."]
+    assert shown(10**5000) == "a number of thousands of digits"
 
 
 def test_parts_of_a_larger_whole_have_places_and_names_below_it():

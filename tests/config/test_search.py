@@ -100,3 +100,11 @@ def test_what_is_neither_choices_nor_a_range_is_refused():
     message = r"^search.space.key: 3 is neither a list of choices nor a range \{low: ..., high: ...\}$"
     with pytest.raises(ConfigError, match=message):
         searched({"key": 3})
+
+
+@pytest.mark.parametrize("space", [3, [1, 2], None])
+def test_a_space_is_a_mapping(space):
+    with pytest.raises(
+        ConfigError, match=rf"^search.space: input should be a valid dictionary, not {re.escape(str(space))}$"
+    ):
+        searched(space)

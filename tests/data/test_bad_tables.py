@@ -42,11 +42,25 @@ def zipped(text: str) -> bytes:
 TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]] = {
     # encodings
     "UTF-8 with a mark": ("\ufeff" + PLAIN, {}, PLAIN_ROWS),
-    "two marks": ("\ufeff\ufeff" + PLAIN, {}, ", line 1: two byte order marks"),
+    "two marks": ("\ufeff\ufeff" + PLAIN, {}, ", line 1: two byte order marks where at most one is expected"),
     "UTF-16 with a mark": (PLAIN.encode("utf-16"), {}, PLAIN_ROWS),
-    "UTF-16 without a mark": (PLAIN.encode("utf-16-le"), {}, ", line 1, column 2: a NUL byte"),
+    "UTF-16 without a mark": (
+        PLAIN.encode("utf-16-le"),
+        {},
+        (
+            ", line 1, column 2: a NUL byte, where text is expected; if this is UTF-16 without a byte order "
+            "mark, say encoding='utf-16-le' or 'utf-16-be'"
+        ),
+    ),
     "UTF-32 with a mark": (PLAIN.encode("utf-32"), {}, PLAIN_ROWS),
-    "Latin-1": ((HEADER + "zoë,i,3\n").encode("latin-1"), {}, ", line 2, column 3: byte 0xeb is not utf-8"),
+    "Latin-1": (
+        (HEADER + "zoë,i,3\n").encode("latin-1"),
+        {},
+        (
+            ", line 2, column 3: byte 0xeb is not utf-8 (invalid continuation byte); give the encoding of the "
+            "file, often encoding='cp1252' or 'latin-1'"
+        ),
+    ),
     "Latin-1 that is told": ((HEADER + "zoë,i,3\n").encode("latin-1"), {"encoding": "latin-1"}, [("zoë", "i", 3.0)]),
     "half a character": (HEADER.encode() + b"u\xed\xa0\x80,i,3\n", {}, ", line 2, column 2: byte 0xed is not utf-8"),
     "an overlong character": (HEADER.encode() + b"u\xc0\xaf,i,3\n", {}, ", line 2, column 2: byte 0xc0 is not utf-8"),
@@ -72,7 +86,14 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
         {},
         ", line 2, column 4: the quote that opens here is never",
     ),
-    "text behind a quote": (HEADER + 'u1,"i"1,3\n', {}, ", line 2, column 4: the quote that opens here is closed in"),
+    "text behind a quote": (
+        HEADER + 'u1,"i"1,3\n',
+        {},
+        (
+            ", line 2, column 4: the quote that opens here is closed in line 2, but more text follows in the "
+            'field: \'"i"1,3\\n\'; write a quote within a quoted field as "", or read with quoting=False'
+        ),
+    ),
     "a quote escaped by a backslash": (
         HEADER + '"u\\"1",i,3\n',
         {},
@@ -88,7 +109,14 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "tabs in fields": (HEADER + "u\t1,i\t1,3\n", {}, [("u\t1", "i\t1", 3.0)]),
     "a separator at the ends of all lines": ("user,item,rating,\nu,i,3,\n", {}, [("u", "i", 3.0)]),
     "a separator at the ends of rows": (HEADER + "u,i,3,\n", {}, ", line 2: 4 fields where 3 are expected: 'u,i,3,'"),
-    "blanks between columns": ("user  item  rating\nu     i     3\n", {}, ": none of the separators"),
+    "blanks between columns": (
+        "user  item  rating\nu     i     3\n",
+        {},
+        (
+            r": none of the separators ',', '\t', ';', '|', '::' occurs in the first lines; say separator=... "
+            "(for a single column, any that does not occur)"
+        ),
+    ),
     "a comment before": ("# made by hand\n" + HEADER, {}, ", line 2: 3 fields where 1 is expected: 'user,item,rating'"),
     "a comment between": (HEADER + "u,i,3\n# made by hand\n", {}, ", line 3: 1 field where 3 are expected"),
     "a line that tells the separator": (
@@ -171,10 +199,16 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "a time without a date": (TIMES + "u,i,3,12:30\n", {}, ", line 2: the timestamp '12:30' is neither"),
     "whenever it is read": (TIMES + "u,i,3,now\n", {}, ", line 2: the timestamp 'now' is neither"),
     # what is no text
-    "a zip archive": (zipped(PLAIN), {}, ": this is a zip archive or an Excel workbook"),
+    "a zip archive": (
+        zipped(PLAIN),
+        {},
+        ": this is a zip archive or an Excel workbook (.xlsx), where a delimited text file is expected",
+    ),
     "an empty zip archive": (b"PK\x05\x06" + bytes(18), {}, ": this is an empty zip archive"),
     "bzip2": (b"BZh91AY&SY", {}, ": this is a bzip2 file"),
     "Zstandard": (b"\x28\xb5\x2f\xfd", {}, ": this is a Zstandard file"),
+    "an old workbook": (b"\xd0\xcf\x11\xe0", {}, ": this is an Excel workbook (.xls), where"),
+    "Feather": (b"ARROW1\0\0", {}, ": this is an Arrow (Feather) file, where"),
     "a web page": ("<html>no, such, file</html>\n", {}, ": there are no rows, only the header '<html>no, such, file"),
     "JSON": ('{"user": 1, "item": 2}\n{"user": 1, "item": 3}\n', {}, ": no column for the user among"),
     "gzip of another name": (packed(PLAIN), {}, PLAIN_ROWS),
@@ -304,7 +338,10 @@ class TestNoFiles:
 
     def test_a_pipe_is_not_waited_for(self, tmp_path, suffix):
         os.mkfifo(tmp_path / f"pipe{suffix}")
-        with pytest.raises(DataError, match=f"pipe{suffix} is a pipe or a device, where a file is expected"):
+        with pytest.raises(
+            DataError,
+            match=f"pipe{suffix} is a pipe or a device, where a file is expected: write what comes from it into one$",
+        ):
             load_ratings(tmp_path / f"pipe{suffix}")
 
     def test_one_that_may_not_be_read(self, tmp_path, suffix, monkeypatch):

@@ -7,7 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_nn.data.feature_values import Written, as_numbers, as_texts, as_times, plain_values, values_of_texts
+from recsys_nn.data.feature_values import (
+    Written,
+    as_numbers,
+    as_texts,
+    as_times,
+    plain_column,
+    plain_column_or_missing,
+    plain_values,
+    values_of_texts,
+)
 from recsys_nn.errors import DataError, RowError, row_number
 
 PLAIN = {
@@ -40,7 +49,9 @@ def test_values_are_numbers_times_or_texts(values, dtype, expected):
 
 
 def test_values_of_another_type_are_refused_with_their_row():
-    with pytest.raises(DataError, match=r"row 1: the feature 'genres' \['a', 'b'\] is a list, not a number, a text or"):
+    with pytest.raises(
+        DataError, match=r"row 1: the feature 'genres' \['a', 'b'\] is a list, not a number, a text or a time"
+    ):
         plain_values(["a", ["a", "b"]], "genres", row_number)
 
 
@@ -67,7 +78,7 @@ def test_a_column_of_a_text_file_is_numeric_where_each_text_is_written_as_a_numb
     [
         (["", ""], Written.NOTHING),
         (["7", "", "-1"], Written.INTEGERS),
-        (["7", "-0.5", "1e3"], Written.NUMBERS),
+        (["7", "-0.5", "1e3", "1E-3"], Written.NUMBERS),
         (["7", "007"], Written.TEXTS),
     ],
 )
@@ -114,5 +125,25 @@ def test_numbers_and_texts_are_read_as_times_or_refused():
 @pytest.mark.parametrize(("read", "kind"), [(as_texts, "categorical"), (as_numbers, "numeric")])
 def test_times_are_of_the_kind_date_alone(read, kind):
     arguments = [row_number] if read is as_numbers else []
-    with pytest.raises(DataError, match=f"the feature 'x' holds times, which are of the kind date, not {kind}"):
+    with pytest.raises(DataError, match=f"^the feature 'x' holds times, which are of the kind date, not {kind}$"):
         read(pd.Series(pd.to_datetime(["2004-02-10"])), "x", *arguments)
+
+
+def test_a_column_that_is_not_there_is_missing_everywhere():
+    frame = pd.DataFrame({"age": [1, 2, 3]}, index=[7, 8, 9])
+    expected = pd.Series([np.nan] * 3, dtype="float64")
+    pd.testing.assert_series_equal(plain_column_or_missing(frame, "mood", row_number), expected)
+    pd.testing.assert_series_equal(
+        plain_column_or_missing(frame, "age", row_number), pd.Series([1, 2, 3], dtype="Int64"), check_names=False
+    )
+
+
+def test_a_value_of_another_type_is_named_with_its_column_and_row():
+    frame = pd.DataFrame({"moods": ["calm", {"glad"}]})
+    message = r"^row 1: the feature 'moods' \{'glad'\} is a set, not a number, a text or a time$"
+    for read in (
+        lambda: plain_column(frame, "moods", "user", row_number),
+        lambda: plain_column_or_missing(frame, "moods", row_number),
+    ):
+        with pytest.raises(DataError, match=message):
+            read()

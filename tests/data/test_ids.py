@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data.ids import canonical_ids, id_type, integers_of_texts, parse_ids
-from recsys_nn.errors import DataError, RowError, plain_repr, refuse
+from recsys_nn.errors import DataError, Places, RowError, in_column, plain_repr, refuse, row_number
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -78,10 +78,22 @@ def test_every_string_is_kept_exactly(ids):
 
 
 REFUSED = {
-    "a number among strings": ([1, "2"], r"the user ids are of mixed types \(int, str\): .*astype\(str\)"),
+    "a number among strings": (
+        [1, "2"],
+        (
+            r"the user ids are of mixed types \(int, str\): convert them all to int or all to str, for example "
+            r"frame\['user'\]\.astype\(str\)"
+        ),
+    ),
     "a float among strings": (["a", 1.5], r"mixed types \(float, str\)"),
     "a bool among integers": (pd.Series([1, True], dtype=object), r"mixed types \(bool, int\)"),
-    "floats": ([1.0, 2.0], r"row 0: the user ids are of type floating \(the first is 1\.0\).*astype\('int64'\)"),
+    "floats": (
+        [1.0, 2.0],
+        (
+            r"row 0: the user ids are of type floating \(the first is 1\.0\); ids are integers or strings, so "
+            r"convert them first, for example frame\['user'\]\.astype\('int64'\) or \.astype\(str\)"
+        ),
+    ),
     "a float among integers": (pd.Series([1, 2.0], dtype=object), "the user ids are of type mixed-integer-float"),
     "bools": ([True, False], r"row 0: the user ids are of type boolean \(the first is True\)"),
     "bytes": ([b"a"], r"row 0: the user ids are of type bytes \(the first is b'a'\)"),
@@ -92,13 +104,19 @@ REFUSED = {
     "NA": (pd.Series([1, 2, None], dtype="Int64"), "row 2: the user id is missing"),
     "an empty category": (pd.Categorical(["a", None]), "row 1: the user id is missing"),
     "an empty string": (["a", ""], "row 1: the user id '' is empty"),
-    "a blank in front": (["a", " b"], "row 1: the user id ' b' begins or ends with white space"),
+    "a blank in front": (
+        ["a", " b"],
+        (
+            r"row 1: the user id ' b' begins or ends with white space \(if fields are separated by ', ', say "
+            r"separator=', '\)"
+        ),
+    ),
     "a line end behind": (["a\n"], r"row 0: the user id 'a\\n' begins or ends with white space"),
     "2**63": ([1, 2**63], f"row 1: the user id {2**63} does not fit into a signed 64-bit integer; .* as strings"),
     "2**63, unsigned": (np.array([1, 2**63], dtype="uint64"), f"row 1: the user id {2**63} does not fit"),
     "2**70": ([1, 2**70], f"row 1: the user id {2**70} does not fit into a signed 64-bit integer"),
     "below -2**63": ([1, -(2**63) - 1], f"row 1: the user id {-(2**63) - 1} does not fit"),
-    "half a character": (["\ud800"], "a user id is not valid unicode"),
+    "half a character": (["\ud800"], r"a user id is not valid unicode: '\\ud800'"),
     "half a character, as an object": (pd.Series(["a", "\ud800"], dtype=object), "user id.* is not valid unicode"),
 }
 
@@ -169,8 +187,23 @@ def test_a_message_shows_ids_without_numpys_type_names():
     [
         (["a", "", " b", "c"], [1, 2], ["the user id '' is empty", "the user id ' b' begins or ends with white space"]),
         (["a", None, "b", None], [1, 3], ["the user id is missing"] * 2),
-        (pd.Series([1, 2**63, 7, 2**64 - 1], dtype="uint64"), [1, 3], ["the user id 92233", "the user id 18446"]),
+        (
+            pd.Series([1, 2**63, 7, 2**64 - 1], dtype="uint64"),
+            [1, 3],
+            [
+                (
+                    "the user id 9223372036854775808 does not fit into a signed 64-bit integer; give the user ids as "
+                    "strings"
+                ),
+                "the user id 18446",
+            ],
+        ),
         (pd.Series([1, None, 7], dtype="Int64"), [1], ["the user id is missing"]),
+        (
+            pd.Series([2**63 - 1, 2**63, -(2**63), -(2**63) - 1], dtype=object),
+            [1, 3],
+            ["the user id 9223372036854775808 does not fit", "the user id -9223372036854775809 does not fit"],
+        ),
     ],
 )
 def test_the_error_names_the_first_bad_row_and_knows_all(ids, rows, reasons):
@@ -208,3 +241,12 @@ def test_an_error_of_rows_reaches_another_process():
     error = pickle.loads(pickle.dumps(caught.value))
     assert isinstance(error, DataError)
     assert str(error) == "row 0: bad"
+
+
+def test_a_place_names_its_column_where_that_has_a_name_of_its_own():
+    places = Places(lambda row: f"a.csv, line {row + 2}", {"user": "userId", "item": "item"})
+    assert places(3) == "a.csv, line 5"
+    assert in_column(places, "user")(3) == "a.csv, line 5, column 'userId'"
+    for role in ("item", "rating"):
+        assert in_column(places, role)(3) == "a.csv, line 5"
+    assert in_column(row_number, "user") is row_number

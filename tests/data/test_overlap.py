@@ -60,3 +60,8 @@ def test_without_times_there_is_no_order(dated):
     timeless = Ratings(dated.frame.drop(columns="timestamp"), scale=dated.scale)
     assert Order.of(timeless, timeless) is None
     assert Order.of(dated.take([]), dated) is None
+
+
+def test_where_no_user_is_in_both_parts_none_is_in_order():
+    held_out, train = rated(("ann", "a", 3)), rated(("bob", "a", 1), ("bob", "b", 4))
+    assert Order.of(held_out, train) == Order(after=0.5, after_all=0.5, users=0, users_in_order=0, users_reversed=0)

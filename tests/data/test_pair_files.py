@@ -86,6 +86,7 @@ def test_parts_have_all_columns_and_the_places_of_their_rows(tmp_path, monkeypat
     assert [part.table.where(0) for part in parts] == [f"{path}, row 0", f"{path}, row 2"]
     assert [source.pairs(part.table)["user"].tolist() for part in parts] == [[1, 2], [3]]
     assert [part.done for part in parts] == [2 / 3, 1.0]
+    assert {part.table.name for part in parts} == {str(path)}
     assert parts[1].row_text(0) == '{"user": 3, "item": "x", "kinds": ["a"]}'
 
 
@@ -148,5 +149,56 @@ def test_a_column_beside_those_of_parquet_stays_as_it_is(tmp_path):
 def test_numbers_that_the_type_of_other_files_cannot_hold_are_refused(tmp_path):
     for name, values in (("a", [0.5]), ("b", [2**53 + 1])):
         pq.write_table(pa.table({"user": ["u"], "item": ["i"], "note": values}), tmp_path / f"{name}.parquet")
-    with pytest.raises(DataError, match=r"b\.parquet: a column is not of the type that it has in other files"):
+    with pytest.raises(
+        DataError,
+        match=r"b\.parquet: a column is not of the type that it has in other files: ",
+    ):
         list(PairsSource(tmp_path, TableFormat(), STRINGS).parts())
+
+
+def test_columns_by_position_need_to_know_of_the_header(written):
+    path = written("a,x\nb,y\n")
+    message = "pairs.csv: columns are given by position, so say whether the first line is a header$"
+    for columns in ({"user": 0, "item": 1}, {"user": 0}, {"item": 1}):
+        with pytest.raises(DataError, match=message):
+            read_pairs(path, TableFormat(**columns), STRINGS)
+    pairs, _ = read_pairs(path, TableFormat(user=1, item=0, header=False), STRINGS)
+    assert pairs.to_dict("list") == {"user": ["x", "y"], "item": ["a", "b"]}
+
+
+def test_files_of_other_columns_are_refused(tmp_path):
+    for name, columns in (("a", ["user", "item"]), ("b", ["user", "thing"])):
+        pq.write_table(pa.table({column: ["x"] for column in columns}), tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError) as caught:
+        list(PairsSource(tmp_path, TableFormat(), STRINGS).parts())
+    assert str(caught.value) == (
+        f"{tmp_path / 'b.parquet'}: its columns 'user', 'thing' are not those of {tmp_path / 'a.parquet'}: "
+        "'user', 'item'; write the same columns in all files"
+    )
+
+
+def test_files_with_columns_of_types_that_do_not_go_together_are_refused(tmp_path):
+    for name, notes in (("a", pa.array(["x"])), ("b", pa.array([["x"]]))):
+        pq.write_table(pa.table({"user": ["u"], "item": ["i"], "note": notes}), tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError, match=f"^{tmp_path}: the files have a column of different types: .*note"):
+        list(PairsSource(tmp_path, TableFormat(), STRINGS).parts())
+
+
+def test_a_folder_without_rows_is_one_empty_part(tmp_path):
+    nothing = pa.table({"user": pa.array([], pa.string()), "item": pa.array([], pa.string())})
+    for name in ("a", "b"):
+        pq.write_table(nothing, tmp_path / f"{name}.parquet")
+    (part,) = PairsSource(tmp_path, TableFormat(), STRINGS).parts()
+    assert (part.table.data.num_rows, part.done, part.table.name) == (0, 1.0, str(tmp_path / "a.parquet"))
+
+
+def test_rows_of_other_lengths_are_refused_unless_they_are_left_out(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("user,item\na,x\n" + "b\n" * 7 + "c,y\n")
+    with pytest.raises(DataError, match="pairs.csv, line 3: 1 field where 2 are expected: 'b'; line 4: "):
+        list(PairsSource(path, TableFormat(), STRINGS).parts())
+    (part,) = PairsSource(path, TableFormat(), STRINGS, ragged="leave out").parts()
+    assert part.table.column(0).tolist() == ["a", "c"]
+    assert [(row.where, row.why) for row in part.left_out.values()] == [
+        (f"{path}, line {line}", "1 field where 2 are expected") for line in range(3, 10)
+    ]

@@ -196,7 +196,9 @@ def test_a_repeated_pair_is_an_error_that_says_where_and_how_to_choose():
 )
 def test_a_repeated_pair_is_settled_by_policy(policy, times, expected):
     frame = TWICE if times is None else TWICE.assign(timestamp=times)
-    settled = Ratings(frame, duplicates=policy).frame
+    ratings = Ratings(frame, duplicates=policy)
+    assert ratings.n_merged == ratings.take([0]).n_merged == 1  # of the whole table
+    settled = ratings.frame
     if times is not None:
         settled["timestamp"] = settled["timestamp"].astype("int64") // 10**6
     assert list(settled.itertuples(index=False, name=None)) == expected
@@ -319,7 +321,7 @@ def test_there_are_no_features_unless_they_are_given():
         ),
         (
             {"user_features": pd.DataFrame({"user": [1]})},
-            "user ids are of type string, in the user features of .* integer",
+            "user ids are of type string, in the user features of type integer",
         ),
         (
             {"item_features": pd.DataFrame({"item": ["10"]})},
@@ -376,7 +378,7 @@ def test_of_a_repeated_pair_the_latest_rating_gives_the_features():
     ("names", "message"),
     [
         (["minuts"], "there is no column 'minuts' to keep as a rating feature; did you mean 'minutes'"),
-        (["rating"], "'rating' is no further column to keep as a rating feature"),
+        (["rating"], "'rating' is no further column to keep as a rating feature: it is one of the table's own"),
         ("minutes", r"rating_features='minutes' is a text; give a list of column names, \['minutes'\]"),
         (["minutes", "tags"], r"row 0: the feature 'tags' \[1\] is a list, not a number"),
     ],
@@ -467,7 +469,7 @@ def test_ratings_may_be_categories():
 @pytest.mark.parametrize("scale", [5, (1,), ("1", "5"), (1, 2, 3)])
 def test_a_scale_is_a_pair_of_numbers(scale):
     frame = pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1.0]})
-    with pytest.raises(DataError, match="is not a pair"):
+    with pytest.raises(DataError, match=r"is not a pair \(lowest, highest\)"):
         Ratings(frame, scale=scale)
 
 
@@ -481,3 +483,11 @@ def test_a_mask_is_as_long_as_the_ratings():
     frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1.0, 5.0]})
     with pytest.raises(DataError, match="a mask of 1 does not fit 2 ratings"):
         Ratings(frame, scale=(1, 5)).take(np.array([True]))
+
+
+def test_parts_of_a_table_are_joined_in_their_order_with_what_is_known_of_all():
+    whole = Ratings(table(), scale=(0, 9), user_features=pd.DataFrame({"user": table()["user"].unique()}))
+    joined = whole.take([2, 0]).joined(whole.take([1]))
+    pd.testing.assert_frame_equal(joined.frame, whole.frame.take([2, 0, 1]).reset_index(drop=True))
+    assert (joined.scale, joined.n_merged) == ((0, 9), 0)
+    pd.testing.assert_frame_equal(joined.user_features, whole.user_features)

@@ -303,7 +303,7 @@ def test_named_columns_are_taken_also_where_others_would_be_recognised(tmp_path,
     [
         ({**NAMED, "rating": "much"}, "no column 'much' for the rating among 'who', 'what', 'how'"),
         ({**NAMED, "timestamp": "when"}, "no column 'when' for the timestamp among 'who', 'what', 'how'"),
-        ({**NAMED, "user": "what"}, "'what'"),
+        ({**NAMED, "user": "what"}, "'what' would be both user and item; say which column is the item"),
     ],
     ids=["rating", "timestamp", "one column for two"],
 )
@@ -488,8 +488,16 @@ def test_a_named_data_set_is_loaded_with_its_own_options():
     ("source", "options", "message"),
     [
         ("movielens-10k", {}, "'movielens-10k' is neither a file nor a data set; did you mean 'movielens-100k'"),
-        ("synthetic", {"scale": (1, 5)}, "the format, scale and features of the data set 'synthetic' are known"),
-        ("synthetic", {"user": "userId"}, "the format, scale and features of the data set 'synthetic' are known"),
+        (
+            "synthetic",
+            {"scale": (1, 5)},
+            "the format, scale and features of the data set 'synthetic' are known: give its options alone",
+        ),
+        (
+            "synthetic",
+            {"user": "userId"},
+            "the format, scale and features of the data set 'synthetic' are known: give its options alone",
+        ),
         ("synthetic", {"n_user": 5}, "synthetic has no option 'n_user'; did you mean 'n_users'"),
         (TYPED, {"seperator": ","}, "load_ratings has no option 'seperator'; did you mean 'separator'"),
         (TYPED, {"rating_feature": ["hour"]}, "has no option 'rating_feature'; did you mean 'rating_features'"),
@@ -552,7 +560,10 @@ def test_one_name_is_no_list_of_features(written):
 
 
 def test_features_of_a_named_data_set_are_known():
-    with pytest.raises(DataError, match="the format, scale and features of the data set 'synthetic' are known"):
+    with pytest.raises(
+        DataError,
+        match="the format, scale and features of the data set 'synthetic' are known: give its options alone",
+    ):
         load_ratings("synthetic", rating_features=["device"])
 
 
@@ -621,3 +632,22 @@ def test_times_beyond_what_python_knows_are_refused_with_their_column(tmp_path, 
 def test_what_is_no_source_of_ratings_is_refused():
     with pytest.raises(DataError, match="ratings come from a DataFrame, a path or a data set's name, not from a int"):
         load_ratings(5)
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        ({"usr": 1}, r"^layout\.usr is unknown; did you mean 'user'\?$"),
+        ({"id_type": "float"}, r"^layout\.id_type='float': Input should be 'integer' or 'string'$"),
+        ({"features": ["a", 1]}, r"^layout\.features\.1=1: Input should be a valid string$"),
+    ],
+)
+def test_a_layout_that_is_none_is_refused_by_its_place(layout, message):
+    with pytest.raises(DataError, match=message):
+        TableFormat.of(layout)
+
+
+def test_a_layout_that_is_left_out_is_recognised():
+    assert TableFormat.of(None) == TableFormat.of({}) == TableFormat()
+    given = TableFormat.of({"user": 0, "item": "b"})
+    assert given.columns() == {"user": 0, "item": "b", "rating": None, "timestamp": None}

@@ -300,5 +300,5 @@ def test_the_validation_part_of_a_stream_is_drawn_from_all_of_it_and_can_join_it
 
 def test_a_second_validation_part_is_refused():
     split = random_split(numbered(40), validation=0.2, test=0.2)
-    with pytest.raises(DataError, match="already has a validation part of 6 ratings"):
+    with pytest.raises(DataError, match="^the split already has a validation part of 6 ratings$"):
         split.with_validation(0.5)

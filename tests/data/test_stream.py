@@ -138,7 +138,10 @@ def test_the_row_is_counted_in_its_file(written):
 
 def test_ids_of_another_type_in_another_file_are_refused(written):
     folder = written(a=A, b={**B, "user": ["9"]})
-    message = r"b.parquet: the user ids \('user'\) are of type string, in .*a.parquet of type integer; write"
+    message = (
+        r"b\.parquet: the user ids \('user'\) are of type string, in .*a\.parquet of type integer; write them "
+        "as one type in all files"
+    )
     with pytest.raises(DataError, match=message):
         stream_ratings(folder)
 
@@ -157,7 +160,10 @@ def test_a_missing_column_is_named_with_its_file_and_those_there_are(written):
         ("nowhere.parquet", "nowhere.parquet does not exist"),
         (
             "ratings.csv",
-            "ratings.csv is not a Parquet file .*: convert it to Parquet, or read it whole with load_ratings$",
+            (
+                r"ratings\.csv is not a Parquet file \(\.parquet, \.pq\), which alone is streamed: convert it to "
+                "Parquet, or read it whole with load_ratings"
+            ),
         ),
         ("empty", r"the folder .*empty holds no Parquet file \(\.parquet, \.pq\)$"),
         ("broken.parquet", "broken.parquet cannot be read as Parquet"),
@@ -174,7 +180,7 @@ def test_a_source_that_holds_no_ratings_in_parquet_is_refused(tmp_path, name, me
 
 
 def test_what_is_no_path_and_what_is_no_scale_is_refused(written):
-    with pytest.raises(DataError, match="from a path of Parquet files, not from a DataFrame"):
+    with pytest.raises(DataError, match="^ratings are streamed from a path of Parquet files, not from a DataFrame$"):
         stream_ratings(pd.DataFrame(A))
     with pytest.raises(DataError, match=r"the scale \(5, 1\) is not \(lowest, highest\)"):
         stream_ratings(written(a=A), scale=(5, 1))
@@ -182,7 +188,7 @@ def test_what_is_no_path_and_what_is_no_scale_is_refused(written):
 
 def test_what_is_liked_is_found_chunk_by_chunk(written):
     liked = stream_ratings(written(a=A, b=B)).liked(3)
-    assert liked.scale == (0.0, 1.0)
+    assert (liked.scale, len(liked), liked.n_merged) == ((0.0, 1.0), 6, 0)
     assert [row[2] for row in rows(liked)] == [0, 0, 1, 1, 1, 0]
 
 

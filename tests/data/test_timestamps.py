@@ -78,9 +78,24 @@ REFUSED = {
         r"1000000000000 is out of range as epoch seconds \(milliseconds\? divide them by 1000\)$",
     ),
     "nanoseconds": ([10**18], "is out of range as epoch seconds"),
-    "dates as numbers": ([20040210, 20040211], "row 0: the timestamp 20040210 looks like a date.* as 2004-02-10"),
+    "the first seconds that are too many": (
+        [7_300_000_001],
+        r"out of range as epoch seconds \(milliseconds\? divide them by 1000\)$",
+    ),
+    "the last that are not": ([7_300_000_000], "is not a time between 1900 and 2200$"),
+    "the first that are too few": ([-2_300_000_001], "out of range as epoch seconds"),
+    "the last that are not too few": ([-2_300_000_000], "is not a time between 1900 and 2200$"),
+    "the first and the last year": ([1900, 2200], "the timestamp 1900 looks like a year"),
+    "the first and the last day": ([19000101, 22001231], "the timestamp 19000101 looks like a date"),
+    "dates as numbers": (
+        [20040210, 20040211],
+        "row 0: the timestamp 20040210 looks like a date, not like epoch seconds; write it as 2004-02-10",
+    ),
     "dates as text without dashes": (["20040210"], "row 0: the timestamp 20040210 looks like a date"),
-    "years": ([1999, 2004], "row 0: the timestamp 1999 looks like a year.* as 1999-01-01"),
+    "years": (
+        [1999, 2004],
+        "row 0: the timestamp 1999 looks like a year, not like epoch seconds; write it as 1999-01-01",
+    ),
     "years as text": (["2004"], "row 0: the timestamp 2004 looks like a year"),
     "the time of reading": (
         ["now"],
@@ -98,7 +113,10 @@ REFUSED = {
     "words": (["yesterday"], "row 0: the timestamp 'yesterday' is neither epoch seconds nor an ISO 8601 date"),
     "seconds among dates": (["2004-02-10", "1000000000"], "row 1: the timestamp '1000000000' is neither"),
     "an empty text among dates": (["2004-02-10", ""], "row 1: the timestamp '' is neither"),
-    "a word among seconds": (["1000000000", "1000000001", "x"], "row 2: the timestamp 'x' is"),
+    "a word among seconds": (
+        ["1000000000", "1000000001", "x"],
+        "row 2: the timestamp 'x' is not a number of epoch seconds, as others are",
+    ),
     "an empty text among seconds": (["1000000000", "1000000001", ""], "row 2: the timestamp '' is"),
     "a missing number": ([1_000_000_000, None], "row 1: the timestamp nan is missing"),
     "an infinite number": ([0, np.inf], "row 1: the timestamp inf is not a finite number"),
@@ -119,6 +137,11 @@ def test_what_is_no_time_is_refused_with_its_row(values, message):
 def test_seconds_of_august_1970_are_seconds_where_not_all_of_them_pass_for_dates():
     august = datetime(1970, 1, 1) + timedelta(seconds=20_040_210)
     assert times([20_040_210, 1_000_000_000]) == [august, SEP_9]
+
+
+@pytest.mark.parametrize("beyond", [1899, 2201, 1900.5, 19000100, 22001232, 20040230])
+def test_numbers_that_are_no_year_and_no_date_are_seconds(beyond):
+    assert times([beyond]) == [datetime(1970, 1, 1) + timedelta(seconds=beyond)]
 
 
 def test_an_error_names_the_place_of_the_row():

@@ -149,3 +149,9 @@ def test_the_rmse_of_the_bias_baseline_on_real_data(real_data, train, test, rmse
     held_out = encoder.encode(load_ratings(real_data / test))
     predicted = np.clip(encoder.baselines["bias"].predict(held_out.inputs["user"], held_out.inputs["item"]), 1, 5)
     assert np.sqrt(np.mean((predicted - held_out.targets) ** 2)) == pytest.approx(rmse, abs=0.0005)
+
+
+def test_the_mean_of_32_bit_ratings_is_worked_out_in_64():
+    ratings = np.float32([2**24, 1, 1])
+    found = fit_biases("global", np.ones(3, int), np.ones(3, int), ratings, n_user_rows=2, n_item_rows=2)
+    assert found.mean == (2**24 + 2) / 3

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from recsys_nn.encoding.feature_columns import Bins, Categories, Dates, Numeric
 from recsys_nn.errors import DataError, row_number
@@ -132,7 +133,7 @@ def test_epoch_seconds_and_iso_dates_are_the_same_date():
 REFUSED = {
     "a constant": (
         lambda: Numeric.fit("age", pd.Series([30.0, 30.0, 40.0]), known(1, 1, 0), row_number),
-        "the feature 'age' is 30.0 wherever training has it: it tells nothing apart",
+        r"the feature 'age' is 30\.0 wherever training has it: it tells nothing apart, leave it out",
     ),
     "one date": (
         lambda: Dates.fit("when", pd.Series(["2004-02-10"] * 2), known(1, 1), row_number, period="year"),
@@ -152,7 +153,10 @@ REFUSED = {
     ),
     "beyond 32 bits": (
         lambda: Numeric.fit("age", WIDE, known(1, 1, 1, 1), row_number).encode(pd.Series([0.0, 1e300]), row_number),
-        r"row 1: the feature 'age' is 1e\+300, which standardised .* is beyond 32-bit numbers",
+        (
+            r"row 1: the feature 'age' is 1e\+300, which standardised \(mean 4, standard deviation 3\.08221\) is "
+            "beyond 32-bit numbers"
+        ),
     ),
     "a text": (
         lambda: Numeric.fit("age", WIDE, known(1, 1, 1, 1), row_number).encode(pd.Series(["old"]), row_number),
@@ -165,3 +169,64 @@ REFUSED = {
 def test_what_tells_nothing_or_is_not_of_its_kind_is_refused(act, message):
     with pytest.raises(DataError, match=message):
         act()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Categories(name="a", values=("x",), n_slots=2),
+            "Value error, 2 values of one owner, of 1 that there are",
+        ),
+        (lambda: Bins(name="a", edges=(2.0, 1.0)), "Value error, the edges of the bins do not ascend"),
+        (lambda: Bins(name="a", edges=(1.0, 1.0)), "Value error, the edges of the bins do not ascend"),
+        (lambda: Bins(name="a", edges=range(10_001)), "at most 10000 items"),
+        (lambda: Bins(name="a", edges=()), "at least 1 item"),
+        (lambda: Numeric(name="a", mean=0.0, std=0.0), "greater than 0"),
+        (lambda: Numeric(name="a", mean=float("nan"), std=1.0), "finite number"),
+        (lambda: Categories(name="a", values=()), "at least 1 item"),
+        (lambda: Categories(name="a", values=("x",), separator=""), "at least 1 character"),
+        (lambda: Categories(name="a", values=("x",), n_slots=0), "greater than or equal to 1"),
+        (lambda: Categories(name="a", values=("x",), slots=1), "Extra inputs are not permitted"),
+    ],
+)
+def test_a_column_that_cannot_be_is_refused(make, message):
+    with pytest.raises(ValidationError, match=message):
+        make()
+
+
+def test_the_most_edges_that_there_can_be_and_columns_as_they_are():
+    assert Bins(name="a", edges=range(10_000)).n_rows == 10_001
+    column = Categories(name="a", values=("x",))
+    assert (column.n_slots, column.separator) == (1, None)
+    with pytest.raises(ValidationError, match="Instance is frozen"):
+        column.name = "b"
+
+
+def test_without_a_separator_each_text_is_one_category():
+    column = Categories.fit("a", pd.Series(["x|y", "x"]), known(1, 1))
+    assert column.values == ("x", "x|y")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda where: Numeric.fit("age", pd.Series(["7", "old"]), known(1, 1), where),
+        lambda where: Bins.fit("age", pd.Series(["7", "old"]), known(1, 1), where, bins=2),
+        lambda where: Bins(name="age", edges=(1.0,)).encode(pd.Series(["7", "old"]), where),
+        lambda where: Numeric(name="age", mean=0.0, std=1.0).encode(pd.Series(["7", "old"]), where),
+    ],
+)
+def test_a_value_that_is_no_number_is_named_with_its_column_and_place(act):
+    with pytest.raises(DataError, match="^line 1: the feature 'age' is 'old', not a finite number$"):
+        act(lambda row: f"line {row}")
+
+
+def test_a_value_that_is_no_time_is_named_with_its_column_and_place():
+    def act(read):
+        with pytest.raises(DataError, match="^line 1, the feature 'when': the timestamp 'old' is neither"):
+            read(pd.Series(["1970-01-02", "old", "1970-01-05"]), lambda row: f"line {row}")
+
+    act(lambda values, where: Dates.fit("when", values, known(1, 1, 1), where, period="year"))
+    fitted = Dates.fit("when", pd.Series(["1970-01-02", "1970-02-02"]), known(1, 1), row_number, period="month")
+    act(fitted.encode)

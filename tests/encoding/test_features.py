@@ -113,7 +113,10 @@ def test_what_the_columns_do_not_give_is_refused(feature, message):
         ({"column": "age", "kind": "numeric", "separator": ","}, "'age': separator=',' is for a categorical feature"),
         ({"column": "age", "kind": "categorical", "bins": 3}, "'age': bins=3 is for a numeric feature, not a categ"),
         ({"column": "age", "kind": "numeric", "period": "day"}, "'age': period='day' is for a date feature, not a num"),
-        ({"column": "age", "bins": 3, "period": "day"}, "bins is for a numeric feature, period is for a date feature"),
+        (
+            {"column": "age", "bins": 3, "period": "day"},
+            "bins is for a numeric feature, period is for a date feature; give one of them",
+        ),
         ({"column": "age", "bins": 1}, "^user.0.bins: .*greater than or equal to 2, not 1"),
         ({"column": "age", "knid": "date"}, "^user.0.knid: there is no such key; did you mean 'kind'"),
         ({"column": "age", "kind": "data"}, "^user.0.kind: 'data' is not known; did you mean 'date'"),

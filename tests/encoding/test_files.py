@@ -1,6 +1,7 @@
 """An encoder with features, and one of before there were any, from its files."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -99,4 +100,114 @@ def test_names_of_items_are_texts(encoder, tmp_path):
     items["name"] = 1.5
     items.to_parquet(tmp_path / "items.parquet")
     with pytest.raises(ArtifactError, match="the column 'name' is not of texts"):
+        Encoder.load(tmp_path)
+
+
+def damaged(folder, **changed):
+    """What reading the files says with these values in their JSON."""
+    file = folder / "encoder.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+    with pytest.raises(ArtifactError) as caught:
+        Encoder.load(folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"scale": [1, 5], "rating_mean": 0.99}, "the mean and the standard deviation are not those of ratings on"),
+        ({"scale": [1, 5], "rating_mean": 5.01}, "the mean and the standard deviation are not those of ratings on"),
+        ({"scale": [1, 5], "rating_std": 4.01}, "the mean and the standard deviation are not those of ratings on the"),
+        ({"levels": [1, 3, 2], "level_counts": [1, 1, 1]}, "the levels do not ascend, or have not a count each"),
+        ({"levels": [1, 2, 2], "level_counts": [1, 1, 1]}, "the levels do not ascend, or have not a count each"),
+        ({"levels": [1, 2], "level_counts": [1]}, "the levels do not ascend, or have not a count each"),
+        ({"levels": [1, 2], "level_counts": None}, "the levels do not ascend, or have not a count each"),
+        ({"level_counts": [0]}, "level_counts.0: Input should be greater than or equal to 1"),
+        ({"rating_std": 0}, "rating_std: Input should be greater than 0"),
+        ({"mood": "calm"}, "mood: Extra inputs are not permitted"),
+    ],
+)
+def test_what_no_ratings_have_is_refused(plain, changed, what):
+    message = damaged(plain, **changed)
+    assert message.startswith(f"{plain / 'encoder.json'} is damaged: ")
+    assert what in message
+
+
+@pytest.fixture
+def plain(ratings, tmp_path) -> Path:
+    """The files of an encoder without features."""
+    Encoder.fit(ratings).save(tmp_path)
+    return tmp_path
+
+
+def test_a_mean_at_an_end_of_the_scale_and_the_widest_spread_are_read(plain):
+    for mean in (1.0, 5.0):
+        file = plain / "encoder.json"
+        values = json.loads(file.read_text())
+        values |= {"scale": [1, 5], "rating_mean": mean, "rating_std": 4.0, "levels": None, "level_counts": None}
+        file.write_text(json.dumps(values))
+        loaded = Encoder.load(plain)
+        assert (loaded.rating_mean, loaded.rating_std, loaded.levels) == (mean, 4.0, None)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "what"),
+    [
+        ("id", lambda ids: [*ids[:-1], ids.iloc[0]], "the id 'u0' stands twice"),
+        ("id", lambda ids: [*ids[:-1], ""], "row 59: the user id '' is empty"),
+        ("count", lambda counts: -counts, "the column 'count' is not how often each was rated"),
+        ("count", lambda counts: counts.astype("int64") + 2**31, "the column 'count' is not how often each was rated"),
+        ("count", lambda counts: counts * 0, "the column 'count' is not how often each was rated"),
+        ("count", lambda counts: counts + 0.5, "the column 'count' is not how often each was rated"),
+        ("bias", lambda biases: biases * np.inf, "the column 'bias' is not of finite numbers"),
+        ("bias", lambda biases: biases.astype("float32"), "the column 'bias' is not of finite numbers"),
+        ("user", None, "the column 'user' is missing"),
+    ],
+)
+def test_a_table_of_users_that_is_none_is_refused(plain, column, values, what):
+    file = plain / "users.parquet"
+    table = pd.read_parquet(file)
+    table = table.drop(columns=column) if values is None else table.assign(**{column: values(table[column])})
+    table.to_parquet(file, index=False)
+    with pytest.raises(ArtifactError) as caught:
+        Encoder.load(plain)
+    assert str(caught.value) == f"{file} is damaged: {what}"
+
+
+def test_a_count_may_be_all_that_32_bits_hold(plain):
+    users = pd.read_parquet(plain / "users.parquet")
+    users.assign(count=2**31 - 1).to_parquet(plain / "users.parquet", index=False)
+    assert (Encoder.load(plain).user_counts[1:] == 2**31 - 1).all()
+
+
+def test_numbers_of_users_and_items_that_are_known_are_checked(plain):
+    found = files.read_encoder(plain, sizes={"user": 60, "item": 40})
+    assert len(found["users"].ids) == 60
+    for side, n, wrong in (("user", 60, 61), ("item", 40, 39)):
+        with pytest.raises(ArtifactError, match=rf"{side}s\.parquet is damaged: {n} rows, not {wrong}$"):
+            files.read_encoder(plain, sizes={side: wrong})
+
+
+def test_up_to_two_mebibytes_of_json_are_read(plain):
+    file = plain / "encoder.json"
+    file.write_text(file.read_text().ljust(2 * 2**20))
+    assert Encoder.load(plain).levels == (1, 2, 3, 4, 5)
+    file.write_text(file.read_text() + " ")
+    with pytest.raises(ArtifactError, match="encoder.json has 2,097,153 bytes, where at most 2,097,152 can be right$"):
+        Encoder.load(plain)
+
+
+def test_many_categories_are_read(encoder, tmp_path):
+    encoder.save(tmp_path)
+    file = tmp_path / "encoder.json"
+    values = json.loads(file.read_text())
+    values["features"]["user"][0]["values"] = [f"{k:05}" for k in range(25_000)]
+    file.write_text(json.dumps(values))
+    assert Encoder.load(tmp_path).features["user"].columns[0].n_rows == 25_000
+
+
+def test_a_drift_that_is_no_table_is_refused_by_its_name(ratings, tmp_path):
+    Encoder.fit(ratings, features={"drift": "timestamp"}).save(tmp_path)
+    (tmp_path / "drift.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ArtifactError, match=f"^{tmp_path / 'drift.parquet'} is damaged: "):
         Encoder.load(tmp_path)

@@ -41,7 +41,14 @@ def test_it_knows_what_the_first_knows():
 @pytest.mark.parametrize(
     ("frame", "scale", "message"),
     [
-        (FRAME.assign(item=list("12132")), (1, 5), "its types of ids .*'string'.* is not .*'integer'"),
+        (
+            FRAME.assign(item=list("12132")),
+            (1, 5),
+            (
+                r"its types of ids \{'user': 'string', 'item': 'string'\} is not \{'user': 'string', 'item': "
+                r"'integer'\}; train them on the same data with the same seed"
+            ),
+        ),
         (FRAME, (0, 5), r"its rating scale \(0.0, 5.0\) is not \(1.0, 5.0\)"),
         (FRAME.head(4), (1, 5), "its number of ratings 4 is not 5"),
         (FRAME.assign(rating=[1, 5, 2, 4, 4]), (1, 5), "its mean rating 3.2 is not 3"),
@@ -53,3 +60,9 @@ def test_encoders_of_other_ratings_are_refused(frame, scale, message):
     other = Encoder.fit(Ratings(frame, scale=scale))
     with pytest.raises(DataError, match=f"other was not trained on the ratings that plain was trained on: {message}"):
         JointEncoder.of({"plain": PLAIN, "other": other})
+
+
+def test_a_pair_that_cannot_be_encoded_is_named_with_its_place():
+    joint = JointEncoder.of({"plain": PLAIN, "by_hour": BY_HOUR})
+    with pytest.raises(DataError, match="^line 1: the user id '' is empty$"):
+        joint.encode_pairs(["b", ""], [1, 1], context=pd.DataFrame({"hour": [1, 1]}), where=lambda row: f"line {row}")

@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pandas as pd
@@ -5,6 +7,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from recsys_nn import BiasConfig, DataError, Encoder, Predictor, Ratings, SVDConfig, Trainer, build_model, evaluate
+from recsys_nn.evaluation.evaluate import judged
 from tests.models.contract import twenty_ratings
 
 
@@ -58,6 +61,24 @@ def test_segments_go_by_how_often_a_side_was_rated_in_training(predictor):
     assert segments["n"].groupby("side").sum().tolist() == [4, 4]
 
 
+def test_segments_begin_and_end_with_these_numbers_of_ratings():
+    times = [0, 1, 4, 5, 19, 20, 21]
+    table = pd.DataFrame({"user_ratings": times, "item_ratings": 0, "rating": 3.0, "prediction": 2.0, "std": 1.0})
+    table = table.assign(**dict.fromkeys([f"{name}_baseline" for name in ("global", "user", "item", "bias")], 1.0))
+    evaluation = judged(table, (1, 5))
+    shares = {"0": 1, "1-4": 2, "5-19": 2, "20+": 2}
+    of_items = {"0": 7, "1-4": 0, "5-19": 0, "20+": 0}
+    expected = [
+        {"side": side, "ratings": name, "n": n, "rmse": 1.0, "mae": 1.0, "bias": 2.0}
+        if n
+        else {"side": side, "ratings": name, "n": 0}
+        for side, numbers in (("user", shares), ("item", of_items))
+        for name, n in numbers.items()
+    ]
+    pd.testing.assert_frame_equal(evaluation.segments, pd.DataFrame(expected))
+    assert evaluation.interval is None
+
+
 def test_the_oracle_is_told_where_the_truth_is_known(predictor):
     class Truth:
         def expected(self, users, items):
@@ -73,12 +94,20 @@ def test_the_summary_is_sorted_and_shown_in_notebooks(predictor):
     evaluation = evaluate(predictor, TEST)
     assert evaluation.summary["rmse"].is_monotonic_increasing
     assert set(evaluation.summary["predictor"]) == {"model", *(f"{name} baseline" for name in evaluation.baselines)}
-    assert f"{evaluation.rmse:.4f}" in evaluation._repr_html_()
+    shown = zip(evaluation.summary["predictor"], evaluation.summary["rmse"], strict=True)
+    cells = re.findall("<t[hd]>(.*?)</t[hd]>", evaluation._repr_html_())
+    assert cells == ["predictor", "rmse", *(cell for name, rmse in shown for cell in (name, f"{rmse:.4f}"))]
 
 
 def test_ratings_off_the_training_scale_are_refused(predictor):
     other = Ratings(pd.DataFrame({"user": ["u", "v"], "item": ["i0", "i1"], "rating": [80, 100]}))
-    with pytest.raises(DataError, match="2 of 2 ratings, the first 80, are outside the training scale 1 to 5"):
+    with pytest.raises(
+        DataError,
+        match=(
+            "2 of 2 ratings, the first 80, are outside the training scale 1 to 5: rate on the same scale, or "
+            "train with the scale of both"
+        ),
+    ):
         evaluate(predictor, other)
 
 
@@ -91,7 +120,7 @@ def test_a_perfect_baseline_leaves_no_lift_to_tell(predictor):
 
 
 def test_what_are_no_ratings_is_refused(predictor):
-    with pytest.raises(DataError, match="evaluate takes Ratings .*, not a DataFrame"):
+    with pytest.raises(DataError, match=r"evaluate takes Ratings \(load_ratings makes them\), not a DataFrame"):
         evaluate(predictor, TEST.frame)
 
 

@@ -72,12 +72,67 @@ def test_the_seed_of_the_training_order_can_be_given_apart(monkeypatch):
     assert seeds == [7, 7, 3, 3]
 
 
+@pytest.fixture
+def built(monkeypatch):
+    """Asks for a comparison whose models are built but not trained: what they would be trained on, and how."""
+
+    def of(models, data=None, **options):
+        found = []
+
+        def trained(model, encoder, split, training, *, progress):
+            found.append((model, encoder, split, training, progress))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("recsys_nn.experiment.comparing.train_on_split", trained)
+        with pytest.raises(KeyboardInterrupt):
+            rn.compare(models, data, **options)
+        return found[0]
+
+    return of
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_model_configs_meet_the_same_split_weights_and_order_by_the_seed(built, seed, capsys):
+    model, encoder, split, training, progress = built([SVD, GMF], RATINGS, **({"seed": seed} if seed else {}))
+    expected = rn.random_split(RATINGS, seed=seed)
+    for part in ("train", "validation", "test"):
+        pd.testing.assert_frame_equal(getattr(split, part).frame, getattr(expected, part).frame)
+    assert (training, progress) == (rn.TrainConfig(seed=seed), True)
+    assert encoder.n_ratings == 810
+    for one, other in zip(model.get_weights(), rn.build_model(SVD, encoder, seed=seed).get_weights(), strict=True):
+        assert (one == other).all()
+    assert capsys.readouterr().out == "svd\n"
+
+
+def test_model_configs_take_a_split_a_training_and_features(built, capsys):
+    options = {"training": QUICK, "features": {"user": ["group"]}, "seed": 7, "progress": False}
+    _, encoder, split, training, progress = built({"[b]": SVD, "a": GMF}, SPLIT, **options)
+    assert (split, training, progress) == (SPLIT, QUICK.model_copy(update={"seed": 7}), False)
+    assert list(encoder.features) == ["user"]
+    assert built([SVD, GMF], SPLIT, training=rn.TrainConfig(seed=3), seed=7)[3].seed == 3
+    assert capsys.readouterr().out == "svd\n"
+
+
+def test_runs_meet_the_features_and_the_split_of_their_configs(built, capsys):
+    data = RUN.data.model_copy(
+        update={"features": rn.load_config({"data": {"features": {"user": ["age"]}}}).data.features}
+    )
+    runs = {"[b]": RUN.model_copy(update={"data": data}), "a": RUN.model_copy(update={"data": data, "model": GMF})}
+    model, encoder, split, training, progress = built(runs, seed=9)
+    pd.testing.assert_frame_equal(split.test.frame, SPLIT.test.frame)
+    assert (list(encoder.features), training, progress) == (["user"], RUN.training, True)
+    for one, other in zip(model.get_weights(), rn.build_model(RUN.model, encoder, seed=7).get_weights(), strict=True):
+        assert (one == other).all()
+    assert capsys.readouterr().out == "[b]\n"
+
+
 @pytest.mark.slow
 def test_a_list_is_named_by_kind_and_numbered_where_a_kind_is_repeated():
     models = [SVD, rn.SVDConfig(embedding_dim=2), rn.BiasConfig()]
     assert set(compare(models, SPLIT, training=QUICK).predictors) == {"svd 1", "svd 2", "bias"}
 
 
+@pytest.mark.slow
 def test_runs_are_trained_as_their_configs_say(trained):
     configs = {"svd": RUN.model_copy(update={"model": SVD}), "bias": RUN.model_copy(update={"model": rn.BiasConfig()})}
     table = compare(configs, seed=7).table

@@ -1,4 +1,5 @@
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,11 +19,13 @@ def predictor() -> rn.Predictor:
 
 def test_models_are_named_by_kind_file_and_folder(predictor, tmp_path):
     (tmp_path / "mine.yaml").write_text(RUN.to_yaml())
-    models = [rn.SVDConfig(), RUN, tmp_path / "mine.yaml", predictor, predictor.save(tmp_path / "run")]
-    opened = opened_by_name(models)
-    assert list(opened) == ["svd", "gmf", "mine", "bias", "run"]
+    (tmp_path / "yours.yml").write_text(RUN.to_yaml())
+    files = [tmp_path / "mine.yaml", str(tmp_path / "yours.yml")]
+    opened = opened_by_name([rn.SVDConfig(), RUN, *files, predictor, predictor.save(tmp_path / "run")])
+    assert list(opened) == ["svd", "gmf", "mine", "yours", "bias", "run"]
     assert [type(model) for model in opened.values()] == [
         rn.SVDConfig,
+        rn.RunConfig,
         rn.RunConfig,
         rn.RunConfig,
         FinishedRun,
@@ -34,6 +37,11 @@ def test_equal_names_are_told_apart_by_path_or_number(predictor, tmp_path):
     folders = [predictor.save(tmp_path / outer / "run") for outer in ("a", "b")]
     assert list(opened_by_name(folders)) == [str(folder) for folder in folders]
     assert list(opened_by_name([predictor, predictor])) == ["bias 1", "bias 2"]
+    concluded = SimpleNamespace(finished=FinishedRun.load(folders[0]))
+    opened = opened_by_name([concluded, rn.BiasConfig(), predictor, FinishedRun(predictor)])
+    assert list(opened) == ["run", "bias 1", "bias 2", "bias 3"]
+    assert opened["run"] is concluded.finished
+    assert opened["bias 2"].predictor is predictor
 
 
 def test_all_are_of_one_sort_or_none():

@@ -76,7 +76,9 @@ def test_the_number_of_lists_and_keys_is_bounded(part):
 def test_the_number_of_values_is_bounded():
     values = b"[" + b",".join([b'","'] * (MOST_PARTS + 1)) + b"]"
     assert read_json(values, ANYTHING, "long.json") == [","] * (MOST_PARTS + 1)
-    with pytest.raises(ArtifactError, match="long.json is damaged: more than .* 20,000 values"):
+    with pytest.raises(
+        ArtifactError, match=r"long\.json is damaged: more than 20,000 lists, mappings and keys, or 20,000 values"
+    ):
         read_json(b"[1," + values[1:], ANYTHING, "long.json")
     assert len(read_json(b"[1," + values[1:], ANYTHING, "long.json", most_values=MOST_PARTS + 1)) == MOST_PARTS + 2
 

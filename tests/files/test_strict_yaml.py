@@ -115,6 +115,13 @@ def test_a_hostile_text_is_refused_with_its_place_and_soon(content, message):
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize(("n", "told"), [(58, f"'{'k' * 58}'"), (59, f"'{'k' * 56}...")])
+def test_what_is_long_is_shortened_in_a_message(n, told):
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(f"{'k' * n}: 1\n{'k' * n}: 2".encode(), "a.yaml")
+    assert str(caught.value) == f"a.yaml, line 2, column 1: the key {told} stands twice"
+
+
 def test_what_is_just_within_the_bounds_is_read():
     nested = "[" * (MOST_DEPTH - 1) + "]" * (MOST_DEPTH - 1)
     assert str(parsed(nested)) == nested

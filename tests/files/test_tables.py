@@ -88,7 +88,8 @@ def test_a_table_that_cannot_be_written_leaves_the_old_file_and_nothing_beside_i
     path = tmp_path / "table.csv"
     path.write_text("old")
     with pytest.raises(
-        DataError, match=r"table\.csv: a column cannot be written as text \(.*list.*\); write a \.parquet"
+        DataError,
+        match=r"table\.csv: a column cannot be written as text \(.*list.*\); write a \.parquet file",
     ):
         write_table(pd.DataFrame({"user": [1], "genres": [["a", "b"]]}), path)
     assert path.read_text() == "old"
@@ -123,14 +124,14 @@ def test_an_existing_file_is_overwritten_only_where_the_caller_says_so(tmp_path)
     ("name", "problem"),
     [
         ("folder.csv", "is a folder"),
-        ("nowhere/new.csv", "nowhere does not exist"),
-        ("new.xlsx", "write a .csv, .tsv (either also .gz) or .parquet file"),
-        ("new", "write a .csv, .tsv (either also .gz) or .parquet file"),
-        ("new.gz", "write a .csv, .tsv (either also .gz) or .parquet file"),
-        ("new.parquet.gz", "write a .csv, .tsv (either also .gz) or .parquet file"),
+        ("nowhere/new.csv", ": the folder {}/nowhere does not exist"),
+        ("new.xlsx", ": write a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new", ": write a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new.gz", ": write a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new.parquet.gz", ": write a .csv, .tsv (either also .gz) or .parquet file"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(tmp_path, name, problem, overwrite):
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(DataError, match=re.escape(problem)):
+    with pytest.raises(DataError, match=re.escape(problem.format(tmp_path))):
         check_output(tmp_path / name, overwrite=overwrite)

@@ -36,5 +36,10 @@ def test_a_failing_import_shows_what_was_held_back():
 
 def test_another_backend_is_refused(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(ConfigError, match="Keras runs on jax here; recsys_nn needs TensorFlow: set KERAS_BACKEND"):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            "Keras runs on jax here; recsys_nn needs TensorFlow: set KERAS_BACKEND=tensorflow before Keras is imported"
+        ),
+    ):
         import_keras()

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from recsys_nn import ConfigError, Encoder, ModelConfig, Predictor, SVDConfig, build_model, register_model
+from recsys_nn import ConfigError, Encoder, ModelConfig, Predictor, SVDConfig, build_model, models, register_model
+from recsys_nn.data import datasets
 from recsys_nn.models import base, model_kind
 from recsys_nn.models.factors import FactorConfig, Parts
 from tests.models.contract import LayersContract, twenty_ratings
@@ -46,12 +47,14 @@ def test_a_taken_name_is_refused():
     class Impostor(ModelConfig):
         kind: Literal["svd"] = "svd"
 
-    with pytest.raises(ConfigError, match="'svd' is already registered, by SVDConfig"):
+    with pytest.raises(ConfigError, match="the model kind 'svd' is already registered, by SVDConfig"):
         register_model(Impostor)
 
 
 def test_what_is_no_config_or_encoder_is_refused():
-    with pytest.raises(ConfigError, match="takes a model config and an Encoder, not Encoder and SVDConfig"):
+    with pytest.raises(
+        ConfigError, match="^build_model takes a model config and an Encoder, not Encoder and SVDConfig"
+    ):
         build_model(Encoder.fit(twenty_ratings()), SVDConfig())
 
 
@@ -59,7 +62,7 @@ def test_a_config_without_a_kind_is_refused():
     class Nameless(ModelConfig):
         pass
 
-    with pytest.raises(ConfigError, match="Nameless must name its kind"):
+    with pytest.raises(ConfigError, match=r'Nameless must name its kind, as in: kind: Literal\["mine"\] = "mine"'):
         register_model(Nameless)
 
 
@@ -105,3 +108,8 @@ def test_keras_loads_a_model_in_another_process_once_the_layers_are_registered(t
     printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     expected = float(model({"user": np.array([1]), "item": np.array([2])})[0])
     assert float(printed) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("package", [models, datasets])
+def test_a_package_has_all_that_it_says(package):
+    assert [name for name in package.__all__ if not hasattr(package, name)] == []

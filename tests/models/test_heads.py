@@ -24,6 +24,7 @@ from recsys_nn.models.layers.likelihood import (
     CumulativeLogits,
     ExpectedRating,
     NegativeLogLikelihood,
+    level_of,
 )
 from tests.models.contract import LayersContract, twenty_ratings
 
@@ -165,21 +166,36 @@ def test_the_same_penalty_has_the_strength_of_the_heads_loss():
 
 
 def test_two_values_are_refused_where_there_are_more():
-    with pytest.raises(ConfigError, match=r"'binary' is for ratings of two values, and these have 5 .1, 2, 3, 4, 5."):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            r"model.head: 'binary' is for ratings of two values, and these have 5 \(1, 2, 3, 4, 5\): make them "
+            r"liked \(1\) or not \(0\) by ratings\.liked\(4\), in YAML data\.liked: 4"
+        ),
+    ):
         build_model(SVDConfig(head="binary"), Encoder.fit(twenty_ratings()))
 
 
 def test_probabilities_are_refused_where_ratings_are_continuous():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"user": np.repeat(range(20), 10), "item": np.tile(range(10), 20), "rating": rng.random(200)})
-    with pytest.raises(ConfigError, match="'multiclass' is for ratings of few distinct values"):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            "'multiclass' is for ratings of few distinct values, and these have too many: use regression or bounded"
+        ),
+    ):
         build_model(SVDConfig(head="multiclass"), Encoder.fit(Ratings(frame)))
 
 
 @pytest.mark.parametrize(
     ("head", "rating", "message"),
     [
-        ("ordinal", 2.5, r"has the rating 2.5, which is none of the 5 that the head was built for .1, 2, 3, 4, 5."),
+        (
+            "ordinal",
+            2.5,
+            r"has the rating 2\.5, which is none of the 5 that the head was built for \(1, 2, 3, 4, 5\)",
+        ),
         ("bounded", 6.0, "has the rating 6, which is outside the scale 1 to 5 of the head"),
     ],
 )
@@ -192,11 +208,11 @@ def test_a_rating_that_does_not_fit_the_head_is_refused_before_training(head, ra
         trainer.fit(build_model(SVDConfig(head=head), encoder), tensors, odd)
 
 
-@pytest.mark.parametrize("setting", [{"loss": "mae"}, {"metrics": ("mae",)}])
-def test_a_loss_beside_the_heads_own_is_refused(setting):
+@pytest.mark.parametrize(("name", "value"), [("loss", "mae"), ("metrics", ("mae",))])
+def test_a_loss_beside_the_heads_own_is_refused(name, value):
     encoder = Encoder.fit(twenty_ratings())
-    with pytest.raises(ConfigError, match=f"training.{next(iter(setting))}: the model's head has"):
-        Trainer(TrainConfig(**setting), progress=False).fit(
+    with pytest.raises(ConfigError, match=f"^training.{name}: the model's head has {name} of its own; leave it out$"):
+        Trainer(TrainConfig(**{name: value}), progress=False).fit(
             build_model(SVDConfig(head="ordinal"), encoder), encoder.encode(twenty_ratings())
         )
 
@@ -225,3 +241,24 @@ def test_the_ratings_decide_on_the_automatic_head(ratings, chosen):
     head = AutoHead().of(encoder)
     assert head.kind == chosen
     assert head.of(encoder) is head
+
+
+def test_a_head_s_schema_has_the_names_beside_the_configs():
+    configs, names = TypeAdapter(Head).json_schema()["anyOf"]
+    assert names == {"enum": ["regression", "bounded", "ordinal", "multiclass", "binary", "auto"]}
+    assert configs["discriminator"]["propertyName"] == "kind"
+
+
+@pytest.mark.parametrize(
+    ("n_levels", "shown"),
+    [(101, "more than 100"), (11, r"11 \(0, 1, 2, 3, \.\.\., 10\)"), (10, r"10 \(0, 1, 2, 3, 4, 5, 6, 7, 8, 9\)")],
+)
+def test_ratings_that_are_not_two_are_counted_and_shown(n_levels, shown):
+    frame = pd.DataFrame({"user": range(n_levels), "item": np.arange(n_levels) % 2, "rating": range(n_levels)})
+    with pytest.raises(ConfigError, match=f"binary' is for ratings of two values, and these have {shown}: make them"):
+        build_model(SVDConfig(head="binary"), Encoder.fit(Ratings(frame)))
+
+
+def test_the_level_of_a_rating_is_the_nearest():
+    found = level_of(tf.constant([0.0, 1.4, 1.6, 3.1, 9.0]), LEVELS)
+    assert (found.numpy().tolist(), found.dtype) == ([0, 0, 1, 2, 2], tf.int32)

@@ -33,7 +33,13 @@ def test_more_pairs_than_were_announced_are_refused():
     layer = RatedSet("item", {"user": 3, "item": 3}, 1, 1)
     layer.build()
     two = np.array([1, 2], np.int32)
-    with pytest.raises(DataError, match="2 ratings are more than the 1 of the encoder that the model was built for"):
+    with pytest.raises(
+        DataError,
+        match=(
+            "2 ratings are more than the 1 of the encoder that the model was built for: fit the encoder on these "
+            "ratings"
+        ),
+    ):
         layer.set_pairs(two, two, np.zeros(2, np.float32))
 
 
@@ -93,3 +99,68 @@ def test_what_is_held_out_is_in_no_set():
     layer = model.get_layer("user_set")
     found = sorted(zip(layer.owners.numpy().tolist(), layer.members.numpy().tolist(), strict=True))
     assert found == [(0, 0)] * 5 + pairs
+
+
+def set_of_items(n_pairs: int = 5, **options) -> RatedSet:
+    """Of four users (row 0 included) and four items."""
+    layer = RatedSet("user", {"user": 4, "item": 4}, n_pairs, 1, name="fans", **options)
+    layer.build()
+    return layer
+
+
+OWNERS, MEMBERS = np.array([2, 1, 1, 1], np.int32), np.array([3, 1, 2, 3], np.int32)
+
+
+def test_an_empty_set_cannot_be_trained_with():
+    layer = set_of_items()
+    message = (
+        r"the sets of 'fans' are empty: rn\.Trainer fills them; where model\.fit trains, call "
+        r"model\.get_layer\('fans'\)\.before_training\(tensors\.inputs, tensors\.targets\) first"
+    )
+    with pytest.raises(TrainingError, match=message):
+        layer(np.array([1]), training=True)
+    layer(np.array([1]), training=False)
+    layer.before_training({"user": OWNERS, "item": MEMBERS}, np.zeros(4, np.float32))
+    layer(np.array([1]), training=True)
+
+
+def test_the_penalty_of_a_set_runs_over_all_its_vectors_in_training_alone():
+    layer = set_of_items(l2=0.5)
+    layer.set_pairs(OWNERS, MEMBERS, np.zeros(4, np.float32))
+    layer.vectors.assign([[0], [1], [2], [4]])
+    layer(np.array([1]), training=True)
+    assert [float(loss) for loss in layer.losses] == [pytest.approx(0.5 * 21)]
+    layer(np.array([1]))
+    assert layer.losses == []
+
+
+def test_a_prediction_moves_with_as_many_vectors_as_its_set_has():
+    """Of three ratings by a set of three and one by a set of one: (9 + 1) / 4."""
+    layer = set_of_items()
+    assert layer.coupling == 0
+    layer.set_pairs(OWNERS, MEMBERS, np.zeros(4, np.float32))
+    assert layer.coupling == 2.5
+
+
+@pytest.mark.parametrize(("weight", "row", "what"), [("owners", 4, "owner"), ("members", -1, "member")])
+def test_sets_of_rows_that_are_not_there_are_refused(weight, row, what):
+    layer = set_of_items()
+    layer.set_pairs(OWNERS, MEMBERS, np.zeros(4, np.float32))
+    layer.check_weights()
+    getattr(layer, weight).assign([0, 1, 1, row, 2])
+    message = f"^the sets of 'fans' have an {what} in a row beyond the 4 that there are$"
+    with pytest.raises(DataError, match=message):
+        layer.check_weights()
+
+
+@pytest.mark.parametrize("standard", [None, (3.0, 2.0)])
+def test_further_pairs_are_as_if_they_had_been_among_the_first(standard):
+    ratings = np.array([5, 1, 2, 4], np.float32)
+    first, grown, whole = (set_of_items(standard=standard) for _ in range(3))
+    whole.set_pairs(OWNERS, MEMBERS, ratings)
+    first.set_pairs(OWNERS[:2], MEMBERS[:2], ratings[:2])
+    grown.add_pairs(OWNERS[2:], MEMBERS[2:], ratings[2:], to=first)
+    for one, other in zip(grown.weights[1:], whole.weights[1:], strict=True):
+        np.testing.assert_allclose(one, other, err_msg=one.name)
+    config = whole.get_config()
+    assert (config["standard"], config["n_pairs"], config["side"]) == (standard, 5, "user")

@@ -69,6 +69,8 @@ def test_what_is_unknown_is_the_same_to_every_sample(sampled):
         ({1.0: [1, 3], 0.5: [2, 3], 0.25: [3, 4]}, 1.0),  # gains 1 and 0: a mean of .5, a standard error of .35
         ({1.0: [1, 2], 0.5: [2, 3], 0.25: [3, 4]}, 1.0),
         ({1.0: [1, 2], 0.5: [2, 3], 0.25: [0, 1]}, 0.25),
+        ({1.0: [1, 3], 0.5: [2, 3], 0.25: [1.5, 1.5]}, 0.25),  # of two that are better the one that gains more
+        ({1.0: [0, 2], 0.5: [2, 2], 0.25: [3, 4]}, 1.0),  # gains 2 and 0: a mean of 1 is more than .71
         ({1.0: [0, 4], 0.5: [2, 3], 0.25: [3, 4]}, 0.5),  # gains 2 and -1: a mean of .5, a standard error of 1.06
     ],
 )
@@ -138,14 +140,20 @@ def test_without_validation_the_temperature_is_that_of_the_config_or_a_half(samp
 
 def test_a_closed_form_has_no_posterior():
     run = Trainer(TrainConfig(), progress=False).fit(build_model(BiasConfig(), ENCODER), TRAIN)
-    with pytest.raises(ConfigError, match="bias is fitted in closed form, there is no posterior to sample"):
+    with pytest.raises(ConfigError, match="^ensemble: bias is fitted in closed form, there is no posterior to sample$"):
         sample_posterior(run, TRAIN)
 
 
 def test_a_loss_that_is_no_likelihood_has_no_posterior():
     settings = TrainConfig(epochs=1, loss="mae", validation=0, patience=None, optimizer="sgd", metrics=())
     run = Trainer(settings, progress=False).fit(build_model(SVDConfig(), ENCODER), TRAIN)
-    with pytest.raises(ConfigError, match=r"a posterior rests on squared errors .* leave out training\.loss 'mae'"):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            "ensemble: a posterior rests on squared errors or on a head with probabilities; leave out "
+            r"training\.loss 'mae'"
+        ),
+    ):
         sample_posterior(run, TRAIN)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recsys_nn import Encoder, ModelConfig, Predictor, Ratings, TrainConfig, Trainer, build_model
+from recsys_nn.encoding.features import SIDES
 from recsys_nn.training.optimizers import is_table
 from tests.models.contract import twenty_ratings
 
@@ -28,7 +29,9 @@ def drawn(config: ModelConfig, ratings: Ratings | None = None, features: Feature
     for variable in model.trainable_variables:
         noise = rng.normal(0, 0.3, variable.shape)
         if is_table(variable):
-            noise[0] = 0  # the row of all unknown ids
+            side, _, of = variable.path.partition("_")
+            has_ids = side in SIDES and len(noise) == len(encoder.counts[side]) and not of.startswith("features")
+            noise[np.flatnonzero(encoder.counts[side] == 0) if has_ids else 0] = 0  # as in training, which sees none
         variable.assign(variable + noise)
     return Predictor(model, encoder)
 

@@ -1,10 +1,15 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
 import keras
+import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_nn import ArtifactError, Encoder, Predictor, Ratings
-from recsys_nn.prediction.held_out import predict_held_out, read_predicted
+from recsys_nn import ArtifactError, Encoder, Predictor, Ratings, SVDConfig
+from recsys_nn.prediction.held_out import BASELINES, predict_held_out, read_predicted
 from recsys_nn.prediction.intervals import Calibration
+from tests.prediction.predictors import drawn
 
 TRAIN = Ratings(pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [10.0, 30.0, 50.0]}), scale=(0, 99))
 HELD_OUT = Ratings(pd.DataFrame({"user": [2, 9], "item": [2, 1], "rating": [20.0, 40.0]}), scale=(0, 99))
@@ -40,6 +45,24 @@ def test_a_row_a_rating_with_its_predictions_without_its_ids(predictor):
         "std_without_both": [0.0, 0.0],
     }
     pd.testing.assert_frame_equal(predict_held_out(predictor, HELD_OUT), pd.DataFrame(expected), check_dtype=False)
+
+
+def test_baselines_are_within_the_scale(predictor):
+    far = {name: SimpleNamespace(predict=lambda users, items: np.array([-5.0, 120.0])) for name in BASELINES}
+    within = Predictor(predictor.model, replace(predictor.encoder, baselines=far))
+    found = predict_held_out(within, HELD_OUT)[list(BASELINES.values())]
+    assert found.to_numpy().tolist() == [[0.0] * 4, [99.0] * 4]
+
+
+def test_what_the_model_reads_beside_the_ids_is_read_of_masked_ratings_too():
+    frame = TRAIN.frame.assign(hour=[1, 2, 3], user=list("aab"))
+    ratings = Ratings(frame, scale=(0, 99), rating_features=["hour"])
+    by_hour = drawn(SVDConfig(embedding_dim=1), ratings, {"rating": ["hour"]})
+    table = predict_held_out(by_hour, ratings)
+    expected = by_hour.predict(frame.assign(user="nobody"))["prediction"]
+    pd.testing.assert_series_equal(table["prediction_without_user"], expected, check_names=False)
+    assert expected.nunique() == 3
+    pd.testing.assert_frame_equal(read_predicted(table.to_parquet(index=False), list(table), "a.parquet"), table)
 
 
 def test_intervals_rest_on_it_alone(predictor):

@@ -6,15 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys_nn import BiasConfig, Ratings, SVDConfig
 from recsys_nn.encoding.sources import SOURCES
 from recsys_nn.evaluation.evaluate import judged
 from recsys_nn.prediction.intervals import Calibration, Scores
 from recsys_nn.report import charts, several
-from recsys_nn.report.item_map import _groups, principal
+from recsys_nn.report.item_map import ItemMap, _groups, principal
 from recsys_nn.report.predictions import beside_baselines, compared
 from recsys_nn.report.svg import Chart
+from recsys_nn.runs.finished import FinishedRun
 from tests.advice.cases import predicted, trained
 from tests.figures import described
+from tests.prediction.predictors import drawn
 
 SCALE = (1.0, 5.0)
 QUARTERS = Calibration(variance=(1, 0, 0, 0), scores=dict.fromkeys(SOURCES, Scores(n=100, quantiles=(0.5, 1, 1.5, 2))))
@@ -50,6 +53,7 @@ CHARTS = {
     "without validation": lambda: charts.learning_curves(trained(val_loss=None)),
     "predicted": lambda: charts.predicted_chart(table()),
     "predicted of many levels": lambda: charts.predicted_chart(table().assign(rating=np.linspace(1, 5, 60))),
+    "predicted of six levels": lambda: charts.predicted_chart(table().assign(rating=1.0 + np.arange(60) % 6)),
     "residuals": lambda: charts.residuals_chart(table()),
     "bias": lambda: charts.bias_chart(table()),
     "coverage": lambda: charts.coverage_chart(table(), QUARTERS, SCALE),
@@ -74,6 +78,14 @@ def test_charts_of_several_runs(snapshot):
         several.segments_chart(runs, tables, looks),
     )
     assert [line for chart in found for line in told(chart)] == snapshot
+
+
+def test_intervals_do_not_depend_on_the_order_of_the_ratings():
+    first, other = table(), table(error=1.0)["prediction"]
+    turned = first[::-1].reset_index(drop=True)
+    found = compared(first, {"a": first["prediction"], "b": other})
+    again = compared(turned, {"a": turned["prediction"], "b": other[::-1].reset_index(drop=True)})
+    pd.testing.assert_frame_equal(found, again)
 
 
 class TestItemMap:
@@ -104,3 +116,25 @@ class TestItemMap:
 
     def test_groups_of_equal_counts(self):
         assert _groups(None, np.array([2, 2, 2]))[1] == ["2", "2", "2"]
+
+    def test_groups_by_how_often_items_were_rated(self):
+        """A fifth of the items each, those that were rated least first."""
+        by, groups, legend = _groups(None, np.array([1, 50, 2, 100, 9, 3, 60, 1000, 4, 10, 500]))
+        names = ["1 to 3", "4 to 9", "10 to 50", "51 to 100", "101 to 1,000"]
+        assert by == "ratings in training"
+        assert groups == [names[k] for k in (0, 2, 0, 3, 1, 0, 3, 4, 1, 2, 4)]
+        assert list(legend) == names
+
+    def test_the_map_fills_its_frame(self):
+        """Of two dimensions: the longer side of the items' box, 8 of 6, goes from margin to margin."""
+        ratings = pd.DataFrame({"user": [1, 2, 3, 4, 5, 6], "item": [1, 1, 1, 2, 2, 3], "rating": [1, 5, 2, 4, 3, 3]})
+        predictor = drawn(SVDConfig(embedding_dim=2), Ratings(ratings, scale=(1, 5)))
+        predictor.model.get_layer("item_factors").embeddings.assign([[9, 9], [4, 0], [-4, 0], [0, 3]])
+        found = ItemMap.of(FinishedRun(predictor))
+        assert (found.explained, found.n_items, found.by) == (pytest.approx(1), 3, "ratings in training")
+        places = [(round(point.x, 3), round(point.y, 3), point.name) for point in found.points]
+        assert places == [(590, 328.75, "1"), (10, 328.75, "2"), (300, 111.25, "3")]
+        few = ratings.assign(item=[1, 1, 1, 2, 2, 2])
+        assert ItemMap.of(FinishedRun(drawn(SVDConfig(embedding_dim=2), Ratings(few, scale=(1, 5))))) is None
+        assert ItemMap.of(FinishedRun(drawn(BiasConfig()))) is None
+        assert ItemMap.of(FinishedRun(drawn(SVDConfig(embedding_dim=1)))) is None

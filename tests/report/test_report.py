@@ -20,9 +20,10 @@ import recsys_nn as rn
 from recsys_nn.report.item_map import ItemMap
 from recsys_nn.report.page import default_place
 from recsys_nn.report.predictions import beside_baselines
-from recsys_nn.report.single import _notes, facts
+from recsys_nn.report.single import _notes, facts, kind_of, single_run
 from recsys_nn.runs.finished import FinishedRun
 from tests.advice.cases import trained
+from tests.prediction.predictors import drawn
 from tests.report.conftest import DATA, HOSTILE, TRAINING
 
 
@@ -266,6 +267,31 @@ def test_notes_tell_what_figures_are_of_and_what_is_left_out(snapshot):
         *notes("test", "a map", config=None, training=None),
         *notes("test", None, training=trained(stop_reason="closed form")),
     ] == snapshot
+
+
+def test_of_a_bare_predictor_nothing_is_judged():
+    predictor = drawn(rn.SVDConfig(embedding_dim=2))
+    found = single_run("bare", FinishedRun(predictor))
+    kept = ("title", "name", "kind", "digits", "diagnosis", "evaluation", "charts", "parts", "config")
+    assert {name: found[name] for name in kept} == {
+        "title": "bare: svd",
+        "name": "bare",
+        "kind": "svd",
+        "digits": 4,
+        "diagnosis": None,
+        "evaluation": None,
+        "charts": [],
+        "parts": [],
+        "config": None,
+    }
+    assert "errors" not in found
+    assert found["facts"] == facts(FinishedRun(predictor)) != {}
+    assert found["notes"] == [
+        "No predictions of held-out ratings were kept, so nothing here says how good they are.",
+        "No config and no course of a training were kept.",
+    ]
+    assert found["items"].explained == pytest.approx(1)
+    assert kind_of(SimpleNamespace(predictor=SimpleNamespace(config=None))) == "blend"
 
 
 @pytest.mark.parametrize("name", ["svd", "bias", "hostile"])

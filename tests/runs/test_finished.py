@@ -170,6 +170,15 @@ def test_a_record_that_is_none_is_refused_by_name(recorded, name, content, attri
         getattr(run, attribute)
 
 
+def test_a_record_without_a_folder_is_named_too(recorded):
+    run = FinishedRun.load(recorded)
+    for folder, named in ((None, "metrics.json"), (recorded, str(recorded / "metrics.json"))):
+        damaged = FinishedRun(run.predictor, folder, documents={"metrics.json": '{"rmse": "low"}'})
+        with pytest.raises(ArtifactError) as told:
+            _ = damaged.metrics
+        assert str(told.value).startswith(f"{named} is damaged: rmse")
+
+
 @pytest.mark.parametrize(("name", "attribute"), [("validation.parquet", "held_out"), ("test.parquet", "judged")])
 def test_other_columns_beside_the_predictions_are_left_alone(recorded, name, attribute):
     table = pd.read_parquet(recorded / name)

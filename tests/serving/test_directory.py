@@ -27,6 +27,7 @@ def encoder() -> rn.Encoder:
         ("no. 3", 9, ["Teacup"]),
         ("", 9, ["milk", "steam", "green tea", "Teacup", "teapot", "tea"]),
         ("coffee", 9, []),
+        ("t.a", 9, []),
     ],
 )
 def test_items_that_are_it_come_first_then_those_that_begin_so_each_by_their_ratings(encoder, text, n, found):

@@ -91,7 +91,7 @@ def other_table(folder: Path) -> None:
     ("prepare", "message"),
     [
         (lambda folder: None, r"holds no encoded ratings \(encoded.arrow\)"),
-        (lambda folder: (folder / FILE_NAME).write_text("x"), "encoded.arrow cannot be read as encoded ratings"),
+        (lambda folder: (folder / FILE_NAME).write_text("x"), r"encoded\.arrow cannot be read as encoded ratings: "),
         (other_table, "encoded.arrow is an Arrow file, but not one of encoded ratings"),
     ],
     ids=["nothing", "a text", "another table"],
@@ -100,3 +100,8 @@ def test_what_holds_no_encoded_ratings_is_refused(tmp_path, prepare, message):
     prepare(tmp_path)
     with pytest.raises(DataError, match=message):
         RowFile(tmp_path)
+
+
+def test_a_temporary_folder_says_whose_it_is():
+    rows = RowFile.temporary(PARTS)
+    assert rows.path.parent.name.startswith("recsys-nn-")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn.errors import DataError
-from recsys_nn.tensors.tensors import Tensors
+from recsys_nn.tensors.tensors import Tensors, drawn_in_chunks, epoch_order, shuffled_order
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ REFUSED = {
     "texts": ({"user": ["196"]}, [1], "the input 'user' must be numbers, not <U3"),
     "objects": ([None], [1], "the inputs must be numbers, not object"),
     "complex numbers": ([1j], [1], "the inputs must be numbers, not complex128"),
-    "NaN": ([[1.0, 2.0], [3.0, np.nan]], [1, 2], "row 1: nan among the inputs; training needs finite"),
+    "NaN": ([[1.0, 2.0], [3.0, np.nan]], [1, 2], "row 1: nan among the inputs; training needs finite 32-bit numbers"),
     "infinity": ([1, 2, 3], [1, 2, -np.inf], "row 2: -inf among the targets; training needs finite"),
     "2**31": ({"user": [2**31]}, [1], "the input 'user' holds an integer beyond 32 bits"),
     "below -2**31": ([-(2**31) - 1], [1], "the inputs holds an integer beyond 32 bits"),
@@ -105,3 +105,28 @@ def test_a_dataset_gives_batches_in_the_given_order(named):
     assert [x.tolist() for x, _ in batches] == [[0, 1], [2, 3], [4]]
     assert [y.tolist() for _, y in batches] == [[0.0, 0.5], [1.0, 1.5], [2.0]]
     assert {(x.dtype, y.dtype) for x, y in batches} == {(np.dtype(np.int32), np.dtype(np.float32))}
+
+
+def test_an_order_may_be_longer_than_what_is_written_of_it_at_once():
+    order = shuffled_order(2**16 + 3, None)
+    np.testing.assert_array_equal(order, np.arange(2**16 + 3))
+    assert order.dtype == np.int32
+
+
+def test_all_examples_in_memory_are_one_block_in_the_order_of_the_epoch():
+    tensors = Tensors(np.arange(50), np.arange(50))
+    for settings in ({}, {"seed": 1}, {"epoch": 2}, {"shuffle": True}, {"seed": 1, "epoch": 2, "shuffle": True}):
+        (block,) = tensors.blocks(batch_size=4, **settings)
+        assert block.tensors is tensors
+        expected = epoch_order(50, **({"seed": 0, "epoch": 0, "shuffle": False} | settings))
+        np.testing.assert_array_equal(block.order, expected)
+    assert not np.array_equal(epoch_order(50, seed=0, epoch=0), np.arange(50))
+
+
+def test_of_every_chunk_its_share_is_drawn():
+    """Of 10, 20 and 30 rows a third: 3, 7 and 10, each position once and in order."""
+    chunks = list(drawn_in_chunks(np.array([10, 20, 30]), 20, np.random.default_rng(0)))
+    assert [len(chunk) for chunk in chunks] == [3, 7, 10]
+    for chunk, size in zip(chunks, (10, 20, 30), strict=True):
+        assert (np.diff(chunk) > 0).all()
+        assert 0 <= chunk[0] <= chunk[-1] < size

@@ -10,8 +10,10 @@ import pytest
 
 from recsys_nn import ArtifactError, Tensors, TrainConfig, Trainer, TrainingRun
 from recsys_nn.models.layers.dropout import Dropout
+from recsys_nn.training import trainer
 from recsys_nn.training.checkpointing import Checkpointing
 from recsys_nn.training.checkpoints import Checkpoints
+from tests.terminals import narrow_terminal
 
 EPOCHS = 6
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
@@ -66,10 +68,10 @@ SETTINGS = {"epochs": EPOCHS, "patience": None, "validation": 0.25, "batch_size"
 ROWS = np.random.default_rng(2).integers(0, 30, 40)
 
 
-def trained(folder=None, *, hooks=(), model=None, dropout=Dropout, **changed) -> TrainingRun:
+def trained(folder=None, *, hooks=(), model=None, dropout=Dropout, progress=False, **changed) -> TrainingRun:
     config = TrainConfig(**({"engine": "auto", "seed": 3, "metrics": ()} | SETTINGS | changed))
-    trainer = Trainer(config, callbacks=hooks, progress=False, checkpoints=folder)
-    return trainer.fit(model or network(dropout), Tensors(ROWS, np.sin(ROWS)))
+    asked = Trainer(config, callbacks=hooks, progress=progress, checkpoints=folder)
+    return asked.fit(model or network(dropout), Tensors(ROWS, np.sin(ROWS)))
 
 
 def whole_and_kept(folder: Path, **changed) -> tuple[TrainingRun, Path]:
@@ -97,10 +99,16 @@ def test_killed_in_an_epoch_it_goes_on_from_the_last_finished_one(whole, moment)
     assert_the_same_bit_for_bit(trained(kept / moment), run)
 
 
-def test_what_a_callback_knows_beside_plain_values_it_says_itself_and_seconds_are_those_of_all_attempts(whole):
+def test_what_a_callback_knows_beside_plain_values_it_says_itself_and_seconds_are_those_of_all_attempts(
+    whole, capsys, monkeypatch
+):
     _, kept = whole
+    monkeypatch.setattr(trainer, "_console", narrow_terminal)
     visits = Visits()
-    run = trained(kept / "5-begin", hooks=[visits])
+    run = trained(kept / "5-begin", hooks=[visits], progress=True)
+    begun, *epochs = capsys.readouterr().out.splitlines()
+    assert begun == "going on after epoch 4"
+    assert [line.split("  ")[0] for line in epochs] == ["epoch 5/6", "epoch 6/6"]
     assert visits.epochs == set(range(EPOCHS))
     assert run.history["seconds"].sum() <= run.seconds
     assert (run.history["seconds"] > 0).all()
@@ -152,6 +160,34 @@ def test_a_state_says_whether_the_training_is_over_how_long_it_took_and_what_eac
     assert state["seconds"] > 0
 
 
+class Counts(keras.callbacks.Callback):
+    """Knows a number, and what is no part of a state."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.lock = n, object()
+
+
+def test_of_a_callback_that_says_nothing_what_is_plain_is_kept_but_for_what_keras_tells_it(tmp_path):
+    model, counts = network(), Counts(3)
+    model.compile("sgd", "mse")
+    counts.set_params({"epochs": 5})
+    Checkpointing(Checkpoints(tmp_path), model, [counts], {}).on_epoch_end(0)
+    _, state = Checkpoints(tmp_path).latest()
+    assert state["hooks"]["Counts 1"]["n"] == 3
+    assert {"params", "lock"}.isdisjoint(state["hooks"]["Counts 1"])
+    others = Counts(0), Visits()  # of the second nothing was kept
+    Checkpointing(Checkpoints(tmp_path), model, others, {}).on_train_begin()
+    assert (others[0].n, others[1].epochs) == (3, set())
+
+
+def test_one_that_does_not_save_leaves_no_state(tmp_path):
+    model = network()
+    model.compile("sgd", "mse")
+    Checkpointing(Checkpoints(tmp_path), model, [], {}, saves=False).on_epoch_end(0)
+    assert Checkpoints(tmp_path).latest() is None
+
+
 class NotAgain(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         pytest.fail("an epoch was begun")
@@ -171,15 +207,15 @@ def test_a_finished_training_is_not_repeated(tmp_path, engine):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"learning_rate": 0.1}, r"its learning_rate is 0\.05, here 0\.1; begin anew"),
+        ({"learning_rate": 0.1}, r"its learning_rate is 0\.05, here 0\.1; begin anew in another folder"),
         ({"validation": 0.5}, r"its validation is 0\.25, here 0\.5"),
         (
             {"model": keras.Sequential([keras.Input((), dtype="int32"), keras.layers.Embedding(30, 1)])},
-            "its model has other variables",
+            "its model has other variables; begin anew in another folder",
         ),
     ],
 )
 def test_states_of_another_training_are_refused(whole, changed, message):
     _, kept = whole
-    with pytest.raises(ArtifactError, match=f"another training: {message}"):
+    with pytest.raises(ArtifactError, match=f" is of another training: {message}"):
         trained(kept / "2-begin", **changed)

@@ -49,9 +49,30 @@ def test_a_state_comes_back_as_it_was(tmp_path_factory, state):
     assert same(state, found)
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, [object()], np.array(["a"]), {"a": {2}}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        object(),
+        {1: 2},
+        [object()],
+        np.array(["a"]),
+        {"a": {2}},
+        {"a": 1, "b": object()},
+        np.array([1j]),
+        np.array([{}]),
+    ],
+)
 def test_what_is_no_part_of_a_state(value):
     assert not is_plain(value)
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), np.int64(3), np.bool_(True)])
+def test_numpy_s_numbers_come_back_as_python_s(tmp_path, value):
+    assert is_plain(value)
+    Checkpoints(tmp_path).keep("numbers", {"value": value, "pair": (value, 1)})
+    found = Checkpoints(tmp_path).kept("numbers")
+    assert found == {"value": value.item(), "pair": [value.item(), 1]}
+    assert type(found["value"]) is type(value.item())
 
 
 def test_the_last_two_are_kept_and_what_was_kept_by_name(tmp_path):
@@ -81,7 +102,13 @@ def damage(file) -> None:
 def test_a_damaged_state_is_told_of_and_the_one_before_is_taken(tmp_path):
     checkpoints = saved(tmp_path, (4, 5))
     damage(tmp_path / "epoch-000005.safetensors")
-    with pytest.warns(UserWarning, match=r"epoch-000005.* is damaged: .*SHA-256.*going on from epoch 4"):
+    with pytest.warns(
+        UserWarning,
+        match=(
+            r"epoch-000005\.safetensors is damaged: it does not have the SHA-256 that it states; going on from "
+            "epoch 4"
+        ),
+    ):
         epoch, state = checkpoints.latest()
     assert (epoch, state["values"][0]) == (4, 4)
 
@@ -90,7 +117,9 @@ def test_damage_to_all_states_is_an_error(tmp_path):
     checkpoints = saved(tmp_path, (4, 5))
     for file in tmp_path.iterdir():
         damage(file)
-    with pytest.raises(ArtifactError, match="epoch-000004.safetensors is damaged"):
+    with pytest.raises(
+        ArtifactError, match=r"epoch-000004\.safetensors is damaged: it does not have the SHA-256 that it states"
+    ):
         checkpoints.latest()
 
 

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from recsys_nn import RangeTest, Tensors, TrainConfig, range_test
+from recsys_nn import RangeTest, Tensors, TrainConfig, TrainingError, range_test
+from recsys_nn.training.schedules import CosineSchedule
 from tests.figures import described
 
 SLOPE = 2.0
@@ -61,6 +62,13 @@ def test_it_ends_where_the_loss_explodes():
     assert found.losses[1] == pytest.approx(49 * found.losses[0])
 
 
+@pytest.mark.parametrize(("rate", "n_steps"), [(0.525, 2), (0.51, 3)])
+def test_it_ends_with_the_first_loss_that_is_more_than_ten_times_the_first(rate, n_steps):
+    """(1 - 8 · 0.525)² is 10.24, and (1 - 8 · 0.51)² is 9.49, squared once more in the step after."""
+    model, data = parabola()
+    assert len(range_test(model, data, SGD, lowest=rate, highest=rate * 1.001, steps=5).losses) == n_steps
+
+
 def test_infinite_losses_are_left_out():
     model, data = parabola()
     found = range_test(model, data, SGD, lowest=1e30, highest=1e31, steps=50)
@@ -96,3 +104,18 @@ def test_smoothed_is_the_mean_over_five_neighbours_on_either_side():
 def test_the_plot_shows_losses_limit_and_rate(snapshot):
     rates = np.geomspace(0.01, 1, 21)
     assert described(RangeTest(rates, np.abs(np.log(rates / rates[12]))).plot()) == snapshot
+
+
+def test_a_loss_that_is_no_number_from_the_first_tells_no_rate():
+    model, data = parabola()
+    model.set_weights([np.array([[np.inf]])])
+    with pytest.raises(TrainingError, match="^the loss is inf before the first step: no rate can be found$"):
+        range_test(model, data, SGD, steps=5)
+    np.testing.assert_array_equal(model.get_weights()[0], np.inf)
+
+
+def test_by_default_the_rate_rises_from_1e_4_to_1_in_a_hundred_steps_whatever_the_schedule():
+    model, data = parabola()
+    data = Tensors(data.inputs * 1e-4, data.targets)  # which no rate explodes
+    found = range_test(model, data, SGD.model_copy(update={"schedule": CosineSchedule()}))
+    np.testing.assert_allclose(found.rates, np.geomspace(1e-4, 1, 100))

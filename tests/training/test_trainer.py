@@ -1,9 +1,11 @@
 import hashlib
+import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from typing import get_args
 
 import keras
 import numpy as np
@@ -23,11 +25,14 @@ from recsys_nn import (
     build_model,
     load_ratings,
 )
-from recsys_nn.training.callbacks import StopOnNonFinite
+from recsys_nn.training.callbacks import EpochLog, ProgressLines, StopOnNonFinite
 from recsys_nn.training.compile import compile_model
+from recsys_nn.training.config import OptimizerName
+from recsys_nn.training.input_scales import InputScale, input_scales
 from recsys_nn.training.objective import objective_of
 from recsys_nn.training.optimizers import LazyAdam
 from tests.figures import described
+from tests.terminals import narrow_terminal
 
 QUIET = {"progress": False}
 
@@ -123,7 +128,7 @@ def told() -> Told:
         optimizer="sgd", learning_rate=0.1, schedule=schedule, epochs=3, batch_size=64, metrics=("rmse",)
     )
     with redirect_stdout(StringIO()) as printed:
-        run = Trainer(settings).fit(linear_model(), line(), line(seed=1))
+        run = Trainer(settings).fit(linear_model(), line(), line(48, seed=1))
     return Told(run, printed.getvalue().splitlines())
 
 
@@ -135,11 +140,25 @@ def test_the_history_is_a_row_an_epoch(told):
     assert run.seconds >= run.history["seconds"].sum()
 
 
+def test_a_record_tells_how_a_training_was_made_and_of_what(told):
+    run, x = told.run, line().inputs
+    means, stds = np.abs(x.mean(axis=0)), x.std(axis=0)
+    farthest = int(np.maximum(means, stds).argmax())
+    scale = {"column": farthest, "mean": x.mean(axis=0)[farthest], "std": stds[farthest]}
+    figures = {"best_epoch": 1 + int(run.history["val_loss"].argmin()), "stop_reason": "epochs", "engine": "compiled"}
+    sizes = {"loss": "mse", "n_train": 64, "n_validation": 48}
+    record = run.record
+    assert record.pop("inputs") == {"inputs": pytest.approx(scale, rel=1e-5)}
+    assert record == figures | sizes | {"seconds": run.seconds}
+    assert run.config.epochs == 3
+
+
 def test_a_line_is_printed_for_every_epoch(told):
     first, second, _ = told.lines
-    assert first.startswith("epoch 1/3  loss ")
-    assert "val_loss" in second
-    assert first.endswith("best so far")
+    number = r"\d+\.\d{4}"
+    line = rf"epoch 1/3  loss {number}  rmse {number}  val_loss {number}  val_rmse {number}  \d\.\d s  best so far"
+    assert re.fullmatch(line, first)
+    assert re.fullmatch(line.replace("1/3", "2/3"), second)
 
 
 def test_a_schedule_lowers_the_rate(told):
@@ -165,6 +184,19 @@ def test_a_training_of_a_run_folder_is_what_was_recorded_and_draws_its_curves(sn
     assert described(run.plot_history()) == snapshot
 
 
+def test_a_model_without_trainable_weights_is_judged_once():
+    model, train, validation = linear_model(), line(10), line(6, seed=1)
+    model.trainable = False
+    run = Trainer(TrainConfig(metrics=("mae",)), **QUIET).fit(model, train, validation)
+    figures = {"best_epoch": 1, "stop_reason": "closed form", "engine": "closed form", "loss": "mse"}
+    assert run.record == figures | {"seconds": run.seconds, "n_train": 10, "n_validation": 6, "inputs": {}}
+    expected = {"epoch": 1}
+    for prefix, part in (("", train), ("val_", validation)):  # against predictions of 0
+        expected |= {f"{prefix}loss": np.mean(part.targets**2), f"{prefix}mae": np.mean(np.abs(part.targets))}
+    assert run.history.to_dict("records") == [pytest.approx(expected | {"seconds": run.seconds})]
+    assert run.model is model
+
+
 def test_the_losses_weigh_every_example_once_also_in_a_smaller_last_batch():
     train = line(10)
     settings = settings_of(learning_rate=1e-12, batch_size=4, epochs=1)
@@ -188,17 +220,32 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
     [
         (
             {"monitor": "val_rsme"},
-            r"'val_rsme' is never logged \(logged: loss, rmse, mae, val_loss, val_rmse, val_mae\)",
+            r"^training.monitor: 'val_rsme' is never logged \(logged: loss, rmse, mae, val_loss, val_rmse, val_mae\)$",
         ),
-        ({"validation": 0}, "'val_loss' is never logged .*there is no validation part, so set patience to null"),
-        ({"optimizer": {"name": "sgd", "momentun": 0.9}}, "training.optimizer.momentun: .*did you mean 'momentum'"),
+        (
+            {"validation": 0},
+            (
+                r"'val_loss' is never logged \(logged: loss, rmse, mae\): there is no validation part, so set "
+                "patience to null"
+            ),
+        ),
+        (
+            {"optimizer": {"name": "sgd", "momentun": 0.9}},
+            r"training\.optimizer\.momentun: there is no such setting; did you mean 'momentum'\?",
+        ),
         ({"optimizer": {"name": "sgd", "momentum": 7}}, "training.optimizer: .*momentum"),
         ({"optimizer": {"name": "sgd", "learning_rate": 1}}, "training.optimizer.learning_rate: set training.learn"),
-        ({"optimizer": {"dense": "adam"}}, "training.optimizer.dense: it stands beside a row-wise .*, not 'auto'"),
+        (
+            {"optimizer": {"dense": "adam"}},
+            (
+                r"training\.optimizer\.dense: it stands beside a row-wise optimizer \(lazy_adam, rowwise_adagrad, "
+                r"rowwise_sgd\), not 'auto'"
+            ),
+        ),
         ({"optimizer": {"name": "adam", "dense": "sgd"}}, "training.optimizer.dense: .*lazy_adam.*, not 'adam'"),
         (
             {"optimizer": {"name": "lazy_adam", "dense": "auto"}},
-            "training.optimizer.dense: 'auto' is not one of Keras's",
+            r"training\.optimizer\.dense: 'auto' is not one of Keras's optimizers alone, such as 'adam'",
         ),
         (
             {"optimizer": {"name": "lazy_adam", "dense": {"name": "sgd", "dense": "sgd"}}},
@@ -222,9 +269,18 @@ def test_an_empty_training_part_is_refused():
 
 def test_a_loss_that_is_no_number_names_epoch_rate_and_cause():
     with pytest.raises(
-        TrainingError, match=r"epoch \d+: (val_)?loss is (nan|inf) at learning rate 1e\+20; .*too high: try"
-    ):
+        TrainingError,
+        match=(
+            r"epoch \d+: (val_)?loss is (nan|inf) at learning rate 1e\+20; the likely cause is that this rate is too "
+            r"high: try 0\.001"
+        ),
+    ) as caught:
         Trainer(settings_of(learning_rate=1e20), **QUIET).fit(linear_model(), line())
+    run = caught.value.run  # up to there
+    assert (run.stop_reason, run.best_epoch, run.n_train, run.n_validation) == ("diverged", 0, 64, 0)
+    *numbers, last = run.history["loss"]
+    assert np.isfinite(numbers).all()
+    assert not np.isfinite(last)
 
 
 def test_weights_that_are_no_numbers_end_the_training_though_the_losses_are():
@@ -244,9 +300,48 @@ def test_by_default_adam_is_lazy_where_a_batch_touches_fewer_than_a_tenth_of_a_t
     assert type(model.optimizer) is optimizer
 
 
+@pytest.mark.parametrize("name", [name for name in get_args(OptimizerName) if name != "auto"])
+def test_an_optimizer_is_made_by_its_name(name):
+    model, config = linear_model(), TrainConfig(optimizer=name, learning_rate=0.25, metrics=())
+    compile_model(objective_of(model, config), config, steps=1)
+    assert type(model.optimizer).__name__.lower() == name.replace("_", "")
+    assert float(model.optimizer.learning_rate) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("mse", (4 + 0.25) / 2),
+        ("mae", 2.5 / 2),
+        ("huber", (1.5 + 0.125) / 2),
+        ("log_cosh", np.log(np.cosh([2, 0.5])).mean()),
+    ],
+)
+def test_a_loss_is_made_by_its_name(loss, expected):
+    """Of errors of 2 and a half."""
+    objective = objective_of(linear_model(), TrainConfig(loss=loss))
+    assert objective.loss_name == loss
+    assert float(objective.loss()(np.array([[1.0], [1.0]]), np.array([[3.0], [0.5]]))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("mse", 2.125), ("mae", 1.25), ("rmse", 2.125**0.5)])
+def test_a_metric_is_made_and_reported_by_its_name(name, expected):
+    objective = objective_of(linear_model(), TrainConfig(metrics=(name,)))
+    (metric,) = objective.metrics()
+    metric.update_state(np.array([[1.0], [1.0]]), np.array([[3.0], [0.5]]))
+    assert (objective.metric_names, metric.name) == ((name,), name)
+    assert float(metric.result()) == pytest.approx(expected)
+
+
 def test_inputs_that_are_not_standardised_are_named_as_the_cause():
     train = line()
-    with pytest.raises(TrainingError, match="the input 'inputs' is not standardised .*mean 0 and standard deviation 1"):
+    with pytest.raises(
+        TrainingError,
+        match=(
+            r"the input 'inputs' is not standardised \(its column 1 has mean 1\.37e\+05 and standard deviation "
+            r"9\.623e\+05\): give its columns mean 0 and standard deviation 1"
+        ),
+    ):
         Trainer(settings_of(learning_rate=0.1, epochs=100), **QUIET).fit(
             linear_model(), Tensors(train.inputs * 1e6, train.targets)
         )
@@ -298,7 +393,7 @@ def test_ctrl_c_without_a_validation_part_keeps_the_last_whole_epoch():
 
 
 def test_what_are_no_tensors_is_refused():
-    with pytest.raises(DataError, match=r"takes Tensors \(Encoder.encode makes them\), not a tuple"):
+    with pytest.raises(DataError, match=r"^the Trainer takes Tensors \(Encoder.encode makes them\), not a tuple"):
         Trainer(**QUIET).fit(linear_model(), (np.zeros((2, 2)), np.zeros(2)))
 
 
@@ -363,3 +458,60 @@ def test_what_is_better_by_less_than_min_delta_is_no_improvement(min_delta, best
     settings = TrainConfig(epochs=6, patience=2, min_delta=min_delta)
     run = Trainer(settings, callbacks=[Told()], **QUIET).fit(linear_model(), line(), line(seed=1))
     assert (run.best_epoch, len(run.history), run.stop_reason) == (best, n_epochs, "patience")
+
+
+@pytest.mark.parametrize(("rate", "tried"), [(0.5, "0.001"), (0.005, "0.0005"), (0.01, "0.001")])
+def test_a_rate_that_is_a_tenth_and_at_most_a_thousandth_is_advised(rate, tried):
+    watch = StopOnNonFinite({"x": InputScale(0, 10.0, -10.0)}, rate)
+    advice = f"the likely cause is that this rate is too high: try {tried}"
+    with pytest.raises(TrainingError, match=f"^epoch 3: val_loss is inf at learning rate {rate:g}; {advice}$"):
+        watch.on_epoch_end(2, {"loss": 0.5, "val_loss": np.inf, "other": np.nan})
+
+
+def printed_of(rows: list[dict[str, float]], monitor: str | None) -> list[str]:
+    """What is printed of the epochs of a training of ten."""
+    log, text = EpochLog(keep_weights=False), StringIO()
+    lines = ProgressLines(log, 10, monitor, narrow_terminal(text))
+    for epoch, row in enumerate(rows):
+        log.rows.append(row)
+        lines.on_epoch_end(epoch)
+    return text.getvalue().splitlines()
+
+
+def test_a_line_says_whether_an_epoch_is_better_than_all_before_it():
+    rows = [{"epoch": 8 + k, "loss": loss, "mae": 1.23456, "seconds": 1.25} for k, loss in enumerate((2, 3, 2))]
+    assert printed_of([*rows, {"epoch": 11, "loss": 1.5, "seconds": 0}], "loss") == [
+        "epoch  8/10  loss 2.0000  mae 1.2346  1.2 s  best so far",
+        "epoch  9/10  loss 3.0000  mae 1.2346  1.2 s",
+        "epoch 10/10  loss 2.0000  mae 1.2346  1.2 s",
+        "epoch 11/10  loss 1.5000  0.0 s  best so far",
+    ]
+    assert printed_of(rows[:1], None) == ["epoch  8/10  loss 2.0000  mae 1.2346  1.2 s"]
+
+
+def test_the_scale_of_an_input_is_that_of_its_farthest_column():
+    inputs = {
+        "user": np.arange(4),
+        "x": np.array([[0.0, 1.0], [0.0, 3.0], [0.0, 1.0], [0.0, 3.0]]),
+        "wide": np.array([[[0.0, -5.0], [20.0, -5.0]]] * 2 + [[[0.0, -5.0], [60.0, -5.0]]] * 2),
+    }
+    scales = input_scales(linear_model(), Tensors(inputs, np.zeros(4)))
+    assert scales == {"x": InputScale(1, 2.0, 1.0), "wide": InputScale(2, 40.0, 20.0)}
+    assert [(scale.size, scale.standardised) for scale in scales.values()] == [(2.0, True), (40.0, False)]
+    normalising = keras.Sequential([keras.Input((2,)), keras.layers.LayerNormalization(), keras.layers.Dense(1)])
+    assert input_scales(normalising, Tensors(inputs, np.zeros(4))) == {}
+
+
+@pytest.mark.parametrize(
+    ("scale", "passes"),
+    [((0, 10.0, 0.0), True), ((0, -10.0, 10.0), True), ((0, -10.01, 0.0), False), ((0, 0.0, 10.01), False)],
+)
+def test_a_column_passes_for_standardised_up_to_ten(scale, passes):
+    assert InputScale(*scale).standardised == passes
+
+
+def test_of_many_examples_ten_thousand_evenly_spaced_are_looked_at():
+    """Of three times as many every third: the others are far away."""
+    x = np.full(3 * 9999 + 1, 1e6)
+    x[::3] = 1
+    assert input_scales(linear_model(), Tensors(x, x)) == {"inputs": InputScale(0, 1.0, 0.0)}

@@ -129,7 +129,7 @@ def _predicted(
             if not skip:
                 raise
             part = part.without(error.rows, error.reason)
-    added = pa.Table.from_pandas(found.drop(columns=["user", "item"]), preserve_index=False)
+    added = pa.Table.from_pandas(found.drop(columns=["user", "item"]))
     table = source.columns(part.table)
     for name in added.column_names:
         if name in table.column_names:

@@ -64,7 +64,7 @@ def _all_ids(predictor: PredictorCore, side: Side) -> Vocabulary:
     encoder = predictor.encoder
     members = encoder.members if isinstance(encoder, JointEncoder) else (encoder,)
     found = [member.vocabularies[side].ids for member in members]
-    return Vocabulary.fit(side, pd.concat(found, ignore_index=True))
+    return Vocabulary.fit(side, pd.concat(found))
 
 
 def _inputs_by_row(predictor: PredictorCore, ids: Mapping[Side, Vocabulary], side: Side) -> dict[str, npt.NDArray[Any]]:

@@ -38,7 +38,7 @@ def update(predictor: P, ratings: pd.DataFrame | Ratings, training: TrainConfig 
     known = predictor.encoder
     new = checked_ratings(ratings, known).assign(is_new=True)
     kept = predictor.seen.to_frame(known)
-    joined = pd.concat([kept, new], ignore_index=True).drop_duplicates(PAIR, keep="last", ignore_index=True)
+    joined = pd.concat([kept, new], ignore_index=True).drop_duplicates(PAIR, keep="last")
     is_new = joined.pop("is_new").notna()
     added = new[~pd.MultiIndex.from_frame(new[PAIR]).isin(pd.MultiIndex.from_frame(kept[PAIR]))]
     larger = grown(predictor, dict.fromkeys(SIDES, added))

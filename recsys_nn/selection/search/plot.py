@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from recsys_nn.plots import BLUE, GREY, VERMILLION
@@ -91,5 +90,5 @@ def _focus(panel: Axes, errors: pd.Series) -> None:
     """The good half of the trials in view: a few that went wrong would press them onto a line."""
     if len(errors) > 3:
         low, middle = errors.min(), errors.quantile(0.75)
-        spread = max(middle - low, np.finfo(float).eps * low, 1e-6)
+        spread = max(middle - low, 1e-6)
         panel.set_ylim(low - 0.1 * spread, min(errors.max(), middle + spread) + 0.1 * spread)

@@ -1,9 +1,22 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_nn import RangeTest, Ratings, TrainConfig, load_ratings
+from recsys_nn import (
+    RangeTest,
+    Ratings,
+    RunConfig,
+    SVDConfig,
+    TrainConfig,
+    build_model,
+    load_ratings,
+    random_split,
+)
+from recsys_nn.advice.suggest import rate_trial as module
 from recsys_nn.advice.suggest.rate_trial import epochs_rule, one_digit, rate_rule, sampled
+from recsys_nn.runs.data import fit_encoder
 from recsys_nn.training.run import TrainingRun
 
 
@@ -73,3 +86,21 @@ def test_two_users_are_drawn_at_least():
     frame = pd.DataFrame({"user": np.repeat(["a", "b", "c"], 10), "item": 3 * list(range(10)), "rating": 1.0})
     assert Ratings(frame).n_users == 3
     assert sampled(Ratings(frame), most=5, seed=0).n_users == 2
+
+
+def test_a_training_of_the_trial_is_of_its_rate_and_judged_by_the_validation_part(monkeypatch):
+    asked = []
+
+    def trainer(config, *, progress):
+        assert not progress
+        return SimpleNamespace(fit=lambda *given: asked.append((config, given)) or "run")
+
+    monkeypatch.setattr(module, "Trainer", trainer)
+    split = random_split(load_ratings("synthetic", n_users=20, n_items=15, n_ratings=200), validation=0.2, test=0.0)
+    config = RunConfig(seed=4, model=SVDConfig(embedding_dim=2), training={"batch_size": 16})
+    assert module.Trial(config, split)._run(0.5, 7) == "run"
+    ((training, (model, train, validation)),) = asked
+    assert training == config.training.model_copy(update={"learning_rate": 0.5, "epochs": 20, "patience": 7})
+    assert (len(train), len(validation)) == (160, 40)
+    expected = build_model(config.model, fit_encoder(split), seed=4).get_weights()
+    assert all(map(np.array_equal, model.get_weights(), expected))

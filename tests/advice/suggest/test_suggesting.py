@@ -1,7 +1,9 @@
 import pandas as pd
 import pytest
 
-from recsys_nn import Ratings, Suggestion, load_config, load_ratings, run_experiment, suggest
+from recsys_nn import PosteriorConfig, Ratings, Suggestion, load_config, load_ratings, run_experiment, suggest
+from recsys_nn.advice.suggest import suggesting
+from recsys_nn.advice.suggest.suggestion import Choice
 from recsys_nn.config.run import DataConfig
 from recsys_nn.errors import ConfigError, DataError
 
@@ -75,6 +77,7 @@ def test_the_default_kind_has_sets_whose_epochs_are_steps_and_drifts_where_there
 
 def test_what_is_fitted_in_closed_form_has_nothing_to_train(ratings):
     config = suggest(ratings, kind="bias", progress=False)
+    assert config.title == f"Suggested by recsys-nn suggest: {ratings}."
     assert {choice.key for choice in config.choices} == {"seed", "data.split", "model.kind", "refit"}
 
 
@@ -119,6 +122,33 @@ def test_progress_goes_to_the_error_output(ratings, capsys):
 def test_what_cannot_be_suggested(ratings, wrong, error, message):
     with pytest.raises(error, match=message):
         suggest(ratings, progress=False, **wrong)
+
+
+def test_ratings_that_are_all_the_same_say_nothing(ratings):
+    same = Ratings(ratings.frame.assign(rating=3.5))
+    with pytest.raises(DataError, match="^all ratings are 3.5: there is nothing to be learned from them$"):
+        suggest(same, progress=False)
+
+
+@pytest.mark.parametrize(("drift", "step_size"), [("timestamp", 0.18), (None, PosteriorConfig().step_size)])
+def test_drift_shortens_the_steps_of_the_samples(ratings, monkeypatch, drift, step_size):
+    """In a trial that is not made."""
+    tried = []
+
+    class Untried:
+        def __init__(self, config, split):
+            tried.append((config, len(split.train)))
+
+        def choices(self, console):
+            yield Choice("training.learning_rate", 0.5, "Because.")
+
+    monkeypatch.setattr(suggesting, "Trial", Untried)
+    dated = Ratings(ratings.frame.assign(timestamp=range(len(ratings))), scale=(1, 5))
+    data = DataConfig(features={} if drift is None else {"drift": drift})
+    config = suggest(dated, kind="svd", data=data, seed=3, progress=False).config
+    assert (config.ensemble.step_size, config.training.learning_rate, config.seed) == (step_size, 0.5, 3)
+    ((before, n_train),) = tried
+    assert (before.model.kind, before.seed, n_train) == ("svd", 3, 960)
 
 
 def test_only_ratings_are_taken():

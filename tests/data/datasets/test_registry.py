@@ -9,11 +9,14 @@ def test_names_are_sorted() -> None:
 
 
 @pytest.mark.parametrize("name", dataset_names())
-def test_every_data_set_says_what_it_is_and_what_is_allowed(name: str) -> None:
+def test_every_data_set_says_what_it_is_and_what_is_allowed_and_where_it_comes_from(name: str, snapshot) -> None:
     dataset = get_dataset(name)
     assert dataset.name == name
-    assert "ratings" in dataset.title
-    assert dataset.licence
+    assert {
+        field: getattr(dataset, field)
+        for field in ("title", "licence", "url", "sha256", "folder", "main", "scale")
+        if hasattr(dataset, field)
+    } == snapshot
 
 
 @pytest.mark.parametrize(
@@ -21,7 +24,7 @@ def test_every_data_set_says_what_it_is_and_what_is_allowed(name: str) -> None:
     [("movielens-100", "movielens-100k"), ("movieLens-1m", "movielens-1m"), ("syntetic", "synthetic")],
 )
 def test_an_unknown_name_is_answered_with_the_nearest_one(wrong: str, nearest: str) -> None:
-    with pytest.raises(DataError, match=f"no data set '{wrong}'; did you mean '{nearest}'"):
+    with pytest.raises(DataError, match=f"^there is no data set '{wrong}'; did you mean '{nearest}'"):
         get_dataset(wrong)
 
 
@@ -37,7 +40,7 @@ def test_the_generator_answers_an_unknown_option_with_the_nearest_one() -> None:
 
 
 def test_the_generator_has_no_files() -> None:
-    with pytest.raises(DataError, match=r"synthetic has no files, so there is no 'u1\.base'"):
+    with pytest.raises(DataError, match=r"synthetic has no files, so there is no 'u1\.base': load\(\) generates it"):
         get_dataset("synthetic").read("u1.base")
 
 

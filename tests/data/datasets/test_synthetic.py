@@ -234,3 +234,31 @@ def test_ratings_as_many_as_all_may_have_are_given_to_all():
     np.testing.assert_array_equal(_apportioned(np.array([8.0, 1.0]), 6, 3), [3, 3])
     assert 3 * 0.1 / 0.1 > 3
     np.testing.assert_array_equal(_apportioned(np.array([0.1]), 3, 3), [3])
+
+
+SMALL: dict[str, Any] = {"n_users": 3, "n_items": 3, "n_ratings": 2}
+SHARES = ("mean", "nonlinear_share", "feature_strength", "cold_users", "cold_items")
+ENDS = {
+    **dict.fromkeys(SHARES, (0, 1)),
+    **dict.fromkeys(("activity", "popularity"), (0, 10)),
+    "years": (0, 100),
+    **dict.fromkeys(("user_bias", "item_bias", "strength", "noise"), (0, None)),
+}
+
+
+@pytest.mark.parametrize("option", ENDS)
+def test_an_option_is_taken_up_to_its_ends_and_not_beyond(option: str) -> None:
+    lowest, highest = ENDS[option]
+    bounds = f"from {lowest} on" if highest is None else f"from {lowest} to {highest}"
+    beyond = [lowest - 0.01] if highest is None else [lowest - 0.01, highest + 0.01]
+    for value in beyond:
+        with pytest.raises(DataError, match=f"^{option}={value!r} is not a number {bounds}$"):
+            generate(**SMALL, **{option: value})
+    for value in (lowest, highest):
+        if value is not None and (option, value) not in {("cold_users", 1), ("cold_items", 1)}:
+            assert len(generate(**SMALL, **{option: value})) == 2
+
+
+@pytest.mark.parametrize(("scale", "step"), [((0, 1), 1), ((0, 0.3), 0.1), ((-2, 2), 4), ((1, 5), None)])
+def test_a_step_that_divides_the_scale_is_taken(scale: tuple[float, float], step: float | None) -> None:
+    assert generate(**SMALL, scale=scale, step=step).scale == scale

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recsys_nn.data.readers import read_ratings
 from recsys_nn.errors import DataError
-from recsys_nn.files.text import decoding
+from recsys_nn.files.text import decoding, records
 from recsys_nn.files.text.table import TextPart, TextTable, read_text, read_text_parts
 
 Columns = dict[str, list[str]]
@@ -155,13 +155,13 @@ BAD = {
     "empty separator": (
         "a,b\n",
         {"separator": ""},
-        ": separator='': characters other than quotes and line ends",
+        ": separator='': characters other than quotes and line ends are expected",
     ),
     "quote as separator": ("a,b\n", {"separator": '"'}, ": separator='\"': characters other than"),
     "no byte left for ::": (
         bytes(range(1, 32)) + b"::\n",
         {"separator": "::"},
-        ": the separator '::' cannot be used",
+        ": the separator '::' cannot be used in a text with all control characters",
     ),
     # headers and names
     "header only": ("user,item\n", {}, ": there are no rows, only the header 'user,item'"),
@@ -180,7 +180,10 @@ BAD = {
     "header and given names": (
         "1,2\n3,4\n",
         {"header": True, "column_names": ["u", "i"]},
-        "'1,2' is taken for",
+        (
+            r"'1,2' is taken for the header, but column_names=\['u', 'i'\] are given as well; say header=False if "
+            "it is a row, or give no column_names"
+        ),
     ),
     "likely header and given names": (
         "u,i\n3,4\n",
@@ -199,7 +202,11 @@ BAD = {
     "many": (
         "a,b\n" + "1\n" * 9,
         {},
-        ", line 2: .* line 6: 1 field where 2 are expected: '1'; the lines after that",
+        (
+            ", line 2: 1 field where 2 are expected: '1'; line 3: 1 field where 2 are expected: '1'; line 4: 1 "
+            "field where 2 are expected: '1'; line 5: 1 field where 2 are expected: '1'; line 6: 1 field where 2 "
+            "are expected: '1'; the lines after that were not looked at"
+        ),
     ),
     "a long one": ("a,b\n" + "x" * 99, {}, ", line 2: 1 field where 2 are expected: 'x{57}...'$"),
     "ragged with ::": ('a::b\n1::2::"3"\n', {}, ", line 2: 3 fields where 2 are expected: '1::2::\"3\"'$"),
@@ -488,3 +495,22 @@ def test_what_pyarrow_cannot_split_is_refused_with_its_line(tmp_path, monkeypatc
     monkeypatch.setattr("recsys_nn.files.text.table.csv.read_csv", refusing)
     with pytest.raises(DataError, match=r"ratings\.csv, line \d: cannot be split into rows: straddling object"):
         read_ratings(tmp_path / "ratings.csv")
+
+
+CONTROLS = [*range(1, 9), *range(14, 32)]
+"""Those that stand for nothing in a text, as a tab and the ends of lines and pages do."""
+
+
+@pytest.mark.parametrize("code", CONTROLS)
+def test_a_single_control_character_that_a_text_does_not_hold_is_enough_for_a_longer_separator(tmp_path, code) -> None:
+    others = "".join(chr(other) for other in CONTROLS if other != code)
+    file = written(tmp_path, f"{others}::1\n")
+    assert columns(read_text(file, separator="::", header=False)) == {"0": [others], "1": ["1"]}
+
+
+def test_the_separator_is_found_in_the_first_64_kib(tmp_path) -> None:
+    """There are commas; in the next, more lines with semicolons, of which a single one is no more than a comma's."""
+    long = f"{'x' * 1021},y\n"  # 1024 bytes
+    for lines, separator in ((64, ","), (1, ";")):
+        text = long * lines + "p;q\n" * 2000
+        assert records._detect_separator(tmp_path, text.encode(), quoting=True) == separator

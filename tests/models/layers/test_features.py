@@ -6,6 +6,7 @@ from scipy.special import expit
 from recsys_nn import (
     AutoRecConfig,
     BiasConfig,
+    DataError,
     DeepFMConfig,
     Encoder,
     FMConfig,
@@ -20,6 +21,7 @@ from recsys_nn import (
     build_model,
 )
 from recsys_nn.models.layers.features import FeatureEmbedding, OwnerFeatureEmbedding
+from recsys_nn.training.trainer import prepare
 from tests.models.contract import LayersContract, twenty_ratings
 
 FEATURES = {
@@ -102,14 +104,28 @@ def test_owners_are_looked_up_in_small_batches_and_worked_out_together_for_large
     np.testing.assert_allclose(owners(np.array(batch)), each(ROWS[batch], WEIGHTS[batch]))
 
 
-def test_the_penalty_runs_over_the_whole_table_and_in_training_alone():
-    layer = FeatureEmbedding(4, 2, (1, 2), l2=0.5)
+@pytest.mark.parametrize("of_owners", [False, True])
+def test_the_penalty_runs_over_the_whole_table_and_in_training_alone(of_owners):
+    owners = (2,) if of_owners else ()
+    layer = (OwnerFeatureEmbedding if of_owners else FeatureEmbedding)(*owners, 4, 2, (1, 2), l2=0.5)
     layer.build()
     layer.vectors.assign(VECTORS)
-    layer(ROWS[:1], WEIGHTS[:1], training=True)
+    inputs = [np.array([1])] if of_owners else [ROWS[:1], WEIGHTS[:1]]
+    layer(*inputs, training=True)
     assert [float(loss) for loss in layer.losses] == [pytest.approx(0.5 * 14 * 101)]
-    layer(ROWS, WEIGHTS, training=False)
+    layer(*inputs, training=False)
     assert layer.losses == []
+
+
+@pytest.mark.parametrize("row", [-1, 4])
+def test_a_value_in_a_row_beyond_the_table_is_refused(row):
+    layer = OwnerFeatureEmbedding(2, 4, 2, (1, 2), name="moods")
+    layer.build()
+    layer.set_features(ROWS, WEIGHTS)
+    layer.check_weights()
+    layer.set_features(np.where(ROWS == 2, row, ROWS), WEIGHTS)
+    with pytest.raises(DataError, match="^'moods' has a feature value in a row beyond the 4 that there are$"):
+        layer.check_weights()
 
 
 def test_an_id_without_ratings_is_the_sum_of_its_features(encoder):
@@ -220,3 +236,36 @@ def test_penalties_that_are_given_are_in_the_units_of_the_kind(config, unit, enc
     assert model.get_layer("user_factors").l2 == pytest.approx(0.03 * of_vectors)
     assert model.get_layer("user_features").l2 == pytest.approx(0.01 * of_vectors)
     assert model.get_layer("item_bias").l2 == pytest.approx(0.02 * s**2)
+
+
+@pytest.mark.parametrize(
+    "config", [SVDPPConfig(embedding_dim=3), AutoRecConfig(embedding_dim=3), FMConfig(embedding_dim=3)]
+)
+def test_features_and_drift_are_on_the_sides_of_a_product(config):
+    """z = a + b + p·q, with weights that all differ and the sets of the ratings."""
+    encoder = Encoder.fit(with_features(), features=FEATURES | {"drift": "timestamp"})
+    model, tensors = build_model(config, encoder), encoder.encode(with_features())
+    prepare(model, tensors)
+    rng = np.random.default_rng(2)
+    for weight in model.trainable_variables:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    sides = model.sides
+    (p, a), (q, b) = (sides.networks[side](tensors.inputs) for side in ("user", "item"))
+    z = sides.latent_network(tensors.inputs).numpy()
+    assert p.shape == q.shape == (20, 3)
+    assert sides.is_product
+    np.testing.assert_allclose(z, a + b + np.sum(p * q, axis=1, keepdims=True), rtol=1e-4, atol=1e-5)
+    assert {table.name for table in sides.tables["user"]} == {"user_bias", "user_factors"}
+
+
+def test_each_pair_of_tables_has_vectors_of_features_of_its_own(encoder):
+    """A bias, then those of the product and of the tower; user 5 and item 106 have no other, without ratings."""
+    model = build_model(NeuMFConfig(embedding_dim=3, widths=(4,)), encoder)
+    inputs = encoder.encode_pairs([5], [106], context=pd.DataFrame({"timestamp": ["2020-02-01"]}))
+    for side in ("user", "item"):
+        features = model.get_layer(f"{side}_features")
+        features.vectors.assign(np.random.default_rng(0).normal(size=features.vectors.shape))
+        (own,) = features(inputs[side]).numpy()
+        vectors, bias = model.sides.networks[side](inputs)
+        np.testing.assert_allclose(np.concatenate([bias[0], vectors[0]]), own, rtol=1e-6)
+        assert len(own) == 1 + 2 * 3

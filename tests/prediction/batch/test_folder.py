@@ -6,6 +6,7 @@ import os
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pyarrow.fs as fs
 import pytest
@@ -24,7 +25,7 @@ from recsys_nn import (
 from recsys_nn.data.readers import TableFormat
 from recsys_nn.files import folders
 from recsys_nn.files.folders import Folder
-from recsys_nn.prediction.batch.folder import RECORD, FolderScoring
+from recsys_nn.prediction.batch.folder import RECORD, FolderScoring, PredictedFolder
 
 FRAME = pd.DataFrame({"user": list("aabbc"), "item": list("xyxyx"), "rating": [1, 5, 2, 4, 3]})
 PAIRS = {"one": FRAME[["user", "item"]], "deep/two": pd.DataFrame({"user": ["nobody", "a"], "item": ["y", "y"]})}
@@ -64,6 +65,20 @@ def test_each_file_is_predicted_into_one_of_its_name(predictor, pairs, tmp_path,
     assert (found.files, found.rows, found.skipped, dict(found.sources)) == (2, 7, 0, {"item": 1, "model": 6})
     assert shares == [(2, 0.5), (7, 1.0)]
     assert sorted(file.name for file in output.rglob("*")) == [RECORD, "deep", "one.parquet", "two.parquet"]
+
+
+def test_files_are_read_by_their_layout_and_predicted_with_intervals(predictor, pairs, tmp_path):
+    calibrated = predictor.calibrated(Ratings(FRAME, scale=(1, 5)))
+    FRAME.rename(columns={"user": "who", "item": "what"}).to_parquet(pairs / "one.parquet", index=False)
+    (pairs / "deep" / "two.parquet").unlink()
+    layout = {"user": "who", "item": "what"}
+    found = predict_folder(calibrated, pairs, tmp_path / "predicted", layout=layout, interval=0.8)
+    written = pd.read_parquet(tmp_path / "predicted" / "one.parquet")
+    own = calibrated.predict(FRAME[["user", "item"]], interval=0.8)
+    assert list(written) == ["who", "what", "rating", *own.columns[2:]]
+    np.testing.assert_array_equal(written["upper"], own["upper"])
+    assert found == PredictedFolder(str(tmp_path / "predicted"), 1, 5, {"model": 5}, skipped=0, missing=())
+    assert found == PredictedFolder(str(tmp_path / "predicted"), 1, 5, {"model": 5})
 
 
 def test_the_record_says_that_all_is_there(predictor, pairs, tmp_path):

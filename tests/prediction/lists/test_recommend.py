@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import recsys_nn as rn
 from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction.lists import recommend
+from recsys_nn.prediction.lists.side_vectors import ranks_by_products
 from recsys_nn.prediction.predictor import BlendedPredictor
 from tests.models.contract import twenty_ratings
 from tests.prediction.predictors import drawn
@@ -91,6 +92,8 @@ def test_without_the_ratings_nobody_knows_what_is_seen(svd):
         forgetful.seen_by(3)
     with pytest.raises(rn.DataError, match="n=0 is not a number of items"):
         svd.recommend(3, n=0)
+    with pytest.raises(rn.DataError, match="^row 0: the user ids are of type floating"):
+        svd.recommend([1.5])
     with pytest.raises(rn.DataError, match="of type string"):
         svd.recommend("3")
 
@@ -163,12 +166,21 @@ def test_nothing_is_similar_to_what_has_no_vector(svd):
         drawn(rn.BiasConfig()).similar_items(100)
 
 
+def test_products_rank_where_the_score_is_one(svd):
+    average = rn.Predictor(
+        AveragedModel.of(svd.model, [list(map(np.asarray, svd.model.trainable_variables))] * 2), svd.encoder
+    )
+    others = (average, drawn(rn.MLPConfig()), drawn(rn.GlobalMeanConfig()))
+    assert [ranks_by_products(each) for each in (svd, *others)] == [True, False, False, False]
+
+
 SCORES = st.lists(
     st.lists(st.integers(-3, 3), min_size=70, max_size=70), min_size=1, max_size=3
 )  # many ties, in chunks of 8
 
 
 @settings(max_examples=60, deadline=None)
+@example(scores=[[-1] * 70], n=6, excluded=set())
 @given(scores=SCORES, n=st.integers(1, 6), excluded=st.sets(st.tuples(st.integers(0, 2), st.integers(0, 69))))
 def test_ranking_by_chunks_is_ranking(scores, n, excluded):
     table = np.array(scores, dtype=np.float32)

@@ -14,7 +14,7 @@ from recsys_nn.prediction.new_ids import fold_in
 from recsys_nn.prediction.predictor import BlendedPredictor
 from tests.models.contract import twenty_ratings
 from tests.models.layers.test_features import with_features
-from tests.prediction.predictors import drawn, trained
+from tests.prediction.predictors import drawn
 
 # User 7 is new and rated items 100, 102 and 104; item 900 is new and was rated by users 3 and 1; 8 and 901 know nobody.
 RATINGS = pd.DataFrame(
@@ -154,7 +154,7 @@ def test_a_blend_folds_its_members_in(svd):
 def test_what_features_say_of_a_rating_is_left_out_of_the_row():
     """The bias alone (embedding_dim 1, held at 0 by its penalty): Σ (r - r̂ without it) s / (Σ s² + n λ)."""
     features = {"user": ["age"], "item": ["genres"], "rating": ["timestamp"]}
-    predictor = trained(rn.SVDConfig(embedding_dim=1, l2=1e6, bias_l2=0.05), with_features(), features)
+    predictor = drawn(rn.SVDConfig(embedding_dim=1, l2=1e6, bias_l2=0.05), with_features(), features)
     encoder = predictor.encoder
     of_5 = OF_7.assign(user=5, rating=[3, 3, 2], timestamp=pd.Timestamp("2020-02-01"))  # 5 has features and no ratings
     left = of_5["rating"] - predictor.predict(of_5)["prediction"].to_numpy()

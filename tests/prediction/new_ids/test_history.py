@@ -11,7 +11,7 @@ from recsys_nn import (
 )
 from tests.models.contract import twenty_ratings
 from tests.models.layers.test_features import with_features
-from tests.prediction.predictors import drawn, trained
+from tests.prediction.predictors import drawn
 
 # User 7 is new and rated items 100 and 102; item 900 is new and was rated by user 3; 901 by nobody who is known.
 HISTORY = pd.DataFrame({"user": [7, 7, 3, 8, 0], "item": [100, 102, 900, 901, 101], "rating": [5, 2, 4, 1, 3]})
@@ -47,7 +47,7 @@ def test_intervals_stay_calibrated(svdpp):
 
 def test_an_id_that_is_known_by_its_features_alone_has_a_history_too():
     """z = v + (v' + y_100 ) · q_i: the user's features and history."""
-    predictor = trained(SVDPPConfig(embedding_dim=3, init_std=0.5), with_features(), {"user": ["age"]})
+    predictor = drawn(SVDPPConfig(embedding_dim=3, init_std=0.5), with_features(), {"user": ["age"]})
     encoder, model = predictor.encoder, predictor.model
     row = encoder.items.lookup([103])
     v = model.get_layer("user_features")(encoder.users.lookup([5])).numpy()[0]

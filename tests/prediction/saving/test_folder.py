@@ -163,8 +163,12 @@ def test_the_calibration_of_intervals_is_kept_and_checked(predictor, tmp_path):
 def test_a_run_without_a_calibration_has_no_intervals(run):
     loaded = Predictor.load(run)
     assert loaded.calibration is None
-    with pytest.raises(DataError, match="no intervals, as there was no validation part"):
+    with pytest.raises(DataError) as told:
         loaded.predict(twenty_ratings(), interval=0.9)
+    assert str(told.value) == (
+        "this predictor has no intervals, as there was no validation part to calibrate them on: "
+        "predictor.calibrated(ratings) does, with ratings that the model was not trained on"
+    )
 
 
 def test_a_run_is_replaced_only_when_asked(predictor, run):

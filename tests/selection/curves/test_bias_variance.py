@@ -1,6 +1,8 @@
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import chi2
 
@@ -19,6 +21,7 @@ from recsys_nn import (
 from recsys_nn.models import base
 from recsys_nn.models.factors import id_inputs
 from recsys_nn.selection.curves.bias_variance import decomposition
+from recsys_nn.selection.curves import bias_variance as module
 
 
 class ConstantConfig(ModelConfig):
@@ -153,6 +156,62 @@ class TestNetworks:
         np.testing.assert_allclose(measured.lines[0].get_xydata(), by_epoch.table[["training.epochs", "error"]])
         assert axes.get_ylabel() == "squared error (rating units²)"
         assert by_epoch.marks == {"best": by_epoch.table.set_index("training.epochs")["sum"].idxmin()}
+
+
+class TestTrainingSets:
+    CONFIG = RunConfig(seed=5, model=GlobalMeanConfig())
+
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        """What is asked of trainings that are not made: of each set its draws, and how they are to be made."""
+        found = []
+
+        def in_order(work, sets, **settings):
+            sets = list(sets)
+            found.append((work, sets, settings))
+            return [np.full((len(one.configs), len(one.split.test)), 3.0) for one in sets]
+
+        monkeypatch.setattr(module, "in_order", in_order)
+        return found
+
+    def test_all_values_meet_the_same_sets_with_the_seeds_that_follow(self, split, asked):
+        bias_variance(self.CONFIG, split, key="training.patience", values=[1, 2])
+        overrides = ["seed=7", "output=run"]
+        settings = {"key": "training.epochs", "values": [4], "workers": 2, "progress": False, "resamples": 3}
+        curve = bias_variance({"model": {"kind": "svd"}}, split, **settings, overrides=overrides)
+        (usual, of_usual, by), (of_epochs, sets, told) = asked
+        assert (usual, of_epochs) == (module._after_training, module._after_epochs)
+        assert by == {"told": module._ended, "workers": 1, "progress": True}
+        assert told == {"told": module._ended, "workers": 2, "progress": False}
+        assert [one.number for one in of_usual] == list(range(20))
+        assert [[config.seed for config in one.configs] for one in of_usual] == [[5 + n] * 2 for n in range(20)]
+        assert [config.training.patience for config in of_usual[0].configs] == [1, 2]
+        assert [(one.configs[0].seed, one.configs[0].output) for one in sets] == [(7, None), (8, None), (9, None)]
+        first, second = (one.drawn().train.frame["rating"] for one in sets[:2])
+        assert (first != second).any()
+        (row,) = curve.table.to_dict("records")
+        assert row["variance"] == 0
+        assert row["bias_squared"] == pytest.approx(np.mean((3 - expected(split.test)) ** 2))
+        assert abs(row["z"]) < 4
+
+    def test_both_parts_are_drawn_anew_of_the_same_pairs(self, split):
+        with_validation = random_split(split.train, validation=0.2, test=0.2)
+        for parts in (split, with_validation):
+            drawn = module._TrainingSet(0, [], parts, np.random.default_rng(1)).drawn()
+            assert len(drawn.test) == 0
+            for part, own in ((drawn.train, parts.train), (drawn.validation, parts.validation)):
+                pd.testing.assert_frame_equal(part.frame[["user", "item"]], own.frame[["user", "item"]])
+                assert not len(own) or (part.frame["rating"] != own.frame["rating"]).any()
+
+    def test_a_run_that_is_interrupted_ends_all(self, split, monkeypatch):
+        interrupted = SimpleNamespace(run=SimpleNamespace(stop_reason="interrupted"))
+        monkeypatch.setattr(module, "run_on_split", lambda *_: interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            module._after_training(module._TrainingSet(0, [self.CONFIG], split, np.random.default_rng(1)))
+
+    def test_a_line_a_training_set(self):
+        given = module._TrainingSet(4, [], None, None)
+        assert module._ended(given, np.zeros((3, 1234))) == "training set 5: 3 predictions of 1,234 pairs"
 
 
 class TestRefused:

@@ -1,12 +1,14 @@
 """Whole figures, of trainings by hand: what a reader of a curve sees."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from recsys_nn import (
+    BiasConfig,
     CrossValidation,
     SVDConfig,
     epoch_curve,
@@ -16,15 +18,18 @@ from recsys_nn import (
     sensitivity,
     validation_curve,
 )
+from recsys_nn.evaluation.evaluate import rmse_of
 from recsys_nn.plots import Scale, draw_heat_map, draw_layers, draw_lines, new_figure
 from recsys_nn.runs.result import Findings
+from recsys_nn.selection import curves
 from recsys_nn.selection.cross_validation import Fold, _told
-from recsys_nn.selection.curves import curves
 from recsys_nn.selection.curves.bias_variance import _drawn
 from recsys_nn.selection.curves.curves import alone
+from recsys_nn.selection.curves.runs import points
 from recsys_nn.selection.curves.watched_training import Followed
 from tests.advice.cases import predicted, trained
 from tests.figures import described
+from tests.prediction.predictors import drawn
 
 CONFIG = {"model": {"kind": "svd"}, "training": {"epochs": 3}}
 SPLIT = random_split(load_ratings("synthetic", n_users=20, n_items=15, n_ratings=200), validation=0.2, test=0.0)
@@ -32,14 +37,20 @@ SPLIT = random_split(load_ratings("synthetic", n_users=20, n_items=15, n_ratings
 
 @pytest.fixture
 def by_hand(monkeypatch):
-    """Runs that are not made: their validation errors are those that it is called with, over and over."""
+    """Runs that are not made: their validation errors are those that it is called with, over and over. What was asked
+    for is noted: the runs, and how they are to be made."""
 
     def of(*errors):
-        def measured(runs, **_):
+        asked = []
+
+        def measured(runs, **settings):
+            runs = list(runs)
+            asked.append((runs, settings))
             rows = [{**run.at, "validation_rmse": errors[k % len(errors)]} for k, run in enumerate(runs)]
             return pd.DataFrame(rows).assign(training_rmse=0.5, bias_rmse=1.0, standard_error=0.02)
 
         monkeypatch.setattr(curves, "measured", measured)
+        return asked
 
     return of
 
@@ -65,6 +76,75 @@ def test_validation_curve(by_hand, snapshot):
 def test_learning_curve(by_hand, snapshot):
     by_hand(0.95, 0.91, 0.90)
     assert told(learning_curve(CONFIG, SPLIT, fractions=(0.1, 0.5, 1.0), seeds=2, progress=False)) == snapshot
+
+
+CURVES = {
+    "validation": (partial(validation_curve, key="model.l2", values=[0.1]), 3, [{"model.l2": 0.1}]),
+    "learning": (
+        learning_curve,
+        3,
+        [{"fraction": k, "ratings": round(160 * k)} for k in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)],
+    ),
+    "sensitivity": (
+        sensitivity,
+        1,
+        [
+            {"learning_rate": rate, "batch_size": size}
+            for rate in (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+            for size in (64, 256, 1024)
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("curve", "seeds", "at"), CURVES.values(), ids=CURVES)
+def test_what_is_asked_of_a_curve_is_asked_of_its_runs(by_hand, curve, seeds, at):
+    asked = by_hand(0.9)
+    curve(CONFIG, SPLIT)
+    curve(CONFIG, SPLIT, seeds=2, workers=3, progress=False, overrides=["training.min_delta=9"])
+    (usual, of_usual), (runs, of_runs) = asked
+    assert (of_usual, of_runs) == ({"workers": 1, "progress": True}, {"workers": 3, "progress": False})
+    assert [dict(run.at) for run in usual] == [{**one, "seed": seed} for seed in range(seeds) for one in at]
+    assert [run.config.seed for run in runs] == [seed for seed in range(2) for _ in at]
+    assert {run.config.training.min_delta for run in runs} == {9}
+    assert all(run.split.validation is SPLIT.validation for run in runs)
+
+
+def test_the_trainings_of_an_epoch_curve_are_made_as_asked(monkeypatch):
+    asked = []
+
+    def in_order(work, jobs, **settings):
+        asked.append(([job.config.training.min_delta for job in jobs], settings))
+        return [Followed([{"training_rmse": 1.0, "validation_rmse": 1.0}] * 3, 1, None)] * len(asked[-1][0])
+
+    monkeypatch.setattr(curves, "in_order", in_order)
+    epoch_curve(CONFIG, SPLIT)
+    epoch_curve(CONFIG, SPLIT, seeds=2, workers=3, progress=False, overrides=["training.min_delta=9"])
+    told = {"told": curves._ended}
+    assert asked == [
+        ([0], {**told, "workers": 1, "progress": True}),
+        ([9, 9], {**told, "workers": 3, "progress": False}),
+    ]
+
+
+def test_an_epoch_is_judged_on_both_parts(monkeypatch):
+    predictor = drawn(BiasConfig(), SPLIT.train)
+    (point,) = points(alone(CONFIG), SPLIT, [({"dim": 4}, {})], 1)
+
+    def followed(config, split, epochs, look):
+        assert (config, split, epochs) == (point.config, point.split, 3)
+        return Followed([look(predictor)] * 3, 2, None)
+
+    monkeypatch.setattr("recsys_nn.selection.curves.watched_training.followed", followed)
+    found = curves._followed(point)
+    errors = {
+        name: rmse_of(predictor, part)
+        for name, part in zip(curves.ERRORS, (SPLIT.train, SPLIT.validation), strict=True)
+    }
+    assert found.seen == [{f"{name}_rmse": error for name, error in errors.items()}] * 3
+    seen = [{"validation_rmse": error} for error in (0.75, 0.5, 0.25)]
+    for kept, told in ((2, "epoch 2 is kept, 0.5000"), (None, "epoch None is kept, 0.7500")):
+        assert curves._ended(point, Followed(seen, kept, None)) == f"dim 4, seed 0: {told}"
 
 
 def test_sensitivity(by_hand, snapshot):

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_nn.selection.search.plot import plotted
+from recsys_nn.plots import new_figure
+from recsys_nn.selection.search.plot import _focus, plotted
 from tests.figures import described
 
 TRIALS = pd.DataFrame(
@@ -63,3 +64,19 @@ def test_the_whole_plot(figure, snapshot):
 def test_names_that_are_long_lean_and_numbers_within_a_decade_stand_on_a_linear_axis(snapshot):
     changed = {"training.learning_rate": np.linspace(0.1, 1.9, 8), "model.widths": ["[64, 32]", "[128, 64]"] * 4}
     assert described(plotted(TRIALS.assign(**changed).drop(columns="model.embedding_dim"))) == snapshot
+
+
+@pytest.mark.parametrize(
+    ("errors", "limits"),
+    [
+        ([1.0, 2, 9], None),
+        ([1.0, 2, 3, 9], (0.65, 8.35)),  # 0.75 of them are below 4.5: 3.5 more on top, a tenth on either side
+        ([1.0, 1.5, 2, 2.2], (0.895, 2.305)),
+        ([2.0, 2, 2, 2], (2 - 1e-7, 2 + 1e-7)),
+    ],
+)
+def test_a_few_trials_that_went_wrong_do_not_press_the_others_onto_a_line(errors, limits):
+    with new_figure("title", "x", "y") as (_, axes):
+        axes.set_ylim(-3, 33)
+        _focus(axes, pd.Series(errors))
+    assert axes.get_ylim() == pytest.approx(limits or (-3, 33))

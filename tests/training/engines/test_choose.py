@@ -1,5 +1,6 @@
 """The engines make the same steps (for every model kind: tests/models/contract.py); the choice says what and why."""
 
+import threading
 from functools import cache
 from typing import get_args
 
@@ -10,8 +11,12 @@ import tensorflow as tf
 
 from recsys_nn import ConfigError, Tensors, TrainConfig, Trainer, TrainingRun
 from recsys_nn.models.layers.dropout import Dropout
+from recsys_nn.tensors.tensors import Block
+from recsys_nn.training import trainer
 from recsys_nn.training.config import OptimizerName
-from recsys_nn.training.engines.choose import _worth_xla
+from recsys_nn.training.engines.choose import _BATCH_HOOKS, _cause, _not_compilable, _worth_xla
+from recsys_nn.training.engines.compiled import CompiledLoop, _extremes, prefetched
+from tests.terminals import narrow_terminal
 
 ENGINES = ("keras", "auto", "compiled")
 
@@ -30,8 +35,8 @@ def trained(engine: str, callbacks=(), **settings) -> TrainingRun:
     rows = np.random.default_rng(2).integers(0, 6, 20)
     given = {"epochs": 1, "patience": None, "validation": 0.25, "batch_size": 4, "learning_rate": 0.01, "metrics": ()}
     config = TrainConfig(engine=engine, seed=3, **(given | settings))
-    trainer = Trainer(config, callbacks=callbacks, progress=False)
-    return trainer.fit(small_network(), Tensors(rows, np.sin(rows)))
+    asked = Trainer(config, callbacks=callbacks, progress=False)
+    return asked.fit(small_network(), Tensors(rows, np.sin(rows)))
 
 
 def assert_the_same(one: TrainingRun, other: TrainingRun) -> None:
@@ -197,6 +202,13 @@ def test_xla_is_worth_its_time_where_steps_until_early_stopping_save_more_than_c
     assert _worth_xla(small_network(), train, TrainConfig(batch_size=10, epochs=epochs)) == worth
 
 
+@pytest.mark.parametrize(("n", "epochs", "worth"), [(11_500, 1000, False), (11_700, 1000, True), (11_700, 490, False)])
+def test_where_steps_are_few_an_epoch_early_stopping_is_expected_after_five_hundred(n, epochs, worth):
+    assert (500 * (2 * 4e-5 + n * 2e-7) > 1.2) == (n == 11_700)
+    train = Tensors(np.zeros(n, int), np.zeros(n))
+    assert _worth_xla(small_network(), train, TrainConfig(batch_size=n, epochs=epochs)) == worth
+
+
 @pytest.mark.slow
 def test_layers_that_draw_keras_s_random_numbers_are_kept_from_xla_unless_it_is_asked_for():
     assert engine_of(keras.layers.Dropout(0.1), **LARGE) == "compiled"
@@ -229,10 +241,11 @@ def test_a_model_that_fails_in_the_loop_is_left_to_keras():
 @pytest.mark.parametrize(
     "callback", [PerBatch(), keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: None)]
 )
-def test_a_callback_for_every_batch_needs_keras_s_loop_and_the_reason_is_printed(callback, capsys):
+def test_a_callback_for_every_batch_needs_keras_s_loop_and_the_reason_is_printed(callback, capsys, monkeypatch):
+    monkeypatch.setattr(trainer, "_console", narrow_terminal)
     reason = f"keras: the callback {type(callback).__name__} acts on every batch"
     assert engine_of(callbacks=[callback]) == reason
-    assert f"engine: {reason}" in capsys.readouterr().out
+    assert f"engine: {reason}" in capsys.readouterr().out.splitlines()
 
 
 def test_a_model_with_a_step_of_its_own_needs_keras_s_loop():
@@ -250,3 +263,85 @@ def test_the_last_batch_counts_where_it_is_smaller_than_the_others(engine):
     run = Trainer(settings, progress=False).fit(network, Tensors(np.ones((3, 1)), [1, 1, 5]))
     assert run.model.get_weights()[0].item() == pytest.approx(1.16)
     assert run.history["loss"].tolist() == pytest.approx([(1 + 1 + 4.8**2) / 3])
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("no\nmore", "ValueError: no"),
+        ("Exception encountered when calling Dense.call().\n\n  \x1b[1mno\x1b[0m  \n", "ValueError: no"),
+        (" \n", "ValueError: it says no more"),
+    ],
+)
+def test_a_cause_is_the_first_line_that_says_what_is_wrong(message, told):
+    assert _cause(ValueError(message)) == told
+
+
+@pytest.mark.parametrize("hook", _BATCH_HOOKS)
+def test_every_call_for_a_batch_needs_keras_s_loop(hook):
+    class Batchwise(keras.callbacks.Callback):
+        pass
+
+    setattr(Batchwise, hook, lambda self, batch, logs=None: None)
+    assert _not_compilable(small_network(), [StopNow(), Batchwise()]) == "the callback Batchwise acts on every batch"
+    assert _not_compilable(small_network(), [StopNow()]) is None
+
+
+@pytest.mark.parametrize(
+    "step", ["train_step", "test_step", "make_train_function", "make_test_function", "fit", "evaluate"]
+)
+def test_a_model_that_does_any_of_it_by_itself_needs_keras_s_loop(step):
+    class Own(keras.Model):
+        pass
+
+    setattr(Own, step, lambda self, *args, **options: None)
+    assert _not_compilable(Own(), []) == f"the model has a {step} of its own"
+
+
+@pytest.mark.parametrize(
+    ("xla", "n", "sizes"),
+    [(True, 10, {4: 2, 2: 3}), (True, 8, {4: 2}), (False, 10, {None: 3}), (False, 8, {None: 2}), (True, 3, {3: 1})],
+)
+def test_a_pass_is_made_in_batches_of_one_size_and_a_rest_for_which_xla_compiles_anew(xla, n, sizes):
+    assert CompiledLoop(small_network(), None, n=n, batch_size=4, xla=xla)._sizes(n) == sizes
+
+
+class TwoBlocks:
+    """Examples that are not in memory together."""
+
+    def blocks(self, *, batch_size):
+        del batch_size
+        for rows, pairs in (([5, 2, 4], [[1, 1], [3, 3], [1, 1]]), ([2, 9, 4], [[1, 1], [2, 0], [7, 2]])):
+            inputs = {"row": np.array(rows), "pair": np.array(pairs), "x": np.array([0.0, 99.0, -99.0])}
+            yield Block(Tensors(inputs, np.zeros(3)), np.arange(3, dtype=np.int32))
+
+
+def test_examples_are_tried_out_that_have_the_least_and_the_largest_of_every_integer_input():
+    """Row 1 has the first 2, row 4 the 9 and the 0, row 5 the 7; and the first is always among them."""
+    assert _extremes(TwoBlocks()).tolist() == [0, 1, 4, 5]
+
+
+def test_what_comes_next_is_prepared_by_another_thread_and_comes_in_its_order():
+    makers = []
+
+    def items():
+        for item in "abc":
+            makers.append((item, threading.current_thread()))
+            yield item
+
+    found = prefetched(items())
+    assert next(found) == "a"
+    assert list(found) == ["b", "c"]
+    assert [item for item, _ in makers] == ["a", "b", "c"]
+    assert threading.current_thread() not in {thread for _, thread in makers}
+
+
+def test_an_error_of_what_comes_next_is_that_of_the_loop():
+    def items():
+        yield 1
+        raise RuntimeError("no more")
+
+    found = prefetched(items())
+    assert next(found) == 1
+    with pytest.raises(RuntimeError, match="no more"):
+        next(found)

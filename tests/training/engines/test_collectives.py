@@ -57,7 +57,13 @@ def test_workers_that_see_different_checkpoints_do_not_begin(tmp_path):
         def told(self, number):
             return [number, 1.0]
 
-    with pytest.raises(ArtifactError, match=r"states after different epochs \(0, 1\)"):
+    with pytest.raises(
+        ArtifactError,
+        match=(
+            r"states: the workers see the states after different epochs \(0, 1\); begin again "
+            "once their storage shows all of them the same"
+        ),
+    ):
         trained(Second(), checkpoints=tmp_path / "states")
 
 

@@ -4,7 +4,6 @@ from io import StringIO
 from types import SimpleNamespace
 
 import keras
-import numpy as np
 import pytest
 from rich.console import Console
 
@@ -21,6 +20,8 @@ def test_the_bytes_of_a_model_are_those_of_its_variables():
     encoder = Encoder.fit(load_ratings("synthetic", n_users=30, n_items=20, n_ratings=300))
     model = build_model(SVDConfig(embedding_dim=6), encoder)
     assert told_by(model, 50) == told_bytes([6, 6, 1, 1], others=0, batch_size=50)
+    layers = [keras.Input((), dtype="int32"), keras.layers.Embedding(9, 5), keras.layers.Dense(3)]
+    assert told_by(keras.Sequential(layers), 50) == told_bytes([5], others=5 * 3 + 3, batch_size=50)
 
 
 def test_one_worker_tells_nobody():
@@ -32,41 +33,39 @@ def test_a_ring_of_workers_sends_all_bytes_but_its_own_share_twice():
     assert step_seconds(0.6, 30_000_000, 3, Network(latency=1e-3, bandwidth=1e8)) == pytest.approx(0.2 + 4 * 0.101)
 
 
-class SlowEpochs(keras.callbacks.Callback):
-    """Lets time pass for the hint that comes after it."""
-
-    def __init__(self, clock, seconds):
-        super().__init__()
-        self._clock, self._seconds = clock, seconds
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._clock[0] += self._seconds
-
-
-def said(monkeypatch, *, epoch: float, epochs: int) -> str:
-    """In a training whose epochs of ten steps take so many seconds."""
-    clock, console = [0.0], Console(width=200, file=StringIO())
+def said(monkeypatch, *, epoch: float, epochs: int, judging: float | None = None) -> str:
+    """In a training whose epochs of ten steps take so many seconds, and to be judged so many more."""
+    clock, console = [50.0], Console(width=40, file=StringIO(), force_terminal=True)
     monkeypatch.setattr(hint, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", run_eagerly=True)
-    callbacks = [SlowEpochs(clock, epoch), hint.ClusterHint(4, console)]
-    model.fit(np.ones((40, 1)), np.ones(40), batch_size=4, epochs=epochs, callbacks=callbacks, verbose=0)
+    callback = hint.ClusterHint(4, console)
+    callback.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    callback.set_params({"steps": 10, "epochs": epochs})
+    for number in range(epochs):
+        callback.on_epoch_begin(number)
+        clock[0] += epoch
+        if judging is not None:
+            callback.on_test_begin()
+            clock[0] += judging
+        callback.on_epoch_end(number)
     return console.file.getvalue()
 
 
-def test_a_long_training_with_long_steps_is_told_of_clusters_once(monkeypatch):
+@pytest.mark.parametrize("judging", [None, 2000])
+def test_a_long_training_with_long_steps_is_told_of_clusters_once(monkeypatch, judging):
     """Two weights are told in 1 ms, so that a step of 300 s takes half as long."""
     line = "a step takes 300000 ms: on two machines like this one 0.50 of that (cluster: {workers: 2}; docs/scale.md)\n"
-    assert said(monkeypatch, epoch=3000, epochs=3) == line
+    assert said(monkeypatch, epoch=3000, epochs=3, judging=judging) == line
 
 
-@pytest.mark.parametrize(("epoch", "epochs"), [(500, 2), (700, 1)])
-def test_one_that_is_soon_over_is_not(monkeypatch, epoch, epochs):
-    assert said(monkeypatch, epoch=epoch, epochs=epochs) == ""
+@pytest.mark.parametrize(
+    ("epoch", "epochs", "is_said"), [(700, 1, False), (599, 2, False), (600, 2, True), (299, 3, False), (300, 3, True)]
+)
+def test_one_that_is_over_in_ten_minutes_is_not(monkeypatch, epoch, epochs, is_said):
+    assert bool(said(monkeypatch, epoch=epoch, epochs=epochs)) == is_said
 
 
-@pytest.mark.parametrize(("step", "is_said"), [(0.004, False), (0.006, True)])
+@pytest.mark.parametrize(("step", "is_said"), [(0.00499, False), (0.00501, True)])
 def test_one_with_short_steps_is_not(monkeypatch, step, is_said):
-    """Where telling takes a millisecond."""
+    """Where telling takes a millisecond, a fifth of the step."""
     monkeypatch.setattr(hint, "LEAST_SECONDS", 0)
     assert bool(said(monkeypatch, epoch=10 * step, epochs=2)) == is_said
