@@ -26,6 +26,7 @@ test: lint types tests
 lint: $(VENV)/installed-lint
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	$(RUN) lint-imports --no-cache
 
 types: $(VENV)/installed-test
 	$(RUN) mypy

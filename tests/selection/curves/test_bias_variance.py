@@ -20,8 +20,8 @@ from recsys_nn import (
 )
 from recsys_nn.models import base
 from recsys_nn.models.factors import id_inputs
-from recsys_nn.selection.curves.bias_variance import decomposition
 from recsys_nn.selection.curves import bias_variance as module
+from recsys_nn.selection.curves.bias_variance import decomposition
 
 
 class ConstantConfig(ModelConfig):

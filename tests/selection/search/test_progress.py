@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from recsys_nn.config.search import SearchConfig
-from recsys_nn.selection.search.progress import SearchProgress
 from recsys_nn.selection.search import progress
+from recsys_nn.selection.search.progress import SearchProgress
 from recsys_nn.selection.search.trial import Outcome
 
 SPACE = {"model.widths": [[64], [32]], "training.learning_rate": {"low": 0.001, "high": 0.1}}
