@@ -13,17 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel
 
-from recsys_nn.config.run import RunConfig
-from recsys_nn.config.sections import validated
-from recsys_nn.data.ratings import COLUMNS, Duplicates, Ratings
-from recsys_nn.data.readers import Table
-from recsys_nn.data.splits import Split
-from recsys_nn.encoding.features import SIDES, FeaturesConfig
+from recsys_nn.config import RunConfig, validated
+from recsys_nn.data import COLUMNS, Duplicates, Ratings, Split, Table
+from recsys_nn.encoding import SIDES, FeaturesConfig
 from recsys_nn.errors import DataError, did_you_mean, plain_repr, required, row_number
 from recsys_nn.models import ModelConfig, SVDConfig
-from recsys_nn.posterior.config import PosteriorConfig
-from recsys_nn.runs.data import load_split
-from recsys_nn.training.config import TrainConfig
+from recsys_nn.posterior import PosteriorConfig
+from recsys_nn.runs import load_split
+from recsys_nn.training import TrainConfig
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -122,7 +119,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             ConfigError: for a wrong value in ``model`` or ``training``, with its dotted path.
             ValueError: for shapes that do not fit, in scikit-learn's words.
         """
-        from recsys_nn.experiment.run import run_on_split
+        from recsys_nn.experiment import run_on_split
 
         config = self._run_config()
         ratings = self._ratings(X, y, config.data.features)

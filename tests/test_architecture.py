@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +28,21 @@ MODULES = sorted(
 
 def source(module: str) -> str:
     return Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8")
+
+
+def imported_by(file: Path) -> Iterator[str]:
+    """The modules of the package that a file imports from, also within functions."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recsys_nn."):
+            yield node.module
+
+
+@pytest.mark.parametrize("storey", sorted(folder.name for folder in PACKAGE.iterdir() if folder.is_dir()))
+def test_outsiders_import_from_the_face_of_a_storey(storey):
+    """Which is the list in its ``__init__.pyi``, lazily loaded."""
+    outside = [file for file in PACKAGE.rglob("*.py") if PACKAGE / storey not in file.parents]
+    found = {(file.name, name) for file in outside for name in imported_by(file)}
+    assert [each for each in found if each[1].startswith(f"recsys_nn.{storey}.")] == []
 
 
 def loaded_by(script: str, *modules: str) -> list[str]:

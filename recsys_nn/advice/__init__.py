@@ -1,0 +1,5 @@
+"""Rules of thumb for a table, and what is wrong with a run."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

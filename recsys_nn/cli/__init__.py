@@ -38,8 +38,8 @@ from recsys_nn.cli.suggesting import suggest
 from recsys_nn.errors import RecsysError, TrainingError
 
 if TYPE_CHECKING:
-    from recsys_nn.data.readers import TableFormat
-    from recsys_nn.evaluation.evaluate import Evaluation
+    from recsys_nn.data import TableFormat
+    from recsys_nn.evaluation import Evaluation
 
 app = typer.Typer(
     name="recsys-nn",
@@ -88,8 +88,8 @@ def train(
     ] = False,
 ) -> None:
     """Train, judge and save the model of a YAML file."""
-    from recsys_nn.config.run import load_config
-    from recsys_nn.experiment.run import run_experiment
+    from recsys_nn.config import load_config
+    from recsys_nn.experiment import run_experiment
 
     resolved = load_config(config, overrides=overrides or [])
     if output is not None:
@@ -124,8 +124,8 @@ def evaluate(
     manifest_sha256: ManifestHash = None,
 ) -> None:
     """Judge a saved run on other ratings."""
-    from recsys_nn.evaluation.evaluate import evaluate as judge
-    from recsys_nn.runs.finished import FinishedRun
+    from recsys_nn.evaluation import evaluate as judge
+    from recsys_nn.runs import FinishedRun
 
     finished = FinishedRun.load(run, manifest_sha256=manifest_sha256)
     _print_evaluation(judge(finished.predictor, read_test_ratings(ratings, finished, layout)))
@@ -134,7 +134,7 @@ def evaluate(
 @app.command()
 def datasets() -> None:
     """List the named data sets."""
-    from recsys_nn.data.datasets import dataset_names, get_dataset
+    from recsys_nn.data import dataset_names, get_dataset
 
     for name in dataset_names():
         dataset = get_dataset(name)
@@ -145,7 +145,7 @@ def datasets() -> None:
 @config_app.command()
 def show(config: ConfigFile, overrides: Overrides = None) -> None:
     """Print the resolved config of a run, defaults included."""
-    from recsys_nn.config.run import load_config
+    from recsys_nn.config import load_config
 
     print(load_config(config, overrides=overrides or []).to_yaml(), end="")
 
@@ -155,7 +155,7 @@ def schema() -> None:
     """Print the JSON schema of the YAML files."""
     import json
 
-    from recsys_nn.config.run import config_schema
+    from recsys_nn.config import config_schema
 
     print(json.dumps(config_schema(), indent=2))
 

@@ -12,8 +12,8 @@ from rich.text import Text
 from recsys_nn.cli.options import Overwrite, out, read_given_ratings, with_layout
 
 if TYPE_CHECKING:
-    from recsys_nn.data.readers import TableFormat
-    from recsys_nn.experiment.blending import Blend
+    from recsys_nn.data import TableFormat
+    from recsys_nn.experiment import Blend
 
 
 @with_layout("user", "item", "rating", "timestamp")
@@ -32,7 +32,7 @@ def blend(
     overwrite: Overwrite = False,
 ) -> None:
     """Blend finished runs: a weighted sum, its weights fitted to what they predicted of held-out ratings."""
-    from recsys_nn.experiment.blending import blend as fit
+    from recsys_nn.experiment import blend as fit
 
     blended = fit(runs, read_given_ratings(ratings, runs[0], layout), output=output, overwrite=overwrite)
     _print_blend(blended)

@@ -14,8 +14,8 @@ from recsys_nn.cli.options import Overwrite, out, read_given_ratings, with_layou
 from recsys_nn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from recsys_nn.data.readers import TableFormat
-    from recsys_nn.evaluation.comparison import Comparison
+    from recsys_nn.data import TableFormat
+    from recsys_nn.evaluation import Comparison
 
 STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
 
@@ -49,9 +49,9 @@ def compare(
     overwrite: Overwrite = False,
 ) -> None:
     """Compare models on the same ratings: finished runs, or configs that are trained for it."""
-    from recsys_nn.config.run import YAML_SUFFIXES
-    from recsys_nn.experiment.comparing import compare as judge
-    from recsys_nn.files.tables import check_output, write_table
+    from recsys_nn.config import YAML_SUFFIXES
+    from recsys_nn.experiment import compare as judge
+    from recsys_nn.files import check_output, write_table
 
     if output is not None:
         check_output(output, overwrite=overwrite)
@@ -71,7 +71,7 @@ def compare(
 
 def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
     """The run of the one config with each of the kinds for a model."""
-    from recsys_nn.config.run import load_config
+    from recsys_nn.config import load_config
     from recsys_nn.models import model_kinds
 
     if len(models) != 1:
@@ -93,7 +93,7 @@ def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
 def _check_plot(file: Path, *, overwrite: bool) -> None:
     from matplotlib.backend_bases import FigureCanvasBase
 
-    from recsys_nn.files.tables import check_file_place
+    from recsys_nn.files import check_file_place
 
     check_file_place(file, overwrite=overwrite)
     known = FigureCanvasBase.get_supported_filetypes()
@@ -102,7 +102,7 @@ def _check_plot(file: Path, *, overwrite: bool) -> None:
 
 
 def _write_plot(comparison: Comparison, file: Path) -> None:
-    from recsys_nn.files.atomic import atomic_file
+    from recsys_nn.files import atomic_file
 
     with atomic_file(file) as stream:
         comparison.plot().savefig(stream, format=file.suffix.lower().removeprefix("."), dpi=150)

@@ -11,7 +11,7 @@ from recsys_nn.cli.options import Overrides, check_layout_is_unused, out, with_l
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from recsys_nn.data.readers import TableFormat
+    from recsys_nn.data import TableFormat
 
 
 @with_layout("user", "item", "timestamp")
@@ -25,10 +25,10 @@ def doctor(
     layout: TableFormat,
 ) -> None:
     """Say what is wrong with a run, before or after it: cause, evidence, and the line of the config to change."""
-    from recsys_nn.advice.doctor.diagnose import diagnose
-    from recsys_nn.config.run import YAML_SUFFIXES, load_config
-    from recsys_nn.data.pair_files import read_pairs
-    from recsys_nn.runs.finished import FinishedRun
+    from recsys_nn.advice import diagnose
+    from recsys_nn.config import YAML_SUFFIXES, load_config
+    from recsys_nn.data import read_pairs
+    from recsys_nn.runs import FinishedRun
 
     planned = run.suffix in YAML_SUFFIXES
     if overrides and not planned:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out
-from recsys_nn.prediction.export.target import Format, check_export
+from recsys_nn.prediction import Format, check_export
 
 
 def export(
@@ -19,7 +19,7 @@ def export(
     manifest_sha256: ManifestHash = None,
 ) -> None:
     """Export a run to another runtime, which predicts ratings from raw ids without this package."""
-    from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.prediction import Predictor
 
     check_export(output, format, overwrite=overwrite)
     predictor = Predictor.load(run, manifest_sha256=manifest_sha256)

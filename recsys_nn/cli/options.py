@@ -13,9 +13,8 @@ from rich.console import Console
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from recsys_nn.data.ratings import Ratings
-    from recsys_nn.data.readers import TableFormat
-    from recsys_nn.runs.finished import FinishedRun
+    from recsys_nn.data import Ratings, TableFormat
+    from recsys_nn.runs import FinishedRun
 
 out = Console()
 
@@ -55,7 +54,7 @@ def with_layout(*columns: str) -> Callable[[Callable[..., None]], Callable[..., 
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:
         def called(**given: Any) -> None:
-            from recsys_nn.data.readers import TableFormat
+            from recsys_nn.data import TableFormat
 
             named = {column: _name_or_position(given.pop(column)) for column in columns}
             layout = TableFormat(**named, **{name: given.pop(name) for name in READING})
@@ -76,7 +75,7 @@ def _name_or_position(column: str | None) -> str | int | None:
 
 def read_given_ratings(source: str | None, run: str, layout: TableFormat) -> Ratings | None:
     """The ratings that --ratings names, read for this run; without it, nothing, and no layout either."""
-    from recsys_nn.runs.finished import FinishedRun
+    from recsys_nn.runs import FinishedRun
 
     if source is not None:
         return read_test_ratings(source, FinishedRun.load(Path(run)), layout)
@@ -86,7 +85,7 @@ def read_given_ratings(source: str | None, run: str, layout: TableFormat) -> Rat
 
 def check_layout_is_unused(layout: TableFormat, option: str) -> None:
     """A ConfigError where it is said how a file is laid out that this option would name."""
-    from recsys_nn.data.readers import RECOGNISED
+    from recsys_nn.data import RECOGNISED
 
     if given := [name for name, value in layout if value != getattr(RECOGNISED, name)]:
         raise ConfigError(f"--{given[0]}: it is for {option}")
@@ -94,8 +93,7 @@ def check_layout_is_unused(layout: TableFormat, option: str) -> None:
 
 def read_test_ratings(source: str, run: FinishedRun, layout: TableFormat) -> Ratings:
     """A named data set, or a file of this layout, its ids and ratings taken as training's were."""
-    from recsys_nn.data.loading import is_dataset, load_ratings
-    from recsys_nn.data.readers import read_ratings
+    from recsys_nn.data import is_dataset, load_ratings, read_ratings
 
     if is_dataset(source):
         return run.as_trained(load_ratings(source))

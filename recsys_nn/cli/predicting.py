@@ -15,10 +15,9 @@ from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out, with_
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from recsys_nn.config.cluster import ClusterConfig
-    from recsys_nn.data.readers import TableFormat
-    from recsys_nn.prediction.batch.file import PredictedFile
-    from recsys_nn.prediction.batch.folder import PredictedFolder
+    from recsys_nn.config import ClusterConfig
+    from recsys_nn.data import TableFormat
+    from recsys_nn.prediction import PredictedFile, PredictedFolder
 
 
 class OnError(StrEnum):
@@ -68,9 +67,8 @@ def predict(
     manifest_sha256: ManifestHash = None,
 ) -> None:
     """Predict the ratings of a file of user-item pairs, whatever its size; or of a folder, file by file."""
-    from recsys_nn.files.folders import is_uri
-    from recsys_nn.files.tables import check_output
-    from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.files import check_output, is_uri
+    from recsys_nn.prediction import Predictor
 
     as_folder = not Path(output).suffix and (is_uri(pairs) or is_uri(output) or Path(pairs).is_dir())
     cluster = _cluster_of(run, overrides or []) if as_folder else None
@@ -90,7 +88,7 @@ def predict(
     found: PredictedFile | PredictedFolder
     with _progress_bar() as progress:
         if as_folder:
-            from recsys_nn.cluster.scoring import predict_folder
+            from recsys_nn.cluster import predict_folder
 
             found = predict_folder(predictor, pairs, output, cluster=cluster, progress=progress, **settings)
             listed: str | Path | None = f"{output}, beside their files"
@@ -116,9 +114,8 @@ def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
     A run may come from a stranger, and who is connected to a Ray executes what that sends: a run says how many workers,
     but names no other Ray than that of this machine.
     """
-    from recsys_nn.config.cluster import ClusterConfig
-    from recsys_nn.config.sections import validated
-    from recsys_nn.files.strict_yaml import read_yaml, with_override
+    from recsys_nn.config import ClusterConfig, validated
+    from recsys_nn.files import read_yaml, with_override
 
     keys = [override.partition("=")[0] for override in overrides]
     if wrong := [override for override, key in zip(overrides, keys, strict=True) if key.split(".")[0] != "cluster"]:

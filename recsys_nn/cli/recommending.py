@@ -14,7 +14,7 @@ from recsys_nn.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsys_nn.encoding.vocabulary import Vocabulary
+    from recsys_nn.encoding import Vocabulary
 
 
 def recommend(
@@ -34,8 +34,8 @@ def recommend(
     manifest_sha256: ManifestHash = None,
 ) -> None:
     """Recommend the items with the highest predicted ratings."""
-    from recsys_nn.files.tables import check_output, write_table
-    from recsys_nn.prediction.predictor import Predictor
+    from recsys_nn.files import check_output, write_table
+    from recsys_nn.prediction import Predictor
 
     if output is not None:
         check_output(output, overwrite=overwrite)
@@ -57,7 +57,7 @@ def _ids(texts: list[str] | None, vocabulary: Vocabulary) -> pd.Series | None:
     """The ids of an option, as the type that they had in training."""
     import pandas as pd
 
-    from recsys_nn.data.ids import parse_ids
+    from recsys_nn.data import parse_ids
 
     name = vocabulary.name
     return parse_ids(pd.Series(texts), vocabulary.type, name, lambda _: f"--{name}") if texts else None

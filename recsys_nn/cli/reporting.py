@@ -11,7 +11,7 @@ import typer
 from recsys_nn.cli.options import Overwrite, out
 
 if TYPE_CHECKING:
-    from recsys_nn.runs.result import ExperimentResult
+    from recsys_nn.runs import ExperimentResult
 
 
 def report(
@@ -23,7 +23,7 @@ def report(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a run's report, one HTML file that needs nothing else, or that of several runs side by side."""
-    from recsys_nn.report.page import build_report, default_place
+    from recsys_nn.report import build_report, default_place
 
     place = output or (default_place(runs[0]) if len(runs) == 1 else Path("report.html"))
     written = build_report(runs).save(place, overwrite=overwrite)
@@ -32,7 +32,7 @@ def report(
 
 def report_of(result: ExperimentResult) -> None:
     """Writes the report of a run that has just been saved: what goes wrong now is told, and the run is kept."""
-    from recsys_nn.report.page import build_report, default_place
+    from recsys_nn.report import build_report, default_place
 
     assert result.path is not None
     try:

@@ -11,8 +11,7 @@ import typer
 from recsys_nn.cli.options import ConfigFile, Overrides, Overwrite, Told, out
 
 if TYPE_CHECKING:
-    from recsys_nn.selection.cross_validation import CrossValidation
-    from recsys_nn.selection.search.search import SearchResult
+    from recsys_nn.selection import CrossValidation, SearchResult
 
 
 def cross_validate(
@@ -29,11 +28,11 @@ def cross_validate(
     overwrite: Overwrite = False,
 ) -> None:
     """Train once for each fold, on the others, and judge on that one; the test part is left alone."""
-    from recsys_nn.config.run import load_config
+    from recsys_nn.config import load_config
     from recsys_nn.errors import ConfigError
-    from recsys_nn.prediction.saving.folder import check_place
-    from recsys_nn.selection.cross_validation import cross_validate as validate
-    from recsys_nn.selection.cross_validation import refit as train_on_all
+    from recsys_nn.prediction import check_place
+    from recsys_nn.selection import cross_validate as validate
+    from recsys_nn.selection import refit as train_on_all
 
     if output is not None and not refit:
         raise ConfigError("--output: it is for the run of --refit")
@@ -61,10 +60,10 @@ def tune(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the search that stands there first.")] = False,
 ) -> None:
     """Search the space of a YAML file's search section; a search that was ended goes on."""
-    from recsys_nn.config.run import load_config
+    from recsys_nn.config import load_config
     from recsys_nn.errors import ConfigError
-    from recsys_nn.selection.search.search import SUFFIX
-    from recsys_nn.selection.search.search import tune as search
+    from recsys_nn.selection import SUFFIX
+    from recsys_nn.selection import tune as search
 
     resolved = load_config(config, overrides=overrides or [])
     if output is None and resolved.output is None:

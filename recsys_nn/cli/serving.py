@@ -27,9 +27,9 @@ def serve(
     everything; there is no log-in.
     """
     required("recsys_nn.serving.server", "serve")
-    from recsys_nn.config.sections import validated
-    from recsys_nn.serving.limits import Limits
-    from recsys_nn.serving.server import serve as run_server
+    from recsys_nn.config import validated
+    from recsys_nn.serving import Limits
+    from recsys_nn.serving import serve as run_server
 
     given = {"pairs": max_pairs, "body": max_body, "seconds": time_limit, "waiting": max_waiting}
     run_server(run, host=host, port=port, limits=validated(Limits, given))

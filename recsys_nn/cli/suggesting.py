@@ -11,7 +11,7 @@ from recsys_nn.cli.options import with_layout
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from recsys_nn.data.readers import TableFormat
+    from recsys_nn.data import TableFormat
 
 
 @with_layout("user", "item", "rating", "timestamp")
@@ -32,10 +32,10 @@ def suggest(
     What is known of the data stands in the config as it is told: --set data.scale=[1,5], data.duplicates=last,
     data.liked=4, data.options, data.split, and also seed and output.
     """
-    from recsys_nn.advice.suggest.suggesting import suggest as suggested
-    from recsys_nn.config.run import load_config
-    from recsys_nn.files.strict_yaml import with_override
-    from recsys_nn.runs.data import load_whole
+    from recsys_nn.advice import suggest as suggested
+    from recsys_nn.config import load_config
+    from recsys_nn.files import with_override
+    from recsys_nn.runs import load_whole
 
     values: dict[str, Any] = {"output": f"runs/{Path(ratings).name.split('.')[0]}", "data": {"source": ratings}}
     if given := layout.model_dump(exclude_defaults=True):

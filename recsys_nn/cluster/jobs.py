@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recsys_nn.cluster.ray_session import Setting, check_seen, ctrl_c_as_before, storage
-from recsys_nn.config.cluster import ClusterConfig
+from recsys_nn.config import ClusterConfig
 
 Job = TypeVar("Job")
 Found = TypeVar("Found")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
-from recsys_nn.tracking.tracker import Tell
+from recsys_nn.tracking import Tell
 
 
 @contextmanager

@@ -14,10 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recsys_nn.config.cluster import ClusterConfig
+from recsys_nn.config import ClusterConfig
 from recsys_nn.errors import ConfigError, not_seen, required
-from recsys_nn.models.backend import quiet_unless_it_fails
-from recsys_nn.models.base import ModelKind, model_kinds, register_kinds
+from recsys_nn.models import ModelKind, model_kinds, quiet_unless_it_fails, register_kinds
 
 
 @dataclass(frozen=True)

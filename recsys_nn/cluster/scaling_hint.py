@@ -54,7 +54,7 @@ def step_seconds(alone: float, told: int, workers: int, network: Network) -> flo
 
 def told_by(model: keras.Model, batch_size: int) -> int:
     """V of a model, each of whose tables is looked up once for an example."""
-    from recsys_nn.training.optimizers import is_table
+    from recsys_nn.training import is_table
 
     def size(variable: Any) -> int:
         return int(variable.shape.num_elements())

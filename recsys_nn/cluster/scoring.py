@@ -15,14 +15,11 @@ from typing import Any
 from recsys_nn.cluster.faults import as_raised, as_told
 from recsys_nn.cluster.jobs import answered_here
 from recsys_nn.cluster.ray_session import Setting, connected
-from recsys_nn.config.cluster import ClusterConfig
-from recsys_nn.config.sections import validated
-from recsys_nn.data.readers import TableFormat
+from recsys_nn.config import ClusterConfig, validated
+from recsys_nn.data import TableFormat
 from recsys_nn.errors import ConfigError, RecsysError
-from recsys_nn.files.folders import Folder
-from recsys_nn.prediction.batch.file import OnError, PredictedFile
-from recsys_nn.prediction.batch.folder import FolderScoring, PredictedFolder
-from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.files import Folder
+from recsys_nn.prediction import FolderScoring, OnError, PredictedFile, PredictedFolder, Predictor
 
 
 def predict_folder(

@@ -15,20 +15,18 @@ import pandas as pd
 from recsys_nn.cluster.faults import as_raised, as_told
 from recsys_nn.cluster.messages import told_here
 from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before, storage
-from recsys_nn.config.cluster import ClusterConfig
-from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.config import ClusterConfig
+from recsys_nn.encoding import Encoder
 from recsys_nn.errors import RecsysError, TrainingError
-from recsys_nn.models.base import ModelConfig, build_model
-from recsys_nn.tensors.tensors import TrainingPart
-from recsys_nn.tracking.tracker import Tell
-from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.run import TrainingRun
-from recsys_nn.training.trainer import Trainer
+from recsys_nn.models import ModelConfig, build_model
+from recsys_nn.tensors import TrainingPart
+from recsys_nn.tracking import Tell
+from recsys_nn.training import TrainConfig, Trainer, TrainingRun
 
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.training.engines.collectives import Workers
+    from recsys_nn.training import Workers
 
 _ERRORS = "wrong-*.json"
 
@@ -152,7 +150,7 @@ def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | 
     setting.enter()
     import ray
 
-    from recsys_nn.training.engines.collectives import Workers
+    from recsys_nn.training import Workers
 
     workers = Workers() if n > 1 else None  # before TensorFlow computes anything
     try:
@@ -169,7 +167,7 @@ def _trained(job: _Job, workers: Workers | None, told: Tell | None) -> _Trained 
         variable.assign(value)
     leads, callbacks = workers is None or workers.leads, list(job.callbacks)
     if leads and told is not None:
-        from recsys_nn.tracking.callback import EpochTracking
+        from recsys_nn.tracking import EpochTracking
 
         callbacks.append(EpochTracking(told))
     trainer = Trainer(

@@ -12,16 +12,23 @@ from recsys_nn.config.cluster import ClusterConfig
 from recsys_nn.config.search import SearchConfig
 from recsys_nn.config.sections import Section, validated
 from recsys_nn.config.tracking import TrackingConfig
-from recsys_nn.data.datasets import dataset_names
-from recsys_nn.data.ratings import Duplicates, Ratings
-from recsys_nn.data.readers import TableFormat
-from recsys_nn.data.splits import Split, leave_last_out_split, random_split, stratified_split, temporal_split
-from recsys_nn.encoding.features import FeaturesConfig
+from recsys_nn.data import (
+    Duplicates,
+    Ratings,
+    Split,
+    TableFormat,
+    dataset_names,
+    leave_last_out_split,
+    random_split,
+    stratified_split,
+    temporal_split,
+)
+from recsys_nn.encoding import FeaturesConfig
 from recsys_nn.errors import ConfigError
-from recsys_nn.files.strict_yaml import dump_yaml, read_yaml, with_override, with_value
+from recsys_nn.files import dump_yaml, read_yaml, with_override, with_value
 from recsys_nn.models import ModelConfig, SVDConfig, model_kind, model_kinds
-from recsys_nn.posterior.config import PosteriorConfig
-from recsys_nn.training.config import TrainConfig
+from recsys_nn.posterior import PosteriorConfig
+from recsys_nn.training import TrainConfig
 
 YAML_SUFFIXES = (".yaml", ".yml")
 Fraction = Annotated[float, Field(ge=0, lt=1)]

@@ -18,9 +18,15 @@ from recsys_nn.data.feature_values import Written
 from recsys_nn.data.ids import IdType
 from recsys_nn.data.readers import Table, TableFormat, parse_table_ids, read_table
 from recsys_nn.errors import DataError, Where
-from recsys_nn.files.parquet import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
-from recsys_nn.files.spreadsheets import restored
-from recsys_nn.files.text.table import TextPart, read_text_parts
+from recsys_nn.files import (
+    PARQUET_SUFFIXES,
+    TextPart,
+    opened_parquet,
+    parquet_files,
+    parquet_parts,
+    read_text_parts,
+    restored,
+)
 
 PART_ROWS = 2**18
 """Of Parquet; a text file comes in parts of 16 MiB."""

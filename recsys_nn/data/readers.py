@@ -17,9 +17,7 @@ from recsys_nn.data.feature_values import Written, values_of_texts
 from recsys_nn.data.ids import IdType, parse_ids
 from recsys_nn.data.ratings import COLUMNS, Ratings
 from recsys_nn.errors import DataError, Places, Where, did_you_mean, in_column, row_number
-from recsys_nn.files.parquet import PARQUET_SUFFIXES, place_in, read_parquet
-from recsys_nn.files.spreadsheets import restored
-from recsys_nn.files.text.table import read_text
+from recsys_nn.files import PARQUET_SUFFIXES, place_in, read_parquet, read_text, restored
 
 
 class TableFormat(BaseModel):

@@ -21,10 +21,10 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recsys_nn.data.feature_values import as_times, plain_column, plain_column_or_missing
+from recsys_nn.data import as_times, plain_column, plain_column_or_missing
 from recsys_nn.encoding.feature_columns import Slots
 from recsys_nn.errors import DataError, Where, row_number
-from recsys_nn.files.untrusted_parquet import are_integers
+from recsys_nn.files import are_integers
 
 Rows = npt.NDArray[np.integer[Any]]
 

@@ -11,10 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.levels import Levels
-from recsys_nn.data.moments import Moments
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.stream import RatingsStream
+from recsys_nn.data import Levels, Moments, Ratings, RatingsStream
 from recsys_nn.encoding.baselines import EFFECTS, Part, Totals, fit_biases_to_totals
 from recsys_nn.encoding.drift import Drift
 from recsys_nn.encoding.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
@@ -23,9 +20,7 @@ from recsys_nn.encoding.item_names import item_names
 from recsys_nn.encoding.state import EncoderState
 from recsys_nn.encoding.vocabulary import DistinctIds, Vocabulary
 from recsys_nn.errors import DataError, Where, plain_repr, row_number
-from recsys_nn.tensors.row_file import Columns, RowFile
-from recsys_nn.tensors.streamed import StreamedTensors
-from recsys_nn.tensors.tensors import Tensors
+from recsys_nn.tensors import Columns, RowFile, StreamedTensors, Tensors
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recsys_nn.data.feature_values import as_numbers, as_texts, as_times
+from recsys_nn.data import as_numbers, as_texts, as_times
 from recsys_nn.errors import DataError, Where, refuse
 
 MOST_BINS = 10_000

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from recsys_nn.data.feature_values import plain_column, plain_column_or_missing
+from recsys_nn.data import plain_column, plain_column_or_missing
 from recsys_nn.encoding.drift import DriftConfig
 from recsys_nn.encoding.feature_columns import (
     MOST_BINS,

@@ -12,8 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recsys_nn.data.ids import canonical_ids
-from recsys_nn.data.levels import MOST_LEVELS
+from recsys_nn.data import MOST_LEVELS, canonical_ids
 from recsys_nn.encoding.baselines import EFFECTS, Biases
 from recsys_nn.encoding.drift import Drift, DriftConfig
 from recsys_nn.encoding.feature_columns import FeatureColumn
@@ -21,8 +20,7 @@ from recsys_nn.encoding.features import SIDES, Side, SideFeatures
 from recsys_nn.encoding.state import EncoderState
 from recsys_nn.encoding.vocabulary import Vocabulary
 from recsys_nn.errors import ArtifactError, DataError, plain_repr
-from recsys_nn.files.strict_json import read_json
-from recsys_nn.files.untrusted_parquet import are_integers, plain_table, read_plain_table
+from recsys_nn.files import are_integers, plain_table, read_json, read_plain_table
 
 ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
 """Those of every encoder."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from recsys_nn.encoding.encoder import Encoder
 from recsys_nn.errors import ArtifactError
-from recsys_nn.files.untrusted_parquet import are_integers, plain_table, read_plain_table
+from recsys_nn.files import are_integers, plain_table, read_plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

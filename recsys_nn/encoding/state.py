@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ids import IdType
+from recsys_nn.data import IdType
 from recsys_nn.encoding.baselines import BaselineName, Biases
 from recsys_nn.encoding.drift import Drift
 from recsys_nn.encoding.features import Side, SideFeatures

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ids import IdType, canonical_ids, id_type, integers_of_texts
+from recsys_nn.data import IdType, canonical_ids, id_type, integers_of_texts
 from recsys_nn.errors import DataError, Where, plain_repr, row_number
 
 _OTHER: dict[IdType, IdType] = {"integer": "string", "string": "integer"}

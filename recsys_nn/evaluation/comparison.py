@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
+from recsys_nn.data import Ratings
 from recsys_nn.evaluation.evaluate import check_scale, evaluate
 from recsys_nn.evaluation.paired import (
     ErrorSums,
@@ -22,7 +22,7 @@ from recsys_nn.evaluation.paired import (
     holm,
     rmse_differences,
 )
-from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction import Predictor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,14 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.encoding.features import Side
-from recsys_nn.encoding.sources import kept_counts
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import Side, kept_counts
 from recsys_nn.errors import DataError
 from recsys_nn.evaluation.metrics import auc, coverage, mae, r2, rmse, width
-from recsys_nn.prediction.held_out import BASELINES, predict_ratings
-from recsys_nn.prediction.intervals import Calibration
-from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction import BASELINES, Calibration, Predictor, predict_ratings
 
 SEGMENTS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}
 """How often the user or the item was rated in training: (least, most)."""

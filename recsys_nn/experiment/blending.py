@@ -12,19 +12,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.encoding.joint import JointEncoder
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import JointEncoder
 from recsys_nn.errors import ConfigError, DataError
-from recsys_nn.evaluation.evaluate import check_scale
-from recsys_nn.evaluation.metrics import rmse
+from recsys_nn.evaluation import check_scale, rmse
 from recsys_nn.experiment.models_by_name import all_of, opened_by_name, sorts
-from recsys_nn.prediction.held_out import HELD_OUT, PREDICTIONS, STDS, predict_held_out
-from recsys_nn.prediction.intervals import Calibration
-from recsys_nn.prediction.predictor import BlendedPredictor, Predictor
-from recsys_nn.prediction.saving.blend_folder import run_copier, write_blend_folder
-from recsys_nn.prediction.saving.folder import check_place
-from recsys_nn.runs.data import as_json, described
-from recsys_nn.runs.finished import FinishedRun, common_part, kept_predictions, unseen
+from recsys_nn.prediction import (
+    HELD_OUT,
+    PREDICTIONS,
+    STDS,
+    BlendedPredictor,
+    Calibration,
+    Predictor,
+    check_place,
+    predict_held_out,
+    run_copier,
+    write_blend_folder,
+)
+from recsys_nn.runs import FinishedRun, as_json, common_part, described, kept_predictions, unseen
 
 FOLDS = 5
 

@@ -7,20 +7,17 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from recsys_nn.config.run import RunConfig
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split, random_split
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.features import FeaturesConfig
+from recsys_nn.config import RunConfig
+from recsys_nn.data import Ratings, Split, random_split
+from recsys_nn.encoding import Encoder, FeaturesConfig
 from recsys_nn.errors import ConfigError, DataError, did_you_mean
-from recsys_nn.evaluation.comparison import Comparison, compare_predictors
+from recsys_nn.evaluation import Comparison, compare_predictors
 from recsys_nn.experiment.models_by_name import Model, all_of, opened_by_name, sorts
 from recsys_nn.experiment.run import train_on_split
 from recsys_nn.models import ModelConfig, build_model
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.runs.data import fit_encoder, load_split
-from recsys_nn.runs.finished import FinishedRun, common_part, unseen
-from recsys_nn.training.config import TrainConfig
+from recsys_nn.prediction import Predictor
+from recsys_nn.runs import FinishedRun, common_part, fit_encoder, load_split, unseen
+from recsys_nn.training import TrainConfig
 
 
 class _Field(NamedTuple):

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from recsys_nn.config.run import YAML_SUFFIXES, RunConfig, load_config
+from recsys_nn.config import YAML_SUFFIXES, RunConfig, load_config
 from recsys_nn.errors import ConfigError
 from recsys_nn.models import ModelConfig
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.runs.finished import Concluded, FinishedRun
+from recsys_nn.prediction import Predictor
+from recsys_nn.runs import Concluded, FinishedRun
 
 Model = ModelConfig | RunConfig | Predictor | FinishedRun | Concluded | str | Path
 Sort = TypeVar("Sort", ModelConfig, RunConfig, FinishedRun)

@@ -12,31 +12,39 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from recsys_nn.advice.doctor.diagnose import diagnose
-from recsys_nn.cluster.ray_session import connected
-from recsys_nn.cluster.training import fit_on_workers
-from recsys_nn.config.cluster import ClusterConfig
-from recsys_nn.config.run import RunConfig, as_run_config
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import AnySplit, Split
-from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.advice import diagnose
+from recsys_nn.cluster import connected, fit_on_workers
+from recsys_nn.config import ClusterConfig, RunConfig, as_run_config
+from recsys_nn.data import AnySplit, Ratings, Split
+from recsys_nn.encoding import Encoder
 from recsys_nn.errors import ConfigError
-from recsys_nn.evaluation.evaluate import evaluate, rmse_of
+from recsys_nn.evaluation import evaluate, rmse_of
 from recsys_nn.models import ModelConfig, build_model
-from recsys_nn.posterior.sample import tempered
-from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, predict_held_out
-from recsys_nn.prediction.intervals import Calibration
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.saving.folder import write_run_folder
-from recsys_nn.runs.data import as_json, described, encoded, fit_encoder, load_parts, provenance, related
-from recsys_nn.runs.finished import ITEM_FEATURES, FinishedRun
-from recsys_nn.runs.result import ExperimentResult, Findings, as_result, by_part, run_before
-from recsys_nn.runs.unfinished import NOTHING_KEPT, Unfinished, identity, undisturbed, unfinished_run
-from recsys_nn.tracking.session import tracked
-from recsys_nn.tracking.tracker import Tell
-from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.run import TrainingRun
-from recsys_nn.training.trainer import Trainer
+from recsys_nn.posterior import tempered
+from recsys_nn.prediction import HELD_OUT, JUDGED, Calibration, Predictor, predict_held_out, write_run_folder
+from recsys_nn.runs import (
+    ITEM_FEATURES,
+    NOTHING_KEPT,
+    ExperimentResult,
+    Findings,
+    FinishedRun,
+    Unfinished,
+    as_json,
+    as_result,
+    by_part,
+    described,
+    encoded,
+    fit_encoder,
+    identity,
+    load_parts,
+    provenance,
+    related,
+    run_before,
+    undisturbed,
+    unfinished_run,
+)
+from recsys_nn.tracking import Tell, tracked
+from recsys_nn.training import TrainConfig, Trainer, TrainingRun
 
 if TYPE_CHECKING:
     import keras
@@ -256,11 +264,11 @@ def train_on_split(
             progress=progress,
         )
     if tell is not None:
-        from recsys_nn.tracking.callback import EpochTracking
+        from recsys_nn.tracking import EpochTracking
 
         callbacks = [*callbacks, EpochTracking(tell)]
     if progress:
-        from recsys_nn.cluster.hint import ClusterHint
+        from recsys_nn.cluster import ClusterHint
 
         callbacks = [*callbacks, ClusterHint(training.batch_size, Console())]
     trainer = Trainer(alone, callbacks=callbacks, progress=progress, checkpoints=checkpoints)

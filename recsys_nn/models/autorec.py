@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding import Encoder
 from recsys_nn.models.base import register_model
 from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts
 from recsys_nn.models.ncf import Activation

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding import Encoder
 from recsys_nn.errors import ConfigError, did_you_mean
 from recsys_nn.models.backend import import_keras
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from recsys_nn.encoding.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName
-from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, Encoder
 from recsys_nn.models.base import ModelConfig, register_model
 from recsys_nn.models.factors import id_inputs
 

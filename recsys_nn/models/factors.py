@@ -22,8 +22,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from recsys_nn.accepting import Accepts, default
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.features import SIDES, Side
+from recsys_nn.encoding import SIDES, Encoder, Side
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.models.heads import Head, HeadConfig, RegressionHead, with_head
 from recsys_nn.models.sides import Sides

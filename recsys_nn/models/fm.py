@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.features import SIDES
+from recsys_nn.encoding import SIDES, Encoder
 from recsys_nn.models.base import register_model
 from recsys_nn.models.factors import FactorConfig, Parts
 from recsys_nn.models.ncf import TowerConfig, tower

@@ -27,9 +27,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding import Encoder
 from recsys_nn.errors import ConfigError, DataError
-from recsys_nn.tensors.tensors import TrainingPart
+from recsys_nn.tensors import TrainingPart
 
 if TYPE_CHECKING:
     import keras

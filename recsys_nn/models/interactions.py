@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding import Encoder
 from recsys_nn.errors import ConfigError
 from recsys_nn.models.base import register_model
 from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts

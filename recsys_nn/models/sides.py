@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from recsys_nn.encoding.features import Side
+from recsys_nn.encoding import Side
 
 if TYPE_CHECKING:
     import keras

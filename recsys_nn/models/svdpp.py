@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.features import SIDES
+from recsys_nn.encoding import SIDES, Encoder
 from recsys_nn.models.base import register_model
 from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts
 

@@ -31,13 +31,17 @@ from recsys_nn.posterior.curvature import Curvature
 from recsys_nn.posterior.langevin import Langevin
 from recsys_nn.posterior.penalties import LearnedPenalties
 from recsys_nn.posterior.slopes import Arrays
-from recsys_nn.tensors.tensors import TrainingPart
-from recsys_nn.training.callbacks import non_finite
-from recsys_nn.training.checkpointing import Checkpointing
-from recsys_nn.training.checkpoints import Checkpoints, State
-from recsys_nn.training.engines.choose import choose_engine
-from recsys_nn.training.objective import Objective, objective_of
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.tensors import TrainingPart
+from recsys_nn.training import (
+    Checkpointing,
+    Checkpoints,
+    Objective,
+    State,
+    TrainingRun,
+    choose_engine,
+    non_finite,
+    objective_of,
+)
 
 STEP_EXAMPLES = 2**20
 SHORTER, ATTEMPTS = 0.7, 8

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from recsys_nn.posterior.slopes import Arrays, Slopes, slopes_of, summed
-from recsys_nn.tensors.tensors import TrainingPart
-from recsys_nn.training.objective import Objective
+from recsys_nn.tensors import TrainingPart
+from recsys_nn.training import Objective
 
 DRAWS = 6
 """Passes over the training part."""

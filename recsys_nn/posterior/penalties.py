@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 from recsys_nn.posterior.slopes import Arrays, slopes_of, summed
-from recsys_nn.tensors.tensors import TrainingPart
-from recsys_nn.training.objective import Objective
+from recsys_nn.tensors import TrainingPart
+from recsys_nn.training import Objective
 
 RULE_ROWS = 10.0
 """ν."""

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from recsys_nn.errors import ConfigError
 from recsys_nn.posterior.config import PosteriorConfig
-from recsys_nn.tensors.tensors import TrainingPart
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.tensors import TrainingPart
+from recsys_nn.training import TrainingRun
 
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.models.layers.averaged import AveragedModel
+    from recsys_nn.models import AveragedModel
 
 USUAL, OTHERS = 0.5, (1.0, 0.25)
 """The temperature that is taken, unless validation speaks for one of the others: by a lower mean squared error, by
@@ -64,7 +64,7 @@ def tempered(
     checkpoints: Path | None = None,
 ) -> tuple[float, AveragedModel]:
     """The temperature and the average of :func:`sample_posterior`, with a folder for the chain to go on from."""
-    from recsys_nn.models.layers.averaged import AveragedModel
+    from recsys_nn.models import AveragedModel
     from recsys_nn.posterior.chain import posterior_weights
 
     if not run.model.trainable_variables:
@@ -100,7 +100,7 @@ def _squared_errors(model: keras.Model, part: TrainingPart) -> npt.NDArray[np.fl
     """Of each example of a part."""
     import tensorflow as tf
 
-    from recsys_nn.training.engines.batches import evaluation_batches
+    from recsys_nn.training import evaluation_batches
 
     errors = [
         model(inputs, training=False) - tf.reshape(targets, (-1,)) for inputs, targets in evaluation_batches(part)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.tensors.tensors import TrainingPart
+from recsys_nn.tensors import TrainingPart
 
 Arrays = list[npt.NDArray[np.float32]]
 Slopes = Callable[[Any, Any], list[Any]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
+from recsys_nn.data import Ratings
 from recsys_nn.errors import DataError, plain_repr
 
 

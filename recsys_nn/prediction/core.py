@@ -11,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.seen import SeenRatings
-from recsys_nn.encoding.sources import SOURCES, source_codes, training_counts
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import SOURCES, Encoder, SeenRatings, source_codes, training_counts
 from recsys_nn.errors import DataError, Where, row_number
-from recsys_nn.models.base import ModelConfig
+from recsys_nn.models import ModelConfig
 from recsys_nn.prediction.arguments import asked_frame
 from recsys_nn.prediction.intervals import Calibration
 

@@ -22,11 +22,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.encoding.baselines import EFFECTS
-from recsys_nn.encoding.sources import training_counts
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import EFFECTS, training_counts
 from recsys_nn.errors import ArtifactError, DataError
-from recsys_nn.files.untrusted_parquet import read_plain_table
+from recsys_nn.files import read_plain_table
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.intervals import MASKS, Calibration
 

@@ -33,8 +33,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from recsys_nn.encoding.features import Side
-from recsys_nn.encoding.sources import SOURCES, Counts, kept_counts, source_codes
+from recsys_nn.encoding import SOURCES, Counts, Side, kept_counts, source_codes
 
 Floats = npt.NDArray[np.float64]
 _Variance = Annotated[float, Field(ge=0)]

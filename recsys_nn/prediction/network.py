@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.encoding.encoder import Encoder
+from recsys_nn.encoding import Encoder
 from recsys_nn.errors import DataError
 
 if TYPE_CHECKING:

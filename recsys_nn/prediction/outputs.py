@@ -11,7 +11,7 @@ import pandas as pd
 from recsys_nn.prediction.core import PredictorCore
 
 if TYPE_CHECKING:
-    from recsys_nn.data.readers import TableFormat
+    from recsys_nn.data import TableFormat
     from recsys_nn.prediction.batch.file import OnError, PredictedFile, Progress
     from recsys_nn.prediction.export.target import Format
 

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.stream import RatingsStream
-from recsys_nn.encoding.joint import JointEncoder
-from recsys_nn.encoding.seen import SeenRatings
+from recsys_nn.data import Ratings, RatingsStream
+from recsys_nn.encoding import JointEncoder, SeenRatings
 from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.prediction.held_out import calibration_on
 from recsys_nn.prediction.intervals import Calibration
@@ -24,7 +22,7 @@ from recsys_nn.prediction.saving.manifest import MANIFEST, files_in
 from recsys_nn.prediction.saving.parts import RunParts
 
 if TYPE_CHECKING:
-    from recsys_nn.training.config import TrainConfig
+    from recsys_nn.training import TrainConfig
 
 
 class Predictor(Outputs):
@@ -165,7 +163,7 @@ class BlendedPredictor(Predictor):
         *,
         calibration: Calibration | None = None,
     ) -> None:
-        from recsys_nn.models.layers.blended import BlendedModel
+        from recsys_nn.models import BlendedModel
 
         encoder = JointEncoder.of({name: member.encoder for name, member in members.items()})
         model = BlendedModel(

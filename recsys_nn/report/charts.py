@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.encoding.sources import kept_counts
-from recsys_nn.evaluation.evaluate import Evaluation
-from recsys_nn.evaluation.metrics import coverage
+from recsys_nn.encoding import kept_counts
+from recsys_nn.evaluation import Evaluation, coverage
 from recsys_nn.plots import BLUE, GREY, ORANGE, SKY, VERMILLION
-from recsys_nn.prediction.intervals import Calibration
+from recsys_nn.prediction import Calibration
 from recsys_nn.report.formatting import signed
 from recsys_nn.report.predictions import MODEL
 from recsys_nn.report.svg import Chart
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.training import TrainingRun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

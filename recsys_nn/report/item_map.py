@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.encoding.item_names import is_name
+from recsys_nn.encoding import is_name
 from recsys_nn.plots import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, VERMILLION
-from recsys_nn.runs.finished import FinishedRun
+from recsys_nn.runs import FinishedRun
 
 MOST_ITEMS = 1000
 MOST_GROUPS, MOST_VALUES = 6, 40

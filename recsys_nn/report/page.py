@@ -9,9 +9,9 @@ from pathlib import Path
 
 from recsys_nn import __version__
 from recsys_nn.errors import ArtifactError, ConfigError
-from recsys_nn.experiment.models_by_name import all_of, opened_by_name, sorts
-from recsys_nn.files.atomic import atomic_file
-from recsys_nn.runs.finished import Concluded, FinishedRun
+from recsys_nn.experiment import all_of, opened_by_name, sorts
+from recsys_nn.files import atomic_file
+from recsys_nn.runs import Concluded, FinishedRun
 
 GENERATOR = "recsys_nn report"
 _MARK = f'<meta name="generator" content="{GENERATOR}'

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.errors import DataError
-from recsys_nn.evaluation.comparison import compare_errors
-from recsys_nn.evaluation.paired import ErrorSums
-from recsys_nn.prediction.held_out import BASELINES, RATING
-from recsys_nn.runs.finished import FinishedRun
+from recsys_nn.evaluation import ErrorSums, compare_errors
+from recsys_nn.prediction import BASELINES, RATING
+from recsys_nn.runs import FinishedRun
 
 MODEL = "model"
 

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.advice.doctor.diagnose import diagnose
-from recsys_nn.evaluation.evaluate import judged
+from recsys_nn.advice import diagnose
+from recsys_nn.evaluation import judged
 from recsys_nn.plots import COLOURS, GREY, PURPLE
-from recsys_nn.prediction.held_out import BASELINES
+from recsys_nn.prediction import BASELINES
 from recsys_nn.report import charts
 from recsys_nn.report.formatting import decimals
 from recsys_nn.report.predictions import common_tables, compared
 from recsys_nn.report.single import facts, iterated, kind_of
 from recsys_nn.report.svg import HEIGHT, Chart
-from recsys_nn.runs.finished import FinishedRun
-from recsys_nn.tracking.tracker import flat
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.runs import FinishedRun
+from recsys_nn.tracking import flat
+from recsys_nn.training import TrainingRun
 
 LOOKS = (("-", ""), ("--", "///"), (":", "..."))
 """Lines and hatches, one after the other with all colours."""

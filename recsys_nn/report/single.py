@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from recsys_nn.advice.doctor.diagnose import diagnose
-from recsys_nn.evaluation.evaluate import judged
-from recsys_nn.prediction.saving.manifest import MANIFEST
+from recsys_nn.advice import diagnose
+from recsys_nn.evaluation import judged
+from recsys_nn.prediction import MANIFEST
 from recsys_nn.report import charts
 from recsys_nn.report.formatting import decimals
 from recsys_nn.report.item_map import ItemMap
 from recsys_nn.report.predictions import beside_baselines, judged_part
 from recsys_nn.report.svg import Chart
-from recsys_nn.runs.finished import FinishedRun
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.runs import FinishedRun
+from recsys_nn.training import TrainingRun
 
 
 def single_run(name: str, run: FinishedRun) -> dict[str, Any]:

@@ -9,25 +9,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from recsys_nn.config.run import DataConfig, FilesSplitConfig
-from recsys_nn.data.datasets import get_dataset
-from recsys_nn.data.fingerprints import fingerprint
-from recsys_nn.data.ids import id_type
-from recsys_nn.data.loading import is_dataset
-from recsys_nn.data.moments import Moments
-from recsys_nn.data.overlap import Order, shared_pairs
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.readers import read_features, read_ratings
-from recsys_nn.data.splits import AnySplit, Split, Train
-from recsys_nn.data.stream import RatingsStream, stream_ratings
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.features import FeaturesConfig
-from recsys_nn.encoding.vocabulary import DistinctIds
+from recsys_nn.config import DataConfig, FilesSplitConfig
+from recsys_nn.data import (
+    AnySplit,
+    Moments,
+    Order,
+    Ratings,
+    RatingsStream,
+    Split,
+    Train,
+    fingerprint,
+    get_dataset,
+    id_type,
+    is_dataset,
+    read_features,
+    read_ratings,
+    shared_pairs,
+    stream_ratings,
+)
+from recsys_nn.encoding import DistinctIds, Encoder, FeaturesConfig
 from recsys_nn.errors import ConfigError, DataError
-from recsys_nn.evaluation.evaluate import check_scale
-from recsys_nn.tensors.row_file import FILE_NAME
-from recsys_nn.tensors.streamed import StreamedTensors
-from recsys_nn.tensors.tensors import TrainingPart
+from recsys_nn.evaluation import check_scale
+from recsys_nn.tensors import FILE_NAME, StreamedTensors, TrainingPart
 
 
 def load_parts(data: DataConfig, seed: int, given: Split | Ratings | None = None) -> AnySplit:

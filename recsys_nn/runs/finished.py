@@ -15,21 +15,26 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from recsys_nn.config.run import RunConfig, load_config
-from recsys_nn.data.fingerprints import fingerprint
-from recsys_nn.data.overlap import shared_pairs
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import AnySplit
+from recsys_nn.config import RunConfig, load_config
+from recsys_nn.data import AnySplit, Ratings, fingerprint, shared_pairs
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError
-from recsys_nn.files.strict_json import MOST_BYTES, read_json
-from recsys_nn.files.strict_yaml import parse_yaml
-from recsys_nn.files.untrusted_parquet import read_plain_table
-from recsys_nn.prediction.held_out import HELD_OUT, JUDGED, PREDICTED, PREDICTIONS, RATING, STDS, read_predicted
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.saving.manifest import Manifest, read_listed, read_manifest, versions
+from recsys_nn.files import MOST_BYTES, parse_yaml, read_json, read_plain_table
+from recsys_nn.prediction import (
+    HELD_OUT,
+    JUDGED,
+    PREDICTED,
+    PREDICTIONS,
+    RATING,
+    STDS,
+    Manifest,
+    Predictor,
+    read_listed,
+    read_manifest,
+    read_predicted,
+    versions,
+)
 from recsys_nn.runs.data import load_parts
-from recsys_nn.training.input_scales import InputScale
-from recsys_nn.training.run import StopReason, TrainingRun
+from recsys_nn.training import InputScale, StopReason, TrainingRun
 
 ITEM_FEATURES = "item_features.parquet"
 PartName = Literal["train", "validation", "test"]

@@ -9,16 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from recsys_nn.config.run import RunConfig
-from recsys_nn.data.splits import AnySplit
-from recsys_nn.evaluation.evaluate import Evaluation, evaluate
-from recsys_nn.evaluation.metrics import rmse
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.saving.folder import check_place
-from recsys_nn.prediction.saving.manifest import MANIFEST
+from recsys_nn.config import RunConfig
+from recsys_nn.data import AnySplit
+from recsys_nn.evaluation import Evaluation, evaluate, rmse
+from recsys_nn.prediction import MANIFEST, Predictor, check_place
 from recsys_nn.runs.finished import FinishedRun
 from recsys_nn.runs.unfinished import digest
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.training import TrainingRun
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,16 +19,13 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from recsys_nn.config.run import RunConfig
-from recsys_nn.data.fingerprints import fingerprints
-from recsys_nn.data.splits import AnySplit
+from recsys_nn.config import RunConfig
+from recsys_nn.data import AnySplit, fingerprints
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
-from recsys_nn.files.atomic import atomic_file, sweep
-from recsys_nn.files.system import remove_locked
-from recsys_nn.models.backend import import_keras
-from recsys_nn.prediction.saving.folder import check_place
-from recsys_nn.prediction.saving.manifest import MANIFEST, versions
-from recsys_nn.training.checkpoints import SUFFIX, Checkpoints
+from recsys_nn.files import atomic_file, remove_locked, sweep
+from recsys_nn.models import import_keras
+from recsys_nn.prediction import MANIFEST, check_place, versions
+from recsys_nn.training import SUFFIX, Checkpoints
 
 Stage = Literal["training", "posterior", "refit", "refit-posterior"]
 STAGES: tuple[Stage, ...] = ("training", "posterior", "refit", "refit-posterior")

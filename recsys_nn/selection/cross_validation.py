@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from recsys_nn.config.run import RandomSplitConfig, RunConfig, as_run_config
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split, kfold
-from recsys_nn.evaluation.metrics import mae, rmse
-from recsys_nn.experiment.run import refit_on_split, run_on_split
+from recsys_nn.config import RandomSplitConfig, RunConfig, as_run_config
+from recsys_nn.data import Ratings, Split, kfold
+from recsys_nn.evaluation import mae, rmse
+from recsys_nn.experiment import refit_on_split, run_on_split
 from recsys_nn.models import ModelConfig
 from recsys_nn.plots import COLOURS, GREY, new_figure
-from recsys_nn.prediction.saving.folder import check_place
-from recsys_nn.runs.data import load_split
-from recsys_nn.runs.result import ExperimentResult, Findings
+from recsys_nn.prediction import check_place
+from recsys_nn.runs import ExperimentResult, Findings, load_split
 from recsys_nn.selection.processes import in_order
-from recsys_nn.tracking.session import tracked
+from recsys_nn.tracking import tracked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,8 +17,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from recsys_nn.errors import ConfigError, TrainingError
-from recsys_nn.models.backend import import_keras
-from recsys_nn.models.base import ModelKind, model_kinds, register_kinds
+from recsys_nn.models import ModelKind, import_keras, model_kinds, register_kinds
 
 Job = TypeVar("Job")
 Found = TypeVar("Found")

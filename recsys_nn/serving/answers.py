@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.ids import parse_ids
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.encoding.features import Side
-from recsys_nn.encoding.sources import SOURCES, source_codes, training_counts
+from recsys_nn.data import Ratings, parse_ids
+from recsys_nn.encoding import SOURCES, Side, source_codes, training_counts
 from recsys_nn.errors import DataError
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.saving.manifest import MANIFEST
+from recsys_nn.prediction import MANIFEST, Predictor
 from recsys_nn.serving.directory import Directory
 from recsys_nn.serving.limits import Limits
 from recsys_nn.serving.lookup import Lookup, PairLookup

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.features import Side
+from recsys_nn.encoding import Encoder, Side
 from recsys_nn.serving.records import records_of
 
 

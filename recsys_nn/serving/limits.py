@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from recsys_nn.config.sections import Section
+from recsys_nn.config import Section
 
 
 class Limits(Section):

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.vocabulary import Vocabulary
+from recsys_nn.encoding import Encoder, Vocabulary
 from recsys_nn.errors import DataError
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.prediction.lists.side_vectors import side_vectors
-from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction import Predictor, side_vectors
 from recsys_nn.serving.lookup import Lookup
 from recsys_nn.serving.records import records_of
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from recsys_nn.prediction.saving.manifest import files_in
+from recsys_nn.prediction import files_in
 from recsys_nn.serving.answers import ServedRun
 from recsys_nn.serving.limits import Limits
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from recsys_nn.data.ids import IdType
+from recsys_nn.data import IdType
 
 Id = int | str
 Ids = Annotated[list[int], Field(fail_fast=True)] | Annotated[list[str], Field(fail_fast=True)]

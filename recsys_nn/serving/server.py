@@ -15,8 +15,8 @@ import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
 from recsys_nn.errors import ConfigError
-from recsys_nn.models.backend import import_keras
-from recsys_nn.prediction.saving.manifest import listed_files
+from recsys_nn.models import import_keras
+from recsys_nn.prediction import listed_files
 from recsys_nn.serving.app import LOOPBACK, create_app
 from recsys_nn.serving.limits import Limits
 from recsys_nn.serving.reload import logger

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys_nn.errors import DataError
-from recsys_nn.files.atomic import atomic_file
+from recsys_nn.files import atomic_file
 from recsys_nn.tensors.aligned import aligned_empty
 
 CHUNK_ROWS = 2**16

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys_nn.config.tracking import MlflowConfig
+from recsys_nn.config import MlflowConfig
 from recsys_nn.errors import ConfigError, required
 from recsys_nn.tracking.tracker import FINAL, Status, TrackedRun
 

@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recsys_nn import __version__
-from recsys_nn.config.run import RunConfig
-from recsys_nn.config.tracking import TrackingConfig
-from recsys_nn.data.fingerprints import fingerprints
-from recsys_nn.data.splits import AnySplit
+from recsys_nn.config import RunConfig, TrackingConfig
+from recsys_nn.data import AnySplit, fingerprints
 from recsys_nn.tracking.mlflow import MlflowTracker
 from recsys_nn.tracking.tensorboard import TensorBoardTracker
 from recsys_nn.tracking.tracker import Status, Tell, TrackedRun, Tracker, flat
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.training import TrainingRun
 
 
 class Tracking:

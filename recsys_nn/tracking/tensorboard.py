@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys_nn.errors import ConfigError, required
-from recsys_nn.models.backend import import_keras
+from recsys_nn.models import import_keras
 from recsys_nn.tracking.tracker import FINAL, VALIDATION, Status, TrackedRun
 
 

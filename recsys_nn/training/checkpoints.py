@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.errors import ArtifactError
-from recsys_nn.files.atomic import atomic_file
+from recsys_nn.files import atomic_file
 
 State = Mapping[str, Any]
 Arrays = dict[str, npt.NDArray[Any]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recsys_nn.tensors.tensors import TrainingPart
+from recsys_nn.tensors import TrainingPart
 
 if TYPE_CHECKING:
     import keras

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from recsys_nn.errors import ConfigError
-from recsys_nn.tensors.tensors import TrainingPart
+from recsys_nn.tensors import TrainingPart
 from recsys_nn.training.config import LossName, MetricName, TrainConfig
 
 _LOSSES: dict[LossName, type[keras.losses.Loss]] = {

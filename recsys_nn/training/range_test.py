@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.errors import TrainingError
-from recsys_nn.tensors.tensors import Tensors, TrainingPart
+from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 
 if TYPE_CHECKING:

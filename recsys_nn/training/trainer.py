@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError
-from recsys_nn.tensors.tensors import Tensors, TrainingPart
+from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.input_scales import input_scales
 from recsys_nn.training.run import StopReason, TrainingRun

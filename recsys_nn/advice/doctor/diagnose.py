@@ -11,14 +11,12 @@ import pandas as pd
 from recsys_nn.advice.doctor.evidence import Case
 from recsys_nn.advice.doctor.finding import Diagnosis
 from recsys_nn.advice.doctor.pitfalls import PITFALLS
-from recsys_nn.config.run import YAML_SUFFIXES, RunConfig, as_run_config
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split
+from recsys_nn.config import YAML_SUFFIXES, RunConfig, as_run_config
+from recsys_nn.data import Ratings, Split
 from recsys_nn.errors import ConfigError, TrainingError
 from recsys_nn.models import ModelConfig
-from recsys_nn.runs.data import load_parts
-from recsys_nn.runs.finished import Concluded, FinishedRun
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.runs import Concluded, FinishedRun, load_parts
+from recsys_nn.training import TrainingRun
 
 Patient = TrainingRun | FinishedRun | Concluded | TrainingError | RunConfig | ModelConfig | str | Path
 

@@ -9,15 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.config.run import RunConfig
-from recsys_nn.data.splits import AnySplit
-from recsys_nn.encoding.sources import SOURCES
-from recsys_nn.models import ModelConfig
-from recsys_nn.models.baseline import BaselineConfig
-from recsys_nn.runs.data import provenance
-from recsys_nn.runs.finished import FinishedRun
-from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.config import RunConfig
+from recsys_nn.data import AnySplit
+from recsys_nn.encoding import SOURCES
+from recsys_nn.models import BaselineConfig, ModelConfig
+from recsys_nn.runs import FinishedRun, provenance
+from recsys_nn.training import TrainConfig, TrainingRun
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsys_nn.advice.suggest.suggestion import Choice
-from recsys_nn.config.run import RunConfig
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split
+from recsys_nn.config import RunConfig
+from recsys_nn.data import Ratings, Split
 from recsys_nn.models import build_model
-from recsys_nn.runs.data import fit_encoder
-from recsys_nn.training.range_test import RangeTest, range_test
-from recsys_nn.training.run import TrainingRun
-from recsys_nn.training.trainer import Trainer
+from recsys_nn.runs import fit_encoder
+from recsys_nn.training import RangeTest, Trainer, TrainingRun, range_test
 
 if TYPE_CHECKING:
     import keras

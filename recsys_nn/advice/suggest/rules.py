@@ -11,10 +11,7 @@ from math import ceil, log2
 
 from recsys_nn.advice.suggest.suggestion import Choice
 from recsys_nn.advice.suggest.table_facts import Facts
-from recsys_nn.models import ModelConfig
-from recsys_nn.models.factors import FactorConfig, LatentConfig
-from recsys_nn.models.heads import LEAST_COUNT, MOST_LEVELS
-from recsys_nn.models.ncf import TowerConfig
+from recsys_nn.models import LEAST_COUNT, MOST_LEVELS, FactorConfig, LatentConfig, ModelConfig, TowerConfig
 
 FEW_RATINGS = 200
 """Fewer say little beyond biases. At 300 svdpp erred 3 to 4% less than they (MovieLens 100K) or 1% more (generated)."""

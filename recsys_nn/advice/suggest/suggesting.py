@@ -11,14 +11,11 @@ from recsys_nn.advice.suggest import rules
 from recsys_nn.advice.suggest.rate_trial import Trial
 from recsys_nn.advice.suggest.suggestion import Choice, Suggestion
 from recsys_nn.advice.suggest.table_facts import Facts
-from recsys_nn.config.run import DataConfig, FilesSplitConfig, RunConfig
-from recsys_nn.data.datasets import dataset_names
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split
+from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig
+from recsys_nn.data import Ratings, Split, dataset_names
 from recsys_nn.errors import ConfigError, DataError
-from recsys_nn.models import model_kind
-from recsys_nn.models.baseline import BaselineConfig
-from recsys_nn.runs.data import fit_encoder
+from recsys_nn.models import BaselineConfig, model_kind
+from recsys_nn.runs import fit_encoder
 
 OF_DATA = {
     "source": "Where the ratings are.",

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from recsys_nn.config.run import RunConfig, load_config
-from recsys_nn.files.strict_yaml import dump_yaml
+from recsys_nn.config import RunConfig, load_config
+from recsys_nn.files import dump_yaml
 
 WIDTH = 110
 """Characters of a line of comment."""

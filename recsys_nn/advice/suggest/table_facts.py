@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recsys_nn.data.levels import Levels
-from recsys_nn.data.ratings import Ratings
+from recsys_nn.data import Levels, Ratings
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import TableFormat, read_ratings
 from recsys_nn.errors import DataError
-from recsys_nn.files.atomic import atomic_folder
+from recsys_nn.files import atomic_folder
 
 DATA_VARIABLE = "RECSYS_NN_DATA"
 _TIMEOUT = 30.0  # seconds that the server may be silent

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from recsys_nn.data.ids import parse_ids
-from recsys_nn.files.text.table import read_text
+from recsys_nn.files import read_text
 
 GENRE_SEPARATOR = "|"
 """Between the genres of an item: one text ("Comedy|Romance"), which pandas and Parquet keep as it is, where a

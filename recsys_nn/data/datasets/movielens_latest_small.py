@@ -9,7 +9,7 @@ import pandas as pd
 from recsys_nn.data.datasets.archive import ArchiveDataset
 from recsys_nn.data.datasets.grouplens import archive_url, terms
 from recsys_nn.data.readers import TableFormat
-from recsys_nn.files.text.table import read_text
+from recsys_nn.files import read_text
 
 
 def _features(folder: Path) -> dict[str, pd.DataFrame]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
-from recsys_nn.encoding.baselines import EFFECTS, ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, Side, fit_biases
+from recsys_nn.encoding import EFFECTS, ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, Side, fit_biases
 
 PACKAGE = "recsys_nn"
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from recsys_nn.encoding.joint import input_of
+from recsys_nn.encoding import input_of
 
 
 class BlendedModel(keras.Model):

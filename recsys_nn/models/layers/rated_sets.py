@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.encoding.features import OTHER_SIDE, Side
+from recsys_nn.encoding import OTHER_SIDE, Side
 from recsys_nn.errors import DataError, TrainingError
 from recsys_nn.models.layers.basic import PACKAGE, PenalisedLayer
 

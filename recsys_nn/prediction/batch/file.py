@@ -13,11 +13,10 @@ from typing import Any, Literal, TypeVar, cast, get_args
 
 import pyarrow as pa
 
-from recsys_nn.data.pair_files import LeftOut, PairsPart, PairsSource
-from recsys_nn.data.readers import TableFormat
-from recsys_nn.encoding.sources import SOURCES
+from recsys_nn.data import LeftOut, PairsPart, PairsSource, TableFormat
+from recsys_nn.encoding import SOURCES
 from recsys_nn.errors import DataError, RowError
-from recsys_nn.files.tables import check_file_place, check_output, table_writer
+from recsys_nn.files import check_file_place, check_output, table_writer
 from recsys_nn.prediction.core import PredictorCore
 
 OnError = Literal["stop", "skip"]

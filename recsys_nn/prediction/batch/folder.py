@@ -12,11 +12,10 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recsys_nn.data.readers import TableFormat
-from recsys_nn.encoding.sources import SOURCES
+from recsys_nn.data import TableFormat
+from recsys_nn.encoding import SOURCES
 from recsys_nn.errors import DataError, not_seen
-from recsys_nn.files.folders import Folder
-from recsys_nn.files.parquet import PARQUET_SUFFIXES
+from recsys_nn.files import PARQUET_SUFFIXES, Folder
 from recsys_nn.prediction.batch.file import OnError, PredictedFile, predict_file, skipped_file_of
 from recsys_nn.prediction.core import PredictorCore
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from recsys_nn.encoding.vocabulary import Vocabulary
+from recsys_nn.encoding import Vocabulary
 from recsys_nn.errors import ArtifactError
-from recsys_nn.files.atomic import atomic_file
+from recsys_nn.files import atomic_file
 from recsys_nn.prediction.export.lookups import HashedRows, SearchedRows
 from recsys_nn.prediction.export.rating_graph import RatingGraph
 from recsys_nn.prediction.export.savedmodel import save

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from recsys_nn.encoding.vocabulary import Vocabulary
+from recsys_nn.encoding import Vocabulary
 
 
 class HashedRows(tf.Module):

@@ -16,10 +16,9 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from recsys_nn.encoding.features import SIDES, Side
-from recsys_nn.encoding.vocabulary import Vocabulary
+from recsys_nn.encoding import SIDES, Side, Vocabulary
 from recsys_nn.errors import ArtifactError
-from recsys_nn.files.atomic import atomic_file
+from recsys_nn.files import atomic_file
 from recsys_nn.prediction.export.rating_graph import ROWS, RatingGraph
 
 if TYPE_CHECKING:

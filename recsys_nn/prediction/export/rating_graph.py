@@ -11,10 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
-from recsys_nn.encoding.features import OTHER_SIDE, SIDES, Side
-from recsys_nn.encoding.joint import JointEncoder
-from recsys_nn.encoding.vocabulary import Vocabulary
-from recsys_nn.models.layers.export_mode import constant_folding
+from recsys_nn.encoding import OTHER_SIDE, SIDES, JointEncoder, Side, Vocabulary
+from recsys_nn.models import constant_folding
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.export.fold_constants import Folded
 

@@ -14,9 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from recsys_nn.encoding.features import SIDES
-from recsys_nn.encoding.vocabulary import Vocabulary
-from recsys_nn.files.atomic import atomic_folder
+from recsys_nn.encoding import SIDES, Vocabulary
+from recsys_nn.files import atomic_folder
 from recsys_nn.prediction.export.lookups import HashedRows
 from recsys_nn.prediction.export.rating_graph import RatingGraph
 from recsys_nn.prediction.export.target import SAVEDMODEL_DOCUMENT

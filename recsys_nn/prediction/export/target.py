@@ -21,7 +21,7 @@ def check_export(path: Path, format: Format, *, overwrite: bool) -> None:
         ArtifactError: where a folder stands there; with ``overwrite``, one that is no exported model.
         DataError: where a file stands there.
     """
-    from recsys_nn.files.tables import check_file_place
+    from recsys_nn.files import check_file_place
 
     if format not in get_args(Format):
         raise ConfigError(f"unknown format {format!r}{did_you_mean(format, get_args(Format))}")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ids import canonical_ids
+from recsys_nn.data import canonical_ids
 from recsys_nn.errors import DataError, plain_repr
 from recsys_nn.prediction.arguments import check_number
 from recsys_nn.prediction.core import PredictorCore

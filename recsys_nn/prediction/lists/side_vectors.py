@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.encoding.features import Side
+from recsys_nn.encoding import Side
 from recsys_nn.prediction.core import PredictorCore
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.encoding.features import Side
+from recsys_nn.encoding import Side
 from recsys_nn.errors import DataError, plain_repr
 from recsys_nn.prediction.arguments import check_number
 from recsys_nn.prediction.core import PredictorCore

@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.extend import with_ids
-from recsys_nn.encoding.features import OTHER_SIDE, Side
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import OTHER_SIDE, Encoder, Side, with_ids
 from recsys_nn.errors import DataError
-from recsys_nn.models.base import build_model
+from recsys_nn.models import build_model
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.lists.side_vectors import network_of
 
@@ -56,7 +54,7 @@ def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
     Raises:
         DataError: where no network of the size can be built.
     """
-    from recsys_nn.models.layers.averaged import AveragedModel
+    from recsys_nn.models import AveragedModel
 
     if predictor.config is None:
         raise DataError("this model does not carry its config, by which a larger one could be built; a run folder does")

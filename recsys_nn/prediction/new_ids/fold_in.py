@@ -21,11 +21,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.encoding.features import Side
-from recsys_nn.encoding.seen import SeenRatings
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import SeenRatings, Side
 from recsys_nn.errors import DataError
-from recsys_nn.models.factors import BIAS_PRIOR, FactorConfig
+from recsys_nn.models import BIAS_PRIOR, FactorConfig
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.lists.side_vectors import network_of
 from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, named_layers, newly_known
@@ -33,7 +32,7 @@ from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, named
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.models.layers.basic import FactorEmbedding
+    from recsys_nn.models import FactorEmbedding
 
 STEPS = 20
 TOLERANCE = 1e-4
@@ -124,7 +123,7 @@ def _penalties(tables: Sequence[FactorEmbedding], predictor: PredictorCore, n_ra
 
 def _unclipped(network: keras.Model) -> Callable[[Any], Any]:
     """The network's ratings, (batch,); where the head is linear, before they are cut off at the ends of the scale."""
-    from recsys_nn.models.layers.basic import RatingScale
+    from recsys_nn.models import RatingScale
 
     head = network.get_layer("rating")
     if type(head) is not RatingScale:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
+from recsys_nn.data import Ratings
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.lists.side_vectors import network_of
 from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, named_layers, newly_known

@@ -7,18 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.encoding.baselines import EFFECTS, fit_biases
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.features import SIDES
-from recsys_nn.encoding.seen import SeenRatings
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import EFFECTS, SIDES, Encoder, SeenRatings, fit_biases
 from recsys_nn.errors import DataError
 from recsys_nn.prediction.lists.side_vectors import network_of
 from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, newly_known
 from recsys_nn.prediction.new_ids.fold_in import fit_new_rows
-from recsys_nn.tensors.tensors import Tensors
-from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.trainer import Trainer
+from recsys_nn.tensors import Tensors
+from recsys_nn.training import TrainConfig, Trainer
 
 PAIR = ["user", "item"]
 

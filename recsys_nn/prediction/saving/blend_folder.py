@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from recsys_nn.files.strict_json import read_json
+from recsys_nn.files import read_json
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.saving.folder import Documents, write_documents, write_folder

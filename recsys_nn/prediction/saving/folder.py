@@ -25,9 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_nn.errors import ArtifactError
-from recsys_nn.files.atomic import atomic_folder
-from recsys_nn.models.backend import import_keras
-from recsys_nn.models.base import ModelConfig, build_model, model_kinds
+from recsys_nn.files import atomic_folder
+from recsys_nn.models import ModelConfig, build_model, import_keras, model_kinds
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.saving.manifest import MANIFEST, files_in, listed_files, write_manifest
 from recsys_nn.prediction.saving.parts import CALIBRATION, MODEL, SEEN, RunParts
@@ -101,7 +100,7 @@ def rebuilt_model(parts: RunParts) -> keras.Model:
         ArtifactError: where the weights are not those of the model.
     """
     import_keras()
-    from recsys_nn.models.layers.averaged import AveragedModel
+    from recsys_nn.models import AveragedModel
 
     file = parts.folder / WEIGHTS
     try:

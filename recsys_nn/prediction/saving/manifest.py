@@ -25,8 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 import recsys_nn
 from recsys_nn.errors import ArtifactError
-from recsys_nn.files.strict_json import MOST_BYTES, read_json
-from recsys_nn.files.system import open_as_it_is
+from recsys_nn.files import MOST_BYTES, open_as_it_is, read_json
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1

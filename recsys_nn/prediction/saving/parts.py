@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from recsys_nn.encoding.encoder import Encoder
-from recsys_nn.encoding.files import ENCODER_FILES, read_encoder
-from recsys_nn.encoding.seen import SeenRatings
+from recsys_nn.encoding import ENCODER_FILES, Encoder, SeenRatings, read_encoder
 from recsys_nn.errors import ArtifactError, ConfigError
-from recsys_nn.files.strict_json import read_json
-from recsys_nn.models.base import ModelConfig, model_kind
+from recsys_nn.files import read_json
+from recsys_nn.models import ModelConfig, model_kind
 from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.saving.manifest import VerifiedFolder, verified
 from recsys_nn.prediction.saving.weights import WEIGHTS, Weights, read_weights

@@ -10,15 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.config.run import RunConfig
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split
-from recsys_nn.data.truth import Truth
+from recsys_nn.config import RunConfig
+from recsys_nn.data import Ratings, Split, Truth
 from recsys_nn.errors import ConfigError, DataError
-from recsys_nn.experiment.run import run_on_split
+from recsys_nn.experiment import run_on_split
 from recsys_nn.plots import Scale, draw_layers, new_figure
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.runs.data import load_split
+from recsys_nn.prediction import Predictor
+from recsys_nn.runs import load_split
 from recsys_nn.selection.curves.result import Curve
 from recsys_nn.selection.curves.runs import AnyConfig, named, seeded, unwritten
 from recsys_nn.selection.processes import in_order

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split
+from recsys_nn.data import Ratings, Split
 from recsys_nn.errors import ConfigError, TrainingError
-from recsys_nn.evaluation.evaluate import rmse_of
+from recsys_nn.evaluation import rmse_of
 from recsys_nn.plots import GREY, Scale, draw_heat_map, draw_lines, label, new_figure
-from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction import Predictor
 from recsys_nn.selection.curves.result import Curve
 from recsys_nn.selection.curves.runs import AnyConfig, Point, alone, measured, named, points
 from recsys_nn.selection.processes import in_order

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.config.run import RunConfig, as_run_config
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split
+from recsys_nn.config import RunConfig, as_run_config
+from recsys_nn.data import Ratings, Split
 from recsys_nn.errors import ConfigError, TrainingError
-from recsys_nn.evaluation.evaluate import evaluate, rmse_of
-from recsys_nn.experiment.run import run_on_split
+from recsys_nn.evaluation import evaluate, rmse_of
+from recsys_nn.experiment import run_on_split
 from recsys_nn.models import ModelConfig
 from recsys_nn.plots import label
-from recsys_nn.runs.data import load_split
+from recsys_nn.runs import load_split
 from recsys_nn.selection.processes import in_order
 
 AnyConfig = RunConfig | ModelConfig | str | Path | Mapping[str, Any]

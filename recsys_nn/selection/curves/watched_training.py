@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar
 
 import keras
 
-from recsys_nn.config.run import RunConfig
-from recsys_nn.data.splits import Split
+from recsys_nn.config import RunConfig
+from recsys_nn.data import Split
 from recsys_nn.errors import ConfigError
-from recsys_nn.experiment.run import train_on_split
+from recsys_nn.experiment import train_on_split
 from recsys_nn.models import build_model
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.runs.data import fit_encoder
+from recsys_nn.prediction import Predictor
+from recsys_nn.runs import fit_encoder
 
 Seen = TypeVar("Seen")
 Logs = dict[str, Any]

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from recsys_nn.config.search import SearchConfig
+from recsys_nn.config import SearchConfig
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -17,26 +17,19 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from recsys_nn.cluster.jobs import answered_here, jobs_on_workers
-from recsys_nn.cluster.ray_session import connected
-from recsys_nn.config.cluster import ClusterConfig
-from recsys_nn.config.run import RunConfig, as_run_config, load_config
-from recsys_nn.config.search import SearchConfig
-from recsys_nn.data.fingerprints import fingerprints
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split
+from recsys_nn.cluster import answered_here, connected, jobs_on_workers
+from recsys_nn.config import ClusterConfig, RunConfig, SearchConfig, as_run_config, load_config
+from recsys_nn.data import Ratings, Split, fingerprints
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError, required
-from recsys_nn.experiment.run import run_on_split
-from recsys_nn.files.atomic import atomic_file
-from recsys_nn.files.spreadsheets import defused_frame
-from recsys_nn.models.backend import import_keras
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.saving.manifest import MANIFEST
-from recsys_nn.runs.data import load_split
+from recsys_nn.experiment import run_on_split
+from recsys_nn.files import atomic_file, defused_frame
+from recsys_nn.models import import_keras
+from recsys_nn.prediction import MANIFEST, Predictor
+from recsys_nn.runs import load_split
 from recsys_nn.selection.cross_validation import cross_validated, refit
 from recsys_nn.selection.processes import results
 from recsys_nn.selection.search.progress import SearchProgress
-from recsys_nn.tracking.session import trackers_of
+from recsys_nn.tracking import trackers_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

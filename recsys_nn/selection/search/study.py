@@ -15,8 +15,7 @@ import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from recsys_nn.config.run import RunConfig
-from recsys_nn.config.search import Range, SearchConfig, label
+from recsys_nn.config import Range, RunConfig, SearchConfig, label
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.selection.search.judge import STUDY, Judge, judged, opened_storage
 from recsys_nn.selection.search.trial import Outcome, Trial

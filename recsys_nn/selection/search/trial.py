@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from recsys_nn.config.run import RunConfig
-from recsys_nn.data.splits import Split, kfold
+from recsys_nn.config import RunConfig
+from recsys_nn.data import Split, kfold
 from recsys_nn.errors import RecsysError, TrainingError
-from recsys_nn.experiment.run import run_on_split
-from recsys_nn.runs.result import ExperimentResult
+from recsys_nn.experiment import run_on_split
+from recsys_nn.runs import ExperimentResult
 from recsys_nn.selection.search.judge import Judge
 
 if TYPE_CHECKING:

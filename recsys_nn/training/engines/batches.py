@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recsys_nn.tensors.tensors import Examples, TrainingPart
+from recsys_nn.tensors import Examples, TrainingPart
 
 EVALUATION_BATCH = 65_536
 

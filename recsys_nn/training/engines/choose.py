@@ -9,7 +9,7 @@ from typing import Protocol
 import keras
 
 from recsys_nn.errors import ConfigError
-from recsys_nn.tensors.tensors import TrainingPart
+from recsys_nn.tensors import TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.engines.batches import dataset, evaluation_dataset, steps_per_epoch
 from recsys_nn.training.engines.collectives import Workers

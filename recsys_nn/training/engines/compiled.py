@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recsys_nn.tensors.aligned import is_aligned
-from recsys_nn.tensors.tensors import Block, Examples, Tensors, TrainingPart
+from recsys_nn.tensors import Block, Examples, Tensors, TrainingPart, is_aligned
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.engines.batches import EVALUATION_BATCH, steps_per_epoch
 from recsys_nn.training.engines.collectives import Workers

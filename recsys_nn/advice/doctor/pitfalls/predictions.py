@@ -9,8 +9,8 @@ import numpy as np
 
 from recsys_nn.advice.doctor.evidence import Case
 from recsys_nn.advice.doctor.finding import Finding
-from recsys_nn.evaluation.metrics import rmse
-from recsys_nn.prediction.held_out import BASELINES
+from recsys_nn.evaluation import rmse
+from recsys_nn.prediction import BASELINES
 
 CONSTANT = 0.05
 """The spread of predictions over that of ratings, below which they say the same of all."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from recsys_nn.advice.doctor.evidence import Case
 from recsys_nn.advice.doctor.finding import Finding
 from recsys_nn.advice.suggest.rules import power_of_two, usual_batch
-from recsys_nn.models.factors import FactorConfig
+from recsys_nn.models import FactorConfig
 
 SMALL = 256
 """Examples that are a batch by default: of so few, the whole table may be one."""
