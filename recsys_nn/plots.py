@@ -28,8 +28,8 @@ LINES: dict[str, dict[str, Any]] = {
     "validation": {"color": VERMILLION, "linestyle": "--", "marker": "s"},
     "bias baseline": {"color": GREY, "linestyle": ":", "marker": "^"},
 }
-_MOST_TICKS = 12
-_MOST_MARKERS = 20
+_MAX_TICKS = 12
+_MAX_MARKERS = 20
 
 
 @contextmanager
@@ -80,7 +80,7 @@ class Scale:
             axes.set_xscale("log")
         if self._falls:
             axes.invert_xaxis()
-        every = -(-len(self._values) // _MOST_TICKS)
+        every = -(-len(self._values) // _MAX_TICKS)
         if self._numeric and not self._logarithmic and every > 1:
             whole = all(float(value).is_integer() for value in self._values)
             axes.xaxis.set_major_locator(MaxNLocator(integer=whole, steps=[1, 2, 5, 10]))
@@ -102,7 +102,7 @@ def draw_lines(axes: Axes, scale: Scale, table: pd.DataFrame, by: str, lines: Ma
     positions = scale.positions
     for name, column in lines.items():
         rows = table.groupby(by, sort=False)[column]
-        every = max(1, len(positions) // _MOST_MARKERS)
+        every = max(1, len(positions) // _MAX_MARKERS)
         axes.plot(positions, rows.mean(), markevery=every, markersize=5, label=name, **LINES[name])
         if (rows.min() < rows.max()).any():
             axes.fill_between(positions, rows.min(), rows.max(), color=LINES[name]["color"], alpha=0.2, linewidth=0)

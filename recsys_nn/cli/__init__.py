@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.padding import Padding
 
-from recsys_nn import __version__
+from recsys_nn._version import __version__
 from recsys_nn.cli.blending import blend
 from recsys_nn.cli.comparing import compare
 from recsys_nn.cli.diagnosing import doctor

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from recsys_nn.cluster.scaling_hint import Network, step_seconds, told_by
 
-LEAST_GAIN, LEAST_SECONDS = 0.3, 600.0
+MIN_GAIN, MIN_SECONDS = 0.3, 600.0
 """It is said where two machines would save this share of the time, and there are so many seconds to come."""
 
 
@@ -42,7 +42,7 @@ class ClusterHint(keras.callbacks.Callback):
         seconds = (self._trained or time.perf_counter()) - self._began
         step = seconds / self.params["steps"]
         share = step_seconds(step, told_by(self.model, self._batch_size), 2, Network()) / step
-        if share <= 1 - LEAST_GAIN and seconds * (self.params["epochs"] - 1) >= LEAST_SECONDS:
+        if share <= 1 - MIN_GAIN and seconds * (self.params["epochs"] - 1) >= MIN_SECONDS:
             self._console.print(
                 f"a step takes {1000 * step:.0f} ms: on two machines like this one {share:.2f} of that "
                 "(cluster: {workers: 2}; docs/scale.md)",

@@ -13,7 +13,7 @@ from .ids import id_type as id_type
 from .ids import integers_of_texts as integers_of_texts
 from .ids import parse_ids as parse_ids
 from .levels import Levels as Levels
-from .levels import MOST_LEVELS as MOST_LEVELS
+from .levels import MAX_LEVELS as MAX_LEVELS
 from .loading import is_dataset as is_dataset
 from .loading import load_ratings as load_ratings
 from .moments import Moments as Moments

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-MOST_LEVELS = 100
+MAX_LEVELS = 100
 
 
 class Levels:
@@ -20,9 +20,9 @@ class Levels:
         if self._counts is None:
             return
         values, counts = np.unique(ratings, return_counts=True)
-        if len(values) <= MOST_LEVELS:
+        if len(values) <= MAX_LEVELS:
             self._counts.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        if max(len(values), len(self._counts)) > MOST_LEVELS:
+        if max(len(values), len(self._counts)) > MAX_LEVELS:
             self._counts = None
 
     @property

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from recsys_nn.data import as_numbers, as_texts, as_times
 from recsys_nn.errors import DataError, Where, refuse
 
-MOST_BINS = 10_000
+MAX_BINS = 10_000
 Period = Literal["day", "week", "month", "year"]
 Mask = npt.NDArray[np.bool_]
 Slots = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
@@ -134,7 +134,7 @@ class Bins(_Column):
     """
 
     kind: Literal["bins"] = "bins"
-    edges: tuple[float, ...] = Field(min_length=1, max_length=MOST_BINS, fail_fast=True)
+    edges: tuple[float, ...] = Field(min_length=1, max_length=MAX_BINS, fail_fast=True)
 
     @model_validator(mode="after")
     def _ascends(self) -> Bins:

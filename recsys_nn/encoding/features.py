@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from recsys_nn.data import plain_column, plain_column_or_missing
 from recsys_nn.encoding.drift import DriftConfig
 from recsys_nn.encoding.feature_columns import (
-    MOST_BINS,
+    MAX_BINS,
     Bins,
     Categories,
     Dates,
@@ -54,7 +54,7 @@ class FeatureConfig(BaseModel):
     column: str
     kind: Kind | None = None
     separator: str | None = Field(default=None, min_length=1)
-    bins: int | None = Field(default=None, ge=2, le=MOST_BINS)
+    bins: int | None = Field(default=None, ge=2, le=MAX_BINS)
     period: Period = "month"
 
     @model_validator(mode="before")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recsys_nn.data import MOST_LEVELS, canonical_ids
+from recsys_nn.data import MAX_LEVELS, canonical_ids
 from recsys_nn.encoding.baselines import EFFECTS, Biases
 from recsys_nn.encoding.drift import Drift, DriftConfig
 from recsys_nn.encoding.feature_columns import FeatureColumn
@@ -25,7 +25,7 @@ from recsys_nn.files import are_integers, plain_table, read_json, read_plain_tab
 ENCODER_FILES = ("encoder.json", "users.parquet", "items.parquet")
 """Those of every encoder."""
 _DRIFT = "drift.parquet"
-_MOST_JSON, _MOST_VALUES = 2 * 2**20, 500_000
+_MAX_JSON, _MAX_VALUES = 2 * 2**20, 500_000
 
 _NAME = "name"
 _FEATURE = "feature:"
@@ -43,8 +43,8 @@ class _Fitted(BaseModel):
     rating_mean: float
     rating_std: float = Field(gt=0)
     scale: tuple[float, float]
-    levels: tuple[float, ...] | None = Field(default=None, max_length=MOST_LEVELS, fail_fast=True)
-    level_counts: tuple[_Count, ...] | None = Field(default=None, max_length=MOST_LEVELS, fail_fast=True)
+    levels: tuple[float, ...] | None = Field(default=None, max_length=MAX_LEVELS, fail_fast=True)
+    level_counts: tuple[_Count, ...] | None = Field(default=None, max_length=MAX_LEVELS, fail_fast=True)
     features: dict[Side, Annotated[tuple[FeatureColumn, ...], Field(min_length=1, fail_fast=True)]] = {}
     drift: DriftConfig | None = None
 
@@ -80,9 +80,9 @@ def write_encoder(encoder: EncoderState, folder: Path) -> None:
         values["drift"] = encoder.drift.config.model_dump()
         (folder / _DRIFT).write_bytes(plain_table(encoder.drift.to_frame()))
     content = (json.dumps(values) + "\n").encode()
-    if len(content) > _MOST_JSON:
+    if len(content) > _MAX_JSON:
         raise ArtifactError(
-            f"encoder.json would have {len(content):,} bytes, where at most {_MOST_JSON:,} are read again: leave out "
+            f"encoder.json would have {len(content):,} bytes, where at most {_MAX_JSON:,} are read again: leave out "
             "the feature with the most categories, or make them fewer"
         )
     (folder / "encoder.json").write_bytes(content)
@@ -103,7 +103,7 @@ def read_encoder(
     """
     read = read or (lambda name: (folder / name).read_bytes())
     fitted: _Fitted = read_json(
-        read("encoder.json"), _Fitted, str(folder / "encoder.json"), most_bytes=_MOST_JSON, most_values=_MOST_VALUES
+        read("encoder.json"), _Fitted, str(folder / "encoder.json"), most_bytes=_MAX_JSON, most_values=_MAX_VALUES
     )
     sides = {side: _Table.read(folder / f"{side}s.parquet", read, (sizes or {}).get(side)) for side in SIDES}
     biases = {name: [table.floats(name) for table in sides.values()] for name in EFFECTS}

@@ -11,7 +11,7 @@ from .parquet import place_in as place_in
 from .parquet import read_parquet as read_parquet
 from .spreadsheets import defused_frame as defused_frame
 from .spreadsheets import restored as restored
-from .strict_json import MOST_BYTES as MOST_BYTES
+from .strict_json import MAX_BYTES as MAX_BYTES
 from .strict_json import read_json as read_json
 from .strict_yaml import dump_yaml as dump_yaml
 from .strict_yaml import parse_yaml as parse_yaml

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-MOST_PAGES, MOST_DEPTH = 20_000, 4
+MAX_PAGES, MAX_DEPTH = 20_000, 4
 _STOP, _BOOLEANS, _INTEGERS, _BINARY, _STRUCT = 0, (1, 2), (4, 5, 6), 8, 12
 """Thrift's types; a boolean field's type is its value."""
 _UNPACKED, _PACKED = 2, 3
@@ -33,8 +33,8 @@ def unpacked_bytes(content: memoryview, metadata: Any) -> int:
             chunk = metadata.row_group(group).column(column)
             for size in _page_sizes(content, chunk):
                 total, pages = total + size, pages + 1
-                if pages > MOST_PAGES:
-                    raise ValueError(f"more than {MOST_PAGES:,} pages")
+                if pages > MAX_PAGES:
+                    raise ValueError(f"more than {MAX_PAGES:,} pages")
     return total
 
 
@@ -63,7 +63,7 @@ class _Header:
 
     def struct(self, depth: int = 1) -> dict[int, int]:
         """Its integers, by the numbers of their fields."""
-        if depth > MOST_DEPTH:
+        if depth > MAX_DEPTH:
             raise ValueError("a header of a page with structs within structs")
         found: dict[int, int] = {}
         field = 0

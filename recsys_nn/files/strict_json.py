@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from recsys_nn.errors import ArtifactError
 
-MOST_BYTES, MOST_DEPTH, MOST_PARTS = 2**20, 20, 20_000
+MAX_BYTES, MAX_DEPTH, MAX_PARTS = 2**20, 20, 20_000
 """So many lists, mappings and keys there may be together, and so many values that commas divide: pydantic tells of each
 that is wrong, which takes a thousand bytes."""
 _ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -26,8 +26,8 @@ def read_json(
     expected: type[BaseModel] | TypeAdapter[Expected],
     name: str,
     *,
-    most_bytes: int = MOST_BYTES,
-    most_values: int = MOST_PARTS,
+    most_bytes: int = MAX_BYTES,
+    most_values: int = MAX_PARTS,
 ) -> Any:
     """What a JSON text holds.
 
@@ -61,11 +61,11 @@ def _check_structure(content: bytes, most_values: int) -> None:
     if within_texts[-1:].any():
         raise ValueError("a text without an end")
     marks = plain[~within_texts].tobytes()
-    if sum(map(marks.count, b"[{:")) > MOST_PARTS or marks.count(b",") > most_values:
-        raise ValueError(f"more than {MOST_PARTS:,} lists, mappings and keys, or {most_values:,} values")
-    brackets = marks.translate(None, _ALL_BUT_BRACKETS)[: 2 * MOST_PARTS]  # JSON has no more
-    if max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > MOST_DEPTH:
-        raise ValueError(f"lists and mappings more than {MOST_DEPTH} deep")
+    if sum(map(marks.count, b"[{:")) > MAX_PARTS or marks.count(b",") > most_values:
+        raise ValueError(f"more than {MAX_PARTS:,} lists, mappings and keys, or {most_values:,} values")
+    brackets = marks.translate(None, _ALL_BUT_BRACKETS)[: 2 * MAX_PARTS]  # JSON has no more
+    if max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > MAX_DEPTH:
+        raise ValueError(f"lists and mappings more than {MAX_DEPTH} deep")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

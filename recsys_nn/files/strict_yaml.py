@@ -15,7 +15,7 @@ import yaml
 
 from recsys_nn.errors import ConfigError
 
-MOST_BYTES, MOST_DEPTH, MOST_VALUES, _MOST_DIGITS = 2**20, 20, 10_000, 300
+MAX_BYTES, MAX_DEPTH, MAX_VALUES, _MAX_DIGITS = 2**20, 20, 10_000, 300
 _YAML = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)$")
 _FLOAT = re.compile(
@@ -50,11 +50,11 @@ class _StrictLoader(yaml.SafeLoader):
         if event.tag is not None:
             raise _refused(event, f"tags ({_shortened(event.tag)}) are not supported; write the value plainly")
         self._n_values += 1
-        if self._n_values > MOST_VALUES:
-            raise _refused(event, f"there are more than {MOST_VALUES:,} values")
+        if self._n_values > MAX_VALUES:
+            raise _refused(event, f"there are more than {MAX_VALUES:,} values")
         nested = isinstance(event, yaml.CollectionStartEvent)
-        if nested and self._depth == MOST_DEPTH:
-            raise _refused(event, f"values are nested more than {MOST_DEPTH} levels deep")
+        if nested and self._depth == MAX_DEPTH:
+            raise _refused(event, f"values are nested more than {MAX_DEPTH} levels deep")
         self._depth += nested
         node = super().compose_node(parent, index)
         self._depth -= nested
@@ -74,8 +74,8 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        if len(node.value) > _MOST_DIGITS:
-            raise _refused(node, f"{_shortened(node.value)} has more than {_MOST_DIGITS} digits")
+        if len(node.value) > _MAX_DIGITS:
+            raise _refused(node, f"{_shortened(node.value)} has more than {_MAX_DIGITS} digits")
         return super().construct_yaml_int(node)
 
     def construct_yaml_str(self, node: yaml.ScalarNode) -> str:
@@ -104,7 +104,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """The mapping in a YAML file, or a ConfigError with the line and column that are wrong."""
     try:
         with file.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
+            content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(f"{file} does not exist") from None
     except (OSError, ValueError) as error:
@@ -149,8 +149,8 @@ def with_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
 def with_value(values: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     """``values`` with that at a dotted path in the place of what was there."""
     steps = path.split(".")
-    if len(steps) > MOST_DEPTH:
-        raise ConfigError(f"{_shortened(repr(path))} has more than {MOST_DEPTH} parts")
+    if len(steps) > MAX_DEPTH:
+        raise ConfigError(f"{_shortened(repr(path))} has more than {MAX_DEPTH} parts")
     return _set(values, steps, value)
 
 
@@ -162,8 +162,8 @@ def _set(values: Any, path: list[str], value: Any) -> dict[str, Any]:
 
 
 def _decoded(content: bytes) -> str:
-    if len(content) > MOST_BYTES:
-        raise ConfigError(f"line 1, column 1: there are more than {MOST_BYTES >> 20} MiB")
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"line 1, column 1: there are more than {MAX_BYTES >> 20} MiB")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
@@ -173,8 +173,8 @@ def _decoded(content: bytes) -> str:
 
 def _value(text: str) -> Any:
     """The value of a text, or a ConfigError that begins with the line and column."""
-    if len(text) > MOST_BYTES:
-        raise ConfigError(f"line 1, column 1: there are more than {MOST_BYTES >> 20} MiB")
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"line 1, column 1: there are more than {MAX_BYTES >> 20} MiB")
     try:
         loader = _StrictLoader(text)
     except yaml.reader.ReaderError as error:

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from recsys_nn.errors import ArtifactError
 from recsys_nn.files.parquet_pages import unpacked_bytes
 
-LEAST_ROOM, ROOM_A_BYTE = 8 * 2**20, 64
+MIN_ROOM, ROOM_A_BYTE = 8 * 2**20, 64
 """Bytes that a table may take in memory: so many, and so many a byte of its file."""
 Compression = Literal["snappy", "zstd"]
-MOST_COLUMNS, MOST_ROW_GROUPS = 1000, 10_000
+MAX_COLUMNS, MAX_ROW_GROUPS = 1000, 10_000
 
 
 def plain_table(frame: pd.DataFrame, compression: Compression = "snappy") -> bytes:
@@ -34,7 +34,7 @@ def plain_table(frame: pd.DataFrame, compression: Compression = "snappy") -> byt
         compression: of its pages.
     """
     content = frame.to_parquet(index=False, compression=compression)
-    if frame.memory_usage(index=False, deep=True).sum() > (LEAST_ROOM + ROOM_A_BYTE * len(content)) / 2:
+    if frame.memory_usage(index=False, deep=True).sum() > (MIN_ROOM + ROOM_A_BYTE * len(content)) / 2:
         return frame.to_parquet(index=False, compression=None, use_dictionary=False)
     return content
 
@@ -60,13 +60,13 @@ def read_plain_table(
 
 
 def _read(content: bytes, columns: Sequence[str] | None, rows: int | None) -> pd.DataFrame:
-    limits = {"thrift_string_size_limit": max(len(content), 1), "thrift_container_size_limit": MOST_ROW_GROUPS}
+    limits = {"thrift_string_size_limit": max(len(content), 1), "thrift_container_size_limit": MAX_ROW_GROUPS}
     stated = pq.ParquetFile(pa.BufferReader(content), **limits)
     metadata, schema = stated.metadata, stated.schema_arrow
-    found, room = metadata.num_rows, LEAST_ROOM + ROOM_A_BYTE * len(content)
+    found, room = metadata.num_rows, MIN_ROOM + ROOM_A_BYTE * len(content)
     if rows is not None and found != rows:
         raise ValueError(f"{found:,} rows, not {rows:,}")
-    if metadata.num_columns > MOST_COLUMNS or metadata.num_row_groups > MOST_ROW_GROUPS:
+    if metadata.num_columns > MAX_COLUMNS or metadata.num_row_groups > MAX_ROW_GROUPS:
         raise ValueError(f"{metadata.num_columns:,} columns in {metadata.num_row_groups:,} groups of rows")
     fields = [_plain(schema, column) for column in (schema.names if columns is None else columns)]
     wanted, texts = [field.name for field in fields], [field.name for field in fields if _is_text(field.type)]

@@ -18,8 +18,8 @@ from .factors import FactorConfig as FactorConfig
 from .factors import LatentConfig as LatentConfig
 from .fm import DeepFMConfig as DeepFMConfig
 from .fm import FMConfig as FMConfig
-from .heads import LEAST_COUNT as LEAST_COUNT
-from .heads import MOST_LEVELS as MOST_LEVELS
+from .heads import MIN_COUNT as MIN_COUNT
+from .heads import MAX_LEVELS as MAX_LEVELS
 from .interactions import BSplineConfig as BSplineConfig
 from .interactions import KernelConfig as KernelConfig
 from .interactions import PolynomialConfig as PolynomialConfig

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from recsys_nn.encoding import Encoder
 from recsys_nn.models.base import register_model
-from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts
+from recsys_nn.models.factors import MAX_DIMENSIONS, FactorConfig, Parts
 from recsys_nn.models.ncf import Activation
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class AutoRecConfig(FactorConfig):
     needs_table = True
     kind: Literal["autorec"] = "autorec"
     side: Literal["item", "user"] = "item"
-    embedding_dim: int = Field(default=64, ge=1, le=MOST_DIMENSIONS)
+    embedding_dim: int = Field(default=64, ge=1, le=MAX_DIMENSIONS)
     activation: Activation = "sigmoid"
     set_l2: float | None = Field(default=None, ge=0)
 

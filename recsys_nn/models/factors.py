@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
-MOST_DIMENSIONS = 1024
+MAX_DIMENSIONS = 1024
 """Of vectors, and of what is made of their coordinates: a config that asks for more is a slip, or an attack."""
 BIAS_PRIOR, DRIFT_PRIOR = 4.0, 5.0
 """The noise's variance over that of a bias, and over that of a user's drift at a knot."""
@@ -76,7 +76,7 @@ class FactorConfig(LatentConfig):
     bilinear: ClassVar[bool] = False
     """Whether p·q is in rating units, and so are p, q, their penalty and initial spread: they are held as p / √s."""
 
-    embedding_dim: int = Field(default=8, ge=1, le=MOST_DIMENSIONS)
+    embedding_dim: int = Field(default=8, ge=1, le=MAX_DIMENSIONS)
     l2: float | None = Field(default=None, ge=0)
     bias_l2: float | None = Field(default=0.0, ge=0)
     init_std: float = Field(default=0.1, gt=0)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 Floats = npt.NDArray[np.float32]
-MOST_LEVELS, LEAST_COUNT = 20, 5
+MAX_LEVELS, MIN_COUNT = 20, 5
 """With more distinct ratings, or fewer of one, ``auto`` has no thresholds between them."""
 
 
@@ -243,7 +243,7 @@ class AutoHead(HeadConfig):
 
     def of(self, encoder: Encoder) -> HeadConfig:
         counts = encoder.level_counts
-        has_thresholds = counts and len(counts) <= MOST_LEVELS and min(counts) >= LEAST_COUNT
+        has_thresholds = counts and len(counts) <= MAX_LEVELS and min(counts) >= MIN_COUNT
         return OrdinalHead() if has_thresholds else RegressionHead()
 
 

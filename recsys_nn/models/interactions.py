@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from recsys_nn.encoding import Encoder
 from recsys_nn.errors import ConfigError
 from recsys_nn.models.base import register_model
-from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts
+from recsys_nn.models.factors import MAX_DIMENSIONS, FactorConfig, Parts
 
 if TYPE_CHECKING:
     import keras
@@ -69,7 +69,7 @@ class PolynomialConfig(InteractionConfig):
 
     kind: Literal["polynomial"] = "polynomial"
     degree: int = Field(default=2, ge=1, le=8)
-    cross_rank: int = Field(default=0, ge=0, le=MOST_DIMENSIONS)
+    cross_rank: int = Field(default=0, ge=0, le=MAX_DIMENSIONS)
 
     @model_validator(mode="after")
     def _has_no_setting_without_effect(self) -> PolynomialConfig:
@@ -106,9 +106,9 @@ class BSplineConfig(InteractionConfig):
 
     kind: Literal["bspline"] = "bspline"
     of: Literal["factors", "product"] = "factors"
-    rank: int = Field(default=4, ge=1, le=MOST_DIMENSIONS)
+    rank: int = Field(default=4, ge=1, le=MAX_DIMENSIONS)
     degree: int = Field(default=3, ge=1, le=5)
-    n_intervals: int = Field(default=8, ge=1, le=MOST_DIMENSIONS)
+    n_intervals: int = Field(default=8, ge=1, le=MAX_DIMENSIONS)
     bound: float = Field(default=2.0, gt=0)
 
     @model_validator(mode="after")
@@ -145,7 +145,7 @@ class KernelConfig(InteractionConfig):
     kind: Literal["kernel"] = "kernel"
     kernel: Literal["rbf", "laplace", "polynomial"] = "rbf"
     structure: Literal["additive", "difference", "joint"] = "additive"
-    n_features: int = Field(default=32, ge=2, le=MOST_DIMENSIONS, multiple_of=2)
+    n_features: int = Field(default=32, ge=2, le=MAX_DIMENSIONS, multiple_of=2)
     length_scale: float = Field(default=1.0, gt=0)
     degree: int = Field(default=3, ge=1, le=8)
 

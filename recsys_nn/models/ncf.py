@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import keras
 
 Activation = Literal["relu", "elu", "gelu", "leaky_relu", "selu", "sigmoid", "silu", "softplus", "tanh"]
-MOST_NEURONS, MOST_LAYERS = 2**14, 12
-Width = Annotated[int, Field(ge=1, le=MOST_NEURONS)]
+MAX_NEURONS, MAX_LAYERS = 2**14, 12
+Width = Annotated[int, Field(ge=1, le=MAX_NEURONS)]
 
 
 class GMFConfig(FactorConfig):
@@ -35,8 +35,8 @@ class TowerConfig(FactorConfig):
         dropout: share of each hidden layer's neurons left out at random in training.
     """
 
-    widths: tuple[Width, ...] | None = Field(default=None, max_length=MOST_LAYERS)
-    depth: int = Field(default=2, ge=1, le=MOST_LAYERS)
+    widths: tuple[Width, ...] | None = Field(default=None, max_length=MAX_LAYERS)
+    depth: int = Field(default=2, ge=1, le=MAX_LAYERS)
     activation: Activation = "relu"
     dropout: float = Field(default=0.5, ge=0, lt=1)
 

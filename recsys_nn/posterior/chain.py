@@ -46,7 +46,7 @@ from recsys_nn.training import (
 STEP_EXAMPLES = 2**20
 SHORTER, ATTEMPTS = 0.7, 8
 """A chain that diverges is begun anew with steps so much shorter; there are at most so many chains."""
-WARM, LEAST_BURN_IN = 20, 30
+WARM, MIN_BURN_IN = 20, 30
 """Epochs after which the weights are no longer those of the mode, and the burn-in that is worth learning in."""
 
 
@@ -141,7 +141,7 @@ class _Chain(keras.callbacks.Callback):
     def _plan(self, temperatures: Sequence[float]) -> None:
         self._temperatures = temperatures
         burn_in, thin = self._config.burn_in, self._config.thin
-        learns = self._config.penalties == "learned" and burn_in >= LEAST_BURN_IN
+        learns = self._config.penalties == "learned" and burn_in >= MIN_BURN_IN
         settling = burn_in - burn_in // 6
         self._learning = range(max(burn_in // 3, WARM), settling, 2) if learns else range(0)
         self._weighed = {burn_in // 6, burn_in // 2, settling} - {0}

@@ -45,12 +45,12 @@ MASKS: dict[str, tuple[Side, ...]] = {
     "_without_both": ("user", "item"),
 }
 """The ends of columns' names, and which ids are taken for unknown there."""
-MOST_QUANTILES = 1000
+MAX_QUANTILES = 1000
 SHRINKAGE = 20.0
 """κ, in ratings."""
 MASKED_SHARE = 0.1
 """How much a rating counts for β where an id is taken for unknown: the ratings as they are decide."""
-LEAST_STD = 0.001
+MIN_STD = 0.001
 """The smallest σ, as a share of the scale's width: a model without error on the held-out ratings is not trusted."""
 
 
@@ -65,7 +65,7 @@ class Scores(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     n: float = Field(ge=0)
-    quantiles: tuple[Annotated[float, Field(ge=0)], ...] = Field(max_length=MOST_QUANTILES)
+    quantiles: tuple[Annotated[float, Field(ge=0)], ...] = Field(max_length=MAX_QUANTILES)
 
     @model_validator(mode="after")
     def _ascend(self) -> Scores:
@@ -80,7 +80,7 @@ class Scores(BaseModel):
             return cls(n=0, quantiles=())
         order = np.argsort(scores, kind="stable")
         shares = np.cumsum(weights[order]) / weights.sum()
-        m = min(len(scores), MOST_QUANTILES)
+        m = min(len(scores), MAX_QUANTILES)
         places = np.searchsorted(shares, np.arange(1, m + 1) / m - 1e-9)
         n = weights.sum() ** 2 / np.square(weights).sum()
         return cls(n=float(n), quantiles=tuple(scores[order][places].tolist()))
@@ -166,7 +166,7 @@ def _terms(std: npt.ArrayLike, counts: Mapping[Side, Counts]) -> Floats:
 
 def _std(variance: Floats, terms: Floats, scale: tuple[float, float]) -> Floats:
     lowest, highest = scale
-    return np.maximum(np.sqrt(terms @ variance), LEAST_STD * (highest - lowest))
+    return np.maximum(np.sqrt(terms @ variance), MIN_STD * (highest - lowest))
 
 
 def _without(held_out: pd.DataFrame, end: str, masked: tuple[Side, ...]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-MOST_LEVELS = 12
+MAX_LEVELS = 12
 """Distinct ratings up to which each has a box of its own."""
 BINS = 10
 SMALL = 9
@@ -70,7 +70,7 @@ def predicted_chart(table: pd.DataFrame) -> Chart:
     """What is predicted of each rating, as boxes."""
     rating, predicted = table["rating"].to_numpy(), table["prediction"].to_numpy()
     levels = np.unique(rating)
-    groups = levels if len(levels) <= MOST_LEVELS else None
+    groups = levels if len(levels) <= MAX_LEVELS else None
     if groups is None:
         edges = np.linspace(rating.min(), rating.max(), BINS + 1)
         place = np.clip(np.digitize(rating, edges) - 1, 0, BINS - 1)

@@ -15,8 +15,8 @@ from recsys_nn.encoding import is_name
 from recsys_nn.plots import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from recsys_nn.runs import FinishedRun
 
-MOST_ITEMS = 1000
-MOST_GROUPS, MOST_VALUES = 6, 40
+MAX_ITEMS = 1000
+MAX_GROUPS, MAX_VALUES = 6, 40
 OTHER = "#b0b0b0"
 SHADES = (BLUE, SKY, GREEN, ORANGE, VERMILLION)
 MARGIN = 10
@@ -62,7 +62,7 @@ class ItemMap:
         encoder = run.predictor.encoder
         if vectors is None or vectors.shape[1] < 2 or len(vectors) != len(encoder.item_counts):
             return None
-        rows = np.argsort(-encoder.item_counts[1:], kind="stable")[:MOST_ITEMS] + 1
+        rows = np.argsort(-encoder.item_counts[1:], kind="stable")[:MAX_ITEMS] + 1
         rows = rows[encoder.item_counts[rows] > 0]
         if len(rows) < 3:
             return None
@@ -118,8 +118,8 @@ def _groups(table: pd.DataFrame | None, counts: npt.NDArray[np.integer]) -> tupl
         if not pd.api.types.is_string_dtype(table[name]) or is_name(name):
             continue
         first = table[name].fillna("").str.split("|").str[0].replace("", "none")
-        if 2 <= first.nunique() <= MOST_VALUES and first.nunique() < len(first) / 3:
-            common = first.value_counts().index[:MOST_GROUPS]
+        if 2 <= first.nunique() <= MAX_VALUES and first.nunique() < len(first) / 3:
+            common = first.value_counts().index[:MAX_GROUPS]
             legend = {str(value): color for value, color in zip(common, (*COLOURS, PURPLE), strict=False)}
             groups = [value if value in legend else "other" for value in first]
             by = f"{name}, the first of several" if table[name].str.contains("|", regex=False).any() else str(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from recsys_nn import __version__
+from recsys_nn._version import __version__
 from recsys_nn.errors import ArtifactError, ConfigError
 from recsys_nn.experiment import all_of, opened_by_name, sorts
 from recsys_nn.files import atomic_file

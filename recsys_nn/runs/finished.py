@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from recsys_nn.config import RunConfig, load_config
 from recsys_nn.data import AnySplit, Ratings, fingerprint, shared_pairs
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError
-from recsys_nn.files import MOST_BYTES, parse_yaml, read_json, read_plain_table
+from recsys_nn.files import MAX_BYTES, parse_yaml, read_json, read_plain_table
 from recsys_nn.prediction import (
     HELD_OUT,
     JUDGED,
@@ -201,7 +201,7 @@ class FinishedRun:
             raise ArtifactError(f"{self._name(name)} is damaged: {error}") from error
 
     def _history(self, content: bytes) -> pd.DataFrame:
-        if len(content) > MOST_BYTES:
+        if len(content) > MAX_BYTES:
             raise ArtifactError(f"{self._name('history.csv')} has {len(content):,} bytes: more than a history can have")
         try:
             table = pd.read_csv(io.BytesIO(content))

@@ -21,7 +21,7 @@ from recsys_nn.serving.reasons import Reasons
 from recsys_nn.serving.records import records_of
 from recsys_nn.serving.schemas import Health, PredictQuestion, RecommendQuestion
 
-MOST_CHOICES = 11
+MAX_CHOICES = 11
 _SOURCES = np.array(SOURCES, dtype=object)
 
 
@@ -83,9 +83,9 @@ class ServedRun:
     def choices(self) -> list[float]:
         """Ratings that a person may choose from: those given in training, or else a few over the whole scale."""
         encoder = self.predictor.encoder
-        if encoder.levels is not None and len(encoder.levels) <= MOST_CHOICES:
+        if encoder.levels is not None and len(encoder.levels) <= MAX_CHOICES:
             return list(encoder.levels)
-        return np.linspace(*encoder.scale, MOST_CHOICES).tolist()
+        return np.linspace(*encoder.scale, MAX_CHOICES).tolist()
 
     def predict(self, question: PredictQuestion) -> dict[str, Any]:
         """The ``Predictions`` for a question.

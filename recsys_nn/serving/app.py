@@ -13,7 +13,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from recsys_nn import __version__
+from recsys_nn._version import __version__
 from recsys_nn.errors import RecsysError
 from recsys_nn.serving.bodies import body_of
 from recsys_nn.serving.limits import Limits

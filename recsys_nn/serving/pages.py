@@ -13,7 +13,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from recsys_nn import __version__
+from recsys_nn._version import __version__
 from recsys_nn.serving.reload import LiveRun
 
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys_nn import __version__
+from recsys_nn._version import __version__
 from recsys_nn.config import RunConfig, TrackingConfig
 from recsys_nn.data import AnySplit, fingerprints
 from recsys_nn.tracking.mlflow import MlflowTracker

@@ -23,7 +23,7 @@ WINDOW = 11
 """Steps over which losses are averaged: those of single batches differ by more than a step changes them."""
 SHARE = 0.25
 """Of the limit, what is taken for a rate."""
-EXPLODED, LEAST_LOSS = 10.0, 1e-6
+EXPLODED, MIN_LOSS = 10.0, 1e-6
 """A loss that has grown so many times beyond the first, or this, has nothing more to say."""
 
 
@@ -117,7 +117,7 @@ def range_test(
             trained.optimizer.learning_rate = rate
             trained.reset_metrics()
             losses.append(float(trained.train_on_batch(batch.inputs, batch.targets, return_dict=True)["loss"]))
-            if not isfinite(losses[-1]) or abs(losses[-1]) > EXPLODED * max(abs(losses[0]), LEAST_LOSS):
+            if not isfinite(losses[-1]) or abs(losses[-1]) > EXPLODED * max(abs(losses[0]), MIN_LOSS):
                 break
     finally:
         trained.set_weights(before)

@@ -83,7 +83,7 @@ def test_files_of_before_there_were_features_and_levels_are_read(ratings, tmp_pa
 
 
 def test_more_categories_than_are_read_again_are_refused_when_saved(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_MOST_JSON", 100)
+    monkeypatch.setattr(files, "_MAX_JSON", 100)
     with pytest.raises(
         ArtifactError,
         match=(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter
 
 from recsys_nn.errors import ArtifactError
-from recsys_nn.files.strict_json import MOST_DEPTH, MOST_PARTS, read_json
+from recsys_nn.files.strict_json import MAX_DEPTH, MAX_PARTS, read_json
 
 ANYTHING = TypeAdapter(object)
 
@@ -59,7 +59,7 @@ def test_a_text_longer_than_it_can_be_is_not_looked_at():
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_depth_is_bounded(opening, closing):
-    deepest = opening * MOST_DEPTH + b"1" + closing * MOST_DEPTH
+    deepest = opening * MAX_DEPTH + b"1" + closing * MAX_DEPTH
     assert json.loads(deepest) == read_json(deepest, ANYTHING, "deep.json")
     with pytest.raises(ArtifactError, match="deep.json is damaged: lists and mappings more than 20 deep"):
         read_json(opening + deepest + closing, ANYTHING, "deep.json")
@@ -67,20 +67,20 @@ def test_depth_is_bounded(opening, closing):
 
 @pytest.mark.parametrize("part", [b"[]", b"{}", b'{"a": 1}'])
 def test_the_number_of_lists_and_keys_is_bounded(part):
-    n = MOST_PARTS // (1 + part.count(b":"))
+    n = MAX_PARTS // (1 + part.count(b":"))
     with pytest.raises(ArtifactError, match="wide.json is damaged: more than 20,000 lists, mappings and keys"):
         read_json(b"[" + b",".join([part] * n) + b"]", ANYTHING, "wide.json")
     assert len(read_json(b"[" + b",".join([part] * (n - 1)) + b"]", ANYTHING, "wide.json")) == n - 1
 
 
 def test_the_number_of_values_is_bounded():
-    values = b"[" + b",".join([b'","'] * (MOST_PARTS + 1)) + b"]"
-    assert read_json(values, ANYTHING, "long.json") == [","] * (MOST_PARTS + 1)
+    values = b"[" + b",".join([b'","'] * (MAX_PARTS + 1)) + b"]"
+    assert read_json(values, ANYTHING, "long.json") == [","] * (MAX_PARTS + 1)
     with pytest.raises(
         ArtifactError, match=r"long\.json is damaged: more than 20,000 lists, mappings and keys, or 20,000 values"
     ):
         read_json(b"[1," + values[1:], ANYTHING, "long.json")
-    assert len(read_json(b"[1," + values[1:], ANYTHING, "long.json", most_values=MOST_PARTS + 1)) == MOST_PARTS + 2
+    assert len(read_json(b"[1," + values[1:], ANYTHING, "long.json", most_values=MAX_PARTS + 1)) == MAX_PARTS + 2
 
 
 JSON = st.recursive(

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from recsys_nn.errors import ConfigError
 from recsys_nn.files.strict_yaml import (
-    MOST_BYTES,
-    MOST_DEPTH,
-    MOST_VALUES,
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_VALUES,
     dump_yaml,
     parse_yaml,
     read_yaml,
@@ -91,7 +91,7 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
         "line 21, column 21: values are nested",
     ),
     "too many values": ("a: [" + "1," * 400_000 + "]", "line 1, column 19999: there are more than 10,000 values"),
-    "too many bytes": ("#" * (MOST_BYTES + 1), "line 1, column 1: there are more than 1 MiB"),
+    "too many bytes": ("#" * (MAX_BYTES + 1), "line 1, column 1: there are more than 1 MiB"),
     "a number of many digits": ("a: " + "9" * 5000, "line 1, column 4: 99999.* has more than 300 digits"),
     "a version of many digits": ("%YAML 1." + "9" * 5000 + "\n--- {}", "line 1, column .*: this is not YAML"),
     "no character": ('a: "\\UFFFFFFFF"', "line 1, column .*: this is not YAML"),
@@ -123,10 +123,10 @@ def test_what_is_long_is_shortened_in_a_message(n, told):
 
 
 def test_what_is_just_within_the_bounds_is_read():
-    nested = "[" * (MOST_DEPTH - 1) + "]" * (MOST_DEPTH - 1)
+    nested = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
     assert str(parsed(nested)) == nested
-    assert len(parsed(f"[{'1,' * (MOST_VALUES - 3)}]")) == MOST_VALUES - 3
-    assert len(parse_yaml(b"a: " + b"x" * (MOST_BYTES - 3), "a.yaml")["a"]) == MOST_BYTES - 3
+    assert len(parsed(f"[{'1,' * (MAX_VALUES - 3)}]")) == MAX_VALUES - 3
+    assert len(parse_yaml(b"a: " + b"x" * (MAX_BYTES - 3), "a.yaml")["a"]) == MAX_BYTES - 3
 
 
 def test_no_more_than_the_bound_is_read_of_a_file(tmp_path):
@@ -206,7 +206,7 @@ class TestOverrides:
             ("a={b: 1, b: 2}", "line 1, column 8: the key 'b' stands twice"),
             ("a=" + "[" * 10_000, "line 1, column 21: values are nested"),
             ("a=" + "9" * 5000, "line 1, column 1: 999.* has more than 300 digits"),
-            ("a=" + "x" * (MOST_BYTES + 1), "line 1, column 1: there are more than 1 MiB"),
+            ("a=" + "x" * (MAX_BYTES + 1), "line 1, column 1: there are more than 1 MiB"),
             ("a" + ".a" * 10_000 + "=1", r"^'a\.a\.a.* has more than 20 parts"),
         ],
     )

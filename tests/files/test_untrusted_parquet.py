@@ -91,7 +91,7 @@ def test_texts_that_are_no_unicode_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("most", "message"), [("MOST_COLUMNS", "3 columns in 2 groups of rows$"), ("MOST_ROW_GROUPS", "3 col|Exc")]
+    ("most", "message"), [("MAX_COLUMNS", "3 columns in 2 groups of rows$"), ("MAX_ROW_GROUPS", "3 col|Exc")]
 )
 def test_columns_and_groups_of_rows_are_bounded(monkeypatch, most, message):
     monkeypatch.setattr(untrusted_parquet, most, 1)
@@ -114,7 +114,7 @@ class TestRoom:
 
     @pytest.fixture(autouse=True)
     def _little_room(self, monkeypatch):
-        monkeypatch.setattr(untrusted_parquet, "LEAST_ROOM", 100)
+        monkeypatch.setattr(untrusted_parquet, "MIN_ROOM", 100)
         monkeypatch.setattr(untrusted_parquet, "ROOM_A_BYTE", 2)
 
     def test_rows_are_counted_before_they_are_read(self, monkeypatch):
@@ -228,7 +228,7 @@ def test_a_column_that_lies_outside_the_file_is_refused(place, size):
 
 
 def test_the_number_of_pages_is_bounded(monkeypatch):
-    monkeypatch.setattr(parquet_pages, "MOST_PAGES", 2)
+    monkeypatch.setattr(parquet_pages, "MAX_PAGES", 2)
     content = b"PAR1" + page() * 3
     assert unpacked_bytes(memoryview(content), Chunk(4, 2 * len(page()))) == 20
     with pytest.raises(ValueError, match="more than 2 pages"):

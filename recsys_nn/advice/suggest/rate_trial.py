@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import keras
     from rich.console import Console
 
-MOST_RATINGS = 2**18
+MAX_RATINGS = 2**18
 """A larger table is tried out on a sample of its users."""
-EPOCHS, MOST_EPOCHS, PATIENCE = 20, 100, 5
-FEW_STEPS, MOST_STEPS, PATIENT_STEPS = 10, 1000, 20
+EPOCHS, MAX_EPOCHS, PATIENCE = 20, 100, 5
+FEW_STEPS, MAX_STEPS, PATIENT_STEPS = 10, 1000, 20
 """Where an epoch has fewer steps, 20 epochs tell nothing: then these many steps, and these many of patience."""
 
 
@@ -39,7 +39,7 @@ class Trial:
 
     def __init__(self, config: RunConfig, split: Split) -> None:
         self._config = config
-        train = sampled(split.train, most=MOST_RATINGS, seed=config.seed)
+        train = sampled(split.train, most=MAX_RATINGS, seed=config.seed)
         self._encoder = fit_encoder(Split(train, split.validation), config.data.features)
         self._train, self._validation = self._encoder.encode(train), self._encoder.encode(split.validation)
         self._steps = ceil(len(split.train) / config.training.batch_size)
@@ -120,11 +120,11 @@ def epochs_rule(runs: Mapping[float, TrainingRun], steps: int) -> Choice:
     if not runs:
         some = "one step" if steps == 1 else f"{steps} steps"
         reason = f"An epoch is {some}, so that {EPOCHS} would tell nothing: an upper bound, patience decides."
-        return Choice("training.epochs", max(MOST_EPOCHS, ceil(MOST_STEPS / steps)), reason)
+        return Choice("training.epochs", max(MAX_EPOCHS, ceil(MAX_STEPS / steps)), reason)
     run = runs[best_of(runs)]
     losses = run.history["val_loss"]
     reason = f"In a trial validation loss went from {losses[0]:.4g} to {losses.min():.4g} in epoch {run.best_epoch}"
     if run.stop_reason == "patience":
         return Choice("training.epochs", EPOCHS, f"{reason} and rose from there: {EPOCHS} are enough.")
-    reason += f" of {len(losses)}, and may fall further: {MOST_EPOCHS} at most."
-    return Choice("training.epochs", MOST_EPOCHS, reason)
+    reason += f" of {len(losses)}, and may fall further: {MAX_EPOCHS} at most."
+    return Choice("training.epochs", MAX_EPOCHS, reason)

@@ -11,15 +11,15 @@ from math import ceil, log2
 
 from recsys_nn.advice.suggest.suggestion import Choice
 from recsys_nn.advice.suggest.table_facts import Facts
-from recsys_nn.models import LEAST_COUNT, MOST_LEVELS, FactorConfig, LatentConfig, ModelConfig, TowerConfig
+from recsys_nn.models import MAX_LEVELS, MIN_COUNT, FactorConfig, LatentConfig, ModelConfig, TowerConfig
 
 FEW_RATINGS = 200
 """Fewer say little beyond biases. At 300 svdpp erred 3 to 4% less than they (MovieLens 100K) or 1% more (generated)."""
-MOST_SAMPLED, MOST_IN_SETS = 500_000, 2_000_000
+MAX_SAMPLED, MAX_IN_SETS = 500_000, 2_000_000
 """Ratings up to which svdpp takes a few minutes with samples of its posterior, and without them."""
 SECONDS_AT_LEAST, SECONDS_SAMPLED, SECONDS_IN_SETS = 8.0, 4.5e-4, 1.0e-4
 """Of a run on two cores, start-up included; and of each rating in svdpp, with samples and without."""
-LEAST_HELD_OUT = 2_000
+MIN_HELD_OUT = 2_000
 """By so many ratings an RMSE is known to a standard error of 1.6% (normal errors: 1 / sqrt(2 n))."""
 DRIFTING = 20
 """Ratings of the median user, five knots, from which drift is suggested. With more (MovieLens 100K, latest-small) svdpp
@@ -27,7 +27,7 @@ with drift erred 1.5 and 1.8% less on random ratings and 0.5 and 1.2% less on ea
 0.5% less and 0.5% more. Predicted without times, it erred up to 0.9% more than without drift."""
 STEP_WITH_DRIFT = 0.18
 """Of a chain of samples; at 0.25 it diverged on MovieLens 100K."""
-STEPS, LEAST_BATCH, MOST_BATCH = 64, 16, 2**15
+STEPS, MIN_BATCH, MAX_BATCH = 64, 16, 2**15
 """Steps that an epoch should have, and the bounds of a batch."""
 
 
@@ -38,14 +38,14 @@ def power_of_two(number: float) -> int:
 
 def usual_batch(n: int) -> int:
     """Examples a step, of n."""
-    return min(MOST_BATCH, max(LEAST_BATCH, power_of_two(n / STEPS)))
+    return min(MAX_BATCH, max(MIN_BATCH, power_of_two(n / STEPS)))
 
 
 def split_rule(n_ratings: int) -> Choice:
     """Shares as small as can judge."""
-    test = 0.1 if 0.1 * n_ratings >= LEAST_HELD_OUT else 0.2
+    test = 0.1 if 0.1 * n_ratings >= MIN_HELD_OUT else 0.2
     left = n_ratings * (1 - test)
-    validation = next((share for share in (0.05, 0.1) if share * left >= LEAST_HELD_OUT), 0.2)
+    validation = next((share for share in (0.05, 0.1) if share * left >= MIN_HELD_OUT), 0.2)
     return Choice(
         "data.split",
         {"kind": "random", "validation": validation, "test": test},
@@ -75,28 +75,28 @@ def kind_rule(facts: Facts, asked: str | None = None) -> Choice:
         return Choice("model.kind", asked, "As asked for.")
     if n < FEW_RATINGS:
         return Choice("model.kind", "bias", f"{n:,} ratings, fewer than {FEW_RATINGS}, say little beyond biases.")
-    if n > MOST_IN_SETS:
-        reason = f"{n:,} ratings: with more than {MOST_IN_SETS:,} the sets of svdpp take too long, so factors alone."
+    if n > MAX_IN_SETS:
+        reason = f"{n:,} ratings: with more than {MAX_IN_SETS:,} the sets of svdpp take too long, so factors alone."
         return Choice("model.kind", "svd", reason)
     return Choice(
         "model.kind",
         "svdpp",
         "Factors, with the sets of who rated what: of all kinds the least error on MovieLens and Netflix ratings, and "
-        f"affordable up to {MOST_IN_SETS:,}. With these {n:,} a run takes about {_seconds(n)} on two cores.",
+        f"affordable up to {MAX_IN_SETS:,}. With these {n:,} a run takes about {_seconds(n)} on two cores.",
     )
 
 
 def head_rule(facts: Facts) -> Choice:
     """The problem type, and with it output, loss and metrics."""
     levels, rarest = facts.levels, facts.rarest
-    if levels is None or rarest is None or len(levels) > MOST_LEVELS or rarest[1] < LEAST_COUNT:
+    if levels is None or rarest is None or len(levels) > MAX_LEVELS or rarest[1] < MIN_COUNT:
         found = "More than 100" if levels is None else str(len(levels))
         rare = "" if rarest is None else f", {rarest[0]:g} only {rarest[1]} times"
         return Choice(
             "model.head",
             "regression",
             f"{found} distinct ratings{rare}: numbers, with a linear output in units of their spread. (Ordered levels "
-            f"are at most {MOST_LEVELS}, each {LEAST_COUNT} times.)",
+            f"are at most {MAX_LEVELS}, each {MIN_COUNT} times.)",
         )
     listed = ", ".join(f"{level:g} {count / facts.n_ratings:.1%}" for level, count in levels.items())
     if len(levels) == 2:
@@ -167,9 +167,9 @@ def batch_rule(facts: Facts) -> Choice:
     """A power of two, larger for large and for imbalanced tables."""
     n, rarest = facts.n_ratings, facts.rarest
     size = usual_batch(n)
-    reason = f"A power of two from {LEAST_BATCH} to {MOST_BATCH:,}, for about {STEPS} steps an epoch of {n:,}: {size}"
+    reason = f"A power of two from {MIN_BATCH} to {MAX_BATCH:,}, for about {STEPS} steps an epoch of {n:,}: {size}"
     if rarest is not None and n > size * rarest[1]:
-        size = min(MOST_BATCH, 2 ** ceil(log2(n / rarest[1])))
+        size = min(MAX_BATCH, 2 ** ceil(log2(n / rarest[1])))
         reason += f"; but {rarest[0]:g} is rare, {rarest[1]:,} times, and a batch should have one of them: {size}"
     return Choice("training.batch_size", size, f"{reason}.")
 
@@ -182,9 +182,9 @@ def refit_rules(config: type[ModelConfig], facts: Facts, *, drifts: bool) -> Ite
         facts: of the training part.
         drifts: whether users drift in time.
     """
-    if issubclass(config, FactorConfig) and config.bilinear and facts.n_ratings <= MOST_SAMPLED:
+    if issubclass(config, FactorConfig) and config.bilinear and facts.n_ratings <= MAX_SAMPLED:
         reason = (
-            f"Affordable up to {MOST_SAMPLED:,} ratings: the average over samples of the posterior, with penalties "
+            f"Affordable up to {MAX_SAMPLED:,} ratings: the average over samples of the posterior, with penalties "
             "learned on the way. Without it a run takes a third of the time."
         )
         shorter = {"step_size": STEP_WITH_DRIFT} if drifts else {}
@@ -195,5 +195,5 @@ def refit_rules(config: type[ModelConfig], facts: Facts, *, drifts: bool) -> Ite
 
 
 def _seconds(n: int) -> str:
-    seconds = SECONDS_AT_LEAST + n * (SECONDS_SAMPLED if n <= MOST_SAMPLED else SECONDS_IN_SETS)
+    seconds = SECONDS_AT_LEAST + n * (SECONDS_SAMPLED if n <= MAX_SAMPLED else SECONDS_IN_SETS)
     return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"

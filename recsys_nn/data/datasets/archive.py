@@ -26,7 +26,7 @@ from recsys_nn.files import atomic_folder
 DATA_VARIABLE = "RECSYS_NN_DATA"
 _TIMEOUT = 30.0  # seconds that the server may be silent
 _CHUNK = 1 << 16  # bytes
-_MOST_BYTES = 1 << 32  # of an archive, and of what it holds
+_MAX_BYTES = 1 << 32  # of an archive, and of what it holds
 _FAILURES = (DataError, OSError, HTTPException, zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error)
 """What a server, a disk or an archive can answer with; of zipfile, for a packing or a password that it has not."""
 
@@ -134,8 +134,8 @@ def _fetch(url: str, target: BinaryIO, console: Console) -> str:
             target.write(chunk)
             digest.update(chunk)
             received += len(chunk)
-            if received > _MOST_BYTES:
-                raise DataError(f"there are more than {_MOST_BYTES:,} bytes")
+            if received > _MAX_BYTES:
+                raise DataError(f"there are more than {_MAX_BYTES:,} bytes")
             progress.update(task, completed=received)
     # Reading in chunks, http.client does not mind a connection that was cut off.
     if total is not None and received < total:
@@ -155,8 +155,8 @@ def _unpack(archive: BinaryIO, folder: str, target: Path) -> None:
             outside = name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name
             if outside or stat.S_ISLNK(member.external_attr >> 16):
                 raise DataError(f"the archive has a member with the unsafe path {name!r}")
-        if sum(member.file_size for member in members.infolist()) > _MOST_BYTES:
-            raise DataError(f"the archive unpacks to more than {_MOST_BYTES:,} bytes")
+        if sum(member.file_size for member in members.infolist()) > _MAX_BYTES:
+            raise DataError(f"the archive unpacks to more than {_MAX_BYTES:,} bytes")
         for member in members.infolist():
             if member.filename.startswith(f"{folder}/"):
                 member.filename = member.filename.removeprefix(f"{folder}/")

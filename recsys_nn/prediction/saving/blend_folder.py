@@ -26,7 +26,7 @@ from recsys_nn.prediction.saving.folder import Documents, write_documents, write
 from recsys_nn.prediction.saving.manifest import MANIFEST, listed_files, read_manifest, verified, write_manifest
 from recsys_nn.prediction.saving.parts import BLEND, RunParts, read_calibration
 
-MOST_MEMBERS = 100
+MAX_MEMBERS = 100
 
 
 class _Member(BaseModel):
@@ -41,7 +41,7 @@ class _State(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    members: list[_Member] = Field(min_length=1, max_length=MOST_MEMBERS)
+    members: list[_Member] = Field(min_length=1, max_length=MAX_MEMBERS)
 
     @field_validator("members")
     @classmethod

@@ -25,11 +25,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 import recsys_nn
 from recsys_nn.errors import ArtifactError
-from recsys_nn.files import MOST_BYTES, open_as_it_is, read_json
+from recsys_nn.files import MAX_BYTES, open_as_it_is, read_json
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
-MOST_FILES = 2500
+MAX_FILES = 2500
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 
 _FileName = Annotated[str, StringConstraints(pattern=rf"^{_PART}(/{_PART}){{0,9}}$")]
@@ -70,8 +70,8 @@ class Manifest(BaseModel):
     format_version: Literal[1]
     model_kind: _Text
     sizes: Sizes
-    shapes: dict[_Text, Annotated[list[_Count], Field(max_length=8)]] = Field(max_length=MOST_FILES)
-    files: dict[_FileName, _FileEntry] = Field(max_length=MOST_FILES)
+    shapes: dict[_Text, Annotated[list[_Count], Field(max_length=8)]] = Field(max_length=MAX_FILES)
+    files: dict[_FileName, _FileEntry] = Field(max_length=MAX_FILES)
     versions: dict[_Text, _Text] = Field(max_length=100)
     threads: dict[_Text, int] = Field(max_length=100)
 
@@ -156,7 +156,7 @@ def read_manifest(folder: Path, *, sha256: str | None = None) -> Manifest:
     if not os.path.lexists(file):
         raise ArtifactError(f"{folder} is not a run folder: it has no {MANIFEST}")
     with _opened(file) as stream:
-        content = stream.read(MOST_BYTES + 1)
+        content = stream.read(MAX_BYTES + 1)
     if sha256 is not None and (found := _sha256(content)) != sha256.strip().lower():
         raise ArtifactError(f"{file} has the SHA-256 {found}, not {sha256}: it is not the run that was meant")
     envelope: _Envelope = read_json(content, _Envelope, str(file))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Weights = Mapping[str, npt.NDArray[Any]]
 WEIGHTS = "weights.safetensors"
-MOST_HEADER_BYTES = 2 * 2**20
+MAX_HEADER_BYTES = 2 * 2**20
 UNSAVED_BYTES = 2**16
 """Of variables that a builder may make beside the weights of its model, such as the states of random generators."""
 
@@ -67,7 +67,7 @@ def read_weights(folder: VerifiedFolder) -> Weights:
     try:
         with file.open("rb") as stream:
             header_bytes = int.from_bytes(stream.read(8), "little")
-        if header_bytes > MOST_HEADER_BYTES:
+        if header_bytes > MAX_HEADER_BYTES:
             raise ArtifactError(f"{file}: a header of {header_bytes:,} bytes")
         with safe_open(file, "numpy") as opened:
             shapes = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118

@@ -23,7 +23,7 @@ from recsys_nn.selection.search.trial import Outcome, Trial
 BUDGET = {"trials", "timeout", "workers"}
 """What may change between the parts of a search."""
 PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10)
-MOST_LOSSES = 3
+MAX_LOSSES = 3
 _FILE, _ABOUT, _OUTCOME, _LOSSES = "search.db", "about", "outcome", "losses"
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "diverged": TrialState.COMPLETE}
 
@@ -156,7 +156,7 @@ class Study:
                 self._end(_from_attribute(trial.user_attrs[_OUTCOME]))
                 continue
             losses = trial.user_attrs.get(_LOSSES, 0) + 1
-            if losses == MOST_LOSSES:
+            if losses == MAX_LOSSES:
                 told = f"lost {losses} times with the process that was at work on it"
                 self.tell(Outcome(trial.number, "failed", np.nan, message=told))
             else:

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from recsys_nn.errors import ArtifactError
 from recsys_nn.prediction.saving.manifest import verified, write_manifest
 from recsys_nn.prediction.saving.weights import (
-    MOST_HEADER_BYTES,
+    MAX_HEADER_BYTES,
     WEIGHTS,
     no_larger_than,
     read_weights,
@@ -78,7 +78,7 @@ def safetensors(header: dict | bytes, body: bytes = b"") -> bytes:
     [
         (b"", "is damaged"),
         (safetensors(b"{"), "is damaged"),
-        (struct.pack("<Q", MOST_HEADER_BYTES + 1) + b"{}", ": a header of 2,097,153 bytes"),
+        (struct.pack("<Q", MAX_HEADER_BYTES + 1) + b"{}", ": a header of 2,097,153 bytes"),
         (safetensors({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, bytes(4)), "is damaged"),
         (safetensors({"x": {"dtype": "F99", "shape": [1], "data_offsets": [0, 4]}}, bytes(4)), "is damaged"),
         (safetensors({"x": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}, bytes(8)), "is damaged"),

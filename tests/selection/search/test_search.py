@@ -27,7 +27,7 @@ from recsys_nn import (
 )
 from recsys_nn.config.search import Range, SearchConfig, label
 from recsys_nn.runs.finished import FinishedRun
-from recsys_nn.selection.search.study import MOST_LOSSES, Study
+from recsys_nn.selection.search.study import MAX_LOSSES, Study
 
 DATA = {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 1200}}
 RUN = {
@@ -232,13 +232,13 @@ def test_what_reports_no_rmse_is_not_pruned_by_the_errors_of_others(quick_to_jud
 
 def test_a_trial_that_is_lost_again_and_again_is_given_up(tmp_path):
     config = load_config(searching({"method": "grid", "space": {"model.embedding_dim": [1]}}))
-    for number in range(MOST_LOSSES):
+    for number in range(MAX_LOSSES):
         study = Study(config, {}, tmp_path)
         assert [trial.number for trial in study.trials()] == [number]
         study.close()
     study = Study(config, {}, tmp_path)
     assert list(study.trials()) == []
-    assert study.table["state"].tolist() == ["lost"] * (MOST_LOSSES - 1) + ["failed"]
+    assert study.table["state"].tolist() == ["lost"] * (MAX_LOSSES - 1) + ["failed"]
     assert "lost 3 times with the process" in study.table["message"].iloc[-1]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn import ArtifactError, ConfigError, load_config
-from recsys_nn.selection.search.study import MOST_LOSSES, Study, check_space
+from recsys_nn.selection.search.study import MAX_LOSSES, Study, check_space
 from recsys_nn.selection.search.trial import Outcome
 
 RUN = {"seed": 3, "data": {"source": "synthetic"}, "model": {"kind": "svd", "embedding_dim": 3}, "output": "run"}
@@ -171,11 +171,11 @@ def test_trials_are_bounded_by_their_number_over_all_parts(study):
 def test_what_was_lost_is_tried_again_but_not_for_ever(study):
     search = {"method": "random", "space": {"model.embedding_dim": {"low": 4, "high": 9}}, "trials": 2}
     values = []
-    for _ in range(MOST_LOSSES):
+    for _ in range(MAX_LOSSES):
         values.append(next(study(search).trials()).config.model.embedding_dim)
     assert len(set(values)) == 1
     (other,) = study(search).trials()
-    assert other.number == MOST_LOSSES
+    assert other.number == MAX_LOSSES
     table = study(search).table
     assert table["state"].tolist() == ["lost", "lost", "failed", "lost"]
     assert table["message"].tolist() == ["", "", "lost 3 times with the process that was at work on it", ""]

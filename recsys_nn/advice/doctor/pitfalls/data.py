@@ -9,10 +9,10 @@ from recsys_nn.advice.doctor.finding import Finding
 
 MOSTLY = 0.9
 """The share from which on a split seems to be meant by time."""
-LEAST_USERS = 20
-LEAST_USED = 0.5
+MIN_USERS = 20
+MIN_USED = 0.5
 """The share of the scale that ratings should span."""
-LEAST_RATINGS = 100
+MIN_RATINGS = 100
 FARTHEST_MEAN, LARGEST_SPREAD = 1.0, 2.0
 """How far the mean of a part may be from that of training, in its standard deviations, and the ratio of these."""
 UNSEEN = 0.5
@@ -38,7 +38,7 @@ def time_order_broken(case: Case) -> Iterator[Finding]:
         order = part.get("order")
         if not order or order["after"] == 0 or order["users_in_order"] == 1:
             continue
-        enough = order["users"] >= LEAST_USERS
+        enough = order["users"] >= MIN_USERS
         if order["after_all"] >= MOSTLY or (enough and order["users_reversed"] >= MOSTLY):
             cause = f"The future is trained on and the past predicted: training ratings are later than the {name} part."
         elif order["after"] <= 1 - MOSTLY or (enough and order["users_in_order"] >= MOSTLY):
@@ -79,7 +79,7 @@ def scale_mismatch(case: Case) -> Iterator[Finding]:
         return
     low, high = case.scale
     used = (train["max"] - train["min"]) / (high - low)
-    if used < LEAST_USED:
+    if used < MIN_USED:
         yield Finding(
             "scale-mismatch",
             "warning",
@@ -90,7 +90,7 @@ def scale_mismatch(case: Case) -> Iterator[Finding]:
             {"data.scale": [train["min"], train["max"]]},
         )
     for name, part in case.held_out_parts.items():
-        if part["ratings"] < LEAST_RATINGS or not part["std"]:
+        if part["ratings"] < MIN_RATINGS or not part["std"]:
             continue
         shift, ratio = (part["mean"] - train["mean"]) / train["std"], part["std"] / train["std"]
         if abs(shift) > FARTHEST_MEAN or not 1 / LARGEST_SPREAD < ratio < LARGEST_SPREAD:

@@ -11,9 +11,9 @@ from recsys_nn.models import FactorConfig
 
 SMALL = 256
 """Examples that are a batch by default: of so few, the whole table may be one."""
-MOST_NUMBERS = 10
+MAX_NUMBERS = 10
 """Numbers in the vectors of users and items for each rating that penalties can still hold."""
-MOST_NUMBERS_UNPENALISED = 3
+MAX_NUMBERS_UNPENALISED = 3
 
 
 def no_validation(case: Case) -> Iterator[Finding]:
@@ -65,7 +65,7 @@ def embedding_too_large(case: Case) -> Iterator[Finding]:
     if not isinstance(case.model, FactorConfig) or not train:
         return
     dim, n_ids = case.model.embedding_dim, train["users"] + train["items"]
-    most = MOST_NUMBERS_UNPENALISED if case.model.l2 == 0 else MOST_NUMBERS
+    most = MAX_NUMBERS_UNPENALISED if case.model.l2 == 0 else MAX_NUMBERS
     share = dim * n_ids / train["ratings"]
     if dim > 1 and share > most:
         unpenalised = " and no penalty (model.l2: 0)" if case.model.l2 == 0 else ""

@@ -10,7 +10,7 @@ import numpy as np
 from recsys_nn.advice.doctor.evidence import Case
 from recsys_nn.advice.doctor.finding import Finding
 
-LEAST_EPOCHS = 5
+MIN_EPOCHS = 5
 """Fewer say little about a course."""
 EXPLODED = 1.5
 """Times its least value to which a training loss must not rise."""
@@ -77,7 +77,7 @@ def learning_rate_too_high(case: Case) -> Iterator[Finding]:
 
 def oscillates(losses: np.ndarray) -> bool:
     """Whether a training loss rises often, and by much."""
-    if len(losses) < LEAST_EPOCHS:
+    if len(losses) < MIN_EPOCHS:
         return False
     rises = np.maximum(np.diff(losses), 0)
     often = (rises > 0).mean() >= OFTEN
@@ -89,7 +89,7 @@ def learning_rate_too_low(case: Case) -> Iterator[Finding]:
     if (found := case.losses()) is None or case.course is None:
         return
     name, losses = found
-    if len(losses) < LEAST_EPOCHS or not np.isfinite(losses).all():
+    if len(losses) < MIN_EPOCHS or not np.isfinite(losses).all():
         return
     fall = 1 - losses.min() / losses[0] if losses[0] > 0 else 0.0
     training = case.course.history["loss"].to_numpy(dtype=float)
@@ -139,7 +139,7 @@ def no_early_stopping(case: Case) -> Iterator[Finding]:
         return
     losses = course.history["val_loss"].to_numpy(dtype=float)
     best, n = int(losses.argmin()) + 1, len(losses)
-    if n - best >= LEAST_EPOCHS and losses[-1] > OVERFITTED * losses.min():
+    if n - best >= MIN_EPOCHS and losses[-1] > OVERFITTED * losses.min():
         yield Finding(
             "no-early-stopping",
             "warning",
