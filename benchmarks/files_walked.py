@@ -2,8 +2,8 @@
 
     python benchmarks/files_walked.py
 
-Each call is made twice; the second is watched, so that imports and registrations do not count. TensorFlow runs functions
-line by line, where it would else run what it has traced, and no code of ours.
+Each call is made twice; the second is watched, so that imports and registrations do not count. TensorFlow runs
+functions line by line, where it would else run what it has traced, and no code of ours.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def main() -> None:
         rn.Trainer(TRAINING, progress=False).fit(model, tensors)
         predictor = rn.Predictor(model, encoder)
         pair = [(ratings.frame["user"][0], ratings.frame["item"][0])]
-        batch = ({name: rows[:64] for name, rows in tensors.named_inputs.items()}, tensors.targets[:64])
+        batch = tensors.take(range(64))
 
         def saved_and_loaded() -> None:
             rn.Predictor.load(predictor.save(Path(folder) / "run", overwrite=True))
 
         calls: dict[str, Callable[[], object]] = {
             "load_ratings of a CSV": lambda: rn.load_ratings(table),
-            "one training step of svd": lambda: model.train_on_batch(*batch),
+            "one training step of svd": lambda: rn.Trainer(TRAINING, progress=False).fit(model, batch),
             "one prediction from raw ids": lambda: predictor.predict(pair),
             "save and load": saved_and_loaded,
         }

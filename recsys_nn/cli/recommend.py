@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out
+from recsys_nn.cli.shared import ManifestHash, Overwrite, RunFolder, out
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:

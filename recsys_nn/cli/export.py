@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out
+from recsys_nn.cli.shared import ManifestHash, Overwrite, RunFolder, out
 from recsys_nn.prediction import Format, check_export
 
 

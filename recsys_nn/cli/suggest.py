@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recsys_nn.cli.options import with_layout
+from recsys_nn.cli.shared import with_layout
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -99,3 +99,13 @@ def read_test_ratings(source: str, run: FinishedRun, layout: TableFormat) -> Rat
         return run.as_trained(load_ratings(source))
     encoder = run.predictor.encoder
     return run.as_trained(read_ratings(source, layout, id_types=encoder.id_types, context=encoder.context_columns))
+
+
+def print_test_figures(metrics: dict[str, float]) -> None:
+    """Prints the errors on the test part, where there is one."""
+    if "rmse" in metrics:
+        out.print(
+            f"Test part, {metrics['n']:,.0f} ratings: RMSE {metrics['rmse']:.4f}, MAE {metrics['mae']:.4f} "
+            f"(bias baseline RMSE {metrics['bias_rmse']:.4f})",
+            highlight=False,
+        )

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from recsys_nn import compare, load_config, run_experiment
-from recsys_nn.cli.options import out
+from recsys_nn.cli.shared import out
 from recsys_nn.runs.data import load_split
 
 SMALL = {

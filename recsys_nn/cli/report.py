@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys_nn.cli.options import Overwrite, out
+from recsys_nn.cli.shared import Overwrite, out
 
 if TYPE_CHECKING:
     from recsys_nn.runs import ExperimentResult

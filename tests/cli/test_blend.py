@@ -7,7 +7,7 @@ import yaml
 
 from recsys_nn import Predictor, blend, load_config, run_experiment
 from recsys_nn.runs.data import load_split
-from tests.cli.test_comparing import SMALL
+from tests.cli.test_compare import SMALL
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from recsys_nn.cli.options import RunFolder
+from recsys_nn.cli.shared import RunFolder
 from recsys_nn.errors import required
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from recsys_nn.cli.options import ManifestHash, Overwrite, RunFolder, out, with_layout
+from recsys_nn.cli.shared import ManifestHash, Overwrite, RunFolder, out, with_layout
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from recsys_nn.cli.options import Overwrite, out, read_given_ratings, with_layout
+from recsys_nn.cli.shared import Overwrite, out, read_given_ratings, with_layout
 
 if TYPE_CHECKING:
     from recsys_nn.data import TableFormat

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from recsys_nn.cli.options import Overwrite, out, read_given_ratings, with_layout
+from recsys_nn.cli.shared import Overwrite, out, read_given_ratings, with_layout
 from recsys_nn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

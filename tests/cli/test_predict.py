@@ -2,15 +2,14 @@
 
 import hashlib
 import io
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from recsys_nn import BiasConfig, Encoder, Predictor, Ratings, build_model
-from recsys_nn.cli import predicting
-from recsys_nn.cluster import scoring
+from recsys_nn import BiasConfig, Encoder, Predictor, Ratings, build_model, cluster
 from recsys_nn.data import pair_files as pairs_module
 from recsys_nn.prediction.batch.folder import PredictedFolder
 from recsys_nn.prediction.saving.folder import write_run_folder
@@ -92,7 +91,7 @@ def test_a_folder_of_parquet_is_predicted_into_a_folder(run, trained, pairs, tmp
 
 def test_the_workers_of_a_folder_are_those_of_the_run_unless_others_are_set(run, trained, pairs, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(scoring, "predict_folder", lambda *_, cluster, **__: asked.append(cluster) or FOUND)
+    monkeypatch.setattr(cluster, "predict_folder", lambda *_, **named: asked.append(named["cluster"]) or FOUND)
     config = {"config.yaml": "cluster: {workers: 3, max_failures: 7}\n"}
     clustered = write_run_folder(tmp_path / "clustered", Predictor.load(trained), documents=config)
     for words in (
@@ -109,7 +108,7 @@ def test_the_workers_of_a_folder_are_those_of_the_run_unless_others_are_set(run,
 def test_a_run_of_a_stranger_connects_to_nobody(run, trained, pairs, tmp_path, monkeypatch):
     """Who is connected to a Ray executes what that sends."""
     asked = []
-    monkeypatch.setattr(scoring, "predict_folder", lambda *_, cluster, **__: asked.append(cluster) or FOUND)
+    monkeypatch.setattr(cluster, "predict_folder", lambda *_, **named: asked.append(named["cluster"]) or FOUND)
     config = {"config.yaml": "cluster: {workers: 3, address: 'ray://stranger:10001'}\n"}
     strange = write_run_folder(tmp_path / "strange", Predictor.load(trained), documents=config)
     words = ("predict", strange, pairs, "--output", tmp_path / "out")
@@ -137,7 +136,11 @@ def test_nothing_but_the_workers_is_set(run, trained, pairs, tmp_path, output, o
 @pytest.mark.parametrize("interactive", [True, False])
 def test_it_shows_how_far_it_is_on_a_terminal_alone(run, trained, tmp_path, monkeypatch, interactive):
     told = io.StringIO()
-    monkeypatch.setattr(predicting, "Console", lambda **_: Console(file=told, force_terminal=interactive, width=80))
+    monkeypatch.setattr(
+        import_module("recsys_nn.cli.predict"),
+        "Console",
+        lambda **_: Console(file=told, force_terminal=interactive, width=80),
+    )
     monkeypatch.setattr(pairs_module, "PART_ROWS", 1)
     pd.DataFrame({"user": list("abc"), "item": list("xyx")}).to_parquet(tmp_path / "pairs.parquet")
     assert run("predict", trained, tmp_path / "pairs.parquet", "--output", tmp_path / "out.csv")[0] == 0

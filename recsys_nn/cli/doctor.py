@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys_nn.cli.options import Overrides, check_layout_is_unused, out, with_layout
+from recsys_nn.cli.shared import Overrides, check_layout_is_unused, out, with_layout
 from recsys_nn.errors import ConfigError
 
 if TYPE_CHECKING:
