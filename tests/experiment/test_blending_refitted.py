@@ -142,7 +142,7 @@ def test_the_refitted_networks_are_what_predicts(folder, blended):
 
 
 def test_neither_data_nor_networks_are_asked(folder, blended, monkeypatch):
-    for place in ("finished_run.load_parts", "prediction.predictor.Predictor.predict_rows"):
+    for place in ("runs.finished.load_parts", "prediction.core.PredictorCore.predict_rows"):
         monkeypatch.setattr(f"recsys_nn.{place}", lambda *_: pytest.fail("there is no need"))
     pd.testing.assert_frame_equal(rn.blend([folder / "bias", folder / "svd"]).table, blended.table)
 
