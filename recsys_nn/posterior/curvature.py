@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from recsys_nn.hooks import Coupled
 from recsys_nn.posterior.slopes import Arrays, Slopes, slopes_of, summed
 from recsys_nn.tensors import TrainingPart
 from recsys_nn.training import Objective
@@ -35,7 +36,7 @@ class Curvature:
 
     def __init__(self, objective: Objective, train: TrainingPart, *, nats: float) -> None:
         self._slopes, self._train, self._nats = loss_slopes(objective), train, nats
-        layers = [layer for layer in objective.model._flatten_layers() if hasattr(layer, "coupling")]
+        layers = [layer for layer in objective.model._flatten_layers() if isinstance(layer, Coupled)]
         coupling = {id(variable): layer.coupling for layer in layers for variable in layer.trainable_variables}
         self._couplings = [coupling.get(id(variable), 1.0) for variable in objective.model.trainable_variables]
 

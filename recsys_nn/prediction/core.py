@@ -14,6 +14,7 @@ import pandas as pd
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import SOURCES, Encoder, SeenRatings, source_codes, training_counts
 from recsys_nn.errors import DataError, Where, row_number
+from recsys_nn.hooks import Average, HasConfig, HasLikelihood
 from recsys_nn.models import ModelConfig
 from recsys_nn.prediction.arguments import asked_frame
 from recsys_nn.prediction.intervals import Calibration
@@ -49,7 +50,7 @@ class PredictorCore:
         self.encoder = encoder
         self.calibration = calibration
         self.seen = seen
-        self.config: ModelConfig | None = config or getattr(model, "rating_config", None)
+        self.config: ModelConfig | None = config or (model.rating_config if isinstance(model, HasConfig) else None)
 
     def predict(
         self,
@@ -142,7 +143,7 @@ class PredictorCore:
     @property
     def has_probabilities(self) -> bool:
         """Whether the model's head gives every rating a probability."""
-        return hasattr(self.model, "likelihood")
+        return isinstance(self.model, HasLikelihood)
 
     def predict_row_probabilities(self, inputs: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
         """The probabilities for encoded pairs (``Encoder.encode_pairs``): a column for each rating level."""
@@ -165,7 +166,7 @@ class PredictorCore:
             levels, probabilities = table.columns.to_numpy(np.float32), table.to_numpy()
             deviations = levels - (probabilities @ levels)[:, None]
             return np.sqrt(np.sum(probabilities * np.square(deviations), axis=1))
-        if hasattr(self.model, "each"):
+        if isinstance(self.model, Average):
             return self._network.member_std(inputs)
         return np.zeros(len(inputs["user"]), dtype=np.float32)
 

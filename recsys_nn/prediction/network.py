@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from recsys_nn.encoding import Encoder
 from recsys_nn.errors import DataError
+from recsys_nn.hooks import sides_of
 
 if TYPE_CHECKING:
     import keras
@@ -82,7 +83,7 @@ class TracedNetwork:
 
     @cached_property
     def _scores(self) -> Any:
-        sides = getattr(self._model, "sides", None)
+        sides = sides_of(self._model)
         if sides is None or not sides.ranks:
             return self._ratings
         latent = sides.latent_network

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.encoding import is_name
+from recsys_nn.hooks import Average, network_of
 from recsys_nn.plots import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from recsys_nn.runs import FinishedRun
 
@@ -90,10 +91,9 @@ class ItemMap:
 
 def item_vectors(model: Any) -> npt.NDArray[np.float32] | None:
     """The table of the items' vectors, (rows, dim), averaged over members; None where the model has none."""
-    member = getattr(model, "member", model)
-    for place, variable in enumerate(member.trainable_variables):
+    for place, variable in enumerate(network_of(model).trainable_variables):
         if _OF_ITEMS.search(variable.path) and variable.shape[-1] > 1:
-            stacked = model.stacks[place].numpy().mean(axis=0) if hasattr(model, "stacks") else variable.numpy()
+            stacked = model.stacks[place].numpy().mean(axis=0) if isinstance(model, Average) else variable.numpy()
             return np.asarray(stacked, dtype=np.float32)
     return None
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from recsys_nn.advice import diagnose
 from recsys_nn.evaluation import judged
+from recsys_nn.hooks import Average
 from recsys_nn.prediction import MANIFEST
 from recsys_nn.report import charts
 from recsys_nn.report.formatting import decimals
@@ -80,8 +81,8 @@ def facts(run: FinishedRun) -> dict[str, str]:
         found["Training"] = "in closed form"
     if refit := run.data.get("refit"):
         found["Refit"] = f"on all ratings for {refit['epochs']} epochs, chosen by {refit['chosen_by']}"
-    if (members := getattr(run.predictor.model, "n_members", None)) is not None:
-        found["Average"] = f"over {members} samples of the posterior"
+    if isinstance(run.predictor.model, Average):
+        found["Average"] = f"over {run.predictor.model.n_members} samples of the posterior"
     if run.seconds == run.seconds:
         found["Took"] = f"{run.seconds:,.1f} seconds"
     found["Parameters"] = f"{sum(int(np.prod(weight.shape)) for weight in run.predictor.model.weights):,}"

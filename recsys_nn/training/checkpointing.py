@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from recsys_nn.errors import ArtifactError
+from recsys_nn.hooks import Checkpointed
 from recsys_nn.training.checkpoints import Checkpoints, State, is_plain
 
 
@@ -117,14 +118,13 @@ class Checkpointing(keras.callbacks.Callback):
 
 
 def _known(hook: keras.callbacks.Callback) -> State:
-    if hasattr(hook, "checkpoint"):
-        state: State = hook.checkpoint()
-        return state
+    if isinstance(hook, Checkpointed):
+        return hook.checkpoint()
     return {name: value for name, value in vars(hook).items() if name != "params" and is_plain(value)}
 
 
 def _restore(hook: keras.callbacks.Callback, state: State) -> None:
-    if hasattr(hook, "restore"):
+    if isinstance(hook, Checkpointed):
         hook.restore(state)
     else:
         vars(hook).update(state)

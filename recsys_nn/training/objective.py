@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
 from recsys_nn.errors import ConfigError
+from recsys_nn.hooks import ChecksTargets, HasLikelihood
 from recsys_nn.tensors import TrainingPart
 from recsys_nn.training.config import LossName, MetricName, TrainConfig
 
@@ -53,9 +53,8 @@ def objective_of(model: keras.Model, config: TrainConfig) -> Objective:
     Raises:
         ConfigError: where the config names a loss or metrics beside the model's own.
     """
-    own: Any = getattr(model, "likelihood", None)
-    check = getattr(model, "check_targets", _any_fits)
-    if own is None:
+    check = model.check_targets if isinstance(model, ChecksTargets) else _any_fits
+    if not isinstance(model, HasLikelihood):
         loss = config.loss or "mse"
         metrics = ("rmse", "mae") if config.metrics is None else config.metrics
         return Objective(
@@ -64,6 +63,7 @@ def objective_of(model: keras.Model, config: TrainConfig) -> Objective:
     for name in ("loss", "metrics"):
         if getattr(config, name) is not None:
             raise ConfigError(f"training.{name}: the model's head has {name} of its own; leave it out")
+    own = model.likelihood
     return Objective(own.model, own.loss_name, own.loss, own.metric_names, own.metrics, check)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError
+from recsys_nn.hooks import LearnsFromTable
 from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.input_scales import input_scales
@@ -240,7 +241,7 @@ def prepare(model: keras.Model, train: TrainingPart) -> None:
     if not model.built:
         model(train.take(np.array([0])).inputs)
     for layer in model.layers:
-        if hasattr(layer, "before_training"):
+        if isinstance(layer, LearnsFromTable):
             if not isinstance(train, Tensors):
                 raise DataError(f"the layer {layer.name!r} learns from Tensors in memory alone, not from streams")
             layer.before_training(train.inputs, train.targets)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from recsys_nn.hooks import HasConfig, HasLikelihood
 from recsys_nn.models.layers.basic import PACKAGE
 from recsys_nn.models.layers.export_mode import is_constant_folding
 
@@ -42,9 +43,9 @@ class AveragedModel(keras.Model):
             for place, variable in enumerate(member.trainable_variables)
         ]
         self.built = True
-        if hasattr(member, "rating_config"):
+        if isinstance(member, HasConfig):
             self.rating_config = member.rating_config
-        if hasattr(member, "likelihood"):
+        if isinstance(member, HasLikelihood):
             self.likelihood = replace(member.likelihood, model=_AveragedLevels(self))
 
     @classmethod

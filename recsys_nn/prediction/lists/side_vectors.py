@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.encoding import Side
+from recsys_nn.hooks import network_of, sides_of
 from recsys_nn.prediction.core import PredictorCore
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 
 class SideVectors(NamedTuple):
@@ -21,14 +22,9 @@ class SideVectors(NamedTuple):
     biases: npt.NDArray[np.float32]
 
 
-def network_of(predictor: PredictorCore) -> keras.Model:
-    """The predictor's network; of an average over many weights, the one that they are of."""
-    return getattr(predictor.model, "member", predictor.model)
-
-
 def ranks_by_products(predictor: PredictorCore) -> bool:
     """Whether items are ranked by inner products of vectors: not in an average over many weights."""
-    sides = getattr(predictor.model, "sides", None)
+    sides = sides_of(predictor.model)
     return sides is not None and sides.is_product and sides.ranks
 
 
@@ -37,8 +33,8 @@ def side_vectors(predictor: PredictorCore, side: Side) -> SideVectors | None:
 
     None where the model has no vectors.
     """
-    model, member = predictor.model, network_of(predictor)
-    sides = getattr(member, "sides", None)
+    model, member = predictor.model, network_of(predictor.model)
+    sides = sides_of(member)
     if sides is None:
         return None
     network = sides.networks[side]

@@ -12,9 +12,9 @@ import pandas as pd
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import OTHER_SIDE, Encoder, Side, with_ids
 from recsys_nn.errors import DataError
+from recsys_nn.hooks import KeepsPairs, network_of
 from recsys_nn.models import build_model
 from recsys_nn.prediction.core import PredictorCore
-from recsys_nn.prediction.lists.side_vectors import network_of
 
 P = TypeVar("P", bound=PredictorCore)
 
@@ -59,12 +59,12 @@ def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
     if predictor.config is None:
         raise DataError("this model does not carry its config, by which a larger one could be built; a run folder does")
     encoder = with_ids(predictor.encoder, {side: found[side] for side, found in pairs.items()})
-    network, model = network_of(predictor), build_model(predictor.config, encoder)
+    network, model = network_of(predictor.model), build_model(predictor.config, encoder)
     for name, layer in named_layers(model).items():
         trained = network.get_layer(name)
         for variable, values in zip(layer.weights, trained.get_weights(), strict=True):
             variable.assign(_extended(values, variable.shape))
-        if hasattr(layer, "add_pairs"):
+        if isinstance(layer, KeepsPairs):
             found = pairs[layer.side]
             rows = encoder.encode_pairs(found["user"], found["item"])
             layer.add_pairs(rows[layer.side], rows[layer.other], found["rating"].to_numpy(np.float32), to=trained)

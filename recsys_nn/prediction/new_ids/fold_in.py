@@ -24,10 +24,10 @@ import pandas as pd
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import SeenRatings, Side
 from recsys_nn.errors import DataError
+from recsys_nn.hooks import FoldsIn, layers_with, network_of, sides_of
 from recsys_nn.models import BIAS_PRIOR, FactorConfig
 from recsys_nn.prediction.core import PredictorCore
-from recsys_nn.prediction.lists.side_vectors import network_of
-from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, named_layers, newly_known
+from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, newly_known
 
 if TYPE_CHECKING:
     import keras
@@ -76,11 +76,11 @@ def fit_new_rows(larger: PredictorCore, pairs: Mapping[Side, pd.DataFrame], n_ra
 
 def _fit(predictor: PredictorCore, side: Side, inputs: Mapping[str, Any], ratings: Floats, n_ratings: int) -> None:
     """Fits the rows of the side that are in the inputs."""
-    network = network_of(predictor)
-    closed_forms = [layer for layer in named_layers(network).values() if hasattr(layer, "fold_in")]
+    network = network_of(predictor.model)
+    closed_forms = list(layers_with(network.layers, FoldsIn))
     for layer in closed_forms:
         layer.fold_in(side, inputs, ratings)
-    sides = getattr(network, "sides", None)
+    sides = sides_of(network)
     if sides is None and not closed_forms:
         raise DataError(f"nothing of a new {side} can be fitted: this model was not put together by Parts.model")
     tables = () if sides is None else sides.tables[side]
@@ -94,7 +94,7 @@ def _fit(predictor: PredictorCore, side: Side, inputs: Mapping[str, Any], rating
 
 def _members(predictor: PredictorCore, tables: Sequence[FactorEmbedding]) -> Iterator[None]:
     """Once for each member of an average, whose weights the network then has, and whose rows it gets back."""
-    model, network = predictor.model, network_of(predictor)
+    model, network = predictor.model, network_of(predictor.model)
     if model is network:
         yield
         return

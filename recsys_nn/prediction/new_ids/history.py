@@ -6,8 +6,8 @@ import pandas as pd
 
 from recsys_nn.data import Ratings
 from recsys_nn.errors import DataError
-from recsys_nn.prediction.lists.side_vectors import network_of
-from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, named_layers, newly_known
+from recsys_nn.hooks import KeepsPairs, layers_with, network_of
+from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, newly_known
 
 
 def with_history(predictor: P, history: pd.DataFrame | Ratings) -> P:
@@ -21,7 +21,7 @@ def with_history(predictor: P, history: pd.DataFrame | Ratings) -> P:
             or ratings that no table of ratings takes.
     """
     encoder = predictor.encoder
-    layers = [layer for layer in named_layers(network_of(predictor)).values() if hasattr(layer, "set_pairs")]
+    layers = list(layers_with(network_of(predictor.model).layers, KeepsPairs))
     if predictor.config is not None and not layers:
         raise DataError("this model keeps no sets of who rated what: histories are for the kinds svdpp and autorec")
     if isinstance(history, pd.DataFrame) and "rating" not in history.columns:

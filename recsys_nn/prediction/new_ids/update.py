@@ -10,7 +10,7 @@ import pandas as pd
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import EFFECTS, SIDES, Encoder, SeenRatings, fit_biases
 from recsys_nn.errors import DataError
-from recsys_nn.prediction.lists.side_vectors import network_of
+from recsys_nn.hooks import Average
 from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, newly_known
 from recsys_nn.prediction.new_ids.fold_in import fit_new_rows
 from recsys_nn.tensors import Tensors
@@ -21,7 +21,7 @@ PAIR = ["user", "item"]
 
 def update(predictor: P, ratings: pd.DataFrame | Ratings, training: TrainConfig | None, *, progress: bool) -> P:
     """See :meth:`Predictor.update`."""
-    if network_of(predictor) is not predictor.model:
+    if isinstance(predictor.model, Average):
         raise DataError(
             "an average over the posterior cannot be trained on: update a single network, or fold the new users and "
             "items in (predictor.fold_in)"

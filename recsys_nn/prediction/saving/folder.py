@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from recsys_nn.errors import ArtifactError
 from recsys_nn.files import atomic_folder
+from recsys_nn.hooks import Average
 from recsys_nn.models import ModelConfig, build_model, import_keras, model_kinds
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.saving.manifest import MANIFEST, files_in, listed_files, write_manifest
@@ -138,8 +139,8 @@ def _write_files(
     write_documents(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **kept, **documents})
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
-    if n_members := getattr(predictor.model, "n_members", None):
-        sizes["members"] = n_members
+    if isinstance(predictor.model, Average):
+        sizes["members"] = predictor.model.n_members
     shapes = {name: list(values.shape) for name, values in sorted(weights.items())}
     write_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
 

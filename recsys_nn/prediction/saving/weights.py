@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.errors import ArtifactError, DataError
+from recsys_nn.hooks import ChecksWeights, layers_with, network_of
 
 if TYPE_CHECKING:
     import keras
@@ -97,12 +98,11 @@ def set_weights(model: keras.Model, weights: Weights, file: Path) -> None:
             raise ArtifactError(f"{file}: {saved_name} is {found}, where {name} of the model is {expected}")
     for (_, variable), (_, values) in pairs:
         variable.assign(values)
-    for layer in getattr(model, "member", model).layers:
-        if hasattr(layer, "check_weights"):
-            try:
-                layer.check_weights()
-            except DataError as error:
-                raise ArtifactError(f"{file}: {error}") from None
+    for layer in layers_with(network_of(model).layers, ChecksWeights):
+        try:
+            layer.check_weights()
+        except DataError as error:
+            raise ArtifactError(f"{file}: {error}") from None
 
 
 @contextmanager
