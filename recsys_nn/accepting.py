@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 else:
 
     class Accepts:
-        """The first of two types."""
+        """Stand-in at run time, where ``Accepts[Held, Given]`` is ``Held``."""
 
         def __class_getitem__(cls, types: tuple[Any, Any]) -> Any:
             return types[0]
 
 
 def default(value: Any) -> Any:
-    """The default of such a field."""
+    """Returns the default of an :class:`Accepts` field, which type checkers want to be ``Any``."""
     return value

@@ -1,4 +1,4 @@
-"""How curves are drawn: one style for all, told apart by colour, marker and line alike."""
+"""Drawing of curves in one style for all, told apart by colour, marker and line alike."""
 
 from __future__ import annotations
 
@@ -50,12 +50,14 @@ def new_figure(title: str, xlabel: str, ylabel: str) -> Iterator[tuple[Figure, A
 
 
 class Scale:
-    """Where values stand on an axis: numbers that rise or fall throughout in proportion, or in that of their
-    logarithms, as their steps are then more alike; all else, and numbers of very unlike steps, side by side. Numbers
-    that fall run from left to right too, so that the last value is always at the right.
+    """Horizontal axis on which values stand linearly, by their logarithms or side by side.
+
+    Numbers that rise or fall throughout stand in proportion, or in that of their logarithms, where their steps are then
+    more alike; all else, and numbers of very unlike steps, side by side. Numbers that fall run from left to right too,
+    so that the last value is always at the right.
 
     Args:
-        values: in their order.
+        values: values in the order in which they stand.
     """
 
     def __init__(self, values: Sequence[Any]) -> None:
@@ -69,11 +71,11 @@ class Scale:
 
     @property
     def positions(self) -> Floats:
-        """Of the values, (n,)."""
+        """Positions of the values on the axis, (n,)."""
         return np.asarray(self._values if self._numeric else np.arange(len(self._values)), dtype=float)
 
     def apply(self, axes: Axes) -> None:
-        """Makes the horizontal axis one of the values."""
+        """Sets the scale and the ticks of the horizontal axis for the values."""
         from matplotlib.ticker import MaxNLocator, NullLocator
 
         if self._logarithmic:
@@ -90,15 +92,17 @@ class Scale:
 
 
 def label(value: Any) -> str:
-    """A value as an axis has it: numbers short, lists as 64-32-16."""
+    """Text of a value at an axis: numbers short, lists as 64-32-16."""
     if isinstance(value, Real) and not isinstance(value, bool):
         return f"{value:g}"
     return "-".join(map(label, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def draw_lines(axes: Axes, scale: Scale, table: pd.DataFrame, by: str, lines: Mapping[str, str]) -> None:
-    """For each of the ``lines``, a style's name and a column, its mean over the rows of each value of ``by``, in a band
-    from the least to the greatest of them."""
+    """Draws each of the ``lines`` (style's name to column) as its mean over the rows of each value of ``by``.
+
+    A band reaches from the least to the greatest of them.
+    """
     positions = scale.positions
     for name, column in lines.items():
         rows = table.groupby(by, sort=False)[column]
@@ -111,7 +115,7 @@ def draw_lines(axes: Axes, scale: Scale, table: pd.DataFrame, by: str, lines: Ma
 
 
 def draw_layers(axes: Axes, scale: Scale, layers: Mapping[str, Floats]) -> None:
-    """Areas (n,) on top of each other, told apart by colour and hatching."""
+    """Draws areas (n,) on top of each other, told apart by colour and hatching."""
     positions = scale.positions
     below = np.zeros(len(positions))
     looks = zip((SKY, ORANGE, GREEN), ("", "///", "..."), strict=True)
@@ -134,13 +138,13 @@ def draw_layers(axes: Axes, scale: Scale, layers: Mapping[str, Floats]) -> None:
 
 
 def draw_heat_map(axes: Axes, values: pd.DataFrame, *, missing: str, unit: str) -> None:
-    """A table as coloured cells with their figures in them, the least framed.
+    """Draws a table as coloured cells with their figures in them, the least framed.
 
     Args:
-        axes: to draw on; the table's rows are theirs, from the top.
-        values: one a cell, NaN where there is none.
-        missing: what is written there.
-        unit: of the values, at the colour bar.
+        axes: axes to draw on, on which the table's rows run from the top.
+        values: one figure a cell, NaN where there is none.
+        missing: text of a cell without a figure.
+        unit: unit of the values, at the colour bar.
     """
     from matplotlib.colors import PowerNorm
     from matplotlib.patches import Rectangle
@@ -168,7 +172,7 @@ def draw_heat_map(axes: Axes, values: pd.DataFrame, *, missing: str, unit: str) 
 
 
 def _unlikeness(values: Any) -> float:
-    """How unlike the steps of numbers are: their standard deviation over their mean; infinite where they turn round."""
+    """Unlikeness of the steps of numbers: standard deviation over mean, or infinite where they turn round."""
     steps = np.diff(np.asarray(values, dtype=float))
     if not ((steps > 0).all() or (steps < 0).all()):
         return np.inf

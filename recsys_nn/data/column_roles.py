@@ -1,4 +1,4 @@
-"""Which column of a table holds the users, the items, the ratings, the times."""
+"""Columns of a table by their roles: the users, the items, the ratings, the times."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def chosen_columns(
     """The position of the column for each role; an optional role for which there is none is left out.
 
     Args:
-        names: of the table's columns, in their order.
-        asked: for each role (user, item, rating, timestamp) the column's name or, where no column has that name,
+        names: names of the table's columns, in their order.
+        asked: column's name for each role (user, item, rating, timestamp) or, where no column has that name,
             its position; None for one whose name is usual.
         required: the roles that must have a column.
-        table: what the table is called, for the error.
+        table: name of the table, for the error.
         header: whether the table has names of its own; without, its columns stand in the usual order.
 
     Raises:

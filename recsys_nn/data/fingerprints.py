@@ -26,7 +26,7 @@ def fingerprint(ratings: Ratings | RatingsStream) -> str:
 
 
 def fingerprints(split: AnySplit) -> dict[str, str]:
-    """SHA-256 of each part of a split and of each table of features, by what they are of."""
+    """SHA-256 of each part of a split and of each table of features, by name."""
     parts = {"training": split.train, "validation": split.validation, "test": split.test}
     tables = {"users": split.train.user_features, "items": split.train.item_features}
     return {f"{name} part": fingerprint(part) for name, part in parts.items()} | {

@@ -24,7 +24,7 @@ def canonical_ids(values: Any, name: str, where: Where = row_number) -> pd.Serie
 
     Args:
         values: a Series, array or list of ids.
-        name: what they are ("user", "item"), for the error.
+        name: side that they are of ("user", "item"), for the error.
         where: names a row for the error.
     """
     try:
@@ -57,12 +57,12 @@ def _canonical(series: pd.Series, name: str, where: Where) -> pd.Series:
 
 
 def id_type(ids: pd.Series) -> IdType:
-    """Which of the two kinds a canonical column is."""
+    """Type of a canonical column of ids: integer or string."""
     return "integer" if pd.api.types.is_integer_dtype(ids.dtype) else "string"
 
 
 def parse_ids(texts: pd.Series, kind: IdType, name: str, where: Where = row_number) -> pd.Series:
-    """Ids written as text, read as ``kind``; text that is not the plain form of an integer is refused."""
+    """Reads ids written as text as ``kind``; text that is not the plain form of an integer is refused."""
     if kind == "string":
         return canonical_ids(texts, name, where)
     numbers = integers_of_texts(texts)
@@ -77,7 +77,7 @@ def parse_ids(texts: pd.Series, kind: IdType, name: str, where: Where = row_numb
 
 
 def integers_of_texts(texts: pd.Series) -> pd.Series:
-    """For each text the 64-bit integer whose plain decimal form it is, else missing ("7" -> 7, "007" -> NA)."""
+    """The 64-bit integers whose plain decimal forms the texts are, else missing ("7" -> 7, "007" -> NA)."""
     array = pa.array(texts, type=pa.large_string())
     # Of 19 digits, which not all are 64-bit integers, texts are in the order of their numbers.
     fits = pc.or_(

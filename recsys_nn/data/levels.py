@@ -11,7 +11,7 @@ MAX_LEVELS = 100
 
 
 class Levels:
-    """How often each rating occurs among all that were added; given up where more than 100 are distinct."""
+    """Counts of the distinct ratings among all that were added; given up where they are more than 100."""
 
     def __init__(self) -> None:
         self._counts: Counter[float] | None = Counter()
@@ -32,5 +32,5 @@ class Levels:
 
     @property
     def counts(self) -> tuple[int, ...] | None:
-        """How often each of :attr:`values` occurs."""
+        """Number of ratings at each of :attr:`values`."""
         return None if self._counts is None else tuple(self._counts[value] for value in sorted(self._counts))

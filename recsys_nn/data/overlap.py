@@ -1,4 +1,4 @@
-"""How a held-out part lies to the training part: ratings that both have, and which came first."""
+"""Overlap of a held-out part with the training part: pairs that both rate, and their order in time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ EDGE = 0.05
 
 @dataclass(frozen=True)
 class Order:
-    """Which ratings came first.
+    """Order in time of the ratings of a held-out part and of the training part.
 
     Attributes:
         after: share of the training ratings that are later than the earliest held-out ones (their 5% quantile): 0 of a
             split by time, about 95% of one at random.
-        after_all: the same of the latest (their 95% quantile): about 5% of a split at random.
-        users: that have ratings in both parts, not all of one time.
+        after_all: share of the training ratings that are later than the latest held-out ones (their 95% quantile):
+            about 5% of a split at random.
+        users: number of users that have ratings in both parts, not all of one time.
         users_in_order: share of these of whom no training rating is later than a held-out one.
         users_reversed: share of these of whom all training ratings are later.
     """
@@ -36,7 +37,7 @@ class Order:
 
     @classmethod
     def of(cls, held_out: Ratings, train: Ratings) -> Order | None:
-        """None where one of them is empty or has no times."""
+        """Measures the order of two parts; None where one of them is empty or has no times."""
         if not (len(held_out) and len(train) and held_out.has_timestamps and train.has_timestamps):
             return None
         times, earlier = held_out.frame["timestamp"], train.frame["timestamp"]
@@ -57,7 +58,7 @@ class Order:
 
 
 def shared_pairs(held_out: Ratings, train: Ratings | RatingsStream) -> int:
-    """The held-out ratings whose user has rated the same item in the training part."""
+    """Number of held-out ratings whose user has rated the same item in the training part."""
     if not len(held_out):
         return 0
     ids = {side: pd.Index(held_out.frame[side].unique()) for side in ("user", "item")}
@@ -76,7 +77,7 @@ def shared_pairs(held_out: Ratings, train: Ratings | RatingsStream) -> int:
 
 
 def _positions(index: pd.Index, values: pd.Series) -> npt.NDArray[np.int64]:
-    """Of the values in the index, -1 of those that are not; each distinct one is looked up once."""
+    """Positions of the values in the index, -1 where one is not in it; each distinct one is looked up once."""
     codes, distinct = pd.factorize(values)
     return index.get_indexer(distinct)[codes]
 

@@ -38,9 +38,9 @@ class LeftOut:
     """A row of a file that is not predicted.
 
     Args:
-        where: its file and line or, of Parquet, row.
-        why: what is wrong with it.
-        row: as it stands in the file; of Parquet as JSON.
+        where: file and line of the row, or its number in Parquet.
+        why: reason why it is left out.
+        row: text of the row as it stands in the file, or JSON of a row of Parquet.
     """
 
     where: str
@@ -53,9 +53,9 @@ class PairsPart:
     """Consecutive rows of a file of pairs, with all columns as they stand there.
 
     Args:
-        table: of the rows.
-        numbers: where each row stands among those of the part and those that are left out, ascending.
-        row_text: how a row stands in the file.
+        table: table of the rows, with all columns.
+        numbers: position of each row among those of the part and those that are left out, ascending.
+        row_text: function that gives a row as it stands in the file.
         done: the share of the source that has been read with it.
         left_out: rows with too many or too few fields, by their numbers.
     """
@@ -83,12 +83,12 @@ class PairsPart:
 def read_pairs(
     path: str | Path, layout: TableFormat, id_types: Mapping[str, IdType], *, context: Collection[str] = ()
 ) -> tuple[pd.DataFrame, Where]:
-    """The columns user and item of a file of pairs to predict, and the places of its rows.
+    """Reads the columns user and item of a file of pairs to predict, and the places of its rows.
 
     Args:
-        path: of a text or Parquet file.
-        layout: how it is laid out.
-        id_types: how the ids of each side are read from text.
+        path: path of a text or Parquet file.
+        layout: layout of the pairs' table.
+        id_types: type of each side's ids when read from text.
         context: columns to read as well, where the file has them: the timestamp and features of ratings.
     """
     table = read_table(path, layout)
@@ -99,9 +99,9 @@ class PairsSource:
     """A text or Parquet file of pairs, or a folder of Parquet files, which need not fit into memory.
 
     Args:
-        path: of the file or folder; a folder's files are read in the order of their paths, without what is hidden.
-        layout: how it is laid out.
-        id_types: how the ids of each side are read from text.
+        path: path of the file or folder; a folder's files are read in the order of their paths, without hidden ones.
+        layout: layout of the pairs' table.
+        id_types: type of each side's ids when read from text.
         context: columns to read as well, where the file has them: the timestamp and features of ratings.
         ragged: whether rows of a text file with too many or too few fields are errors or are left out.
     """
@@ -122,7 +122,7 @@ class PairsSource:
         self._ragged = ragged
 
     def parts(self) -> Iterator[PairsPart]:
-        """The rows in their order, at least one part; what is wrong with the file is found when it is read."""
+        """Reads the rows in their order, in at least one part; what is wrong with the file is found when it is read."""
         if self.path.is_dir():
             return self._parquet_parts(parquet_files(self.path))
         if self.path.suffix.lower() in PARQUET_SUFFIXES:
@@ -136,8 +136,8 @@ class PairsSource:
         once before; but whether a timestamp is epoch seconds or a date is decided for each part.
 
         Args:
-            table: of a part.
-            written: as what the columns of the context are written, where the table is no part.
+            table: table of a part, or of the whole source.
+            written: forms of the texts of the context's columns, where the table is no part.
 
         Raises:
             DataError: where there is no such column, or ids are not written as the type that they are.
@@ -167,7 +167,7 @@ class PairsSource:
 
     @cached_property
     def _written(self) -> dict[str, Written]:
-        """As what the columns of the context are written in the whole text file."""
+        """Forms in which the columns of the context are written in the whole text file."""
         written: dict[str, Written] = {}
         if self.path.is_dir() or self.path.suffix.lower() in PARQUET_SUFFIXES:
             return written

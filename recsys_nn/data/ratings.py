@@ -30,13 +30,13 @@ class Ratings:
             timestamps are epoch seconds or ISO dates and become UTC datetimes.
         scale: (lowest, highest) possible rating; by default the lowest and highest observed.
         user_features: a DataFrame with a column ``user`` and one row a user; kept beside the ratings.
-        item_features: the same with a column ``item``.
+        item_features: a DataFrame with a column ``item`` and one row an item; kept beside the ratings.
         rating_features: further columns of ``frame`` to keep, such as the device that a rating was given on: numbers,
             texts or times, which may be missing. The timestamp can be a feature without being named here.
         duplicates: what to do when a pair stands in the table more than once: ``"error"``, keep the ``"last"``
             (the latest by timestamp where there is one, else the last in the table), or its ``"mean"``
             (with the latest timestamp and rating features).
-        truth: for generated data, what any pair's rating is drawn from.
+        truth: distribution that any pair's rating is drawn from, for generated data.
         where: names a row of ``frame`` in error messages; readers give file and line.
 
     Raises:
@@ -65,11 +65,11 @@ class Ratings:
 
     @classmethod
     def part(cls, frame: pd.DataFrame, *, scale: tuple[float, float], where: Where = row_number) -> Ratings:
-        """Some rows of a table that is too large to be held: checked alike, but not for pairs that are repeated.
+        """Ratings of some rows of a table that is too large to be held: checked alike, but not for repeated pairs.
 
         Args:
-            frame: as for the whole table.
-            scale: of the whole table.
+            frame: some rows, with the columns of the whole table.
+            scale: (lowest, highest) possible rating of the whole table.
             where: names a row of ``frame`` in error messages.
         """
         part = object.__new__(cls)
@@ -125,7 +125,7 @@ class Ratings:
         return int(self._frame["item"].nunique())
 
     def chunks(self) -> Iterator[tuple[Ratings, Where]]:
-        """All of it as a single chunk, where a RatingsStream has many, with what names its rows."""
+        """Yields the whole table as a single chunk, where a RatingsStream has many, with what names its rows."""
         yield self, row_number
 
     def take(self, rows: npt.ArrayLike) -> Ratings:
@@ -148,7 +148,7 @@ class Ratings:
     def with_features(
         self, *, user_features: pd.DataFrame | None = None, item_features: pd.DataFrame | None = None
     ) -> Ratings:
-        """The same ratings with these tables of features, in the place of those that they had."""
+        """The ratings with these tables of features, in the place of those that they had."""
         ratings = copy.copy(self)
         if user_features is not None:
             ratings._user_features = _feature_table(user_features, "user", self._frame["user"])
@@ -157,14 +157,14 @@ class Ratings:
         return ratings
 
     def liked(self, threshold: float) -> Ratings:
-        """1 where a rating is at least ``threshold``, else 0, on the scale (0, 1); for a model with a binary head."""
+        """Ratings of 1 where one is at least ``threshold``, else 0, on the scale (0, 1); for a binary head."""
         ratings = copy.copy(self)
         ratings._frame = self._frame.assign(rating=(self._frame["rating"] >= threshold).astype("float64"))
         ratings._scale, ratings._truth = (0.0, 1.0), None
         return ratings
 
     def redrawn(self, rng: np.random.Generator) -> Ratings:
-        """The same pairs of generated data, rated anew: other noise around the same truth."""
+        """The pairs of generated data, rated anew: other noise around the same truth."""
         if self._truth is None:
             raise DataError("only generated ratings, whose truth is known, can be drawn anew")
         ratings = copy.copy(self)
@@ -279,7 +279,7 @@ def _without_duplicates(table: pd.DataFrame, policy: Duplicates, where: Where) -
 
 
 def _has_duplicates(table: pd.DataFrame) -> bool:
-    """Whether a pair is repeated; sorting one number a pair takes a third of the time of ``duplicated``."""
+    """Tells whether a pair is repeated; sorting one number a pair takes a third of the time of ``duplicated``."""
     users, items = (pd.factorize(table[side])[0].astype(np.int64) for side in ("user", "item"))
     keys = users * (items.max(initial=0) + 1) + items
     keys.sort()

@@ -1,4 +1,4 @@
-"""When a rating was given: epoch seconds or ISO 8601 dates, held as UTC datetimes."""
+"""Times of ratings: epoch seconds or ISO 8601 dates, held as UTC datetimes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of ratings that were generated."""
+"""Interface of the truth behind generated ratings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 
 class Truth(Protocol):
-    """What the rating of a pair is drawn from: a distribution with a mean and a variance.
+    """Distribution that the rating of a pair is drawn from, with a mean and a variance.
 
     For pairs of ids (n,) ``expected`` is E[r_ui], which no predictor can better in RMSE, ``variance`` is Var[r_ui], the
     error that it leaves, and ``draw`` gives new ratings; each (n,) float64.

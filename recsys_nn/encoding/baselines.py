@@ -49,12 +49,12 @@ class Biases:
 
 
 class Totals:
-    """What one pass over the ratings finds for each row of a side: how many there are, and Σ (r - μ).
+    """Number of ratings and Σ (r - μ) of each row of users and of items, summed in one pass over the ratings.
 
     Args:
-        mean: μ.
-        n_user_rows: rows of users, the unknown included.
-        n_item_rows: the same of items.
+        mean: mean μ of the training ratings.
+        n_user_rows: number of rows of users, the unknown included.
+        n_item_rows: number of rows of items, the unknown included.
     """
 
     def __init__(self, mean: float, *, n_user_rows: int, n_item_rows: int) -> None:
@@ -83,7 +83,7 @@ def fit_biases(
     item_shrinkage: float = ITEM_SHRINKAGE,
     sweeps: int = SWEEPS,
 ) -> Biases:
-    """The baseline ``name`` fitted to ratings given as rows (0 = unknown, taken to have no bias)."""
+    """Fits the baseline ``name`` to ratings given as rows (0 = unknown, taken to have no bias)."""
     mean = float(np.mean(ratings, dtype=np.float64))
     totals = Totals(mean, n_user_rows=n_user_rows, n_item_rows=n_item_rows)
     totals.add(users, items, ratings)
@@ -100,18 +100,18 @@ def fit_biases_to_totals(
     item_shrinkage: float = ITEM_SHRINKAGE,
     sweeps: int = SWEEPS,
 ) -> Biases:
-    """The baseline ``name`` of ratings too many to be held, from their totals and then part by part.
+    """Fits the baseline ``name`` to ratings too many to be held, from their totals and then part by part.
 
     What a sweep needs beyond the totals is, for each row of one side, the sum of the other side's biases over
     its ratings; no rating is read again.
 
     Args:
-        name: of the baseline.
-        totals: of all ratings.
+        name: name of the baseline to fit.
+        totals: numbers and sums over all ratings.
         parts: the same ratings as (users, items, ratings), part by part; iterated anew in every half sweep.
-        user_shrinkage: κ_u.
-        item_shrinkage: κ_i.
-        sweeps: how often the two closed forms of ``bias`` alternate.
+        user_shrinkage: κ_u, shrinkage of the users' biases, in ratings.
+        item_shrinkage: κ_i, shrinkage of the items' biases, in ratings.
+        sweeps: number of times that the two closed forms of ``bias`` alternate.
     """
     biases = {side: np.zeros_like(sums) for side, sums in totals.sums.items()}
     shrinkages: dict[Side, float] = {"user": user_shrinkage, "item": item_shrinkage}
@@ -126,7 +126,7 @@ def fit_biases_to_totals(
 
 
 def _explained(side: Side, biases: dict[Side, Floats], parts: Iterable[Part]) -> Floats:
-    """For each row of ``side`` the sum of the other side's biases over its ratings."""
+    """Sum of the other side's biases over the ratings of each row of ``side``, (n_rows,)."""
     sums = np.zeros_like(biases[side])
     other = biases["item" if side == "user" else "user"]
     if other.any():

@@ -30,7 +30,7 @@ Rows = npt.NDArray[np.integer[Any]]
 
 
 class DriftConfig(BaseModel):
-    """The drift of users; a plain string is the name of its column.
+    """Config of the drift of users; a plain string is the name of its column.
 
     Args:
         column: the times of the ratings: ``timestamp``, or a column of times that is kept beside them.
@@ -53,9 +53,9 @@ class Drift:
     """The knots of all users, as the rows of one table: row 0 for no time or no user, then those of each user in turn.
 
     Args:
-        config: what is asked for.
+        config: column of times and distance of the knots.
         users: the encoder's user row of each training rating that has a time, int32 (n,), ascending.
-        times: in microseconds since 1970, int64 (n,), ascending within each user.
+        times: times of these ratings in microseconds since 1970, int64 (n,), ascending within each user.
     """
 
     config: DriftConfig
@@ -64,12 +64,12 @@ class Drift:
 
     @classmethod
     def fit(cls, config: DriftConfig, users: Rows, frame: pd.DataFrame, where: Where = row_number) -> Drift:
-        """Fitted to training ratings.
+        """Fits the knots of all users to training ratings.
 
         Args:
-            config: what is asked for.
+            config: column of times and distance of the knots.
             users: the encoder's rows of their users.
-            frame: with a row a rating and the column that the config names.
+            frame: table with a row a rating and the column that the config names.
             where: names a row of the frame in error messages.
 
         Raises:
@@ -90,7 +90,7 @@ class Drift:
 
     @cached_property
     def counts(self) -> npt.NDArray[np.int64]:
-        """How often each row is one of the two knots of a training rating, (n_rows,)."""
+        """Number of training ratings of which each row is one of the two knots, (n_rows,)."""
         rows, _ = self._between_knots(self.users, self.times)
         return np.bincount(rows.ravel(), minlength=self.n_rows)
 
@@ -103,7 +103,7 @@ class Drift:
 
         Args:
             users: rows of the encoder; rows that training did not have are allowed.
-            frame: with a row a rating; without the column there are no times.
+            frame: table with a row a rating; without the column there are no times.
             where: names a row of the frame in error messages.
         """
         column = self.config.column
@@ -129,7 +129,7 @@ class Drift:
         return cls(config, users, times.astype(np.int64))
 
     def _between_knots(self, users: Rows, times: npt.NDArray[np.int64]) -> Slots:
-        """The same for users with training times, and times in microseconds."""
+        """Knots and weights (:meth:`encode`) of ratings by users with training times, at times in microseconds."""
         last, n_segments = self._n_ratings[users] - 1, self._n_segments[users]
         place = n_segments * self._ranks(users, times) / np.maximum(last, 1)
         segment = np.minimum(place.astype(np.int64), n_segments - 1)
@@ -144,7 +144,7 @@ class Drift:
         return np.clip((before + until - 1) / 2, 0, self._n_ratings[users] - 1)
 
     def _earlier(self, users: Rows, times: npt.NDArray[np.int64], is_earlier: np.ufunc) -> npt.NDArray[np.int64]:
-        """How many of the user's training times are earlier: binary searches in step, each among its user's times."""
+        """Number of earlier training times of the same user, by binary searches in step, each among a user's times."""
         first = self._first_ratings[users]
         found, end = first, first + self._n_ratings[users]
         for bit in reversed(range(int(self._n_ratings.max()).bit_length())):

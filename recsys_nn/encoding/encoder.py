@@ -1,4 +1,4 @@
-"""What is learnt from the training rows before any model: ids, rating scale, counts, side features."""
+"""Ids, rating scale, counts and side features, learnt from the training rows before any model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Encoder(EncoderState):
     def fit(
         cls, train: Ratings | RatingsStream, *, features: FeaturesConfig | Mapping[str, Any] | None = None
     ) -> Encoder:
-        """Fitted on the training part alone, or validation and test would leak into the model.
+        """Fits an encoder on the training part alone, or validation and test would leak into the model.
 
         The rating scale is the table's: where it was not given, it was observed before the table was split.
 
@@ -51,7 +51,7 @@ class Encoder(EncoderState):
         them the baselines are fitted. In memory are the distinct ids and what is known of each, not the ratings.
 
         Args:
-            train: the training part.
+            train: training part of the split.
             features: which columns of the user and item features, and of the ratings themselves, models see, as in
                 ``{"user": ["age"], "item": [{"column": "genres", "separator": "|"}], "rating": ["timestamp"]}``, and in
                 which times users drift, as in ``{"drift": "timestamp"}``.
@@ -113,11 +113,11 @@ class Encoder(EncoderState):
         return Tensors(self.encode_pairs(frame["user"], frame["item"], context=frame), frame["rating"].to_numpy())
 
     def encode_stream(self, stream: RatingsStream, *, cache: str | Path | None = None) -> StreamedTensors:
-        """The same of ratings larger than memory: the encoded rows lie on disk, 12 bytes a rating.
+        """Encodes ratings larger than memory: the encoded rows lie on disk, 12 bytes a rating.
 
         Args:
-            stream: of :func:`stream_ratings`.
-            cache: a folder to keep them in, for ``StreamedTensors(cache)`` later; what was encoded there before is
+            stream: ratings as :func:`stream_ratings` gives them.
+            cache: folder to keep the rows in, for ``StreamedTensors(cache)`` later; what was encoded there before is
                 replaced. By default a temporary folder, which is removed with the result.
 
         Raises:
@@ -151,9 +151,9 @@ class Encoder(EncoderState):
         where users drift, ``"drift_rows"`` and ``"drift_weights"``, the same with K = 2.
 
         Args:
-            users: n ids.
-            items: n ids.
-            context: a frame with n rows and the :attr:`context_columns`; what it does not have is a missing value of
+            users: raw ids of n users.
+            items: raw ids of n items.
+            context: table with n rows and the :attr:`context_columns`; what it does not have is a missing value of
                 each pair, and so is all of it where it is not given. Other columns do not matter.
             where: names a pair in error messages.
 
@@ -179,13 +179,13 @@ class Encoder(EncoderState):
         return inputs
 
     def save(self, folder: str | Path) -> None:
-        """Written into an existing folder: ``encoder.json``, ``users.parquet``, ``items.parquet`` and, where users
-        drift, ``drift.parquet``."""
+        """Writes the encoder into an existing folder: ``encoder.json``, ``users.parquet``, ``items.parquet`` and, where
+        users drift, ``drift.parquet``."""
         write_encoder(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> Encoder:
-        """The encoder that :meth:`save` wrote."""
+        """Reads the encoder that :meth:`save` wrote."""
         return cls(**read_encoder(Path(folder)))
 
 
@@ -217,7 +217,7 @@ def _feature_table(train: Ratings | RatingsStream, side: Side) -> pd.DataFrame:
 
 
 def _with_described(side: Vocabulary, tables: Mapping[Side, pd.DataFrame]) -> Vocabulary:
-    """A row for each id that has features, too."""
+    """The vocabulary with rows also for the ids that have features only."""
     described = [table.index.to_series() for name, table in tables.items() if name == side.name and len(table)]
     return Vocabulary.fit(side.name, pd.concat([side.ids, *described], ignore_index=True)) if described else side
 

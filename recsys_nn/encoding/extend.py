@@ -21,8 +21,8 @@ def with_ids(encoder: Encoder, new: Mapping[Side, pd.Series]) -> Encoder:
     given.
 
     Args:
-        encoder: that is extended; it is not changed.
-        new: for ``"user"`` and ``"item"``, ids that training did not see, each as often as it is known to be rated.
+        encoder: encoder to extend, which is not changed.
+        new: ids of ``"user"`` and ``"item"`` that training did not see, each as often as it is known to be rated.
     """
     changes: dict[str, Any] = {}
     features, baselines = dict(encoder.features), dict(encoder.baselines)

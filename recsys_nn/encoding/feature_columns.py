@@ -31,7 +31,7 @@ _CODES: dict[Period, str] = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 
 
 class _Column(BaseModel):
-    """What all have: the name of their column."""
+    """Base of all fitted features: the name of their column."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -43,8 +43,8 @@ class Categories(_Column):
 
     Args:
         values: the categories, sorted; the one at position k has row k + 1.
-        separator: between the values of one owner.
-        n_slots: the most values of one owner; of more, the first in order count.
+        separator: text between several values of one owner.
+        n_slots: the most values that one owner has; of more, the first in order count.
     """
 
     kind: Literal["categories"] = "categories"
@@ -60,7 +60,7 @@ class Categories(_Column):
 
     @classmethod
     def fit(cls, name: str, values: pd.Series, known: Mask, *, separator: str | None = None) -> Categories:
-        """Fitted to plain values, with the categories of those that are ``known`` from training."""
+        """Fits the categories to plain values, taking those that are ``known`` from training."""
         texts = as_texts(values, name)
         categories = {part for text in texts[known].dropna().unique() for part in _parts(text, separator)}
         if not categories:
@@ -88,8 +88,8 @@ class Numeric(_Column):
     """A number, standardised: (x - mean) / std.
 
     Args:
-        mean: of the training values.
-        std: their standard deviation, with divisor n.
+        mean: mean of the training values.
+        std: standard deviation of the training values, with divisor n.
     """
 
     kind: Literal["numeric"] = "numeric"
@@ -98,7 +98,7 @@ class Numeric(_Column):
 
     @classmethod
     def fit(cls, name: str, values: pd.Series, known: Mask, where: Where) -> Numeric:
-        """Fitted to the plain values that are ``known`` from training."""
+        """Fits mean and standard deviation to the plain values that are ``known`` from training."""
         numbers = _varied(name, values, known, where)
         return cls(name=name, mean=float(numbers.mean()), std=float(numbers.std()))
 
@@ -130,7 +130,7 @@ class Bins(_Column):
     """A number as the category of the bin (e_k-1, e_k] that it falls into.
 
     Args:
-        edges: e_0 < e_1 < ...; the first bin has no lower end, the last no upper.
+        edges: ends e_0 < e_1 < ... of the bins; the first bin has no lower end, the last no upper.
     """
 
     kind: Literal["bins"] = "bins"
@@ -144,7 +144,7 @@ class Bins(_Column):
 
     @classmethod
     def fit(cls, name: str, values: pd.Series, known: Mask, where: Where, *, bins: int) -> Bins:
-        """Cut at the k/bins quantiles of the ``known`` values.
+        """Fits bins whose edges are the k/bins quantiles of the ``known`` values.
 
         The quantiles are values that occur (inverted distribution function), so that no bin is empty; equal ones are
         one edge, so that there may be fewer bins.
@@ -177,9 +177,9 @@ class Dates(_Column):
     """A time as two slots: the trend, row 1, and then the period, a category.
 
     Args:
-        trend: of the time in days.
-        period: how long a period is.
-        periods: those of training, such as "1998-03".
+        trend: numeric feature of the time in days.
+        period: length of one period.
+        periods: categories of the periods of training, such as "1998-03".
     """
 
     kind: Literal["dates"] = "dates"
@@ -189,7 +189,7 @@ class Dates(_Column):
 
     @classmethod
     def fit(cls, name: str, values: pd.Series, known: Mask, where: Where, *, period: Period) -> Dates:
-        """Fitted to the plain values that are ``known`` from training."""
+        """Fits trend and periods to the plain values that are ``known`` from training."""
         times = as_times(values, name, where)
         if times[known].nunique() == 1:
             raise _constant(name, times[known])

@@ -38,15 +38,15 @@ _SETTINGS: dict[str, Kind] = {"separator": "categorical", "bins": "numeric", "pe
 
 
 class FeatureConfig(BaseModel):
-    """One feature; a plain string is the name of its column.
+    """Config of one feature; a plain string is the name of its column.
 
     Its ``kind``, where left out, is that of the column's type: texts are categorical, numbers numeric, times a date.
 
     Args:
-        column: of the user or item features, or of the ratings (``timestamp`` or a column kept beside them).
-        separator: of a categorical feature: between several values, as in "Comedy|Romance".
-        bins: of a numeric feature: makes it a category of at most so many, cut at the training values' quantiles.
-        period: of a date: what is one category; a month where left out.
+        column: name of a user or item feature, or of a column of the ratings (``timestamp`` or one kept beside them).
+        separator: text between several values of a categorical feature, as in "Comedy|Romance".
+        bins: greatest number of categories that a numeric feature is cut into, at the training values' quantiles.
+        period: span of a date feature that is one category; a month where left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,7 +73,7 @@ class FeatureConfig(BaseModel):
         return self
 
     def _settings(self) -> list[str]:
-        """The names of the settings that are not left as they are."""
+        """Names of the settings that differ from their defaults."""
         return [name for name in _SETTINGS if getattr(self, name) != type(self).model_fields[name].default]
 
     def _check(self, kind: Kind, error: type[ConfigError] | type[DataError]) -> None:
@@ -85,7 +85,7 @@ class FeatureConfig(BaseModel):
                 )
 
     def fit(self, values: pd.Series, known: Mask, where: Where) -> FeatureColumn:
-        """The feature fitted to the plain values of its column, of which those that are ``known`` are training's.
+        """Fits the feature to the plain values of its column, of which those that are ``known`` are training's.
 
         Raises:
             DataError: where a setting is not for the kind of the column, or nothing can be learnt from it.
@@ -102,7 +102,7 @@ class FeatureConfig(BaseModel):
 
 
 class FeaturesConfig(BaseModel):
-    """The features of each side, and the drift of users in time.
+    """Config of the features of each side, and of the drift of users in time.
 
     Args:
         user: columns of the users' features.
@@ -137,7 +137,7 @@ class FeaturesConfig(BaseModel):
             raise DataError(f"features.{place}: {problem['msg']}, not {problem['input']!r}") from None
 
     def by_side(self) -> dict[Side, tuple[FeatureConfig, ...]]:
-        """The sides that have features."""
+        """The features of each side that has some."""
         sides: dict[Side, tuple[FeatureConfig, ...]] = {"user": self.user, "item": self.item, "rating": self.rating}
         return {side: configs for side, configs in sides.items() if configs}
 
@@ -150,10 +150,10 @@ class SideFeatures:
     wherever it is used, and then the rows of each column in turn.
 
     Args:
-        side: whose features these are.
-        columns: fitted, each with its ``name``, ``n_slots`` and ``n_rows``.
-        values: of users and items, the plain values of the columns, the row k of the frame for row k + 1 of the
-            encoder; None for ratings.
+        side: side that the features are of.
+        columns: fitted features, each with its ``name``, ``n_slots`` and ``n_rows``.
+        values: plain values of the columns for users and items, the row k of the frame for row k + 1 of the encoder;
+            None for ratings.
     """
 
     side: Side
@@ -164,13 +164,13 @@ class SideFeatures:
     def fit(
         cls, side: Side, configs: Sequence[FeatureConfig], frame: pd.DataFrame, known: Mask, where: Where = row_number
     ) -> SideFeatures:
-        """Fitted to a frame with a row an owner.
+        """Fits the features of one side to a frame with a row an owner.
 
         Args:
-            side: whose features these are.
-            configs: what is asked for.
-            frame: with the columns that the configs name.
-            known: which rows are known from training; from the others nothing is learnt but how many slots they need.
+            side: side that the features are of.
+            configs: features that are asked for.
+            frame: table with the columns that the configs name.
+            known: mask of the rows known from training; from others nothing is learnt but how many slots they need.
             where: names a row of the frame in error messages.
 
         Raises:
@@ -193,7 +193,7 @@ class SideFeatures:
 
     @property
     def rows(self) -> npt.NDArray[np.int32] | None:
-        """For each encoder row of a user or an item its K rows of the table, (n, K); row 0 is all 0."""
+        """The K rows of the table for each encoder row of a user or an item, (n, K); row 0 is all 0."""
         return None if self._encoded is None else self._encoded[0]
 
     @property
@@ -209,7 +209,7 @@ class SideFeatures:
         return np.pad(rows, ((1, 0), (0, 0))), np.pad(weights, ((1, 0), (0, 0)))
 
     def encode(self, frame: pd.DataFrame, where: Where = row_number) -> Slots:
-        """Raw values, a row an owner, as rows int32 (n, K) and weights float32 (n, K).
+        """Encodes raw values, a row an owner, as rows int32 (n, K) and weights float32 (n, K).
 
         A column that the frame does not have is missing throughout.
         """
@@ -223,7 +223,7 @@ class SideFeatures:
         return rows, weights
 
     def state(self) -> list[dict[str, Any]]:
-        """What was fitted, as plain JSON values."""
+        """The fitted columns as plain JSON values."""
         return _COLUMNS.dump_python(self.columns, mode="json")
 
 

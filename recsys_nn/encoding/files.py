@@ -36,7 +36,7 @@ _Count = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class _Fitted(BaseModel):
-    """What encoder.json holds; runs of earlier versions have only the first three."""
+    """Content of encoder.json; runs of earlier versions have only the first three fields."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -60,7 +60,7 @@ class _Fitted(BaseModel):
 
 
 def write_encoder(encoder: EncoderState, folder: Path) -> None:
-    """Written into an existing folder; the values of features stand in the tables, what was fitted in the JSON.
+    """Writes an encoder into an existing folder: values of features into the tables, what was fitted into the JSON.
 
     Raises:
         ArtifactError: where the features have more categories than can be read again.
@@ -91,12 +91,12 @@ def write_encoder(encoder: EncoderState, folder: Path) -> None:
 def read_encoder(
     folder: Path, read: Callable[[str], bytes] | None = None, sizes: Mapping[Side, int] | None = None
 ) -> dict[str, Any]:
-    """The parts of the encoder that was written there, by the names of its fields.
+    """Reads the fields of an encoder that :func:`write_encoder` wrote, by their names.
 
     Args:
-        folder: where it was.
-        read: gives a file's content by its name.
-        sizes: how many users and items there are, where that is known.
+        folder: folder that the encoder was written to.
+        read: function that gives a file's content by its name; by default from the folder.
+        sizes: number of users and of items, where that is known.
 
     Raises:
         ArtifactError: naming the file and what is wrong with it.
@@ -134,7 +134,7 @@ def read_encoder(
 
 
 class _Table:
-    """users.parquet or items.parquet, its columns checked as they are asked for; row 0, the unknown, is put before."""
+    """Content of users.parquet or items.parquet, checked column by column when asked for, with row 0 put before."""
 
     def __init__(self, file: Path, frame: pd.DataFrame) -> None:
         self._file, self._frame = file, frame
@@ -172,7 +172,7 @@ class _Table:
         return column
 
     def features(self, columns: tuple[FeatureColumn, ...]) -> pd.DataFrame:
-        """The plain values of these features."""
+        """Plain values of the features that these columns were fitted to."""
         values = pd.DataFrame({column.name: self._column(f"{_FEATURE}{column.name}") for column in columns})
         return values.astype(dict.fromkeys(values.select_dtypes("integer"), "Int64"))
 

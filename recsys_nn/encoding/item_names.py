@@ -1,4 +1,4 @@
-"""What items are called: a column of their features, by its usual names."""
+"""Names of items, from a column of their features that has a usual name."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ NAME_COLUMNS = ("title", "name", "item_name", "movie_title")
 
 
 def is_name(column: object) -> bool:
-    """Whether a column of items' features holds their names."""
+    """Tells whether a column of items' features holds their names."""
     return str(column).lower() in NAME_COLUMNS
 
 
 def item_names(features: pd.DataFrame | None, ids: pd.Series) -> pd.Series | None:
-    """The name of each of these items, as text, the id where it has none; None where no column holds names.
+    """Names of these items, as text, the id where one has none; None where no column holds names.
 
     Args:
-        features: a row an item, with its id in the column ``item``.
-        ids: of the items.
+        features: table with a row an item, its id in the column ``item``.
+        ids: ids of the items to name.
     """
     column = None if features is None else next(filter(is_name, features.columns), None)
     if features is None or column is None:

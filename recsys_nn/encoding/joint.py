@@ -17,16 +17,16 @@ from recsys_nn.errors import DataError, Where, row_number
 
 @dataclass(frozen=True, eq=False)
 class JointEncoder(Encoder):
-    """The first of several encoders, which gives the inputs of all: those of member k (from 1 on) as ``"name_k"``.
+    """Encoder that gives the inputs of several encoders: those of member k (from 1 on) as ``"name_k"``.
 
-    ``user`` and ``item`` are rows of the first, as are counts and baselines.
+    ``user`` and ``item`` are rows of the first member, as are counts and baselines.
     """
 
     members: tuple[Encoder, ...] = ()
 
     @classmethod
     def of(cls, encoders: Mapping[str, Encoder]) -> JointEncoder:
-        """That of encoders by the names of their models.
+        """Joins encoders, which are given by the names of their models.
 
         Raises:
             DataError: naming one that was not fitted on the ratings of the first.
@@ -50,13 +50,13 @@ class JointEncoder(Encoder):
     def encode_pairs(
         self, users: Any, items: Any, *, context: pd.DataFrame | None = None, where: Where = row_number
     ) -> dict[str, npt.NDArray[Any]]:
-        """``user`` and ``item`` as of the first member, and ``"name_k"`` for every input ``name`` of each member k.
+        """Inputs for pairs: ``user`` and ``item`` of the first member, and ``"name_k"`` for every input of member k.
 
         Args:
-            users: as of :meth:`Encoder.encode_pairs`.
-            items: likewise.
-            context: likewise, with the columns of all members.
-            where: likewise.
+            users: raw ids of n users.
+            items: raw ids of n items.
+            context: table with n rows and the :attr:`context_columns`, as for :meth:`Encoder.encode_pairs`.
+            where: names a pair in error messages.
         """
         inputs: dict[str, npt.NDArray[Any]] = {}
         for place, member in enumerate(self.members, start=1):
@@ -66,12 +66,12 @@ class JointEncoder(Encoder):
 
 
 def input_of(name: str, place: int) -> str:
-    """The name of an input of the member in this place, from 1 on, among those of all."""
+    """Name of a member's input among the inputs of all; ``place`` counts members from 1."""
     return f"{name}_{place}"
 
 
 def _difference(encoder: Encoder, first: Encoder) -> str:
-    """In what the training parts of two encoders are seen to differ; nothing, where they are not."""
+    """A difference between the training parts of two encoders, as a clause of an error; empty where none is seen."""
     for name, what in (("id_types", "types of ids"), ("scale", "rating scale"), ("n_ratings", "number of ratings")):
         if (found := getattr(encoder, name)) != (expected := getattr(first, name)):
             return f"its {what} {found} is not {expected}"

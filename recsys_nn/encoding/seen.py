@@ -1,4 +1,4 @@
-"""The training ratings by user: what a recommendation leaves out, and what it can be explained by."""
+"""The training ratings by user, which a recommendation leaves out and can be explained by."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class SeenRatings:
     """Ratings in the order of the encoder's rows of their users, then of their items, 8 bytes each.
 
     Attributes:
-        starts: where those of each row of users start, and where the last ends, int64 (users + 2,).
-        items: rows of the items.
-        ratings: float32.
+        starts: positions at which the ratings of each row of users start, and the last ends, int64 (users + 2,).
+        items: encoder row of each rating's item.
+        ratings: the ratings themselves, float32.
     """
 
     starts: npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ class SeenRatings:
 
     @classmethod
     def of(cls, encoder: Encoder, ratings: Iterable[pd.DataFrame]) -> SeenRatings:
-        """Those of one table or several (user, item, rating), of users and items that have a row."""
+        """Collects the ratings of one or more tables (user, item, rating) whose user and item have a row."""
         parts = [
             (encoder.users.lookup(frame["user"]), encoder.items.lookup(frame["item"]), frame["rating"].to_numpy("f4"))
             for frame in ratings
@@ -68,7 +68,7 @@ class SeenRatings:
         return position, first[position] + within
 
     def joined(self, other: SeenRatings) -> SeenRatings:
-        """These and others."""
+        """These ratings together with others."""
         n_rows = max(len(self.starts), len(other.starts)) - 1
         return self._sorted(
             n_rows,
@@ -83,18 +83,18 @@ class SeenRatings:
         return pd.DataFrame({side: values.array for side, values in ids.items()} | {"rating": self.ratings})
 
     def to_parquet(self) -> bytes:
-        """As a Parquet file: user and item, rows of the encoder, and rating."""
+        """Bytes of a Parquet file with user and item, as rows of the encoder, and rating."""
         table = pd.DataFrame({"user": self.users, "item": self.items, "rating": self.ratings})
         return plain_table(table, "zstd")
 
     @classmethod
     def from_parquet(cls, content: bytes, encoder: Encoder, name: str) -> SeenRatings:
-        """What :meth:`to_parquet` gave.
+        """Reads the ratings that :meth:`to_parquet` wrote.
 
         Args:
-            content: the file's.
-            encoder: whose rows they are.
-            name: of the file, for error messages.
+            content: bytes of the Parquet file.
+            encoder: encoder whose rows they are.
+            name: name of the file, for error messages.
 
         Raises:
             ArtifactError: where it holds no ratings by rows of this encoder.

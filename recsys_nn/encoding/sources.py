@@ -1,4 +1,4 @@
-"""What a prediction rests on: whether its user and its item were rated in training."""
+"""Sources of predictions: which of user and item were rated in training."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Counts = npt.NDArray[np.int32]
 
 
 def training_counts(encoder: Encoder, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[Side, Counts]:
-    """How often user and item of each of n encoded pairs (``Encoder.encode_pairs``) were rated in training, (n,)."""
+    """Numbers of training ratings of the user and the item of n encoded pairs (``Encoder.encode_pairs``), (n,) each."""
     return {side: counts[inputs[side]] for side, counts in encoder.counts.items()}
 
 
 def kept_counts(table: pd.DataFrame) -> dict[Side, Counts]:
-    """The same from the columns of a table of predictions (``prediction/held_out.py``)."""
+    """The :func:`training_counts` in the columns of a table of predictions (``prediction/held_out.py``)."""
     return {"user": table["user_ratings"].to_numpy(), "item": table["item_ratings"].to_numpy()}
 
 

@@ -1,4 +1,4 @@
-"""What an encoder knows: ids, rating scale, counts, side features."""
+"""State of an encoder: ids, rating scale, counts, side features."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Counts = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class EncoderState:
-    """The fields of an :class:`Encoder`, which says what they mean, and what follows from them."""
+    """Fields of an :class:`Encoder`, which says what they mean, and what follows from them."""
 
     users: Vocabulary
     items: Vocabulary
@@ -38,12 +38,12 @@ class EncoderState:
 
     @property
     def n_users(self) -> int:
-        """Users that have a row: rated in training, or known by their features."""
+        """Number of users that have a row: rated in training, or known by their features."""
         return len(self.users.ids)
 
     @property
     def n_items(self) -> int:
-        """Items that have a row: rated in training, or known by their features."""
+        """Number of items that have a row: rated in training, or known by their features."""
         return len(self.items.ids)
 
     @property
@@ -53,12 +53,12 @@ class EncoderState:
 
     @property
     def counts(self) -> dict[Side, Counts]:
-        """How often each row was rated in training, of users and of items."""
+        """Number of training ratings of each row of users and of items."""
         return {"user": self.user_counts, "item": self.item_counts}
 
     @property
     def n_ratings(self) -> int:
-        """Training ratings."""
+        """Number of training ratings."""
         return int(self.user_counts.sum(dtype=np.int64))
 
     @property

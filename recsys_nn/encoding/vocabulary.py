@@ -35,7 +35,7 @@ class Vocabulary:
 
     @property
     def unknown_id(self) -> int | str:
-        """An id of their type that is none of these: the first number that is not, as a text where ids are texts."""
+        """An id of the vocabulary's type that is not in it: the first such number, as a text where ids are texts."""
         numbers = count() if self.type == "integer" else map(str, count())
         return next(number for number in numbers if number not in self._index)
 
@@ -79,7 +79,7 @@ class DistinctIds:
             self._parts = [self.merged()]
 
     def merged(self) -> pd.Series:
-        """Each id once, in no particular order."""
+        """The distinct ids, each once, in no particular order."""
         return _distinct(pd.concat(self._parts, ignore_index=True))
 
 

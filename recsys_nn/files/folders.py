@@ -22,7 +22,7 @@ _WHOLE_BY_THEMSELVES = ("s3", "gcs", "abfs")
 
 
 def is_uri(place: str | Path) -> bool:
-    """Whether a place is named as ``s3://bucket/folder`` is."""
+    """Tells whether a place is a URI such as ``s3://bucket/folder``."""
     return "://" in str(place)
 
 
@@ -31,9 +31,9 @@ class Folder:
     """A folder and the file system that it is in.
 
     Args:
-        name: as it was given, of a URI without what may be secret.
-        filesystem: pyarrow's.
-        path: of the folder in that.
+        name: the path or URI as given, for messages; without what may be secret in a URI.
+        filesystem: pyarrow's file system that holds the folder.
+        path: the folder's path within that file system.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Folder:
         return self.filesystem.type_name == "local"
 
     def parquet_files(self) -> list[str]:
-        """The Parquet files of the folder and its subfolders, in the order of their names below it; nothing hidden.
+        """Names of the Parquet files of the folder and its subfolders, relative to it and sorted, without hidden ones.
 
         Raises:
             DataError: where there are none, or no such folder.
@@ -73,7 +73,7 @@ class Folder:
         return shown
 
     def files(self) -> list[str]:
-        """All files below it, by their names there; none where there is no such folder.
+        """Names of all files of the folder and its subfolders, relative to it; none where there is no such folder.
 
         Raises:
             DataError: where it is a file, or cannot be read.
@@ -89,7 +89,7 @@ class Folder:
         return [str(path.relative_to(self.path)) for path in paths]
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of this name below it."""
+        """Tells whether the folder has a file of this name, relative to it."""
         try:
             return bool(self.filesystem.get_file_info(self._at(name)).type == fs.FileType.File)
         except (pa.ArrowException, OSError) as error:
@@ -97,7 +97,7 @@ class Folder:
 
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
-        """A file of it on this machine, for the time of the block.
+        """A file of the folder on this machine: itself where it is local, else a copy that lasts as long as the block.
 
         Raises:
             DataError: where it cannot be read.
@@ -114,7 +114,7 @@ class Folder:
             yield local
 
     def store(self, name: str, file: Path) -> None:
-        """Copies a file of this machine to a name below it, where it appears whole and replaces what stands there.
+        """Copies a file of this machine into the folder, where it appears whole and replaces one of the same name.
 
         Raises:
             DataError: where a store refuses.
@@ -136,7 +136,7 @@ class Folder:
             raise DataError(f"{self.name}/{name} cannot be written: {error}") from None
 
     def clear(self) -> None:
-        """Removes all that it holds.
+        """Removes all that the folder holds.
 
         Raises:
             DataError: where that cannot be.
@@ -147,7 +147,7 @@ class Folder:
             raise DataError(f"{self.name} cannot be emptied: {error}") from None
 
     def holds(self, other: Folder) -> bool:
-        """Whether the other is it, or lies in it."""
+        """Tells whether the other folder is this one or lies within it."""
         if self.is_local and other.is_local:
             return Path(other.path).resolve().is_relative_to(Path(self.path).resolve())
         return self.filesystem.equals(other.filesystem) and PurePosixPath(other.path).is_relative_to(self.path)

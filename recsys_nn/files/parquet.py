@@ -19,7 +19,7 @@ _SMALL_BYTES = 2**26
 
 @contextmanager
 def reading_parquet(file: Path) -> Iterator[None]:
-    """What pyarrow finds wrong with a file becomes a DataError that names it."""
+    """Turns what pyarrow finds wrong with a file within the block into a DataError that names the file."""
     refuse_pipe(file)
     try:
         yield
@@ -31,10 +31,10 @@ def reading_parquet(file: Path) -> Iterator[None]:
 
 @contextmanager
 def opened_parquet(file: Path) -> Iterator[pq.ParquetFile]:
-    """A file that says in its parts that it has as many rows as it says in all: else pyarrow might read for ever.
+    """Opens a Parquet file whose row groups add up to the rows that it states: else pyarrow might read for ever.
 
     Raises:
-        DataError: where it does not, or for anything else that is wrong with it, also while it is open.
+        DataError: where they do not, or for anything else that is wrong with it, also while it is open.
     """
     # What is read ahead (pre_buffer) would be held until the last row has been read.
     with reading_parquet(file), pq.ParquetFile(file, buffer_size=_buffer_bytes(file), pre_buffer=False) as opened:
@@ -47,7 +47,7 @@ def opened_parquet(file: Path) -> Iterator[pq.ParquetFile]:
 
 
 def _buffer_bytes(file: Path) -> int:
-    """Of the column of a group, which is read whole (0) where all of the file is small.
+    """Read-buffer size in bytes; 0 reads each column chunk whole (small files).
 
     A buffer grows to what a page's header says, which may be damaged: up to 2 GiB, for which a small file is no reason.
     """
@@ -55,7 +55,7 @@ def _buffer_bytes(file: Path) -> int:
 
 
 def read_parquet(place: Path) -> pa.Table:
-    """All rows of a file, or of the Parquet files of a folder."""
+    """Reads all rows of a Parquet file, or of the Parquet files of a folder."""
     refuse_pipe(place)
     for file in parquet_files(place) if place.is_dir() else [place]:
         with opened_parquet(file):
@@ -67,12 +67,12 @@ def read_parquet(place: Path) -> pa.Table:
 
 
 def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -> Iterator[tuple[pa.Table, Where]]:
-    """The rows of a file by so many, each part with the places of its rows; no row group is held whole.
+    """Yields a Parquet file in parts of at most ``rows`` rows, each with their places; no row group is held whole.
 
     Args:
-        file: of Parquet.
-        rows: of a part.
-        columns: the names of those to read; all, where there are none.
+        file: path of the Parquet file.
+        rows: greatest number of rows of a part.
+        columns: names of the columns to read; None reads all.
     """
     with opened_parquet(file) as opened:
         first = 0
@@ -83,7 +83,7 @@ def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -
 
 
 def place_in(file: Path, first: int = 0) -> Where:
-    """Names the rows of a file from a ``first`` one on."""
+    """Names the rows of a file in error messages, counted from ``first``."""
     return lambda row: f"{file}, row {first + row}"
 
 
@@ -100,5 +100,5 @@ def parquet_files(folder: Path) -> list[Path]:
 
 
 def is_shown_parquet(name: PurePath) -> bool:
-    """Whether what has this name below a folder is Parquet of that, nothing hidden."""
+    """Tells whether a name relative to a folder is that of a Parquet file, with no part hidden (``.`` or ``_``)."""
     return name.suffix.lower() in PARQUET_SUFFIXES and not any(part[0] in "._" for part in name.parts)

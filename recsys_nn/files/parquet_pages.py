@@ -1,4 +1,4 @@
-"""What the pages of a Parquet file say that they unpack to, looked up before any of them is.
+"""Unpacked sizes of a Parquet file's pages, as their headers state them, read before any page is unpacked.
 
 pyarrow takes a page's header at its word and makes room for up to 2 GiB, whatever the file's metadata states. A header
 is a Thrift struct in the compact protocol, of which only what a header holds is read here: integers, booleans, binaries
@@ -18,11 +18,11 @@ _UNPACKED, _PACKED = 2, 3
 
 
 def unpacked_bytes(content: memoryview, metadata: Any) -> int:
-    """The bytes of all pages of a file, unpacked.
+    """Total bytes of all pages of a Parquet file once unpacked, as their headers state.
 
     Args:
-        content: of the file.
-        metadata: of the same, as pyarrow gives it.
+        content: all bytes of the Parquet file.
+        metadata: the file's metadata, as pyarrow gives it.
 
     Raises:
         ValueError: where the pages are not those of such a file, or more than 20,000.
@@ -56,13 +56,13 @@ def _page_sizes(content: memoryview, chunk: Any) -> Iterator[int]:
 
 
 class _Header:
-    """A struct at the beginning of some bytes; ``place`` is where it ends."""
+    """Reader of the Thrift struct at the beginning of some bytes; ``place`` is how far it has read."""
 
     def __init__(self, content: memoryview) -> None:
         self._content, self.place = content, 0
 
     def struct(self, depth: int = 1) -> dict[int, int]:
-        """Its integers, by the numbers of their fields."""
+        """Reads the struct and returns its integers by the numbers of their fields."""
         if depth > MAX_DEPTH:
             raise ValueError("a header of a page with structs within structs")
         found: dict[int, int] = {}

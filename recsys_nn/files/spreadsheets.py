@@ -45,8 +45,8 @@ def restored(table: pa.Table, name: str) -> pa.Table:
     """The table that a text file was written from, of which this one has the fields as they stand there.
 
     Args:
-        table: of texts.
-        name: of the file, for the error.
+        table: table of texts as read from the file.
+        name: name of the file, for the error.
 
     Raises:
         DataError: where two columns then have the same name.
@@ -60,7 +60,7 @@ def restored(table: pa.Table, name: str) -> pa.Table:
 
 
 def defused_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same of a DataFrame, whose columns may hold texts among other things."""
+    """The DataFrame as it is written to text: nothing in its texts and names is left that a spreadsheet would run."""
 
     def written(value: Any) -> Any:
         return _defused(pa.array([value]))[0].as_py() if isinstance(value, str) else value
@@ -96,7 +96,7 @@ def _restored(texts: pa.Array) -> pa.Array:
 
 
 def _replaced(texts: pa.Array, those: npt.NDArray[np.bool_], pattern: str, replacement: str) -> pa.Array:
-    """With what a pattern matches, which holds one of ``those`` bytes, replaced; they themselves where nothing is."""
+    """Texts with the matches of a pattern replaced, each of which holds one of ``those`` bytes; else the same array."""
     if not _holds(texts, those):
         return texts
     where = pc.match_substring_regex(texts, pattern)
@@ -106,7 +106,7 @@ def _replaced(texts: pa.Array, those: npt.NDArray[np.bool_], pattern: str, repla
 
 
 def _holds(texts: pa.Array, those: npt.NDArray[np.bool_]) -> bool:
-    """Whether one of the bytes that are true in a table of 256 occurs, which takes a tenth of a regular expression."""
+    """Tells whether a byte occurs that is true in ``those`` (of 256), in a tenth of a regular expression's time."""
     _, ends, data = texts.buffers()
     if not len(texts) or data is None:
         return False

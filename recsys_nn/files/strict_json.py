@@ -29,14 +29,15 @@ def read_json(
     most_bytes: int = MAX_BYTES,
     most_values: int = MAX_PARTS,
 ) -> Any:
-    """What a JSON text holds.
+    """Reads a JSON text and checks that it has the expected form.
 
     Args:
-        content: the text.
-        expected: its form.
-        name: of its file, for error messages.
-        most_bytes: that it may have.
-        most_values: that may stand behind a comma; more than by default where the first that is wrong ends it all.
+        content: the JSON text as UTF-8.
+        expected: pydantic model or type adapter of its form.
+        name: name of the file, for error messages.
+        most_bytes: greatest number of bytes that it may have.
+        most_values: greatest number of values behind a comma; above the default only where the first wrong one ends the
+            validation.
 
     Raises:
         ArtifactError: naming the file, the place in it and the value that is wrong.
@@ -55,7 +56,7 @@ def read_json(
 
 
 def _check_structure(content: bytes, most_values: int) -> None:
-    """A ValueError where lists, mappings, keys and values are too many or too deep: each takes many times its bytes."""
+    """Raises a ValueError where values are too many or nested too deep, as each takes many times its bytes."""
     plain = np.frombuffer(content.replace(rb"\\", b"").replace(rb"\"", b""), np.uint8)
     within_texts = np.logical_xor.accumulate(plain == ord('"'))
     if within_texts[-1:].any():

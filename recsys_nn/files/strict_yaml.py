@@ -29,7 +29,7 @@ class _NotYamlError(ConfigError):
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's texts, numbers, booleans, nulls, lists and mappings.
+    """YAML loader that knows only texts, numbers, booleans, nulls, lists and mappings.
 
     Of what YAML 1.1 takes for other things, 2004-02-10, 1:30, 0x1f and 007 are texts, and 1e-8 is a number.
     """
@@ -85,7 +85,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """Quotes what :class:`_StrictLoader` would else not take for a text, or not for the same."""
+    """YAML dumper that quotes texts which :class:`_StrictLoader` would otherwise read as something else."""
 
     def represent_str(self, text: str) -> yaml.ScalarNode:
         # PyYAML folds a text at the line end U+0085 in a way in which it cannot be read back; escaped, it can.
@@ -147,7 +147,7 @@ def with_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
 
 
 def with_value(values: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """``values`` with that at a dotted path in the place of what was there."""
+    """``values`` with the one at a dotted path set to ``value``."""
     steps = path.split(".")
     if len(steps) > MAX_DEPTH:
         raise ConfigError(f"{_shortened(repr(path))} has more than {MAX_DEPTH} parts")

@@ -22,14 +22,14 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
-    """A DataError where a table must not or cannot be written; called before the work that makes it."""
+    """Raises a DataError where a table must not or cannot be written; called before the work that makes it."""
     check_file_place(path, overwrite=overwrite)
     if _format(path) not in (*_SEPARATORS, *PARQUET_SUFFIXES):
         raise DataError(f"{path}: write a .csv, .tsv (either also .gz) or .parquet file")
 
 
 def check_file_place(path: Path, *, overwrite: bool) -> None:
-    """The same of a file in any format."""
+    """Raises a DataError where a file of any format must not or cannot be written."""
     if path.exists() and (path.is_dir() or not overwrite):
         hint = (
             "is a folder" if path.is_dir() else "already exists; choose another output, or overwrite it (--overwrite)"
@@ -48,7 +48,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 @contextmanager
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    """What writes tables of this schema one behind the other; the file is there when the block ends, or not at all."""
+    """Yields a function that appends tables to a file, which is there when the block ends or not at all."""
     with ExitStack() as stack:
         stream = stack.enter_context(atomic_file(path))
         if _is_gzip(path):
@@ -85,7 +85,7 @@ def _format(path: Path) -> str:
 
 
 def _same_every_time(stream: BinaryIO) -> BinaryIO:
-    """What compresses: with no name and no time in its header, so that the same table is the same bytes."""
+    """Gzip stream with no name and no time in its header, so that the same table is the same bytes."""
     return cast(BinaryIO, gzip.GzipFile("", "wb", compresslevel=6, fileobj=stream, mtime=0))
 
 

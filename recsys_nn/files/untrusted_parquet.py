@@ -26,12 +26,13 @@ MAX_COLUMNS, MAX_ROW_GROUPS = 1000, 10_000
 
 
 def plain_table(frame: pd.DataFrame, compression: Compression = "snappy") -> bytes:
-    """A table as Parquet, which :func:`read_plain_table` finds no smaller than what it holds: one of which a few bytes
-    would stand for many is written without compression and dictionaries.
+    """Parquet bytes of a table, such that :func:`read_plain_table` accepts them.
+
+    A table of which a few bytes would stand for too many is written without compression and dictionaries.
 
     Args:
         frame: the table; its index is not written.
-        compression: of its pages.
+        compression: compression codec of its pages.
     """
     content = frame.to_parquet(index=False, compression=compression)
     if frame.memory_usage(index=False, deep=True).sum() > (MIN_ROOM + ROOM_A_BYTE * len(content)) / 2:
@@ -42,13 +43,13 @@ def plain_table(frame: pd.DataFrame, compression: Compression = "snappy") -> byt
 def read_plain_table(
     content: bytes, name: str, *, columns: Sequence[str] | None = None, rows: int | None = None
 ) -> pd.DataFrame:
-    """A table of numbers, texts, times and booleans; integers of which some are missing are ``Int64``.
+    """Reads a table of numbers, texts, times and booleans; integers of which some are missing are ``Int64``.
 
     Args:
-        content: of its file.
-        name: of the file, for error messages.
-        columns: the names of those to read; all, where there are none.
-        rows: how many it has to have, where that is known.
+        content: bytes of the Parquet file.
+        name: name of the file, for error messages.
+        columns: names of the columns to read; None reads all.
+        rows: number of rows that it has to have, where that is known.
 
     Raises:
         ArtifactError: naming the file and what is wrong with it.
@@ -88,7 +89,7 @@ def _read(content: bytes, columns: Sequence[str] | None, rows: int | None) -> pd
 
 
 def are_integers(column: pd.Series, lowest: int, highest: int) -> bool:
-    """Whether a column of such a table is of integers within these bounds, none of them missing."""
+    """Tells whether a column holds integers within these bounds only, none of them missing."""
     whole = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
     return whole and bool(column.between(lowest, highest).all())
 
@@ -114,7 +115,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _width(field: pa.Field) -> int:
-    """Bytes a row, without its text."""
+    """Bytes that a field takes in each row, without its text."""
     return 1 if pa.types.is_null(field.type) else max(field.type.bit_width // 8, 1) if not _is_text(field.type) else 8
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AutoRecConfig(FactorConfig):
-    """An item is known by its ratings, a user by what they make of them: item-based
+    """Autoencoder of ratings, where an item is known by its ratings, a user by what they make of them: item-based
 
         r_ui = μ + a_u + b_i + V_u·g(c + |U(i)|^(-1/2) Σ_{v ∈ U(i)} (r_vi - μ)/s W_v)
 
@@ -26,9 +26,9 @@ class AutoRecConfig(FactorConfig):
     of :class:`SVDPPConfig`.
 
     Args:
-        side: whose ratings are encoded: those of an ``item`` (the better choice in the paper) or of a ``user``.
-        embedding_dim: neurons of the hidden layer.
-        activation: g.
+        side: side whose ratings are encoded, ``item`` (the better choice in the paper) or ``user``.
+        embedding_dim: number of neurons of the hidden layer.
+        activation: activation function g of the hidden layer.
         set_l2: the penalty on W. None: the rule for ``l2``.
     """
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class BaselineConfig(ModelConfig):
-    """What the four share. The equations stand in ``encoding/baselines.py``."""
+    """Base config of the four simple predictors, whose equations stand in ``encoding/baselines.py``."""
 
     needs_table = True
     baseline: ClassVar[BaselineName]
@@ -56,8 +56,8 @@ class BiasConfig(BaselineConfig):
     """r_ui = μ + a_u + b_i (Koren 2010, "Factor in the neighbors", section 2.1).
 
     Args:
-        user_shrinkage: κ_u, in ratings.
-        item_shrinkage: κ_i, in ratings.
+        user_shrinkage: κ_u, shrinkage of the users' biases, in ratings.
+        item_shrinkage: κ_i, shrinkage of the items' biases, in ratings.
     """
 
     baseline = "bias"

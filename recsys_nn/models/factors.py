@@ -1,4 +1,4 @@
-"""What every kind f(p_u, q_i) is built on: factors and biases of both sides, side features, and a head.
+"""Common parts of every kind f(p_u, q_i): factors and biases of both sides, side features, and a head.
 
     z_ui = a_u + b_i + f(p_u, q_i)        rating = head(z_ui), by default μ + s z_ui
 
@@ -41,22 +41,23 @@ BIAS_PRIOR, DRIFT_PRIOR = 4.0, 5.0
 
 
 class LatentConfig(ModelConfig):
-    """What all kinds share that learn latent values z.
+    """Base config of the kinds that learn latent values z.
 
     Args:
-        head: from z to ratings: regression, bounded, ordinal, multiclass or binary, each with its loss and metrics;
-            auto is ordinal where training has at most 20 distinct ratings, each of them five times, else regression.
+        head: step from z to ratings: regression, bounded, ordinal, multiclass or binary, each with its loss and
+            metrics; auto is ordinal where training has at most 20 distinct ratings, each of them five times, else
+            regression.
     """
 
     head: Accepts[Head, str | Mapping[str, Any]] = default(RegressionHead())
 
     def head_for(self, encoder: Encoder) -> HeadConfig:
-        """The head for these ratings."""
+        """The head for the ratings that an encoder was fitted to."""
         return self.head.of(encoder)
 
 
 class FactorConfig(LatentConfig):
-    """What all kinds with factors p_u and q_i share.
+    """Base config of the kinds with factors p_u and q_i.
 
     Args:
         embedding_dim: length of p_u and q_i.
@@ -64,7 +65,7 @@ class FactorConfig(LatentConfig):
             svdpp have their factors in rating units, the other kinds in standard deviations s of the n training
             ratings. None: c s / n and c s² / n, with the kind's own constant c, so that the strength depends neither on
             the size of the table nor on the rating scale.
-        bias_l2: the same penalty on the biases A_u and B_i, in rating units. None: 4 / n.
+        bias_l2: λ of the penalty on the biases A_u and B_i, in rating units. None: 4 / n.
         init_std: standard deviation of the initial factors.
         features: whether the side features and the drift that the encoder holds are used.
         feature_l2: the penalty on the vectors and biases of side features. None: fifty times the rule for ``l2``.
@@ -107,9 +108,9 @@ class Parts:
     """The parts that a kind puts together, made from its config for the ids and features of an encoder.
 
     Args:
-        config: of the kind.
-        encoder: whose ids and features the model is for.
-        tables: the names of its pairs of factor tables.
+        config: config of the kind to build.
+        encoder: encoder of the ids and features that the model is for.
+        tables: names of the model's pairs of factor tables.
     """
 
     def __init__(self, config: FactorConfig, encoder: Encoder, *, tables: Sequence[str] = ("factors",)) -> None:
@@ -126,7 +127,7 @@ class Parts:
 
         Args:
             l2: λ as the config has it; None for the rule.
-            factor: of the rule.
+            factor: multiple of the rule to take.
         """
         s = self.encoder.rating_std
         if l2 is None:
@@ -143,7 +144,7 @@ class Parts:
         return self.factors_of("user", name), self.factors_of("item", name)
 
     def factors_of(self, side: Side, name: str = "factors") -> Any:
-        """p or q alone."""
+        """p or q of a pair of tables, features included, (batch, embedding_dim)."""
         vectors = self.with_features(self._own_factors(side, name), side, name)
         self._vectors[side].append(vectors)
         return vectors
@@ -224,12 +225,12 @@ class Parts:
         return model
 
     def counted(self, side: Side, bias: Any) -> Any:
-        """A bias (batch, 1), as a part of its side's."""
+        """Counts a bias (batch, 1) as a part of its side's, and returns it."""
         self._biases[side].append(bias)
         return bias
 
     def _drift(self) -> Any:
-        """What the drift of the user adds to a_u, (batch, 1)."""
+        """The drift of the user, a part of a_u, (batch, 1)."""
         from keras import ops
 
         assert self.encoder.drift is not None
@@ -263,7 +264,7 @@ class Parts:
 
     @cached_property
     def _features(self) -> list[tuple[Side, Any]]:
-        """(the side that they join, (batch, 1 + the dims of all tables)) of each side's features."""
+        """Pairs (side that they join, (batch, 1 + the dims of all tables)) of each side's features."""
         if not self.config.features:
             return []
         dim = 1 + self.config.embedding_dim * len(self._tables)

@@ -25,7 +25,7 @@ class FMConfig(FactorConfig):
 
 
 class DeepFMConfig(TowerConfig):
-    """The same with a tower over the vectors of all fields side by side: + h·f_L(v_1, ..., v_F)
+    """Factorisation machine with a tower over the vectors of all fields side by side: + h·f_L(v_1, ..., v_F)
     (Guo et al. 2017, "DeepFM: a factorization-machine based neural network for CTR prediction").
     """
 

@@ -42,12 +42,12 @@ MAX_LEVELS, MIN_COUNT = 20, 5
 
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    """What a model with probabilities is trained by: another model of the same layers, and its loss and metrics.
+    """Training target of a model with probabilities: another model of the same layers, and its loss and metrics.
 
     Attributes:
-        model: from the same inputs to log P(r = l_k), float32 (batch, levels).
+        model: network from the same inputs to log P(r = l_k), float32 (batch, levels).
         levels: the ratings l_k, ascending.
-        metric_names: what is reported.
+        metric_names: names of the metrics that are reported.
     """
 
     model: keras.Model
@@ -67,13 +67,13 @@ class Likelihood:
 
 
 def refuse_targets(part: TrainingPart, name: str, fits: Callable[[Floats], npt.NDArray[np.bool_]], what: str) -> None:
-    """A DataError that names the first target of a part which does not fit a head.
+    """Raises a DataError that names the first target of a part which does not fit a head.
 
     Args:
         part: ratings to train on or to validate by.
-        name: of the part, for the error.
-        fits: which targets (n,) do.
-        what: is wrong with the others.
+        name: name of the part, for the error.
+        fits: function that tells which targets (n,) fit.
+        what: what is wrong with the others.
     """
     for block in part.blocks(batch_size=1):
         good = fits(block.tensors.targets)
@@ -82,7 +82,7 @@ def refuse_targets(part: TrainingPart, name: str, fits: Callable[[Floats], npt.N
 
 
 class HeadConfig(BaseModel):
-    """What all heads share."""
+    """Base config of all heads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,7 +96,7 @@ class HeadConfig(BaseModel):
         return self
 
     def curvature(self, encoder: Encoder) -> float:
-        """How sharply the loss bends in z, as a share of how the squared error in rating units does (s² z²).
+        """Curvature of the loss in z, as a share of that of the squared error in rating units (s² z²).
 
         Penalties are weighed by it, so that the same λ has the same strength under every head.
         """
@@ -107,11 +107,11 @@ class HeadConfig(BaseModel):
         raise NotImplementedError
 
     def check_targets(self, part: TrainingPart, name: str, encoder: Encoder) -> None:
-        """A DataError where a target of a part does not fit; ``name`` is the part's, for the error."""
+        """Raises a DataError where a target of a part does not fit; ``name`` is the part's, for the error."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """What is reported beside a loss of probabilities."""
+        """Names of the metrics that are reported beside a loss of probabilities."""
         return ("rmse", "mae", "accuracy")
 
 
@@ -248,7 +248,7 @@ class AutoHead(HeadConfig):
 
 
 class _OrItsName:
-    """A plain kind stands for the head of that kind, in the YAML and in its schema."""
+    """Annotation that lets a plain kind stand for the head of that kind, in the YAML and in its schema."""
 
     @staticmethod
     def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

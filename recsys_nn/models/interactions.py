@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class InteractionConfig(FactorConfig):
-    """What the kinds share whose interaction has coefficients of its own.
+    """Base config of the kinds whose interaction has coefficients of its own.
 
     Args:
         interaction_l2: the penalty on these coefficients. None: a tenth of the rule for ``l2``.
@@ -28,20 +28,20 @@ class InteractionConfig(FactorConfig):
     interaction_l2: float | None = Field(default=None, ge=0)
 
     def refuse_set(self, name: str, where: str) -> None:
-        """A ConfigError where a setting that has no effect there is neither its default nor 0."""
+        """Raises a ConfigError where a setting that has no effect there is neither its default nor 0."""
         value = getattr(self, name)
         if value and value != type(self).model_fields[name].default:
             raise ConfigError(f"model.{name}: {value:g} has no effect {where}; leave it out")
 
 
 def with_interaction(config: InteractionConfig, encoder: Encoder, layer: Any, **options: Any) -> keras.Model:
-    """The model with an interaction beside its dot product.
+    """Builds the model with an interaction beside its dot product.
 
     Args:
-        config: of the kind.
-        encoder: whose ids and features the model is for.
+        config: config of the kind to build.
+        encoder: encoder of the ids and features that the model is for.
         layer: makes the interaction's layer; None for the dot product alone.
-        options: of the layer.
+        options: further arguments of the layer.
     """
     from keras import ops
 
@@ -97,9 +97,9 @@ class BSplineConfig(InteractionConfig):
     B-splines and penalties"). A sum of splines of factors alone would be a bias.
 
     Args:
-        of: what the splines are of.
+        of: argument of the splines, each of the factors or their product.
         rank: number of products of splines for each coordinate, of "factors".
-        degree: of the splines.
+        degree: degree of the splines' polynomials.
         n_intervals: number of intervals between the knots.
         bound: the knots reach from -bound to bound.
     """
@@ -136,10 +136,10 @@ class KernelConfig(InteractionConfig):
 
     Args:
         kernel: "rbf", exp(-‖x - x'‖² / 2ℓ²); "laplace", exp(-‖x - x'‖₁ / ℓ); or "polynomial", (1 + x·x' / ℓ²)^degree.
-        structure: what the kernel is of.
+        structure: vectors that the kernel compares, as above.
         n_features: random features of each kernel, an even number.
-        length_scale: ℓ at the start.
-        degree: of the polynomial kernel.
+        length_scale: initial value of ℓ.
+        degree: degree of the polynomial kernel.
     """
 
     kind: Literal["kernel"] = "kernel"

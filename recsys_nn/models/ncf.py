@@ -26,12 +26,12 @@ class GMFConfig(FactorConfig):
 
 
 class TowerConfig(FactorConfig):
-    """The hidden layers of the kinds that have some.
+    """Base config of the kinds with a tower of hidden layers.
 
     Args:
-        widths: neurons of each hidden layer; by default ``depth`` layers that halve from 4·embedding_dim.
+        widths: number of neurons of each hidden layer; by default ``depth`` layers that halve from 4·embedding_dim.
         depth: number of hidden layers, where ``widths`` is not given.
-        activation: A.
+        activation: activation function A of the hidden layers.
         dropout: share of each hidden layer's neurons left out at random in training.
     """
 
@@ -55,7 +55,7 @@ class MLPConfig(TowerConfig):
 
 
 class NeuMFConfig(TowerConfig):
-    """Both side by side: r_ui = μ + a_u + b_i + h·[p_u ∘ q_i, f_L(p'_u, q'_i)], each with its own factors
+    """Product and tower side by side: r_ui = μ + a_u + b_i + h·[p_u ∘ q_i, f_L(p'_u, q'_i)], with factors of their own
     (He et al. 2017, equation 12)."""
 
     kind: Literal["neumf"] = "neumf"

@@ -1,4 +1,4 @@
-"""What is asked for: pairs, in whichever form, as one table; and how many of a list."""
+"""Arguments of predictions: pairs, in whichever form, as one table; and the length of a list."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def asked_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
 
 
 def check_number(n: Any, of: str) -> None:
-    """A DataError where ``n`` is no number of things to list."""
+    """Raises a DataError where ``n`` is no number of things to list."""
     if not isinstance(n, Integral) or n < 1:
         raise DataError(f"n={n!r} is not a number of {of}, as 10")

@@ -1,4 +1,4 @@
-"""What every operation on a trained model needs: its state, and what it says of pairs."""
+"""Core of a predictor, which every operation needs: its state, and its predictions of pairs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class PredictorCore:
     Args:
         model: a keras.Model, this package's or not, with the inputs ``user`` and ``item`` (int32 rows), or others of
             those that ``Encoder.encode_pairs`` gives.
-        encoder: fitted on the model's training part.
-        config: of the model, needed to save it; models of :func:`build_model` carry theirs.
-        calibration: what its intervals rest on, where it has some; :meth:`calibrated` makes it.
+        encoder: encoder fitted on the model's training part.
+        config: config of the model, needed to save it; models of :func:`build_model` carry theirs.
+        calibration: calibration of its intervals, where it has some; :meth:`calibrated` makes it.
         seen: the ratings that are known, where they are kept; :meth:`with_seen` takes them.
     """
 
@@ -61,14 +61,14 @@ class PredictorCore:
         interval: float | None = None,
         where: Where = row_number,
     ) -> pd.DataFrame:
-        """The predicted ratings of pairs, in their order.
+        """Predicts the ratings of pairs, in their order.
 
         Args:
             pairs: a DataFrame with the columns user and item, Ratings, (user, item) tuples or an (n, 2) array. Where
                 ratings have features (their timestamp, a device), a DataFrame may have these columns too; a column that
                 it does not have is a missing value of each pair.
-            users: instead of ``pairs``: an array of n user ids ...
-            items: ... and one of n item ids.
+            users: array of n user ids, in the place of ``pairs`` ...
+            items: ... and array of n item ids.
             interval: the share of the ratings that shall lie between ``lower`` and ``upper``, as 0.9.
             where: names a row for error messages.
 
@@ -99,12 +99,12 @@ class PredictorCore:
         items: Any = None,
         where: Where = row_number,
     ) -> pd.DataFrame:
-        """The probability of every possible rating, of a model with an ordinal, multi-class or binary head.
+        """Predicts the probability of every possible rating, by a model with an ordinal, multi-class or binary head.
 
         Args:
-            pairs: as of :meth:`predict`.
-            users: instead of ``pairs``: an array of n user ids ...
-            items: ... and one of n item ids.
+            pairs: pairs in any form that :meth:`predict` takes.
+            users: array of n user ids, in the place of ``pairs`` ...
+            items: ... and array of n item ids.
             where: names a row for error messages.
 
         Returns:
@@ -122,8 +122,10 @@ class PredictorCore:
         return np.clip(self._network.ratings(inputs), *self.encoder.scale)
 
     def score_rows(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
-        """What encoded pairs (``Encoder.encode_pairs``) are ranked by, float32 (n,): the model's latent value, of which
-        the rating is an increasing function; where it has none, the rating."""
+        """Scores by which encoded pairs (``Encoder.encode_pairs``) are ranked, float32 (n,).
+
+        They are the model's latent values, of which the rating is an increasing function; without such, the ratings.
+        """
         return self._network.scores(inputs)
 
     def row_intervals(
@@ -142,7 +144,7 @@ class PredictorCore:
 
     @property
     def has_probabilities(self) -> bool:
-        """Whether the model's head gives every rating a probability."""
+        """True where the model's head gives every rating a probability."""
         return isinstance(self.model, HasLikelihood)
 
     def predict_row_probabilities(self, inputs: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
@@ -158,8 +160,8 @@ class PredictorCore:
     def predict_row_std(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """The standard deviation of each rating as the model itself sees it, in rating units, float32 (n,).
 
-        Of the distribution over the levels where the head has probabilities; else among the members of an averaged
-        model; else 0.
+        It is that of the distribution over the levels where the head has probabilities; else that among the members of
+        an averaged model; else 0.
         """
         if self.has_probabilities:
             table = self.predict_row_probabilities(inputs)

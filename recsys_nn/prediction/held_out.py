@@ -39,7 +39,7 @@ STDS = [f"std{end}" for end in MASKS]
 
 
 def predict_ratings(predictor: PredictorCore, ratings: Ratings, inputs: Mapping[str, Any]) -> pd.DataFrame:
-    """The first table, of ratings and of the same encoded (``Encoder.encode_pairs``)."""
+    """Table of the predictions of ratings, given the same ratings encoded as ``inputs`` (``Encoder.encode_pairs``)."""
     encoder = predictor.encoder
     counts = {f"{side}_ratings": n for side, n in training_counts(encoder, inputs).items()}
     baselines = {
@@ -51,7 +51,7 @@ def predict_ratings(predictor: PredictorCore, ratings: Ratings, inputs: Mapping[
 
 
 def predict_held_out(predictor: PredictorCore, ratings: Ratings) -> pd.DataFrame:
-    """The second table.
+    """Table of the predictions of ratings, also with user, item and both taken for unknown.
 
     Raises:
         DataError: where their ids are not those of the training.
@@ -69,7 +69,7 @@ def predict_held_out(predictor: PredictorCore, ratings: Ratings) -> pd.DataFrame
 
 
 def calibration_on(predictor: PredictorCore, validation: Ratings) -> Calibration:
-    """What intervals of a predictor rest on, by ratings that its model was not trained on.
+    """Calibrates the intervals of a predictor on ratings that its model was not trained on.
 
     Raises:
         DataError: where there are none, or their ids are not those of the training.
@@ -84,12 +84,12 @@ def calibration_on(predictor: PredictorCore, validation: Ratings) -> Calibration
 
 
 def read_predicted(content: bytes, columns: list[str], name: str) -> pd.DataFrame:
-    """These columns of a table that a run folder keeps.
+    """Reads columns of a table of predictions that a run folder keeps.
 
     Args:
-        content: of its file.
-        columns: by name.
-        name: of the file, for error messages.
+        content: bytes of the Parquet file.
+        columns: names of the columns to read.
+        name: name of the file, for error messages.
 
     Raises:
         ArtifactError: naming the file and why it cannot be used.

@@ -59,7 +59,7 @@ class Scores(BaseModel):
 
     Args:
         n: the number of scores; where they have weights, the effective one.
-        quantiles: at the shares 1/m, 2/m, ..., 1, ascending; m is the number of scores, or 1000 if that is less.
+        quantiles: scores at the shares 1/m, 2/m, ..., 1, ascending; m is their number, or 1000 if that is less.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -75,7 +75,7 @@ class Scores(BaseModel):
 
     @classmethod
     def of(cls, scores: Floats, weights: Floats) -> Scores:
-        """Of scores (n,) with positive weights (n,)."""
+        """Takes the quantiles of scores (n,) with positive weights (n,)."""
         if not len(scores):
             return cls(n=0, quantiles=())
         order = np.argsort(scores, kind="stable")
@@ -92,11 +92,11 @@ class Scores(BaseModel):
 
 
 class Calibration(BaseModel):
-    """What prediction intervals need to know beside the model.
+    """Calibration of prediction intervals: all that they need beside the model.
 
     Args:
         variance: β_0, ..., β_3 of σ², the last three in squared rating units.
-        scores: of each group.
+        scores: scores of each group, by its name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -113,12 +113,13 @@ class Calibration(BaseModel):
 
     @classmethod
     def of(cls, held_out: pd.DataFrame, scale: tuple[float, float]) -> Calibration:
-        """Fitted to what a model predicted of ratings that it was not trained on; choosing its best epoch by them does
-        little harm.
+        """Fits a calibration to what a model predicted of ratings that it was not trained on.
+
+        Choosing the model's best epoch by the same ratings does little harm.
 
         Args:
-            held_out: their table (``prediction/held_out.py``).
-            scale: of the ratings.
+            held_out: table of these predictions (``prediction/held_out.py``).
+            scale: (lowest, highest) possible rating.
         """
         from scipy.optimize import nnls
 
@@ -145,10 +146,10 @@ class Calibration(BaseModel):
         """The ends (n,) of r̂_ui ± q_g σ_ui of n predictions, within the rating scale.
 
         Args:
-            predicted: r̂, (n,).
-            std: s, (n,).
+            predicted: predicted ratings r̂, (n,).
+            std: the model's standard deviations s, (n,).
             counts: n_u and n_i, (n,) each.
-            scale: of the ratings.
+            scale: (lowest, highest) possible rating.
             level: the share of the ratings that shall lie in their intervals.
         """
         quantiles = np.array([self.scores[name].quantile(level) for name in SOURCES])
@@ -159,7 +160,7 @@ class Calibration(BaseModel):
 
 
 def _terms(std: npt.ArrayLike, counts: Mapping[Side, Counts]) -> Floats:
-    """What β is multiplied with, (n, 4)."""
+    """Terms that β is multiplied with, (n, 4)."""
     own = np.square(std, dtype=np.float64)
     return np.column_stack([own, np.ones_like(own), *(SHRINKAGE / (SHRINKAGE + counts[side]) for side in counts)])
 

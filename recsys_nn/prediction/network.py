@@ -1,4 +1,4 @@
-"""What a network says of encoded pairs, by functions that are traced once, batch by batch."""
+"""Predictions of a network for encoded pairs, by functions that are traced once, batch by batch."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class TracedNetwork:
     """Functions of encoded pairs (``Encoder.encode_pairs``), each of any number n of them.
 
     Args:
-        model: the network.
-        encoder: that gives its inputs.
+        model: network that the functions call.
+        encoder: encoder that gives its inputs.
 
     Raises:
         DataError: for a model with an input that the encoder does not give.
@@ -54,7 +54,7 @@ class TracedNetwork:
         return tuple(self._rows)
 
     def ratings(self, inputs: Inputs) -> Floats:
-        """The ratings, (n,)."""
+        """The predicted ratings, (n,)."""
         return self._in_batches(self._ratings, inputs)
 
     def scores(self, inputs: Inputs) -> Floats:
@@ -62,7 +62,7 @@ class TracedNetwork:
         return self._in_batches(self._scores, inputs)
 
     def log_probabilities(self, inputs: Inputs) -> Floats:
-        """Those of the rating levels, (n, levels), of a network whose head has some."""
+        """The log probabilities of the rating levels, (n, levels), of a network whose head has some."""
         return self._in_batches(self._log_probabilities, inputs)
 
     def member_std(self, inputs: Inputs) -> Floats:

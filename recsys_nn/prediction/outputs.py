@@ -1,4 +1,4 @@
-"""What a predictor gives beside predictions of pairs: lists, files, formats of other runtimes."""
+"""Outputs of a predictor beside predictions of pairs: lists, files, formats of other runtimes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Outputs(PredictorCore):
-    """Each method is carried out by the function of its name, in a file of its own."""
+    """Lists, files and exports of a predictor, each by the function of the method's name in a file of its own."""
 
     def predict_file(
         self,
@@ -40,9 +40,9 @@ class Outputs(PredictorCore):
             pairs: a text file (CSV, TSV, gzip too), a Parquet file, or a folder whose Parquet files have the same
                 columns; what begins with a dot or an underscore is left out.
             output: the file to write: .csv, .tsv (either also .gz) or .parquet.
-            layout: how the file is laid out, where that is not recognised, as ``{"user": "customer", "separator":
+            layout: layout of the file, where that is not recognised, as ``{"user": "customer", "separator":
                 ";"}``: as of :func:`load_ratings`.
-            interval: as of :meth:`predict`.
+            interval: share of the ratings that shall lie between ``lower`` and ``upper``, as 0.9.
             on_error: ``"stop"``, or ``"skip"`` to leave out rows that cannot be predicted; where they are, what is
                 wrong with them and what they hold is then written beside the output (``out.parquet.skipped.csv``).
             overwrite: whether a file that stands at the output is replaced.
@@ -101,8 +101,8 @@ class Outputs(PredictorCore):
         """The items whose vectors are nearest to that of an item: cos(q_i, q_j) = q_i·q_j / (‖q_i‖ ‖q_j‖).
 
         Args:
-            item: its id.
-            n: how many; fewer where there are no more.
+            item: id of the item to compare.
+            n: number to list; fewer where there are no more.
 
         Returns:
             A DataFrame with the columns ``item``, ``name`` (as of :meth:`recommend`) and ``similarity`` (from -1 to 1),
@@ -116,21 +116,21 @@ class Outputs(PredictorCore):
         return similar(self, "item", item, n)
 
     def similar_users(self, user: Any, n: int = 10) -> pd.DataFrame:
-        """The same of users: a DataFrame with the columns ``user`` and ``similarity``.
+        """The users whose vectors are nearest to that of a user, by the columns ``user`` and ``similarity``.
 
         Args:
-            user: the user's id.
-            n: how many; fewer where there are no more.
+            user: id of the user to compare.
+            n: number to list; fewer where there are no more.
         """
         from recsys_nn.prediction.lists.similar import similar
 
         return similar(self, "user", user, n)
 
     def seen_by(self, user: Any) -> pd.DataFrame:
-        """What a user has rated, by the columns ``item``, ``name`` (as of :meth:`recommend`) and ``rating``.
+        """The items that a user has rated, by the columns ``item``, ``name`` (as of :meth:`recommend`) and ``rating``.
 
         Args:
-            user: the user's id.
+            user: id of the user asked for.
 
         Raises:
             DataError: where this predictor does not keep its ratings.
@@ -145,7 +145,7 @@ class Outputs(PredictorCore):
         Ratings have no features there and no time, as in :meth:`predict` for pairs without them.
 
         Args:
-            path: of the folder (savedmodel) or of the file.
+            path: path of the folder (savedmodel) or of the file.
             format: ``"savedmodel"`` for TensorFlow, ``"onnx"`` for onnxruntime, ``"litert"`` for LiteRT.
             overwrite: whether an exported model that already stands there is replaced.
 

@@ -31,9 +31,9 @@ class Predictor(Outputs):
     Args:
         model: a keras.Model, this package's or not, with the inputs ``user`` and ``item`` (int32 rows), or others of
             those that ``Encoder.encode_pairs`` gives.
-        encoder: fitted on the model's training part.
-        config: of the model, needed to save it; models of :func:`build_model` carry theirs.
-        calibration: what its intervals rest on, where it has some; :meth:`calibrated` makes it.
+        encoder: encoder fitted on the model's training part.
+        config: config of the model, needed to save it; models of :func:`build_model` carry theirs.
+        calibration: calibration of its intervals, where it has some; :meth:`calibrated` makes it.
         seen: the ratings that are known, where they are kept; :meth:`with_seen` takes them.
     """
 
@@ -41,7 +41,7 @@ class Predictor(Outputs):
         """A predictor with intervals, calibrated on ratings that the model was not trained on.
 
         Args:
-            validation: the more, the better; 1,000 give a coverage to within about one hundredth.
+            validation: ratings to calibrate on; the more, the better: 1,000 give a coverage to about one hundredth.
 
         Raises:
             DataError: where there are none, or their ids are not those of the training.
@@ -54,7 +54,7 @@ class Predictor(Outputs):
         """A predictor that knows what its users have rated, so that it need not be recommended.
 
         Args:
-            ratings: of the training, and others; they take the place of those that are kept.
+            ratings: ratings of the training, and others; they take the place of those that are kept.
         """
         knowing = copy(self)
         knowing.seen = SeenRatings.of(self.encoder, (chunk.frame for each in ratings for chunk, _ in each.chunks()))
@@ -103,7 +103,7 @@ class Predictor(Outputs):
         This predictor stays as it is.
 
         Args:
-            ratings: as of :meth:`fold_in`.
+            ratings: the columns user, item and rating, and those that the model reads beside them.
             training: the Trainer's settings; a random part of all ratings is held out by its ``validation``.
             progress: whether to print a line an epoch.
 
@@ -124,11 +124,11 @@ class Predictor(Outputs):
 
     @classmethod
     def load(cls, path: str | Path, *, manifest_sha256: str | None = None) -> Predictor:
-        """The predictor of a run folder; needs no training data and executes nothing from the folder.
+        """Loads the predictor of a run folder; needs no training data and executes nothing from the folder.
 
         Args:
-            path: of the folder.
-            manifest_sha256: that its manifest.json has to have. The manifest states the SHA-256 of every other file, so
+            path: path of the run folder.
+            manifest_sha256: SHA-256 that its manifest.json must have. The manifest states that of every other file, so
                 damage is found without it; that nobody has changed the run is known only by a hash that did not come
                 with it (``sha256sum manifest.json`` where it was saved).
 
@@ -138,19 +138,19 @@ class Predictor(Outputs):
         return predictor_of(read_parts(Path(path), sha256=manifest_sha256))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled and deeply copied as what :meth:`save` writes; the kind must be registered where it is loaded."""
+        """Pickles (and deeply copies) the files that :meth:`save` writes; loading them needs the kind registered."""
         return _from_files, (_to_files(self),)
 
 
 class BlendedPredictor(Predictor):
     """Predicts r̂ = μ + Σ_k w_k (r̂_k − μ), clipped to the rating scale; μ is the mean of the training ratings.
 
-    What it knows of ids (``source``, counts, baselines) is what its first member knows. It gives no probabilities.
+    Its ``source``, counts and baselines are those of its first member. It gives no probabilities.
 
     Args:
         members: predictors by name, trained on the same ratings; their features may differ.
-        weights: w_k by name.
-        calibration: what its intervals rest on, where it has some; :meth:`calibrated` makes it.
+        weights: weight w_k of each member, by name.
+        calibration: calibration of its intervals, where it has some; :meth:`calibrated` makes it.
 
     Raises:
         DataError: where the members were not trained on the same ratings.
@@ -181,7 +181,7 @@ class BlendedPredictor(Predictor):
         """The blend of the members that also know these ids (:meth:`Predictor.with_history`).
 
         Args:
-            history: as of :meth:`Predictor.with_history`.
+            history: the columns user and item, and for the kind ``autorec`` the rating.
 
         Raises:
             DataError: naming a member whose kind takes no history.
@@ -192,7 +192,7 @@ class BlendedPredictor(Predictor):
         """The blend of the members that also know these ids (:meth:`Predictor.fold_in`); its weights stay.
 
         Args:
-            ratings: as of :meth:`Predictor.fold_in`.
+            ratings: the columns user, item and rating, and those that a member reads beside them.
 
         Raises:
             DataError: naming a member that cannot.
@@ -205,9 +205,9 @@ class BlendedPredictor(Predictor):
         """The blend of the members that have gone on training (:meth:`Predictor.update`); its weights stay.
 
         Args:
-            ratings: as of :meth:`Predictor.update`.
-            training: likewise.
-            progress: likewise.
+            ratings: the columns user, item and rating, and those that a member reads beside them.
+            training: the Trainer's settings, for every member.
+            progress: whether to print a line an epoch.
 
         Raises:
             DataError: naming a member that cannot.
@@ -218,7 +218,7 @@ class BlendedPredictor(Predictor):
         """The blend of the members that know what their users have rated (:meth:`Predictor.with_seen`).
 
         Args:
-            ratings: as of :meth:`Predictor.with_seen`.
+            ratings: ratings of the training, and others; they take the place of those that are kept.
         """
         return self._of(lambda member: member.with_seen(*ratings))
 
@@ -273,7 +273,7 @@ def _to_files(predictor: Predictor) -> dict[str, bytes]:
 
 
 def _from_files(files: Mapping[str, bytes]) -> Predictor:
-    """The predictor that has these files."""
+    """The predictor whose run folder has these files."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             file = Path(folder) / name

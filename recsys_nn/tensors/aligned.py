@@ -21,13 +21,13 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDA
 
 
 def is_aligned(array: npt.NDArray[Any]) -> bool:
-    """Whether TensorFlow can use the memory of ``array`` itself."""
+    """Tells whether TensorFlow can use the memory of ``array`` without a copy."""
     flags = array.flags
     return bool(flags.c_contiguous and flags.writeable and array.size and array.ctypes.data % ALIGNMENT == 0)
 
 
 def aligned(array: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """``array`` as ``dtype`` at such an address: itself, where it is so already."""
+    """``array`` as ``dtype`` at an address that TensorFlow can use: itself where it is so already, else a copy."""
     if array.dtype == dtype and is_aligned(array):
         return array
     copy = aligned_empty(array.shape, dtype)

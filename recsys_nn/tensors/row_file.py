@@ -57,7 +57,7 @@ class RowFile:
 
     @classmethod
     def write(cls, parts: Iterable[Columns], folder: str | Path) -> RowFile:
-        """Written into ``folder``, where it appears whole or not at all and replaces one that was there."""
+        """Writes rows into ``folder``, where the file appears whole or not at all and replaces one that was there."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         with atomic_file(Path(folder) / FILE_NAME) as stream:
             _write(parts, stream)
@@ -65,7 +65,7 @@ class RowFile:
 
     @classmethod
     def temporary(cls, parts: Iterable[Columns]) -> RowFile:
-        """Written into a temporary folder, which is removed with the object."""
+        """Writes rows into a temporary folder, which is removed with the object."""
         folder = tempfile.mkdtemp(prefix="recsys-nn-")
         try:
             with (Path(folder) / FILE_NAME).open("wb") as stream:
@@ -92,7 +92,7 @@ class RowFile:
 
 
 def regrouped(parts: Iterable[Columns], size: int) -> Iterator[Columns]:
-    """The same rows in the same order, ``size`` of them together in fresh arrays, in the last perhaps fewer."""
+    """Yields the given rows in their order, ``size`` of them together in fresh arrays, in the last perhaps fewer."""
     group: Columns | None = None
     filled = 0
     for part in parts:
@@ -112,7 +112,7 @@ def regrouped(parts: Iterable[Columns], size: int) -> Iterator[Columns]:
 
 
 def empty_columns(n: int, rating: npt.DTypeLike = np.float32) -> Columns:
-    """Room for ``n`` rows."""
+    """Uninitialised arrays of users, items and ratings for ``n`` rows."""
     return aligned_empty(n, np.int32), aligned_empty(n, np.int32), aligned_empty(n, rating)
 
 

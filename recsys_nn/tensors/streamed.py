@@ -25,7 +25,7 @@ class StreamedTensors:
 
     Args:
         source: the folder that ``Encoder.encode_stream(..., cache=folder)`` wrote, or its file opened already.
-        block_rows: how many examples are in memory together, 16 bytes each. The more they are, the nearer comes the
+        block_rows: number of examples in memory together, 16 bytes each. The more they are, the nearer comes the
             order of an epoch to one that is drawn among all examples.
 
     Raises:
@@ -81,9 +81,9 @@ class StreamedTensors:
         Without, it follows the table.
 
         Args:
-            batch_size: of the steps to be made; all blocks but the last are a multiple of it.
-            seed: with ``epoch``, decides the order.
-            epoch: from 0.
+            batch_size: examples that a step takes; all blocks but the last hold a multiple of it.
+            seed: number that, with ``epoch``, decides the order.
+            epoch: number of the epoch, from 0.
             shuffle: whether the order is a new one in every epoch, or that of the table.
             worker: (r, n), for those of N rows alone that are worker r's of n in this epoch: in the order of its chunks
                 those from r ⌊N / n⌋ up to (r + 1) ⌊N / n⌋, so that all have as many. No more is read than the chunks
@@ -99,7 +99,7 @@ class StreamedTensors:
             del columns  # or they would stand beside the next block while it is read
 
     def of_worker(self, rank: int, n: int) -> Examples:
-        """What one of ``n`` workers trains on: of each epoch its rows, others in each (``worker`` of :meth:`blocks`).
+        """The examples that one of ``n`` workers trains on, others in each epoch (``worker`` of :meth:`blocks`).
 
         The N mod n rows at the end of an epoch are nobody's.
         """

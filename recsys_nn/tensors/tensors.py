@@ -49,7 +49,7 @@ class Block:
 
 
 class Examples(Protocol):
-    """What steps are made of."""
+    """Protocol of examples that can be taken by position and visited in blocks."""
 
     def __len__(self) -> int: ...
 
@@ -126,9 +126,9 @@ class Tensors:
         """The blocks of an epoch, one after the other: here a single one, as all examples are in memory.
 
         Args:
-            batch_size: of the steps to be made; all blocks but the last are a multiple of it.
-            seed: with ``epoch``, decides the order.
-            epoch: from 0.
+            batch_size: examples that a step takes; all blocks but the last hold a multiple of it.
+            seed: number that, with ``epoch``, decides the order.
+            epoch: number of the epoch, from 0.
             shuffle: whether the order is a new one in every epoch, or that of the table.
         """
         yield Block(self, epoch_order(len(self), seed=seed, epoch=epoch, shuffle=shuffle))
@@ -140,7 +140,7 @@ class Tensors:
         return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
 
     def of_worker(self, rank: int, n: int) -> None:
-        """Nothing that one of ``n`` workers has for itself: all have all examples, and share each batch."""
+        """Returns None: no worker has examples of its own, as all have all of them and share each batch."""
 
     def to_dataset(self, batch_size: int = 512) -> tf.data.Dataset:
         """A tf.data.Dataset of (inputs, targets) batches in the given order."""
@@ -150,7 +150,7 @@ class Tensors:
 
 
 def held_out_of(n: int, fraction: float) -> int:
-    """How many of ``n`` rows a fraction is, or a DataError where it would leave a part empty."""
+    """Number of rows that a fraction of ``n`` is; DataError where it would leave a part empty."""
     held_out = round(fraction * n)
     if not 0 < held_out < n:
         raise DataError(f"{n} rows are too few to hold out a fraction of {fraction:g}")
@@ -158,7 +158,7 @@ def held_out_of(n: int, fraction: float) -> int:
 
 
 def drawn_in_chunks(sizes: npt.NDArray[np.int64], n: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
-    """Of chunks of rows, of each its share of ``n``: positions within the chunk, drawn at random, ascending."""
+    """Yields for each chunk the ascending positions in it of its share of ``n`` rows drawn at random."""
     quotas = np.diff(np.cumsum(sizes) * n // sizes.sum(), prepend=0)
     for size, quota in zip(sizes, quotas, strict=True):
         yield np.sort(rng.choice(size, quota, replace=False, shuffle=False))

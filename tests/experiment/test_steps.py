@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from recsys_nn import ConfigError, Encoder, Predictor, Split, SVDConfig, build_model, load_config, run_experiment
-from recsys_nn.experiment import run as module
 from recsys_nn.evaluation.evaluate import rmse_of
+from recsys_nn.experiment import run as module
 from recsys_nn.experiment.run import _check_ensemble, refit_on_split, run_on_split, train_on_split
 from recsys_nn.runs.data import described, provenance, related
 from recsys_nn.runs.result import Findings

@@ -36,14 +36,14 @@ class ArchiveDataset:
     """A published archive: where it is, how its ratings are laid out, and what is known of users and items.
 
     Args:
-        name: what :func:`~recsys_nn.data.datasets.get_dataset` knows it by.
+        name: name by which :func:`~recsys_nn.data.datasets.get_dataset` knows it.
         title: one line on what it holds.
-        licence: what its publisher allows and asks for; printed before a download.
-        url: the zip archive.
+        licence: terms of its publisher, printed before a download.
+        url: address of the zip archive.
         sha256: the checksum of the archive, in hex; a download with another one is thrown away.
         folder: the folder that the archive unpacks to.
         main: the file in ``folder`` with all ratings.
-        layout: how its files of ratings are laid out.
+        layout: layout of its files of ratings.
         scale: (lowest, highest) possible rating.
         features: reads, from the folder, the ``user_features`` and ``item_features`` of :class:`Ratings`.
     """
@@ -60,13 +60,13 @@ class ArchiveDataset:
     features: Callable[[Path], Mapping[str, Any]]
 
     def load(self, **options: Any) -> Ratings:
-        """All its ratings, downloaded if need be. It takes no options: any is a DataError."""
+        """Loads all ratings, downloaded if need be. It takes no options: any is a DataError."""
         if options:
             raise DataError(f"{self.name} takes no options, but was given {', '.join(map(repr, options))}")
         return self.read(self.main)
 
     def read(self, file: str | Path) -> Ratings:
-        """The ratings of a file in this data set's format, with its features.
+        """Reads the ratings of a file in this data set's format, with its features.
 
         Args:
             file: a path relative to the data set's folder, such as an official split, or an absolute one.
@@ -112,14 +112,14 @@ class ArchiveDataset:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: ``$XDG_CACHE_HOME/recsys_nn``, by default ``~/.cache/recsys_nn``."""
+    """Folder of downloads: ``$XDG_CACHE_HOME/recsys_nn``, by default ``~/.cache/recsys_nn``."""
     # The XDG specification has a relative path ignored.
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "recsys_nn"
 
 
 def _fetch(url: str, target: BinaryIO, console: Console) -> str:
-    """Stream a URL into a file, with a progress bar; the SHA-256 of what came."""
+    """Streams a URL into a file, with a progress bar, and returns the SHA-256 of what came."""
     digest = hashlib.sha256()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with (
@@ -144,7 +144,7 @@ def _fetch(url: str, target: BinaryIO, console: Console) -> str:
 
 
 def _unpack(archive: BinaryIO, folder: str, target: Path) -> None:
-    """Extract the files of a folder of a zip archive, or refuse all of it.
+    """Extracts the files of a folder of a zip archive, or refuses all of it.
 
     It is refused where a member would be more than a file below ``target``, which zipfile itself would put elsewhere
     in silence, and where its members are too large.

@@ -142,6 +142,6 @@ def _as_far_as_it_goes(data: bytes, encoding: str) -> bytes:
 
 
 def n_line_ends(data: bytes) -> int:
-    """How many line ends a text has, LF, CRLF or CR."""
+    """Number of line ends in a text: LF, CRLF or CR."""
     line_feeds = np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))  # bytes.count is for rare ones
     return int(line_feeds) + data.count(b"\r") - data.count(b"\r\n")

@@ -68,7 +68,7 @@ class Block:
         return 1 + re.findall(field_ends, next(self._found_records()).group()).count(self.delimiter)
 
     def cut(self) -> tuple["Block", "Block"]:
-        """The records of which the ends have been read, and what follows them."""
+        """Splits the block into the records whose ends have been read, and what follows them."""
         if self.quoted:
             record = rb"(?:%b%b)*+%b[\r\n]" % (self._field, re.escape(self.delimiter), self._field)
             end = re.compile(rb"(?:%b)*+" % record).match(self.data).end()  # type: ignore[union-attr]
@@ -78,7 +78,7 @@ class Block:
         return replace(self, data=whole), replace(self, data=rest, line=self.line + n_line_ends(whole))
 
     def check_record(self, *, ended: bool) -> None:
-        """DataError if this is no beginning of a record, or where the text has ``ended`` no record.
+        """Raises a DataError where the text is no beginning of a record or, where it has ``ended``, no whole one.
 
         A field that begins with a quote ends with it, as for csv.reader(strict=True).
         """
@@ -122,12 +122,12 @@ class Block:
 
     @cached_property
     def _records(self) -> npt.NDArray[np.int64]:
-        """Where each record begins and ends, (n, 2)."""
+        """Offsets at which each record begins and ends, (n, 2)."""
         return np.array([record.span() for record in self._found_records()], dtype=np.int64).reshape(-1, 2)
 
     @cached_property
     def _line_ends(self) -> npt.NDArray[np.int64]:
-        """Where lines end, in LF, CRLF or CR."""
+        """Offsets at which lines end, in LF, CRLF or CR."""
         text = np.frombuffer(self.data, dtype=np.uint8)
         line_feeds, returns = text == ord("\n"), text == ord("\r")
         returns[:-1] &= ~line_feeds[1:]
@@ -138,7 +138,7 @@ class Block:
 
 
 def read_blocks(path: Path, separator: str | None, encoding: str | None, quoting: bool) -> Iterator[Block]:
-    """The text of a file in its order, checked for all that can be wrong with it but the number of fields.
+    """Yields a text file in blocks of whole records, checked for all that can be wrong but the number of fields.
 
     Raises:
         DataError: when what is wrong is read; the blocks before it have been given then.
@@ -166,7 +166,7 @@ def read_blocks(path: Path, separator: str | None, encoding: str | None, quoting
 
 
 def _detect_separator(path: Path, data: bytes, quoting: bool) -> str:
-    """The one that occurs equally often in most of the first lines; DataError if there is none, or a tie."""
+    """The separator that occurs equally often in most of the first lines; DataError if there is none, or a tie."""
     sample = data[:_SAMPLE_BYTES]
     if quoting:
         sample = _QUOTED_FIELD_OF_ANY_SEPARATOR.sub(b'""', sample)
@@ -187,7 +187,7 @@ def _detect_separator(path: Path, data: bytes, quoting: bool) -> str:
 
 
 def _agreeing_lines(lines: Sequence[bytes], separator: bytes) -> int:
-    """How many lines have the same number of separators, for the commonest number but 0."""
+    """Number of lines that have the same number of separators, for the commonest number but 0."""
     lines_with = Counter(line.count(separator) for line in lines)
     return max((lines_with[count] for count in lines_with if count > 0), default=0)
 

@@ -95,12 +95,12 @@ def read_text(
     column_names: Sequence[str] | None = None,
     quoting: bool = True,
 ) -> TextTable:
-    """Read a delimited text file, plain or gzip, without changing a character of any field.
+    """Reads a delimited text file, plain or gzip, without changing a character of any field.
 
     Lines may end in LF, CRLF or CR; blank lines are no rows.
 
     Args:
-        path: of the file.
+        path: path of the text file.
         separator: one or more characters; None detects one of , tab ; | :: from the first lines.
         encoding: None means UTF-8, or what a byte order mark says.
         header: whether the first row holds the column names; None: it does unless one of its fields is a number.
@@ -129,17 +129,17 @@ def read_text_parts(
     quoting: bool = True,
     ragged: Literal["refuse", "leave out"] = "refuse",
 ) -> Iterator[TextPart]:
-    """The same file block by block (16 MiB), for files that are larger than memory; no row is longer than a block.
+    """Reads a delimited text file in blocks (16 MiB), for files larger than memory; no row is longer than a block.
 
     What is wrong with the file is found when its block is read.
 
     Args:
-        path: as of :func:`read_text`, and so are the others.
-        separator: likewise.
-        encoding: likewise.
-        header: likewise.
-        column_names: likewise.
-        quoting: likewise.
+        path: path of the text file.
+        separator: one or more characters; None detects it as :func:`read_text` does.
+        encoding: None means UTF-8, or what a byte order mark says.
+        header: whether the first row holds the column names; None: it does unless one of its fields is a number.
+        column_names: names for a file without a header; without them the columns are named "0", "1", ...
+        quoting: whether a field that begins with " ends at the next single "; else " is a character like others.
         ragged: whether a row with too many or too few fields is an error, or is left out, which its part tells.
     """
     names: Sequence[str] = ()
@@ -165,7 +165,7 @@ def read_text_parts(
 
 
 def _split(block: Block, width: int, most: int | None) -> tuple[pa.Table, list[Any]]:
-    """The records as a table of strings, and those that are ragged; of these at most so many, if there is a number."""
+    """Splits the records into a table of strings and those that are ragged, ``most`` of these where it is a number."""
     ragged: list[Any] = []
 
     def collect(row: Any) -> str:
@@ -200,7 +200,7 @@ def _split(block: Block, width: int, most: int | None) -> tuple[pa.Table, list[A
 
 
 def _described(block: Block, ragged: Sequence[Any]) -> tuple[Ragged, ...]:
-    """What is wrong with the records that pyarrow found too long or too short."""
+    """Line, problem and text of each record that pyarrow found too long or too short."""
     return tuple(
         Ragged(
             row.number - 1,
@@ -253,7 +253,7 @@ def _fields(number: int) -> str:
 
 
 def _is_number(field: str) -> bool:
-    """Whether a field is a finite number in the usual notation: Python's 1_000 is none."""
+    """Tells whether a field is a finite number in the usual notation: Python's 1_000 is none."""
     try:
         return math.isfinite(float(field)) and "_" not in field
     except ValueError:

@@ -30,7 +30,7 @@ class AveragedModel(keras.Model):
 
     Args:
         member: the network, built; its own weights do not matter.
-        n_members: M.
+        n_members: number M of members.
 
     Inputs are those of ``member``; the output is float32 (batch,) in rating units.
     """
@@ -73,7 +73,7 @@ class AveragedModel(keras.Model):
         )
 
     def fold(self, output: Callable[[], Any]) -> Any:
-        """Σ_m of what ``output`` gives with the weights of member m."""
+        """Sum over the members of what ``output`` gives with the weights of each."""
         values = [stack.value for stack in self.stacks]
 
         def of_member(m: Any) -> Any:
@@ -90,7 +90,7 @@ class AveragedModel(keras.Model):
         return tf.while_loop(lambda m, _: m < self.n_members, step, start, shapes, parallel_iterations=1)[1]
 
     def with_weights(self, weights: Sequence[Any], output: Callable[[], Any]) -> Any:
-        """What ``output`` gives while the network's trainable variables have these values."""
+        """Calls ``output`` while the network's trainable variables have these values."""
         mapping = list(zip(self.member.trainable_variables, weights, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
             return output()

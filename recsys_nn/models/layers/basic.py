@@ -41,7 +41,7 @@ class FactorEmbedding(keras.layers.Layer):
     Args:
         n_rows: rows of the table, row 0 included.
         dim: length of a vector.
-        l2: λ.
+        l2: strength λ of the penalty.
         init_std: standard deviation of the initial values (normal, mean 0).
 
     Shapes: int32 (batch,) -> float32 (batch, dim), or (batch, slots) -> (batch, slots, dim).
@@ -59,7 +59,7 @@ class FactorEmbedding(keras.layers.Layer):
         self.built = True
 
     def set_counts(self, counts: npt.NDArray[np.integer]) -> None:
-        """How often each row is rated in training: the penalty's weights n / n_row, and 0 for rows that are not."""
+        """Sets the penalty's weights: n / n_row for a row rated n_row times in training, 0 for rows that are not."""
         rated = counts > 0
         weights = np.divide(counts.sum(dtype=np.float64), counts, out=np.zeros(len(counts)), where=rated)
         self.row_weight.assign(weights.astype(np.float32))
@@ -83,7 +83,7 @@ class FactorEmbedding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class Offset(keras.layers.Layer):
-    """x + c, c learned.
+    """Layer x + c with a learned c.
 
     Shapes: float32 (batch, dim) -> (batch, dim).
     """
@@ -98,14 +98,14 @@ class Offset(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class RatingScale(keras.layers.Layer):
-    """From the model's own unit to ratings: r = clip(mean + std · z, lowest, highest).
+    """Layer from the model's own unit to ratings: r = clip(mean + std · z, lowest, highest).
 
     The range is applied when predicting, not when training, where it would stop the gradient.
 
     Args:
-        mean: of the training ratings.
-        std: their standard deviation.
-        scale: (lowest, highest).
+        mean: mean of the training ratings.
+        std: standard deviation of the training ratings.
+        scale: (lowest, highest) possible rating.
 
     Shapes: float32 (batch,) or (batch, 1) -> float32 (batch,).
     """
@@ -173,7 +173,7 @@ class ClosedFormBiases(keras.layers.Layer):
         self.built = True
 
     def before_training(self, inputs: dict[str, npt.NDArray[np.int32]], targets: npt.NDArray[np.float32]) -> None:
-        """The weights that minimise the penalised squared error of ``targets``."""
+        """Sets the weights that minimise the penalised squared error of ``targets``."""
         ratings = targets.astype(np.float64)
         fitted = fit_biases(self.baseline, inputs["user"], inputs["item"], ratings, **self.rows, **self.shrinkage)
         self.mean.assign(fitted.mean)
@@ -183,7 +183,7 @@ class ClosedFormBiases(keras.layers.Layer):
     def fold_in(
         self, side: Side, inputs: Mapping[str, npt.NDArray[np.int32]], targets: npt.NDArray[np.floating]
     ) -> None:
-        """The biases of rows of a side that have none yet, by ratings with rows of the other side that keep theirs:
+        """Sets the biases of a side's rows that have none yet, by ratings with rows of the other side that keep theirs:
         a_u = Σ_i (r_ui - r̂_ui) / (κ_u + n_u)."""
         if side not in EFFECTS[self.baseline]:
             return

@@ -19,13 +19,13 @@ class BSplineInteraction(PenalisedLayer):
     with s and t splines in the basis of :func:`bspline_basis`.
 
     Args:
-        of: what the splines are of.
+        of: argument of the splines, each of the factors or their product.
         rank: number of products of splines for each coordinate, of "factors".
-        degree: of the splines.
+        degree: degree of the splines' polynomials.
         n_intervals: number of intervals between the knots.
         bound: the knots reach from -bound to bound; outside, the splines go on linearly.
-        penalty: of Σ (Δ²c)² in the training loss, the squared second differences of neighbouring coefficients
-            (P-splines: Eilers & Marx 1996, "Flexible smoothing with B-splines and penalties").
+        penalty: strength of the penalty Σ (Δ²c)² in the training loss, the squared second differences of neighbouring
+            coefficients (P-splines: Eilers & Marx 1996, "Flexible smoothing with B-splines and penalties").
 
     Shapes: two float32 (batch, dim) -> float32 (batch, 1).
     """
@@ -62,7 +62,7 @@ class BSplineInteraction(PenalisedLayer):
         return ops.sum(splines, axis=(1, 2))[:, None]
 
     def _splines(self, x: Any, coefficients: Any) -> Any:
-        """(batch, dim) -> (batch, dim, splines)."""
+        """Values of the splines at x: (batch, dim) -> (batch, dim, splines)."""
         basis = bspline_basis(x, self.degree, self.n_intervals, self.bound)
         return ops.einsum("bkn,kns->bks", basis, coefficients)
 

@@ -22,7 +22,7 @@ class Dropout(keras.layers.Layer):
 
     Args:
         rate: share of the elements that are left out, at least 0 and less than 1.
-        seed: of the masks.
+        seed: seed of the random masks.
 
     Shapes: any, unchanged.
     """

@@ -1,4 +1,4 @@
-"""Networks written down to be exported, where what does not depend on the inputs is worked out once for all."""
+"""Mode of networks that are exported, where what does not depend on the inputs is worked out once for all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _FOLDING = ContextVar("folding", default=False)
 
 @contextmanager
 def constant_folding() -> Iterator[None]:
-    """While a network is called whose graph is to be folded: layers work out sums of all their owners, whatever the
-    batch, and averages one member after another."""
+    """Marks the block as calling a network whose graph is to be folded.
+
+    Layers then work out sums of all their owners, whatever the batch, and averages one member after another.
+    """
     token = _FOLDING.set(True)
     try:
         yield

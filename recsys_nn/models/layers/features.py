@@ -1,4 +1,4 @@
-"""Side features as vectors: what a user, an item or a rating is known by beside its id."""
+"""Side features as vectors, by which a user, an item or a rating is known beside its id."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class FeatureVectors(PenalisedLayer):
     Args:
         n_rows: rows of the table of vectors; row 0 stands for missing and unseen values, whose weight is 0.
         dim: length of a vector.
-        slots: how many of the feature values belong to each column, in order.
+        slots: number of feature values that belong to each column, in order.
         by_column: whether the columns' vectors stay apart (a factorisation machine needs them) or are summed.
-        l2: λ.
+        l2: strength λ of the penalty.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class OwnerFeatureEmbedding(FeatureVectors):
 
     Args:
         n_owners: rows of users or of items, row 0 included.
-        args, options: those of FeatureVectors.
+        args, options: further arguments, those of :class:`FeatureVectors`.
 
     Shapes: int32 (batch,) -> float32 (batch, dim), by column (batch, columns, dim).
     """
@@ -99,12 +99,12 @@ class OwnerFeatureEmbedding(FeatureVectors):
         self.feature_weights = self.add_weight(name="feature_weights", shape=shape, **constant)
 
     def set_features(self, rows: npt.NDArray[np.int32], weights: npt.NDArray[np.float32]) -> None:
-        """The feature values of every owner and their weights, both (n_owners, Σ slots)."""
+        """Sets the feature values of every owner and their weights, both (n_owners, Σ slots)."""
         self.feature_rows.assign(rows)
         self.feature_weights.assign(weights)
 
     def check_weights(self) -> None:
-        """A DataError where a feature value has no row."""
+        """Raises a DataError where a feature value has no row."""
         rows = self.feature_rows.numpy()
         if not ((rows >= 0) & (rows < self.n_rows)).all():
             raise DataError(f"{self.name!r} has a feature value in a row beyond the {self.n_rows} that there are")

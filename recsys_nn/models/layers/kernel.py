@@ -40,12 +40,13 @@ class KernelInteraction(PenalisedLayer):
     for dot product kernels"). All ω stay as they were drawn; w and the length scale ℓ are learned.
 
     Args:
-        kernel: κ.
-        structure: what κ is a kernel of.
-        n_features: m, of each φ.
-        length_scale: ℓ at the start.
-        degree: of the polynomial.
-        penalty: of Σ ‖w‖² in the training loss, the squared norm of g in the kernel's function space.
+        kernel: name of the kernel κ.
+        structure: vectors x that κ compares, as above.
+        n_features: number m of features of each φ.
+        length_scale: initial value of ℓ.
+        degree: degree of the polynomial kernel.
+        penalty: strength of the penalty Σ ‖w‖² in the training loss, the squared norm of g in the kernel's function
+            space.
 
     Shapes: two float32 (batch, dim) -> float32 (batch, 1).
     """

@@ -75,8 +75,8 @@ class ClassLogits(keras.layers.Layer):
     """log P(r = l_k) = log softmax_k(c_k + φ_k z).
 
     Args:
-        offsets: the initial c_k.
-        scores: the initial φ_k.
+        offsets: initial values of c_k.
+        scores: initial values of φ_k.
 
     Shapes: float32 (batch, 1) -> (batch, K).
     """
@@ -107,7 +107,7 @@ class ExpectedRating(keras.layers.Layer):
     """E[r] = Σ_k l_k P(r = l_k) of log P(r = l_k).
 
     Args:
-        levels: l_k, ascending.
+        levels: possible ratings l_k, ascending.
 
     Shapes: float32 (batch, K) -> (batch,).
     """
@@ -131,7 +131,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
     """-log P(r), of ratings (batch,) and log P(r = l_k) (batch, K), averaged over the batch.
 
     Args:
-        levels: l_k, ascending; every rating is one of them.
+        levels: possible ratings l_k, ascending; every rating is one of them.
     """
 
     def __init__(self, levels: Sequence[float]) -> None:

@@ -22,7 +22,7 @@ class PolynomialInteraction(PenalisedLayer):
     Args:
         degree: the highest power of each factor, 2 or more: w_k11 belongs to the dot product.
         cross_rank: columns of A and of B.
-        penalty: of Σ w² in the training loss.
+        penalty: strength of the penalty Σ w² in the training loss.
 
     Shapes: two float32 (batch, dim) -> float32 (batch, 1).
     """

@@ -1,4 +1,4 @@
-"""Who rated what: the set of a user's items, or of an item's users, as one vector."""
+"""Sets of who rated what: a user's items, or an item's users, as one vector."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class RatedSet(PenalisedLayer):
     hands to :meth:`before_training`: nothing held out is in them.
 
     Args:
-        side: of the owners: ``"user"`` (sets of items) or ``"item"`` (sets of users).
+        side: side of the owners, ``"user"`` (sets of items) or ``"item"`` (sets of users).
         n_rows: rows of users and of items, row 0 included.
-        n_pairs: the most pairs that there are.
-        dim: length of y_m.
+        n_pairs: greatest number of pairs that the sets can hold.
+        dim: length of each vector y_m.
         standard: mean and standard deviation, where c_om is the rating so standardised (as in an autoencoder of
             ratings); without it c_om is 1.
         l2: λ of the penalty λ Σ_m ‖y_m‖² over the whole table in every step.
@@ -61,7 +61,7 @@ class RatedSet(PenalisedLayer):
 
     @property
     def coupling(self) -> float:
-        """How many vectors a rating's prediction moves with, in the mean over the ratings: Σ_o |R(o)|² / Σ_o |R(o)|.
+        """Number of vectors that a prediction moves with, in the mean over the ratings: Σ_o |R(o)|² / Σ_o |R(o)|.
 
         So much stiffer than each vector alone are all of them together.
         """
@@ -81,13 +81,13 @@ class RatedSet(PenalisedLayer):
         self.built = True
 
     def before_training(self, inputs: dict[str, npt.NDArray[np.int32]], targets: npt.NDArray[np.float32]) -> None:
-        """The sets of the training part's ratings."""
+        """Fills the sets with the training part's ratings."""
         self.set_pairs(inputs[self.side], inputs[self.other], targets)
 
     def set_pairs(
         self, owners: npt.NDArray[np.int32], members: npt.NDArray[np.int32], ratings: npt.NDArray[np.float32]
     ) -> None:
-        """The sets of these pairs of rows, all (n,); what is left of ``n_pairs`` belongs to row 0, whose norm is 0.
+        """Fills the sets with these pairs of rows, (n,) each; what is left of ``n_pairs`` belongs to row 0, of norm 0.
 
         The vectors of members that are in no set become zero, and stay so.
 
@@ -111,7 +111,7 @@ class RatedSet(PenalisedLayer):
         *,
         to: RatedSet,
     ) -> None:
-        """The sets of another layer and those of further pairs."""
+        """Fills the sets with those of another layer and further pairs."""
         had = to.owners.numpy() > 0
         coefficients = to.coefficients.numpy()[had] if self.standard else np.zeros(had.sum(), np.float32)
         self._set(
@@ -121,7 +121,7 @@ class RatedSet(PenalisedLayer):
         )
 
     def check_weights(self) -> None:
-        """A DataError where the sets are of owners or members that have no row."""
+        """Raises a DataError where the sets are of owners or members that have no row."""
         for name, rows, n_rows in (
             ("owner", self.owners, self.n_rows[self.side]),
             ("member", self.members, self.n_rows[self.other]),

@@ -28,14 +28,14 @@ _LEFT_OUT = pa.schema([(name, pa.string()) for name in ("where", "why", "row")])
 
 @dataclass(frozen=True)
 class PredictedFile:
-    """What :meth:`Predictor.predict_file` has written.
+    """Result of predicting a file (:meth:`Predictor.predict_file`).
 
     Args:
-        output: the file.
-        rows: how many pairs it holds.
-        sources: how many of them rest on what: ``model``, ``user``, ``item``, ``global``.
-        skipped: how many rows were left out.
-        skipped_file: where these are listed; None where there are none.
+        output: path of the written file.
+        rows: number of pairs that it holds.
+        sources: number of them by what they rest on: ``model``, ``user``, ``item``, ``global``.
+        skipped: number of rows that were left out.
+        skipped_file: file that lists these rows; None where there are none.
         missing: columns that the model reads and the pairs do not have: these values are missing of each pair.
     """
 
@@ -67,7 +67,7 @@ def predict_file(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> PredictedFile:
-    """What :meth:`Predictor.predict_file` does, and documents."""
+    """Predicts a file of pairs into a file, as :meth:`Predictor.predict_file` documents."""
     if on_error not in get_args(OnError):
         raise DataError(f"on_error={on_error!r} is not one of {', '.join(map(repr, get_args(OnError)))}")
     skip = on_error == "skip"
@@ -111,7 +111,7 @@ def predict_file(
 
 
 def skipped_file_of(output: Path) -> Path:
-    """Where the rows are listed that are left out of an output: beside it, as CSV."""
+    """File that lists the rows left out of an output: beside it, as CSV."""
     return output.with_name(f"{output.name}.skipped.csv")
 
 
@@ -143,7 +143,7 @@ def _predicted(
 
 
 def _one_ahead(values: Iterator[T]) -> Generator[T]:
-    """The same values, each of which is made in a thread while the one before is used."""
+    """Yields the given values, each of which is made in a thread while the one before is used."""
     end = object()
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, values, end)

@@ -29,14 +29,14 @@ _OWN = re.compile(rf"{_WRITTEN}|\.{_WRITTEN}\.[0-9a-f]{{12}}|_{_WRITTEN}\.part",
 
 @dataclass(frozen=True)
 class PredictedFolder:
-    """What :func:`predict_folder` has written.
+    """Result of predicting a folder of pairs.
 
     Args:
         output: the folder, as it was named.
-        files: how many it holds.
-        rows: how many pairs, in all of them.
-        sources: how many of them rest on what: ``model``, ``user``, ``item``, ``global``.
-        skipped: how many rows were left out, listed beside each file.
+        files: number of files that it holds.
+        rows: number of pairs in all files.
+        sources: number of them by what they rest on: ``model``, ``user``, ``item``, ``global``.
+        skipped: number of rows that were left out, listed beside each file.
         missing: columns that the model reads and the pairs do not have: these values are missing of each pair.
     """
 
@@ -50,14 +50,14 @@ class PredictedFolder:
 
 @dataclass(frozen=True)
 class FolderScoring:
-    """What is done with each file of a folder.
+    """Prediction of a folder of pairs, file by file.
 
     Args:
         pairs: the folder of pairs.
         output: the folder to write.
-        layout: of the files.
-        interval: as of :meth:`Predictor.predict`.
-        on_error: as of :meth:`Predictor.predict_file`.
+        layout: layout of the files of pairs.
+        interval: share of the ratings that shall lie in their intervals (:meth:`Predictor.predict`).
+        on_error: ``"stop"``, or ``"skip"`` to leave out bad rows (:meth:`Predictor.predict_file`).
     """
 
     pairs: Folder
@@ -89,15 +89,15 @@ class FolderScoring:
         return names
 
     def begin(self) -> None:
-        """Leaves an output that is empty but for its record."""
+        """Empties the output and records in it that it is not finished."""
         self.output.clear()
         self._record({"finished": False})
 
     def check_begun(self) -> None:
-        """In another process, of an output that all of them have to see.
+        """Checks, in another process, that its machine sees the output.
 
         Raises:
-            ArtifactError: where its machine does not.
+            ArtifactError: where it does not.
         """
         if not self.output.has(RECORD):
             raise not_seen(self.output.name)
@@ -121,7 +121,7 @@ class FolderScoring:
             return replace(found, output=Path(name), skipped_file=None)
 
     def conclude(self, found: Iterable[PredictedFile]) -> PredictedFolder:
-        """What all files have come to, which the record says from now on."""
+        """Sums up what was predicted of all files, and writes it to the record."""
         files, counted = list(found), Counter[str]()
         for each in files:
             counted.update(each.sources)

@@ -34,7 +34,7 @@ def export(predictor: PredictorCore, path: str | Path, format: Format, *, overwr
 
 
 def described(predictor: PredictorCore) -> dict[str, Any]:
-    """What an exported model takes and gives: the types of ``inputs``, the ``output`` and the rating ``scale``, the
+    """Description of an exported model: the types of ``inputs``, the ``output`` and the rating ``scale``, the
     columns that are ``missing`` of each pair, the ``model``, and the ``versions`` that it was made with."""
     from recsys_nn.prediction.saving.manifest import versions
 

@@ -19,12 +19,12 @@ class Folded(tf.Module):
     """A function's graph in which nothing is left that does not depend on its inputs.
 
     Args:
-        function: of tensors, to a tensor. It has no effects.
+        function: function of tensors to a tensor, without effects.
         signature: the specifications of its inputs.
 
     Attributes:
-        constants: what was worked out.
-        variables_read: those of the function that the graph still reads.
+        constants: values that were worked out beforehand.
+        variables_read: variables of the function that the graph still reads.
     """
 
     def __init__(self, function: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> None:
@@ -71,8 +71,8 @@ def _edges(operations: Iterable[Any], inputs: Iterable[Any]) -> list[Any]:
     """The tensors that do not depend on the inputs but are read by an operation that does; not the graph's constants.
 
     Args:
-        operations: in the order in which they were traced, so that what an operation reads is before it.
-        inputs: tensors.
+        operations: operations in the order in which they were traced, so that what one reads is before it.
+        inputs: input tensors of the function.
     """
     depending = {tensor.op.name for tensor in inputs}
     edges: dict[str, Any] = {}

@@ -26,7 +26,7 @@ from recsys_nn.prediction.export.savedmodel import save
 
 
 def write(graph: RatingGraph, document: str, path: Path) -> None:
-    """Writes the file.
+    """Writes the graph as a LiteRT file.
 
     Raises:
         ArtifactError: where the model has operations that LiteRT has not.

@@ -1,4 +1,4 @@
-"""From ids to rows within a TensorFlow graph: the id at position k has row k + 1, any other row 0."""
+"""Look-ups of rows by ids within a TensorFlow graph: the id at position k has row k + 1, any other row 0."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recsys_nn.encoding import Vocabulary
 
 
 class HashedRows(tf.Module):
-    """The look-up in a hash table.
+    """Look-up of ids in a hash table.
 
     Shapes: int64 or string (batch,) -> int32 (batch,).
     """
@@ -31,7 +31,7 @@ class HashedRows(tf.Module):
 
 
 class SearchedRows(tf.Module):
-    """The look-up of integers by binary search, in operations that LiteRT has: its hash tables are for strings.
+    """Look-up of integer ids by binary search, in operations that LiteRT has: its hash tables are for strings.
 
     Shapes: int64 (batch,) -> int32 (batch,).
     """

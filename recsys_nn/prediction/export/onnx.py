@@ -31,7 +31,7 @@ TABLE_BYTES = 2**16
 
 
 def write(graph: RatingGraph, document: str, path: Path) -> None:
-    """Writes the file.
+    """Writes the graph as an ONNX file.
 
     Raises:
         ArtifactError: where the model has operations that ONNX has not, or more than 2 GiB.

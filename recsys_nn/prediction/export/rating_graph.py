@@ -22,12 +22,12 @@ ROWS: dict[Side, str] = {"user": "user_row", "item": "item_row"}
 
 @dataclass(frozen=True, eq=False)
 class RatingGraph:
-    """What is exported.
+    """Graph from rows to ratings, which is exported, and the ids of its rows.
 
     Args:
-        ids: of users and of items; the id at position k has row k + 1, and row 0 is that of all others.
+        ids: ids of users and of items; the id at position k has row k + 1, and row 0 is that of all others.
         signature: the specifications of the rows of users and of items, int32 (batch,) each.
-        ratings: from these to predictions within the rating scale, float32 (batch,).
+        ratings: function from these to predictions within the rating scale, float32 (batch,).
     """
 
     ids: Mapping[Side, Vocabulary]

@@ -22,7 +22,7 @@ from recsys_nn.prediction.export.target import SAVEDMODEL_DOCUMENT
 
 
 def write(graph: RatingGraph, document: str, path: Path) -> None:
-    """Writes the folder."""
+    """Writes the graph as a SavedModel folder."""
     with atomic_folder(path, replace=True) as draft:
         save(graph, draft, lookup=HashedRows)
         (draft / SAVEDMODEL_DOCUMENT).parent.mkdir()
@@ -33,9 +33,9 @@ def save(graph: RatingGraph, folder: Path, *, lookup: Callable[[Vocabulary], Any
     """Saves the graph from ids to ratings.
 
     Args:
-        graph: from rows to ratings.
-        folder: for the SavedModel.
-        lookup: makes what looks ids up, a tf.Module with the ``spec`` of its input.
+        graph: graph from rows to ratings.
+        folder: folder for the SavedModel's files.
+        lookup: function that makes the look-up of ids, a tf.Module with the ``spec`` of its input.
     """
     model = tf.Module(name="recsys_nn")
     model.ratings, model.rows = graph.ratings, [lookup(graph.ids[side]) for side in SIDES]

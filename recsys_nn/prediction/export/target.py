@@ -1,4 +1,4 @@
-"""Where an exported model may be written; asked before the work that makes it."""
+"""Check of the place for an exported model, before the work that makes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAVEDMODEL_DOCUMENT = Path("assets.extra", "recsys_nn.json")
 
 
 def check_export(path: Path, format: Format, *, overwrite: bool) -> None:
-    """An error where a model must not or cannot be written in this format.
+    """Raises an error where a model must not or cannot be written in this format.
 
     Raises:
         ConfigError: for another format, and where its converter is not installed.

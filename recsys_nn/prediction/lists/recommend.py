@@ -41,7 +41,7 @@ def recommend(
     exclude_seen: bool,
     candidates: Iterable[Any] | None,
 ) -> pd.DataFrame:
-    """See :meth:`Predictor.recommend`."""
+    """Lists the n best items of each user, as :meth:`Predictor.recommend` documents."""
     check_number(n, "items to recommend")
     encoder = predictor.encoder
     asked = _users(predictor, users)
@@ -110,10 +110,10 @@ def _pairs(predictor: PredictorCore, users: pd.Series, item_rows: Rows) -> Score
 
 @cache
 def rankers(chunk: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """(scores, (row, column) of those left out, n) -> the n highest of each row and their columns, both (rows, n).
+    """Two functions (scores, (row, column) of those left out, n) -> the n highest of each row and their columns.
 
-    Of equal ones the first comes first. The second is for long rows, of n chunks or more: the n highest lie in the n
-    chunks whose highest are highest, so only these are ranked.
+    Both results are (rows, n). Of equal scores the first comes first. The second function is for long rows, of n
+    chunks or more: the n highest lie in the n chunks whose highest are highest, so only these are ranked.
     """
     import tensorflow as tf
 
@@ -143,7 +143,7 @@ def rankers(chunk: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _seen_cells(predictor: PredictorCore, user_rows: Rows, columns: Rows) -> Rows:
-    """What these users have rated, as (position of the user, column of the candidate)."""
+    """Candidates that these users have rated, as (position of the user, column of the candidate)."""
     assert predictor.seen is not None
     position, place = predictor.seen.of_users(user_rows)
     column = columns[predictor.seen.items[place]]
@@ -159,7 +159,7 @@ def _users(predictor: PredictorCore, users: Any) -> pd.Series:
 
 
 def _candidates(predictor: PredictorCore, candidates: Iterable[Any] | None) -> Rows:
-    """Their rows, ascending."""
+    """Rows of the candidates, ascending."""
     items = predictor.encoder.items
     if candidates is None:
         return np.arange(1, items.n_rows, dtype=np.int32)

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class SideVectors(NamedTuple):
-    """Of each row of the encoder, the unknown row 0 included: vectors float32 (n, dim) and biases float32 (n,)."""
+    """Vectors float32 (n, dim) and biases float32 (n,) of the encoder's rows, the unknown row 0 included."""
 
     vectors: npt.NDArray[np.float32]
     biases: npt.NDArray[np.float32]
 
 
 def ranks_by_products(predictor: PredictorCore) -> bool:
-    """Whether items are ranked by inner products of vectors: not in an average over many weights."""
+    """Tells whether items are ranked by inner products of vectors: not in an average over many weights."""
     sides = sides_of(predictor.model)
     return sides is not None and sides.is_product and sides.ranks
 
 
 def side_vectors(predictor: PredictorCore, side: Side) -> SideVectors | None:
-    """Those of a side, without features of the ratings; in an average over many weights, of the mean weights.
+    """Vectors and biases of a side, without features of the ratings; None where the model has no vectors.
 
-    None where the model has no vectors.
+    In an average over many weights, they are those of the mean weights.
     """
     model, member = predictor.model, network_of(predictor.model)
     sides = sides_of(member)

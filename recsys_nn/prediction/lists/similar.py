@@ -15,7 +15,7 @@ from recsys_nn.prediction.lists.side_vectors import side_vectors
 
 
 def similar(predictor: PredictorCore, side: Side, owner: Any, n: int) -> pd.DataFrame:
-    """See :meth:`Predictor.similar_items`."""
+    """Lists the nearest items or users, as :meth:`Predictor.similar_items` documents."""
     check_number(n, f"{side}s to list")
     vocabulary = predictor.encoder.vocabularies[side]
     found = side_vectors(predictor, side)
@@ -33,7 +33,7 @@ def similar(predictor: PredictorCore, side: Side, owner: Any, n: int) -> pd.Data
 
 
 def seen_by(predictor: PredictorCore, user: Any) -> pd.DataFrame:
-    """See :meth:`Predictor.seen_by`."""
+    """Lists what a user has rated, as :meth:`Predictor.seen_by` documents."""
     if predictor.seen is None:
         raise DataError("this predictor does not keep its ratings: predictor.with_seen(ratings) takes them")
     _, places = predictor.seen.of_users(predictor.encoder.users.lookup([user]))

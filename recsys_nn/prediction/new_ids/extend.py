@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def newly_known(encoder: Encoder, ratings: pd.DataFrame) -> dict[Side, pd.DataFrame]:
-    """For each side the pairs of its new ids with known ids of the other side; other pairs say nothing yet."""
+    """Ratings of each side's new ids with known ids of the other side; other pairs say nothing yet."""
     rows = encoder.encode_pairs(ratings["user"], ratings["item"])
     known = {side: counts[rows[side]] > 0 for side, counts in encoder.counts.items()}
     return {side: ratings[~known[side] & known[other]] for side, other in OTHER_SIDE.items()}
@@ -48,8 +48,8 @@ def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
     Whatever is learnt of a row alone (its vectors, its bias) is 0 in the new ones.
 
     Args:
-        predictor: that is extended; it is not changed.
-        pairs: for each side, the ratings of its new ids with known ids of the other side (:func:`newly_known`).
+        predictor: predictor to extend, which is not changed.
+        pairs: ratings of each side's new ids with known ids of the other side (:func:`newly_known`).
 
     Raises:
         DataError: where no network of the size can be built.
@@ -79,11 +79,11 @@ def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
 
 
 def named_layers(model: keras.Model) -> dict[str, Any]:
-    """The layers that have weights."""
+    """The layers of a model that have weights, by name."""
     return {layer.name: layer for layer in model.layers if layer.weights}
 
 
 def _extended(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """With zeros behind, as many as the shape has more."""
+    """Values with zeros behind, as many as the shape has more."""
     behind = [(0, more - had) for more, had in zip(shape, values.shape, strict=True)]
     return np.pad(values, behind) if behind else values

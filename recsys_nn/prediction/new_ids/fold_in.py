@@ -44,7 +44,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def fold_in(predictor: P, ratings: pd.DataFrame | Ratings) -> P:
-    """See :meth:`Predictor.fold_in`."""
+    """Fits rows for new ids, as :meth:`Predictor.fold_in` documents."""
     encoder = predictor.encoder
     table = checked_ratings(ratings, encoder)
     pairs = newly_known(encoder, table)
@@ -64,9 +64,9 @@ def fit_new_rows(larger: PredictorCore, pairs: Mapping[Side, pd.DataFrame], n_ra
     """Fits the rows that a predictor has been given for new ids, in place.
 
     Args:
-        larger: of ``growth.grown``.
-        pairs: for each side, the ratings of its new ids with known ids of the other side.
-        n_ratings: of the training, n.
+        larger: predictor that :func:`grown` has made.
+        pairs: ratings of each side's new ids with known ids of the other side.
+        n_ratings: number n of training ratings.
     """
     for side, found in pairs.items():
         if len(found):
@@ -93,7 +93,7 @@ def _fit(predictor: PredictorCore, side: Side, inputs: Mapping[str, Any], rating
 
 
 def _members(predictor: PredictorCore, tables: Sequence[FactorEmbedding]) -> Iterator[None]:
-    """Once for each member of an average, whose weights the network then has, and whose rows it gets back."""
+    """Gives the network the weights of each member of an average in turn, and the member its fitted rows."""
     model, network = predictor.model, network_of(predictor.model)
     if model is network:
         yield
@@ -149,8 +149,8 @@ class _Fitting:
     """Levenberg-Marquardt for the rows of many users at once, each with its own damping.
 
     Attributes:
-        ratings: from inputs to ratings (batch,).
-        tables: the side's, of which each row is looked up once a rating.
+        ratings: function from inputs to ratings (batch,).
+        tables: tables of the side, of which each row is looked up once a rating.
         penalties: n λ for each column of a row, all tables' side by side, (dim,).
     """
 

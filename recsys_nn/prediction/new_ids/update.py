@@ -20,7 +20,7 @@ PAIR = ["user", "item"]
 
 
 def update(predictor: P, ratings: pd.DataFrame | Ratings, training: TrainConfig | None, *, progress: bool) -> P:
-    """See :meth:`Predictor.update`."""
+    """Goes on training a predictor, as :meth:`Predictor.update` documents."""
     if isinstance(predictor.model, Average):
         raise DataError(
             "an average over the posterior cannot be trained on: update a single network, or fold the new users and "
@@ -58,7 +58,7 @@ def _held_out(new: pd.DataFrame, known: Encoder, config: TrainConfig) -> pd.Data
 
 
 def _encoded(encoder: Encoder, table: pd.DataFrame) -> Tensors:
-    """With the context that a row has; kept ratings have none."""
+    """Tensors of a table of ratings, with the context that a row has; kept ratings have none."""
     table = table.reset_index(drop=True)
     inputs = encoder.encode_pairs(table["user"], table["item"], context=table)
     return Tensors(inputs, table["rating"].to_numpy(np.float32))

@@ -37,7 +37,7 @@ class _Member(BaseModel):
 
 
 class _State(BaseModel):
-    """What blend.json holds."""
+    """Content of blend.json: the members' names and weights."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,11 +56,11 @@ class BlendParts:
     """The parts of a blend, among them those of its members, which may be blends too.
 
     Attributes:
-        folder: where they are from.
-        members: the parts of each, by name.
-        weights: of the members, by name.
-        calibration: what its intervals rest on, where it has some.
-        sizes: how many users and items its manifest states.
+        folder: folder that they were read from.
+        members: parts of each member, by name.
+        weights: weights of the members, by name.
+        calibration: calibration of its intervals, where it has some.
+        sizes: number of users and of items that its manifest states.
     """
 
     folder: Path
@@ -71,11 +71,11 @@ class BlendParts:
 
 
 def read_parts(path: Path, *, sha256: str | None = None) -> RunParts | BlendParts:
-    """The parts of a run folder, of a blend or not, read and checked without TensorFlow.
+    """Reads and checks the parts of a run folder, of a blend or not, without TensorFlow.
 
     Args:
-        path: of the folder.
-        sha256: of its manifest, where the caller knows it.
+        path: path of the run folder.
+        sha256: SHA-256 of its manifest, where the caller knows it.
 
     Raises:
         ArtifactError: naming the file, of the folder or of a member's, and why it cannot be used.
@@ -108,11 +108,11 @@ def write_blend_folder(
     """Writes a blend, its members and further files as one run folder.
 
     Args:
-        path: of the folder.
-        blend: what is written.
-        members: by name, what writes the run folder of a member to a place (its ``save``, a :func:`run_copier`).
-        weights: of the members, by name.
-        documents: the further files.
+        path: path of the run folder.
+        blend: blend that is written.
+        members: function, by name, that writes a member's run folder to a place (its ``save``, a :func:`run_copier`).
+        weights: weights of the members, by name.
+        documents: content of further files, by name.
         overwrite: whether a run that already stands there is replaced.
 
     Raises:
@@ -131,12 +131,12 @@ def write_blend_folder(
 
 
 def member_folder(folder: Path, place: int) -> Path:
-    """Where the member in this place, from 1 on, lies in the folder of a blend."""
+    """Folder of the member in this place, from 1 on, in the folder of a blend."""
     return folder / f"member_{place}"
 
 
 def run_copier(run: Path) -> Callable[[Path], None]:
-    """Writes the files of a run folder, with all that they record, to a place."""
+    """Returns a function that writes the files of a run folder, with all that they record, to a place."""
 
     def copy(place: Path) -> None:
         for name in (MANIFEST, *listed_files(run)):

@@ -56,7 +56,7 @@ def write_run_folder(
 
 
 def write_folder(path: str | Path, fill: Callable[[Path], None], *, overwrite: bool) -> Path:
-    """A run folder at ``path``, of the files that ``fill`` writes into its draft.
+    """Writes a run folder at ``path``, of the files that ``fill`` writes into its draft.
 
     Raises:
         ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), or the disk
@@ -70,7 +70,7 @@ def write_folder(path: str | Path, fill: Callable[[Path], None], *, overwrite: b
 
 
 def check_place(path: str | Path, *, overwrite: bool) -> None:
-    """An ArtifactError where a run must not or cannot be written; asked before a training, whose work is at stake."""
+    """Raises an ArtifactError where a run must not or cannot be written; called before the training starts."""
     target = Path(path).expanduser()
     if target.is_dir():
         _check_replaceable(target, overwrite=overwrite)

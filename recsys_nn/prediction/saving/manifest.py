@@ -45,7 +45,7 @@ class _FileEntry(BaseModel):
 
 
 class Sizes(BaseModel):
-    """How many rows of users and items a model has, and of an average, how many members."""
+    """Number of users and of items that a model has rows for, and number of members of an average."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -55,14 +55,14 @@ class Sizes(BaseModel):
 
 
 class _Envelope(BaseModel):
-    """What manifests of all versions have."""
+    """Fields that manifests of all versions have."""
 
     format: Literal["recsys_nn run"]
     format_version: int
 
 
 class Manifest(BaseModel):
-    """What manifest.json holds."""
+    """Content of manifest.json: kind and shapes of the model, files and versions of the run."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -81,8 +81,8 @@ class VerifiedFolder:
     """A run folder whose files have all been found whole.
 
     Attributes:
-        path: of the folder.
-        manifest: what it holds.
+        path: path of the run folder.
+        manifest: manifest that lists its files.
     """
 
     path: Path
@@ -115,12 +115,12 @@ def write_manifest(folder: Path, *, model_kind: str, sizes: dict[str, int], shap
 
 
 def verified(folder: Path, *, required: tuple[str, ...] = (), sha256: str | None = None) -> VerifiedFolder:
-    """A run folder, once it has been found to hold the files of its manifest, whole, and nothing else.
+    """Verifies that a run folder holds the files of its manifest, whole, and nothing else.
 
     Args:
-        folder: its path.
+        folder: path of the run folder.
         required: files that it has to have.
-        sha256: that its manifest has to have, in hexadecimal digits.
+        sha256: SHA-256 that its manifest has to have, in hexadecimal digits.
 
     Raises:
         ArtifactError: naming the file and what is wrong with it.
@@ -141,11 +141,11 @@ def verified(folder: Path, *, required: tuple[str, ...] = (), sha256: str | None
 
 
 def read_manifest(folder: Path, *, sha256: str | None = None) -> Manifest:
-    """The manifest of a run folder, whose files have not been looked at.
+    """Reads the manifest of a run folder, whose files are not looked at.
 
     Args:
-        folder: its path.
-        sha256: as of :func:`verified`.
+        folder: path of the run folder.
+        sha256: SHA-256 that it has to have, in hexadecimal digits.
 
     Raises:
         ArtifactError: where it is none, or has not this SHA-256.
@@ -250,7 +250,7 @@ def _sha256(content: bytes) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of what runs are made with here."""
+    """Versions of what runs are made with here."""
     import keras
     import tensorflow as tf
 

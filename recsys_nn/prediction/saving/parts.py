@@ -1,4 +1,4 @@
-"""What a run folder holds, read and checked without TensorFlow: all that a stranger may have written."""
+"""Parts of a run folder, read and checked without TensorFlow: all that a stranger may have written."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class RunParts:
     """The parts of a predictor, of which each is what its file states and all belong together.
 
     Attributes:
-        folder: where they are from.
-        config: of the model.
-        encoder: its ids.
-        weights: of the model, by place and path.
-        n_members: of an average, over how many.
-        calibration: what its intervals rest on, where it has some.
+        folder: folder that they were read from.
+        config: config of the model.
+        encoder: encoder of the model's ids.
+        weights: weights of the model, by place and path.
+        n_members: number of members of an average; None for a single network.
+        calibration: calibration of its intervals, where it has some.
         seen: the ratings that are known, where they are kept.
     """
 
@@ -43,11 +43,11 @@ class RunParts:
 
     @classmethod
     def read(cls, path: Path, *, sha256: str | None = None) -> RunParts:
-        """Those of a run folder that is no blend.
+        """Reads and checks the parts of a run folder that is no blend.
 
         Args:
-            path: of the folder.
-            sha256: of its manifest, where the caller knows it.
+            path: path of the run folder.
+            sha256: SHA-256 of its manifest, where the caller knows it.
 
         Raises:
             ArtifactError: naming the file and why it cannot be used.
@@ -67,7 +67,7 @@ class RunParts:
 
 
 def read_calibration(folder: VerifiedFolder) -> Calibration | None:
-    """The calibration in a run folder; None where its manifest lists none."""
+    """Reads the calibration in a run folder; None where its manifest lists none."""
     if CALIBRATION not in folder:
         return None
     calibration: Calibration = read_json(folder.read(CALIBRATION), Calibration, str(folder.path / CALIBRATION))

@@ -42,7 +42,7 @@ def weights_of(model: keras.Model) -> dict[str, npt.NDArray[Any]]:
 
 
 def write_weights(weights: Weights, folder: Path) -> None:
-    """Written into a folder.
+    """Writes weights into a folder, as weights.safetensors.
 
     Raises:
         ArtifactError: where the disk refuses.
@@ -57,7 +57,7 @@ def write_weights(weights: Weights, folder: Path) -> None:
 
 
 def read_weights(folder: VerifiedFolder) -> Weights:
-    """The weights in a run folder, of the names and shapes that its manifest states, all finite.
+    """Reads the weights in a run folder, of the names and shapes that its manifest states, all finite.
 
     Raises:
         ArtifactError: naming the file and what is wrong with it.
@@ -107,7 +107,7 @@ def set_weights(model: keras.Model, weights: Weights, file: Path) -> None:
 
 @contextmanager
 def no_larger_than(weights: Weights, file: Path) -> Iterator[None]:
-    """While it lasts, an ArtifactError stops TensorFlow from making a variable that is not among these weights.
+    """Stops TensorFlow within the block, by an ArtifactError, from making a variable that is not among these weights.
 
     So a config that asks for more than a file holds is refused before anything of it is allocated, whatever the kind of
     the model and whoever has written its builder.

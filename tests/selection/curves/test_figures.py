@@ -21,8 +21,8 @@ from recsys_nn import (
 from recsys_nn.evaluation.evaluate import rmse_of
 from recsys_nn.plots import Scale, draw_heat_map, draw_layers, draw_lines, new_figure
 from recsys_nn.runs.result import Findings
-from recsys_nn.selection.curves import curves
 from recsys_nn.selection.cross_validation import Fold, _told
+from recsys_nn.selection.curves import curves
 from recsys_nn.selection.curves.bias_variance import _drawn
 from recsys_nn.selection.curves.curves import alone
 from recsys_nn.selection.curves.runs import points
