@@ -120,7 +120,7 @@ def _print_search(result: SearchResult) -> None:
 
 
 def _print_figures(metrics: dict[str, float]) -> None:
-    """Of the test part, where there is one."""
+    """Prints the figures of the test part, where there is one."""
     if "rmse" in metrics:
         out.print(
             f"Test part, {metrics['n']:,.0f} ratings: RMSE {metrics['rmse']:.4f}, MAE {metrics['mae']:.4f} "
