@@ -1,6 +1,6 @@
 """Draws the storeys of the package, as the import contracts of pyproject.toml have them.
 
-    python docs/storeys.py        writes docs/storeys.svg
+python docs/storeys.py        writes docs/storeys.svg
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ except ModuleNotFoundError:
     raise
 
 _DEFAULTS: dict[str, BaseModel | None] = {"model": SVDConfig(), "training": TrainConfig(), "ensemble": None}
-"""The parameters that are configs, with parameters of their own, and what None stands for."""
+"""Parameters that are configs, with parameters of their own, and what None stands for."""
 _UNNAMED = ("user", "item", "timestamp")
 """The columns of an array of at most three."""
 
@@ -61,8 +61,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         user_features: a DataFrame with a column ``user`` and a row a user.
         item_features: a DataFrame with a column ``item`` and a row an item.
         user: the column of X with the users: its name, or its position where no column has that name.
-        item: the same of items.
-        timestamp: the same of times, which are optional.
+        item: the column of X with the items, likewise.
+        timestamp: the column of X with the times, likewise; they are optional.
         scale: (lowest, highest) possible rating; None is as observed in y.
         duplicates: what to do with repeated pairs: ``"mean"``, ``"last"`` or ``"error"``. Unlike elsewhere the mean is
             the default, as resampling repeats rows.
@@ -74,7 +74,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         predictor_: the :class:`Predictor`, for sources, intervals, probabilities and run folders.
         run_: the :class:`TrainingRun`, with its history; its network is that of ``predictor_``.
         n_iter_: the epochs that its weights come from.
-        n_features_in_: columns of X.
+        n_features_in_: number of columns of X.
         feature_names_in_: their names, where all are strings.
     """
 
@@ -249,19 +249,19 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
 
 def _names(config: Any) -> list[str]:
-    """The parameters of a config; its kind is its class's, and what is no config has none."""
+    """Names of a config's parameters; its kind is its class's, and what is no config has none."""
     return [name for name in type(config).model_fields if name != "kind"] if isinstance(config, BaseModel) else []
 
 
 def _given(config: Any) -> Any:
-    """A config as a mapping of what was given, to be validated; what is no config is left for validation to refuse."""
+    """Maps a config to what was given of it, to be validated; what is no config is left for validation to refuse."""
     if not isinstance(config, BaseModel):
         return config
     return {name: value for name, value in config if name in config.model_fields_set or name == "kind"}
 
 
 def _split(config: RunConfig, ratings: Ratings) -> tuple[RunConfig, Split]:
-    """The training and validation parts, and the config to train with."""
+    """Splits ratings into training and validation parts, and returns the config to train with."""
     try:
         return config, load_split(config.data, config.seed, ratings)
     except DataError as error:

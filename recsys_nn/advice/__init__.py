@@ -1,4 +1,4 @@
-"""Rules of thumb for a table, and what is wrong with a run."""
+"""Suggestion of a config for a table, and diagnosis of a run."""
 
 from lazy_loader import attach_stub
 

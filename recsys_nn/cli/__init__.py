@@ -64,7 +64,7 @@ def options(
 
 
 def main() -> None:
-    """The entry point: errors of the user's become one line and exit code 2."""
+    """Runs the command line: errors of the user's become one line and exit code 2."""
     try:
         app()
     except TrainingError as error:
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def _of_memory(error: Exception) -> bool:
-    """Python's, NumPy's and Arrow's error, or TensorFlow's, which is not worth importing TensorFlow for."""
+    """Tells whether memory ran out, by Python's, NumPy's and Arrow's error or by the name of TensorFlow's."""
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 

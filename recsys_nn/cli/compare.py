@@ -70,7 +70,7 @@ def compare(
 
 
 def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
-    """The run of the one config with each of the kinds for a model."""
+    """Makes the run of the one config with each of the kinds for a model."""
     from recsys_nn.config import load_config
     from recsys_nn.models import model_kinds
 
@@ -80,7 +80,7 @@ def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
     head, known = getattr(given.model, "head", None), model_kinds()
 
     def of(kind: str) -> str:
-        """The kind with its defaults, and with the head of the given model where it has heads."""
+        """Override that sets the kind with its defaults, and with the head of the given model where it has heads."""
         has_heads = kind in known and "head" in known[kind].config.model_fields
         return f"model={{kind: {kind}, head: {head.kind}}}" if head and has_heads else f"model={{kind: {kind}}}"
 

@@ -1,4 +1,4 @@
-"""``recsys-nn doctor``: what is wrong with a run, or will be."""
+"""``recsys-nn doctor``: diagnosis of what is wrong with a run, or will be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``recsys-nn predict``."""
+"""``recsys-nn predict``: predicted ratings of a file or folder of pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OnError(StrEnum):
-    """What is done about a row that cannot be predicted."""
+    """Choices for a row that cannot be predicted."""
 
     stop = "stop"
     skip = "skip"
@@ -109,7 +109,7 @@ def predict(
 
 
 def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
-    """The cluster section of a run's config, changed by what is set.
+    """Makes the cluster section of a run's config, changed by what is set.
 
     A run may come from a stranger, and who is connected to a Ray executes what that sends: a run says how many workers,
     but names no other Ray than that of this machine.
@@ -137,7 +137,7 @@ def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
 
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[int, float], None] | None]:
-    """What shows how far it is, on the error output where that is a terminal."""
+    """Opens a progress bar on the error output, where that is a terminal; its function takes pairs and share done."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)

@@ -1,4 +1,4 @@
-"""What the commands share: options, the console, the reading of ratings for a saved run."""
+"""Options, console and reading of ratings that the commands share."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ class Told(SystemExit):
 
 
 def with_layout(*columns: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command whose keyword ``layout``, a TableFormat, comes from options that stand in its place: these columns by
-    name or by position, and how text is read."""
+    """Decorates a command whose keyword ``layout``, a TableFormat, comes from options in its place.
+
+    They are these columns by name or by position, and how text is read.
+    """
     options = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
         for name, option in (dict.fromkeys(columns, Column) | READING).items()
@@ -74,7 +76,7 @@ def _name_or_position(column: str | None) -> str | int | None:
 
 
 def read_given_ratings(source: str | None, run: str, layout: TableFormat) -> Ratings | None:
-    """The ratings that --ratings names, read for this run; without it, nothing, and no layout either."""
+    """Reads the ratings that --ratings names for this run; without it there are none, and no layout either."""
     from recsys_nn.runs import FinishedRun
 
     if source is not None:
@@ -84,7 +86,7 @@ def read_given_ratings(source: str | None, run: str, layout: TableFormat) -> Rat
 
 
 def check_layout_is_unused(layout: TableFormat, option: str) -> None:
-    """A ConfigError where it is said how a file is laid out that this option would name."""
+    """Raises a ConfigError where it is said how a file is laid out that this option would name."""
     from recsys_nn.data import RECOGNISED
 
     if given := [name for name, value in layout if value != getattr(RECOGNISED, name)]:
@@ -92,7 +94,7 @@ def check_layout_is_unused(layout: TableFormat, option: str) -> None:
 
 
 def read_test_ratings(source: str, run: FinishedRun, layout: TableFormat) -> Ratings:
-    """A named data set, or a file of this layout, its ids and ratings taken as training's were."""
+    """Reads a named data set, or a file of this layout, its ids and ratings taken as training's were."""
     from recsys_nn.data import is_dataset, load_ratings, read_ratings
 
     if is_dataset(source):

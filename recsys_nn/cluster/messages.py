@@ -1,4 +1,4 @@
-"""Epochs of a training elsewhere, of which this process is told."""
+"""Messages to this process about the epochs of a training elsewhere."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from recsys_nn.tracking import Tell
 
 @contextmanager
 def told_here(tell: Tell | None) -> Iterator[Any]:
-    """What a process of Ray's can call as ``tell``, which is then called in this one, by the end of the block.
+    """Makes a function that a process of Ray's can call to have ``tell`` called in this one, by the end of the block.
 
-    An epoch that is repeated, after a worker was lost, is not told again. None, where nothing is to be told.
+    An epoch that is repeated, after a worker was lost, is not told again. The function is None where ``tell`` is.
     """
     if tell is None:
         yield None

@@ -1,4 +1,4 @@
-"""What a step costs several workers, by what they compute and what they tell each other (docs/scale.md)."""
+"""Cost of a step to several workers, by what they compute and what they tell each other (docs/scale.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """What telling costs: measured between processes of one machine by ``benchmarks/cluster.py``.
+    """Costs of a message: measured between processes of one machine by ``benchmarks/cluster.py``.
 
     Args:
         latency: seconds that a message takes, however short.
@@ -24,7 +24,7 @@ class Network:
 
 
 def told_bytes(tables: Sequence[int], others: int, batch_size: int) -> int:
-    """The bytes V that are summed over all workers in a step.
+    """Number of bytes V that are summed over all workers in a step.
 
     V = 4 (W + B Σ_t (d_t + 2)): of the weights that are no rows of tables all gradients, of each table a row for each
     example, its d_t values and its number as two.
@@ -38,22 +38,22 @@ def told_bytes(tables: Sequence[int], others: int, batch_size: int) -> int:
 
 
 def step_seconds(alone: float, told: int, workers: int, network: Network) -> float:
-    """The seconds of a step: t_n = t_1 / n + 2 (n - 1) (λ + V / (n β)), which is the cost of a ring all-reduce.
+    """Seconds of a step: t_n = t_1 / n + 2 (n - 1) (λ + V / (n β)), which is the cost of a ring all-reduce.
 
     A sum over a ring of n takes 2 (n - 1) messages, one behind the other, of V / n bytes each (Patarasuk and Yuan,
     Bandwidth optimal all-reduce algorithms for clusters of workstations, 2009).
 
     Args:
-        alone: t_1, of one worker, for the whole batch.
-        told: V (:func:`told_bytes`).
-        workers: n.
+        alone: seconds t_1 of one worker, for the whole batch.
+        told: bytes V that are summed (:func:`told_bytes`).
+        workers: number n of the workers.
         network: its latency λ and bandwidth β.
     """
     return alone / workers + 2 * (workers - 1) * (network.latency + told / (workers * network.bandwidth))
 
 
 def told_by(model: keras.Model, batch_size: int) -> int:
-    """V of a model, each of whose tables is looked up once for an example."""
+    """Bytes V of a model, each of whose tables is looked up once for an example."""
     from recsys_nn.training import is_table
 
     def size(variable: Any) -> int:

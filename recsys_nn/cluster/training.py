@@ -33,7 +33,7 @@ _ERRORS = "wrong-*.json"
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """What each worker is sent; the model as its config and the variables to begin with."""
+    """Job that each worker is sent; it has the model as its config and the variables to begin with."""
 
     model: ModelConfig
     variables: list[npt.NDArray[Any]]
@@ -48,7 +48,7 @@ class _Job:
 
 @dataclass(frozen=True, eq=False)
 class _Trained:
-    """What the first worker brings back; where the training has diverged, how."""
+    """Result that the first worker brings back; where the training has diverged, with the error's message."""
 
     weights: list[npt.NDArray[Any]]
     history: pd.DataFrame
@@ -76,14 +76,14 @@ def fit_on_workers(
     is shown here and kept by Ray.
 
     Args:
-        cluster: the workers.
-        model: built by :func:`build_model`.
-        encoder: of its ids.
-        config: the Trainer's settings.
+        cluster: the workers, and how often they may be lost.
+        model: a model built by :func:`build_model`.
+        encoder: encoder of its ids.
+        config: settings of the Trainer.
         train: what the model is trained on. Tensors are sent to each worker; of streamed ones each reads its part.
         validation: what it is judged by; None where nothing is held out.
         callbacks: Keras callbacks beside those that the config names; each worker gets its own.
-        tell: is told of each epoch at its end, in this process: its number from 1, and its figures.
+        tell: function that is told of each epoch at its end, in this process: its number from 1, and its figures.
         checkpoints: a folder for the states of the training, which all workers see.
         progress: whether the first worker prints a line an epoch.
 
@@ -139,7 +139,7 @@ def fit_on_workers(
 
 
 def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | None) -> _Trained | None:
-    """What each worker does.
+    """Trains in a worker; the first of them returns the result.
 
     What one finds wrong is written down, and its failure ends the others; Ray then begins anew with all of them, which
     read it and come to their end. A loss that is no number all of them find in the same epoch.

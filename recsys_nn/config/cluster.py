@@ -1,4 +1,4 @@
-"""The ``cluster`` section of a run: on how many workers it is trained, and where these are."""
+"""The ``cluster`` section of a run: how many workers train it, and where these are."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class ClusterConfig(Section):
     several machines the output lies on storage that all of these see under the same path.
 
     Args:
-        workers: how many; the batch of a step is shared among them.
-        address: of a running Ray cluster, such as ``auto`` or ``ray://head:10001``; by default one is started on this
-            machine for the time of the run.
-        cpus: of a worker, which is as many threads.
+        workers: number of workers, which share the batch of a step.
+        address: address of a running Ray cluster, such as ``auto`` or ``ray://head:10001``; by default one is started
+            on this machine for the time of the run.
+        cpus: CPUs of a worker, which is as many threads.
         gpu: whether each worker has a GPU of its own.
         max_failures: how often the training goes on from its last finished epoch after workers were lost.
     """
@@ -30,5 +30,5 @@ class ClusterConfig(Section):
 
     @property
     def resources(self) -> dict[str, float]:
-        """Of a worker, by Ray's names."""
+        """Resources of a worker, by Ray's names."""
         return {"CPU": float(self.cpus)} | ({"GPU": 1} if self.gpu else {})

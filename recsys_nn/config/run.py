@@ -35,7 +35,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class RandomSplitConfig(Section):
-    """Ratings drawn at random; ``test`` of all, ``validation`` of the rest."""
+    """Holds out ratings drawn at random; ``test`` of all, ``validation`` of the rest."""
 
     kind: Literal["random"] = "random"
     validation: Fraction = 0.1
@@ -46,7 +46,7 @@ class RandomSplitConfig(Section):
 
 
 class StratifiedSplitConfig(RandomSplitConfig):
-    """The same fractions of every user's ratings."""
+    """Holds out the same fractions of every user's ratings, drawn at random."""
 
     kind: Literal["stratified"] = "stratified"  # type: ignore[assignment]
 
@@ -55,7 +55,7 @@ class StratifiedSplitConfig(RandomSplitConfig):
 
 
 class TemporalSplitConfig(RandomSplitConfig):
-    """The latest ratings held out."""
+    """Holds out the latest ratings."""
 
     kind: Literal["temporal"] = "temporal"  # type: ignore[assignment]
 
@@ -64,7 +64,7 @@ class TemporalSplitConfig(RandomSplitConfig):
 
 
 class LeaveLastOutSplitConfig(Section):
-    """Each user's last ``n`` ratings held out."""
+    """Holds out each user's last ``n`` ratings."""
 
     kind: Literal["leave_last_out"] = "leave_last_out"
     validation: Fraction = 0.1
@@ -75,7 +75,7 @@ class LeaveLastOutSplitConfig(Section):
 
 
 class FilesSplitConfig(Section):
-    """Given files, in the format of ``source`` where that names a data set (and in its folder).
+    """Takes the parts from given files, in the format of ``source`` where that names a data set (and in its folder).
 
     ``validation`` is a file or the fraction of the training file that is held out at random. With ``data.stream``
     ``train`` may be a folder of Parquet files, and a fraction is drawn in the same proportion from every million of
@@ -95,19 +95,20 @@ SplitConfig = Annotated[
 
 
 class DataConfig(Section):
-    """Where the ratings come from and how they are split.
+    """Source of the ratings, and how they are split.
 
     Args:
         source: a named data set or a file; left out where the split names files of one's own, and for ratings in
             memory.
-        options: of a named data set, such as the size of ``synthetic``.
+        options: options of a named data set, such as the size of ``synthetic``.
         format: how a file of one's own is laid out; ``format.features`` are further columns to keep.
         scale: (lowest, highest) possible rating, for a file of one's own.
         duplicates: what to do with repeated pairs: error, last or mean.
         user_features: beside files of one's own, a CSV or Parquet file of what is known of users, with their ids.
-        item_features: the same of items.
-        features: which columns of these, and of the ratings, models shall see, and in which times users drift.
-        liked: makes ratings 1 where they are at least this, and 0 where they are below, for a binary model.
+        item_features: a file of what is known of items, likewise.
+        features: columns of these, and of the ratings, that models shall see, and times in which users drift.
+        liked: threshold that makes ratings 1 where they are at least this, and 0 where they are below, for a binary
+            model.
         split: the training, validation and test parts.
         stream: whether the training ratings are read part by part, from Parquet that need not fit into memory
             (``split.train``, a file or a folder). Repeated pairs are not looked for, features and times are not read.
@@ -179,12 +180,12 @@ class DataConfig(Section):
 
 
 class RunConfig(Section):
-    """One run: data, model, training. A YAML file is one RunConfig.
+    """Config of one run: data, model, training. A YAML file is one RunConfig.
 
     Args:
-        seed: of the split, the initial weights and the training order.
+        seed: seed of the split, the initial weights and the training order.
         output: the run folder to write; none where left out.
-        data: the ratings.
+        data: source and split of the ratings.
         model: a config of any registered kind.
         training: the Trainer's settings; its ``seed`` is the run's unless given.
         ensemble: samples of the posterior whose predictions are averaged; a single network where left out.
@@ -193,7 +194,7 @@ class RunConfig(Section):
         keep_ratings: whether the run folder keeps the training and validation ratings (about 2 bytes each), so that
             recommendations leave out what a user has rated. It needs them in memory: of a stream none are kept.
         search: the values that `recsys-nn tune` tries; a single run does without them.
-        tracking: where the run is logged as it goes; nowhere where left out.
+        tracking: places where the run is logged as it goes; none where left out.
         cluster: the workers that train it together, or that carry out the trials of a search; where left out, this
             machine does without them.
     """
@@ -268,7 +269,7 @@ class RunConfig(Section):
         return dump_yaml(self.values())
 
     def with_values(self, values: Mapping[str, Any]) -> RunConfig:
-        """The config with other values at dotted keys, as in ``{"model.embedding_dim": 8, "training.epochs": 5}``.
+        """Copies the config with other values at dotted keys, ``{"model.embedding_dim": 8, "training.epochs": 5}``.
 
         A model of another kind (``"model.kind"``) keeps what was set of the one before, and else has its defaults.
 
@@ -283,8 +284,10 @@ class RunConfig(Section):
         return validated(RunConfig, changed)
 
     def below(self, folder: str | Path, place: str) -> RunConfig:
-        """The config of a run that is part of a larger whole: written to ``place`` in its folder, tracked under both
-        names."""
+        """Copies the config for a run that is part of a larger whole, in ``folder``.
+
+        The run is written to ``place`` in it, and tracked under both names.
+        """
         changes: dict[str, Any] = {"output": str(Path(folder) / place)}
         if self.tracking is not None:
             name = f"{self.tracking.name or Path(folder).name}/{place}"
@@ -297,7 +300,7 @@ class RunConfig(Section):
 
 
 def load_config(source: str | Path | Mapping[str, Any], *, overrides: Sequence[str] = ()) -> RunConfig:
-    """A RunConfig from a YAML file or a mapping; ``overrides`` are ``"dotted.path=value"``, as in ``--set``.
+    """Reads a RunConfig from a YAML file or a mapping; ``overrides`` are ``"dotted.path=value"``, as in ``--set``.
 
     Raises:
         ConfigError: for each wrong key or value, its dotted path and the nearest valid name.
@@ -311,10 +314,10 @@ def load_config(source: str | Path | Mapping[str, Any], *, overrides: Sequence[s
 def as_run_config(
     source: RunConfig | ModelConfig | str | Path | Mapping[str, Any], *, overrides: Sequence[str] = ()
 ) -> RunConfig:
-    """A config in any form: of a run, or of a model, with defaults for all else; else as :func:`load_config`.
+    """Makes a RunConfig of one, of a model's config, with defaults for all else, or by :func:`load_config`.
 
     Raises:
-        ConfigError: as there, and for overrides of what is already a config.
+        ConfigError: as :func:`load_config`, and for overrides of what is already a config.
     """
     if not isinstance(source, RunConfig | ModelConfig):
         return load_config(source, overrides=overrides)

@@ -1,4 +1,4 @@
-"""The ``search`` section of a run: which values are tried, how, and how long."""
+"""The ``search`` section of a run: the values that are tried, how, and how long."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Range(Section):
     """The numbers from ``low`` to ``high``, both among them; whole ones where both are written so.
 
     Args:
-        low: the least.
-        high: the greatest.
+        low: the least number of them.
+        high: the greatest number of them.
         log: whether equal factors are equally likely, not equal differences.
         step: the distance of neighbours, which divides that of the ends.
     """
@@ -45,18 +45,18 @@ class Range(Section):
         return self
 
     def _reached(self, value: float) -> bool:
-        """Whether whole steps lead to it."""
+        """Tells whether whole steps lead from ``low`` to a value."""
         steps = (value - self.low) / (self.step or 1)
         return abs(steps - round(steps)) < 1e-6
 
     @property
     def whole(self) -> bool:
-        """Whether it holds whole numbers alone."""
+        """True where the range holds whole numbers alone."""
         return all(isinstance(number, int) for number in (self.low, self.high, self.step or 1))
 
     @property
     def ends(self) -> tuple[int | float, ...]:
-        """What a config is tried with before a search begins."""
+        """The lowest and the highest number, with which a config is tried before a search begins."""
         return self.low, self.high
 
     def __contains__(self, value: Any) -> bool:
@@ -65,7 +65,11 @@ class Range(Section):
         return self.step is None or self._reached(value)
 
     def grid(self, key: str) -> list[int | float]:
-        """Its numbers, where they can be counted."""
+        """The range's numbers, where they can be counted.
+
+        Raises:
+            ConfigError: where they cannot; the path of the message ends in ``key``.
+        """
         step = self.step or (1 if self.whole and not self.log else None)
         if step is None:
             tried = np.geomspace(self.low, self.high, 4) if self.log else np.linspace(self.low, self.high, 4)
@@ -79,16 +83,16 @@ Space = Mapping[str, Range | Choices]
 
 
 class SearchConfig(Section):
-    """What is tried in a search.
+    """The values that a search tries, its method and its budget.
 
     Args:
-        space: by dotted key of the config, a range (``{low: 0.001, high: 0.1, log: true}``) or a list of choices:
-            numbers, names, widths of a tower, whole sections.
+        space: what is varied: by dotted key of the config, a range (``{low: 0.001, high: 0.1, log: true}``) or a list
+            of choices: numbers, names, widths of a tower, whole sections.
         method: ``"tpe"``, the tree-structured Parzen estimator (Bergstra et al. 2011, "Algorithms for hyper-parameter
             optimization"), which draws where good trials are dense; ``"random"``; or ``"grid"``, every combination.
-        trials: how many; by default all of a grid and else 20, or, with a ``timeout``, without bound.
+        trials: number of trials; by default all of a grid and else 20, or, with a ``timeout``, without bound.
         timeout: seconds after which no trial begins.
-        folds: of a cross-validation that scores each trial; by default the validation part does.
+        folds: folds of a cross-validation that scores each trial; by default the validation part does.
         workers: the processes that trials are carried out in; a cluster has its own.
         prune: whether a trial ends at an epoch, from the tenth on, after which the least validation RMSE so far is
             above the median of earlier trials' there.
@@ -118,7 +122,7 @@ class SearchConfig(Section):
 
     @property
     def samples(self) -> Iterator[dict[str, Any]]:
-        """Each choice and each end of a range by itself, so that what a config refuses is known before a search."""
+        """Yields each choice and each end of a range by itself, so that a config can refuse them before a search."""
         for key, values in self.space.items():
             for value in values.ends if isinstance(values, Range) else values:
                 yield {key: value}
@@ -143,7 +147,7 @@ def _values(key: str, given: Any) -> Any:
 
 
 def label(value: Any) -> bool | int | float | str | None:
-    """A choice as a search keeps and shows it: itself, or as text what is no plain value."""
+    """A choice as a search keeps and shows it: a plain value as it is, all else as text."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return json.dumps(value)

@@ -1,4 +1,4 @@
-"""Sections of configs; pydantic's findings as ConfigErrors: dotted path, what is wrong, the nearest valid name."""
+"""Base of configs' sections, and pydantic's findings as ConfigErrors: dotted path, what is wrong, the nearest name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SHOWN = 120  # characters
 
 
 class Section(BaseModel):
-    """What the sections of a config share: they are frozen and refuse unknown keys and what is no number."""
+    """Base of a config's sections: frozen, without unknown keys, and without NaN or infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def validated(config: type[Model], values: Any, path: tuple[str, ...] = ()) -> Model:
-    """``values`` as a ``config``; ``path`` is where they stand in the whole.
+    """Validates ``values`` as a ``config``; ``path`` is where they stand in the whole.
 
     Raises:
         ConfigError: with a line for each problem.
@@ -67,7 +67,7 @@ def shown(value: Any) -> str:
 
 
 def _quoted(text: str) -> list[str]:
-    """The names in pydantic's ``'a', 'b' or 'c'``."""
+    """The names in a list as pydantic writes it, ``'a', 'b' or 'c'``."""
     return re.findall(r"'([^']*)'", text)
 
 
@@ -100,7 +100,7 @@ def _kind(section: type[BaseModel]) -> Any:
 
 
 def _misplaced_answers(options: Sequence[type[BaseModel]], values: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """A message for each yes or no where a number or a text belongs: pydantic would take them for 1 and 0."""
+    """Yields a message for each yes or no where a number or a text belongs: pydantic would take them for 1 and 0."""
     for name, value in _named(values):
         taken = [option.model_fields[name].annotation for option in options if name in option.model_fields]
         parts = [part for annotation in taken for part in _parts(annotation)]
@@ -126,6 +126,6 @@ def _sections_among(parts: Sequence[Any]) -> list[type[BaseModel]]:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """What an annotation is made of: ``tuple[int, ...] | None`` of int, an ellipsis and None."""
+    """Types that an annotation is made of: int, an ellipsis and None for ``tuple[int, ...] | None``."""
     arguments = get_args(annotation)
     return [part for argument in arguments for part in _parts(argument)] if arguments else [annotation]

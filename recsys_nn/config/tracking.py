@@ -1,4 +1,4 @@
-"""The ``tracking`` section of a run: where it is logged as it goes."""
+"""The ``tracking`` section of a run: the TensorBoard folder and MLflow store where it is logged as it goes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class MlflowConfig(Section):
     """An experiment in an MLflow store; a plain name stands for one in MLflow's own.
 
     Args:
-        experiment: its name. It is made where there is none yet.
-        uri: of the store, such as ``http://localhost:5000``, ``sqlite:///mlflow.db`` or ``file:./mlruns``; by default
-            the one that MLflow itself takes (``MLFLOW_TRACKING_URI``).
+        experiment: name of the experiment, which is made where there is none yet.
+        uri: address of the store, such as ``http://localhost:5000``, ``sqlite:///mlflow.db`` or ``file:./mlruns``; by
+            default the one that MLflow itself takes (``MLFLOW_TRACKING_URI``).
     """
 
     experiment: str = Field(min_length=1)
@@ -29,12 +29,12 @@ class MlflowConfig(Section):
 
 
 class TrackingConfig(Section):
-    """Where the epochs and the figures of a run are logged.
+    """Places where the epochs and the figures of a run are logged.
 
     Args:
         tensorboard: a folder, below which each run has one of its own.
         mlflow: an experiment of MLflow, of which each run is one.
-        name: of the run; by default that of its output folder or, without one, the kind of its model.
+        name: name of the run; by default that of its output folder or, without one, the kind of its model.
     """
 
     tensorboard: str | None = Field(default=None, min_length=1)

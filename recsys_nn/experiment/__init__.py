@@ -1,4 +1,4 @@
-"""A run from its config, and runs side by side."""
+"""Execution of a run from its config, and comparison or blend of several runs."""
 
 from lazy_loader import attach_stub
 

@@ -1,4 +1,4 @@
-"""A weighted sum of finished runs, of different kinds, with weights from what they predicted of held-out ratings."""
+"""Blending of finished runs: a weighted sum, its weights fitted to their predictions of held-out ratings."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ FOLDS = 5
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """A blend and what is known of it.
+    """A blend, its weights and its errors.
 
     Attributes:
-        predictor: the blend.
+        predictor: the blend as a predictor.
         table: a row a run, in the order given: run, weight, validation_rmse (of a refitted run: before its refit).
-        rmse: of the blend on the ratings that its weights were fitted on, so slightly optimistic.
-        cross_fitted_rmse: on the same ratings, each predicted with weights that were fitted on four fifths without it.
-        n: of the ratings.
+        rmse: RMSE of the blend on the ratings that its weights were fitted on, so slightly optimistic.
+        cross_fitted_rmse: RMSE on them, each predicted with weights that were fitted on four fifths without it.
+        n: number of these ratings.
         path: the run folder, where one was asked for.
     """
 
@@ -87,10 +87,10 @@ def blend(
 
     Args:
         runs: two or more, run folders or predictors, by name or in a list; blends among them.
-        ratings: to fit the weights on, instead of the validation part that the runs share.
+        ratings: ratings to fit the weights on, instead of the validation part that the runs share.
         output: the run folder to write.
         overwrite: whether a run that already stands there is replaced.
-        seed: of the folds of ``cross_fitted_rmse``.
+        seed: seed of the folds of ``cross_fitted_rmse``.
 
     Raises:
         ConfigError: for what is no finished run, or fewer than two.
@@ -152,9 +152,9 @@ def blend(
 def _held_out(
     runs: Mapping[str, FinishedRun], ratings: Ratings | None, scale: tuple[float, float]
 ) -> tuple[dict[str, pd.DataFrame], Ratings | None]:
-    """What each run predicts of the given ratings, else keeps of its validation part, else predicts of it now.
+    """Predictions of each run for the given ratings, else those kept of its validation part, else new ones of that.
 
-    And these ratings, unless the predictions were kept.
+    Beside them these ratings, unless the predictions were kept.
     """
     if ratings is None and (kept := kept_predictions(runs)):
         return kept, None
@@ -166,7 +166,7 @@ def _held_out(
 def _fitted(
     tables: Mapping[str, pd.DataFrame], mean: float, scale: tuple[float, float], *, seed: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], pd.DataFrame]:
-    """The weights, what the blend predicts cross-fitted, and its table, from the tables of the runs.
+    """Fits the weights, the blend's cross-fitted predictions, and its table to the tables of the runs.
 
     A blend has no spread of its own (``Predictor.predict_row_std``).
     """
@@ -186,9 +186,9 @@ def stacked(
     """Non-negative least squares without a constant: argmin_{w >= 0} ‖A w − b‖², by scipy.optimize.nnls.
 
     Args:
-        predicted: A, (n, K).
-        actual: b, (n,).
-        seed: of the folds.
+        predicted: the matrix A, (n, K).
+        actual: the vector b, (n,).
+        seed: seed of the folds.
 
     Returns:
         The weights, (K,), and A w with each row's w fitted on the other folds, (n,).
@@ -203,7 +203,7 @@ def stacked(
 
 
 def _parts(runs: Mapping[str, FinishedRun], validation: Ratings | None) -> dict[str, dict[str, Any]]:
-    """The parts that the runs have in common, and other ratings; a test part of the same ratings is one no longer."""
+    """Record of the parts that the runs have in common, and of other ratings, which are then no longer a test part."""
     first, *others = runs.values()
     common = {name: part for name, part in first.parts.items() if all(run.parts.get(name) == part for run in others)}
     if validation is None:
@@ -214,6 +214,6 @@ def _parts(runs: Mapping[str, FinishedRun], validation: Ratings | None) -> dict[
 
 
 def _seconds(runs: Mapping[str, FinishedRun]) -> dict[str, float]:
-    """Of the training of all, where recorded of each."""
+    """Seconds of all trainings together, where each run records its own."""
     seconds = sum(run.seconds for run in runs.values())
     return {} if math.isnan(seconds) else {"seconds": seconds}

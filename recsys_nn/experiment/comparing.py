@@ -1,4 +1,4 @@
-"""Models side by side: the same ratings, seed and budget for all, or runs that are finished."""
+"""Comparison of models that are trained on the same ratings, seed and budget, or of runs that are finished."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def compare(
     reference: str | None = None,
     progress: bool = True,
 ) -> Comparison:
-    """Which model is best, by how much, and whether the ratings suffice to tell.
+    """Compares models: which is best, by how much, and whether the ratings suffice to tell.
 
     All models are of one sort::
 
@@ -57,8 +57,8 @@ def compare(
         training: the settings of every model config's training; its ``seed`` is ``seed`` unless given, and what is held
             out for validation is the split's.
         features: what model configs see beside ids, as in ``Encoder.fit``.
-        seed: of the split, the initial weights and the training order of model configs; of the intervals' resamples.
-        resamples: of users, for the 95% intervals.
+        seed: seed of the split, the initial weights and the training order of model configs, and of the resamples.
+        resamples: number of resamples of users, for the 95% intervals.
         reference: the name of the model to which differences are told; the best by default.
         progress: whether to print a line an epoch.
 

@@ -1,4 +1,4 @@
-"""The models that a comparison or a blend is given: by name, each as what it is."""
+"""Reading of the models that a comparison or a blend is given, by name, each as what it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Sort = TypeVar("Sort", ModelConfig, RunConfig, FinishedRun)
 
 
 def opened_by_name(models: Mapping[str, Model] | Sequence[Model]) -> dict[str, ModelConfig | RunConfig | FinishedRun]:
-    """Files and folders are read, and a list is named: by kinds, files or folders, numbered where repeated.
+    """Reads files and folders, and names a list's models: by kinds, files or folders, numbered where repeated.
 
     Raises:
         ConfigError: where they are neither a list nor a dict, or one is no model.
@@ -33,7 +33,7 @@ def all_of(sort: type[Sort], models: Mapping[str, object]) -> dict[str, Sort]:
 
 
 def sorts(models: Mapping[str, object]) -> str:
-    """What each is, for error messages."""
+    """Names the type of each model, for error messages."""
     return ", ".join(f"{name!r} is a {type(model).__name__}" for name, model in models.items())
 
 

@@ -1,4 +1,4 @@
-"""One run from its config: read, split, encode, build, train, judge, save."""
+"""Execution of one run from its config: read, split, encode, build, train, judge, save."""
 
 from __future__ import annotations
 
@@ -104,13 +104,13 @@ def run_on_split(
     overwrite: bool = False,
     progress: bool = False,
 ) -> ExperimentResult:
-    """The run of a config on given parts, of which an empty test part is not judged on.
+    """Carries out the run of a config on given parts, of which an empty test part is not judged on.
 
     Args:
-        config: of its data section only the features are looked at.
-        split: the parts.
+        config: config of the run; of its data section only the features are looked at.
+        split: the training, validation and test parts.
         callbacks: Keras callbacks of the first training, beside those that the config names.
-        unfinished: where it keeps its states.
+        unfinished: folder where the run keeps its states.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
 
@@ -191,18 +191,18 @@ def refit_on_split(
     overwrite: bool = False,
     progress: bool = False,
 ) -> ExperimentResult:
-    """The run of a config on all rows of ``split.train``, for as many epochs as validation has found best.
+    """Carries out the run of a config on all rows of ``split.train``, for as many epochs as validation found best.
 
     Nothing is left to judge it by, so the learning rates, the noise and the temperature of the posterior and the
     intervals are those of the validation too, and the history is that of its training.
 
     Args:
-        config: of the run.
-        split: without a validation part.
-        findings: of the validation.
-        refitted: what is recorded of the validation part, where the training part has been joined by one.
+        config: config of the run.
+        split: training and test parts, without a validation part.
+        findings: findings of the validation before.
+        refitted: record of the validation part, where the training part has been joined by one.
         documents: further files of the run folder.
-        unfinished: where it keeps its states.
+        unfinished: folder where the run keeps its states.
         overwrite: whether a run that already stands in ``output`` is replaced.
         progress: whether to print a line an epoch.
 
@@ -242,13 +242,13 @@ def train_on_split(
     """Trains ``model`` in place; the split has the last word on what is held out, the Trainer adds nothing to it.
 
     Args:
-        model: built by :func:`build_model`.
-        encoder: of its ids.
+        model: a model built by :func:`build_model`.
+        encoder: encoder of its ids.
         split: the parts; the test part is not looked at.
-        training: the settings.
+        training: settings of the training.
         callbacks: Keras callbacks beside those that the settings name.
-        tell: is told of each epoch at its end: its number, and its figures.
-        cluster: whose workers train it, where there is something to train; without, this process does.
+        tell: function that is told of each epoch at its end: its number, and its figures.
+        cluster: cluster whose workers train it, where there is something to train; without, this process does.
         checkpoints: a folder for the states of the training.
         progress: whether to print a line an epoch.
     """
@@ -285,8 +285,10 @@ def _averaged(
     checkpoints: Path | None,
     progress: bool,
 ) -> tuple[TrainingRun, Predictor, dict[str, float]]:
-    """The predictor of a trained network or, where the config has an ensemble, of the average over samples of its
-    posterior, with what of that was ``chosen`` before or now on the validation part."""
+    """Makes the predictor of a trained network or, for an ensemble, of the average over samples of its posterior.
+
+    Beside it the run, and the temperature that was ``chosen`` before or is now, on the validation part.
+    """
     model = run.model
     if config.ensemble is not None:
         ensemble = config.ensemble.model_copy(update=chosen)
@@ -310,7 +312,7 @@ def _concluded(
     documents: Mapping[str, str | bytes] = MappingProxyType({}),
     overwrite: bool,
 ) -> ExperimentResult:
-    """Calibrated by what validation has found, judged on the test part, and saved with what is known of its data."""
+    """Calibrates a predictor by validation's findings, judges it on the test part, and saves it with its record."""
     if config.keep_ratings:
         predictor = predictor.with_seen(split.train, split.validation)
     if findings.held_out is not None:

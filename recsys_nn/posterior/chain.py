@@ -45,7 +45,7 @@ from recsys_nn.training import (
 
 STEP_EXAMPLES = 2**20
 SHORTER, ATTEMPTS = 0.7, 8
-"""A chain that diverges is begun anew with steps so much shorter; there are at most so many chains."""
+"""Factor by which steps are shorter in a chain begun anew after divergence, and the most chains that are begun."""
 WARM, MIN_BURN_IN = 20, 30
 """Epochs after which the weights are no longer those of the mode, and the burn-in that is worth learning in."""
 
@@ -59,17 +59,17 @@ def posterior_weights(
     progress: bool = False,
     checkpoints: str | Path | None = None,
 ) -> dict[float, list[Arrays]]:
-    """``config.samples`` values of the trainable variables of ``run.model`` for each temperature, along one chain.
+    """Samples ``config.samples`` values of ``run.model``'s trainable variables for each temperature, along one chain.
 
     The chain starts from the weights that the model has. The variance σ² of the noise is the squared error of the run's
     best epoch, on validation where there is such. A chain that diverges is begun anew with shorter steps. The
     model itself ends as it was. Ctrl-C ends the chain and keeps the samples so far.
 
     Args:
-        run: of the training.
-        train: the training part.
-        config: its ``temperature`` is not looked at.
-        temperatures: falling.
+        run: the training whose model is sampled.
+        train: the training part's examples.
+        config: settings of the chain, whose ``temperature`` is not looked at.
+        temperatures: the temperatures, in falling order.
         progress: whether to print a line a sample.
         checkpoints: a folder for the states of the chain, as of a training (``Trainer``).
 
@@ -117,7 +117,7 @@ class _Chain(keras.callbacks.Callback):
         self._restart()
 
     def checkpoint(self) -> State:
-        """What is saved of it after every epoch (:class:`Checkpointing`); samples are files of their own."""
+        """State of the chain that :class:`Checkpointing` saves every epoch; samples are files of their own."""
         return {
             "attempts": self._attempts,
             "done": self._done,
@@ -129,7 +129,7 @@ class _Chain(keras.callbacks.Callback):
         }
 
     def restore(self, state: State) -> None:
-        """To what was saved."""
+        """Restores the chain from a saved state."""
         assert self._checkpoints is not None
         self._attempts, self._done, self._first_loss = state["attempts"], state["done"], state["first_loss"]
         self._penalties.factors = state["factors"]
@@ -157,7 +157,7 @@ class _Chain(keras.callbacks.Callback):
         self._end = end
 
     def _restart(self) -> None:
-        """To the start, of which the steps of the chain, ``_done``, are counted."""
+        """Goes back to the starting weights, from which the epochs of the chain, ``_done``, are counted."""
         for variable, values in zip(self._variables, self._start, strict=True):
             variable.assign(values)
         self._penalties.forget()
@@ -166,7 +166,7 @@ class _Chain(keras.callbacks.Callback):
         self.samples.clear()
 
     def walk(self) -> None:
-        """Makes the steps."""
+        """Makes the steps of the chain, until it ends or Ctrl-C."""
         config, n = self._config, len(self._train)
         batch_size = min(n, STEP_EXAMPLES)
         step_size, kept = config.step_size, 1 - config.friction
@@ -204,8 +204,11 @@ class _Chain(keras.callbacks.Callback):
         return self._curvature.masses(self._penalties.precisions, seed=self._settings.seed)
 
     def _too_high(self, loss: float) -> bool:
-        """In equilibrium U is above its least value by T / 2 a weight, and by more where the loss has a stronger
-        penalty than was learned; by ten times that it never is."""
+        """Tells whether a loss is too high for a chain in equilibrium.
+
+        There U is above its least value by T / 2 a weight, and by more where the loss has a stronger penalty than was
+        learned; by ten times that it never is.
+        """
         nats = sum(
             max(self._heats.values()) / 2 * np.prod(variable.shape) * max(1.0, 1 / factors.min())
             for variable, factors in zip(self._variables, self._penalties.factors, strict=True)
@@ -213,7 +216,7 @@ class _Chain(keras.callbacks.Callback):
         return not loss - self._first_loss < 10 * nats / (len(self._train) * self._nats) + 1e-3
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """What Keras calls before every epoch."""
+        """Sets what the plan changes before an epoch: temperature, penalties and masses."""
         if self._done in self._heats:
             self._dynamics.set_temperature(self._heats[self._done])
         if self._done in self._learning:
@@ -223,7 +226,7 @@ class _Chain(keras.callbacks.Callback):
             self._dynamics.set_masses(self._masses())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """What Keras calls after every epoch."""
+        """Counts the epoch, adds its weights to a sample, and shortens the steps of a chain that diverges."""
         loss = (logs or {})["loss"]
         self._first_loss = loss if self._done == 0 else self._first_loss
         if self._too_high(loss) or non_finite(self._objective.model) is not None:
@@ -239,7 +242,7 @@ class _Chain(keras.callbacks.Callback):
         self.model.stop_training = self._done == self._end
 
     def _keep(self, temperature: float, loss: float) -> None:
-        """The mean of the weights since the last sample is one."""
+        """Keeps the mean of the weights since the last sample as a sample."""
         mean = [total / np.float32(self._summed) for total in self._sums]
         samples = self.samples.setdefault(temperature, [])
         if self._checkpoints is not None:

@@ -1,4 +1,4 @@
-"""How the average over many weights of a model is made."""
+"""Settings of the average over many weights of a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class PosteriorConfig(BaseModel):
     """Samples of the posterior along one chain, which starts where the training ends (see ``posterior/chain.py``).
 
     Args:
-        samples: how many weights are kept; their predictions are averaged.
+        samples: number of weights that are kept; their predictions are averaged.
         thin: epochs from one to the next, over which its weights are averaged.
         burn_in: epochs before the first.
         temperature: T. 1 is the posterior of the model as it stands; predictions are often better from a colder one.
@@ -19,8 +19,8 @@ class PosteriorConfig(BaseModel):
             sampled at all three.
         penalties: learned during a burn-in of at least 30 epochs, for every matrix with a penalty λ Σ w² a strength
             for each of its columns (of a table of vectors, the dimensions); or those of the training, fixed.
-        step_size: h of :class:`Langevin`.
-        friction: γ of :class:`Langevin`.
+        step_size: the step size h of :class:`Langevin`.
+        friction: the friction γ of :class:`Langevin`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""How sharply the likelihood of a training part bends in each weight of a model."""
+"""Curvature of the likelihood of a training part in each weight of a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recsys_nn.tensors import TrainingPart
 from recsys_nn.training import Objective
 
 DRAWS = 6
-"""Passes over the training part."""
+"""Passes over the training part, each with random signs of its own."""
 FLOOR = 0.2
 """The least curvature of the likelihood, as a share of the mean over the variable."""
 STIFFEST = 4.0
@@ -23,14 +23,14 @@ STIFFEST = 4.0
 
 
 class Curvature:
-    """About the curvature of U in each weight of a model, for :class:`Langevin`.
+    """Estimates the curvature of U in each weight of a model, for :class:`Langevin`.
 
     The dimensions of a vector share theirs, as a chain may turn them into each other. What no example moves has an
     infinite mass, so that noise does not move it either: the vectors of unknown and of unrated ids stay zero.
 
     Args:
-        objective: of the model.
-        train: the training part.
+        objective: the objective of the model.
+        train: the training part's examples.
         nats: the negative log-likelihood that a unit of an example's loss stands for.
     """
 
@@ -41,11 +41,11 @@ class Curvature:
         self._couplings = [coupling.get(id(variable), 1.0) for variable in objective.model.trainable_variables]
 
     def masses(self, precisions: Sequence[npt.NDArray[np.float32]], *, seed: int) -> Arrays:
-        """At the present weights, an array for each trainable variable.
+        """Masses at the present weights, an array for each trainable variable.
 
         Args:
-            precisions: of the weights' priors.
-            seed: of the draws.
+            precisions: precisions of the weights' priors.
+            seed: seed of the random signs.
         """
         found = []
         squares_of = fisher_diagonal(self._slopes, self._train, seed=seed)
@@ -71,14 +71,14 @@ def loss_slopes(objective: Objective) -> Slopes:
 
 
 def fisher_diagonal(slopes: Slopes, train: TrainingPart, *, seed: int) -> Arrays:
-    """Σ_k (∂ℓ_k/∂θ)² for every weight θ: the diagonal of the empirical Fisher information of examples with losses ℓ_k.
+    """Diagonal of the empirical Fisher information, Σ_k (∂ℓ_k/∂θ)² for every weight θ, of examples with losses ℓ_k.
 
-    Of one slope with random signs ε_k it is the expectation, E[(∂/∂θ Σ_k ε_k ℓ_k)²].
+    It is the expectation of one slope with random signs ε_k, E[(∂/∂θ Σ_k ε_k ℓ_k)²].
 
     Args:
-        slopes: the :func:`loss_slopes`.
-        train: the examples.
-        seed: of the signs.
+        slopes: the slopes that :func:`loss_slopes` returns.
+        train: the training part's examples.
+        seed: seed of the random signs.
     """
     rng = np.random.default_rng(seed)
 

@@ -1,4 +1,4 @@
-"""An optimizer that does not settle: it wanders over the weights as often as the data allow them."""
+"""Langevin dynamics as a Keras optimizer: its iterates are samples of the posterior."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Langevin(keras.optimizers.Optimizer):
         masses: M, for each trainable variable an array of its shape: about the curvature of U.
         learning_rate: the step size h; below 2 / sqrt of the largest curvature of U in units of M, or it diverges.
         friction: γ; 1 forgets the momentum in each step.
-        scale: of the loss.
-        temperature: T.
-        seed: of the noise.
+        scale: factor of the loss in U.
+        temperature: T, which scales the noise.
+        seed: seed of the noise ξ.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Langevin(keras.optimizers.Optimizer):
         self.set_temperature(self.temperature)
 
     def set_masses(self, masses: Sequence[npt.NDArray[np.float32]]) -> None:
-        """From now on M has these values."""
+        """Sets the masses M, an array for each variable."""
         self.masses = list(masses)
         for pace, mass in zip(self._paces, self.masses, strict=True):
             pace.assign(1 / np.sqrt(mass))
@@ -78,12 +78,12 @@ class Langevin(keras.optimizers.Optimizer):
         self.learning_rate = learning_rate
 
     def set_springs(self, springs: Sequence[npt.NDArray[np.float32]]) -> None:
-        """From now on s has these values, for each variable one for each place on its last axis, or one for all."""
+        """Sets the springs s, for each variable one value for each place on its last axis, or one for all."""
         for spring, values in zip(self._springs, springs, strict=True):
             spring.assign(np.broadcast_to(values, spring.shape))
 
     def set_temperature(self, temperature: float) -> None:
-        """From now on T has this value."""
+        """Sets the temperature T."""
         self.temperature = temperature
         self._heat.assign(temperature)
 

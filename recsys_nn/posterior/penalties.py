@@ -23,7 +23,7 @@ from recsys_nn.tensors import TrainingPart
 from recsys_nn.training import Objective
 
 RULE_ROWS = 10.0
-"""ν."""
+"""Rows ν that the Gamma prior is worth."""
 
 
 class LearnedPenalties:
@@ -32,7 +32,7 @@ class LearnedPenalties:
     A penalty is learned where it is λ Σ v² with the same λ for all vectors in use; others stay as they are.
 
     Args:
-        objective: of the model.
+        objective: the objective of the model.
         train: the training part, n examples.
         nats: the negative log-likelihood that a unit of an example's loss stands for.
 
@@ -50,7 +50,7 @@ class LearnedPenalties:
         self.forget()
 
     def forget(self) -> None:
-        """The penalties are those of the objective again."""
+        """Resets the penalties to those of the objective."""
         self.factors = [
             np.ones(variable.shape[-1:] if strength else (), np.float32)
             for variable, strength in zip(self._variables, self._strengths, strict=True)
@@ -58,19 +58,19 @@ class LearnedPenalties:
 
     @property
     def precisions(self) -> Arrays:
-        """Of the priors, an array for each trainable variable."""
+        """Precisions of the priors, an array for each trainable variable."""
         return [fixed * factors for fixed, factors in zip(self._fixed, self.factors, strict=True)]
 
     @property
     def beyond(self) -> Arrays:
-        """How much more precise the priors are than the objective's penalties make them, shaped as ``factors``."""
+        """Precision of the priors beyond that of the objective's penalties, shaped as ``factors``."""
         return [
             np.float32(strength) * (factors - 1)
             for strength, factors in zip(self._strengths, self.factors, strict=True)
         ]
 
     def learn(self) -> None:
-        """Sets the factors to what the present weights say."""
+        """Sets the factors f to their mean given the present weights."""
         for place, (variable, strength) in enumerate(zip(self._variables, self._strengths, strict=True)):
             if strength:
                 table = variable.numpy().astype(np.float64)
@@ -80,7 +80,7 @@ class LearnedPenalties:
 
 
 def _strength(table: Any, slopes: Any, bends: Any) -> float:
-    """Of penalties (strength / 2) Σ v² on the vectors in use of a table; 0 where they are not of this form."""
+    """Strength of penalties (strength / 2) Σ v² on the vectors in use of a table; 0 where they are not of this form."""
     if table.ndim != 2:
         return 0.0
     in_use = table.any(axis=1)
@@ -93,7 +93,7 @@ def _strength(table: Any, slopes: Any, bends: Any) -> float:
 
 
 def _slopes_and_bends(objective: Objective, train: TrainingPart) -> tuple[Arrays, Arrays]:
-    """∂/∂θ and ∂²/∂θ² of the penalties of the objective for every weight θ; exact where these are sums of squares."""
+    """Derivatives ∂/∂θ and ∂²/∂θ² of the objective's penalties for every weight θ; exact for sums of squares."""
     model = objective.model
 
     def total(inputs: Any, targets: Any, share: Any) -> Any:

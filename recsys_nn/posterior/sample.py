@@ -1,4 +1,4 @@
-"""From a trained network to the average over many."""
+"""Average of a trained network over samples of its posterior, at a temperature that validation may choose."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def sample_posterior(
     *,
     progress: bool = True,
 ) -> AveragedModel:
-    """The average over samples of the posterior of a trained network, the Bayesian prediction
+    """Averages over samples of the posterior of a trained network, which gives the Bayesian prediction
 
         E[r | ratings] = ∫ r̂(θ) p(θ | ratings) dθ ≈ (1/M) Σ_m r̂(θ_m).
 
     Args:
-        run: of the training, at whose weights the chain of samples starts.
-        train: the training part.
-        config: how many samples, and from how cold a posterior.
+        run: the training, at whose weights the chain of samples starts.
+        train: the training part's examples.
+        config: number of samples, and how cold the posterior is.
         validation: ratings that decide on the temperature, where the config leaves it open.
         progress: whether to print a line a sample.
 
@@ -97,7 +97,7 @@ def chosen(errors: Mapping[float, npt.NDArray[np.float64]]) -> float:
 
 
 def _squared_errors(model: keras.Model, part: TrainingPart) -> npt.NDArray[np.float64]:
-    """Of each example of a part."""
+    """Squared error of each example of a part."""
     import tensorflow as tf
 
     from recsys_nn.training import evaluation_batches

@@ -14,7 +14,7 @@ from recsys_nn.tensors import TrainingPart
 
 Arrays = list[npt.NDArray[np.float32]]
 Slopes = Callable[[Any, Any], list[Any]]
-"""Of (inputs, targets) and something beside them, the slopes in each trainable variable."""
+"""Function of (inputs, targets) and something beside them that returns the slopes in each trainable variable."""
 
 _ROWS = 2**16
 
@@ -37,7 +37,7 @@ def slopes_of(total: Callable[[Any, Any, Any], Any], model: keras.Model) -> Slop
 
 
 def summed(slopes: Slopes, train: TrainingPart, beside: Callable[[int], Any]) -> Arrays:
-    """Slopes summed over all examples, some at a time; ``beside`` gives what n of them come with."""
+    """Sums slopes over all examples, some at a time; ``beside`` gives what n of them come with."""
     sums: Arrays | None = None
     for block in train.blocks(batch_size=1):
         for start in range(0, len(block.order), _ROWS):

@@ -1,4 +1,4 @@
-"""The page of a run, or of several side by side."""
+"""Report on a run, or on several side by side, as one HTML page."""
 
 from lazy_loader import attach_stub
 

@@ -1,4 +1,4 @@
-"""The item map: the items' factors in two dimensions, coloured by a feature, with names."""
+"""The item map: the items' latent factors in two dimensions, coloured by a feature, with names."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Point:
 
 @dataclass(frozen=True)
 class ItemMap:
-    """The most rated items where their vectors put them.
+    """Map of the most rated items, where their vectors put them.
 
     Attributes:
-        points: by how often they were rated, the most first.
+        points: the items, the most often rated first.
         legend: the groups and their colours.
-        by: what groups are.
+        by: name of what the groups are.
         explained: share of the vectors' variance that the two dimensions hold.
-        n_items: of all items.
-        width, height: of the map, the unit of which is the same on both sides.
+        n_items: number of all items.
+        width, height: size of the map, the unit of which is the same on both sides.
     """
 
     points: Sequence[Point]
@@ -58,7 +58,7 @@ class ItemMap:
 
     @classmethod
     def of(cls, run: FinishedRun) -> ItemMap | None:
-        """None of a model without vectors of items, of two dimensions or more, and of a blend, which has several."""
+        """Makes the map of a run; None for a blend, or where the items have no vectors of two dimensions or more."""
         vectors = None if run.predictor.config is None else item_vectors(run.predictor.model)
         encoder = run.predictor.encoder
         if vectors is None or vectors.shape[1] < 2 or len(vectors) != len(encoder.item_counts):
@@ -111,8 +111,10 @@ def principal(vectors: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64]
 
 
 def _groups(table: pd.DataFrame | None, counts: npt.NDArray[np.integer]) -> tuple[str, list[str], dict[str, str]]:
-    """What the items are grouped by, the group of each, and their colours: by a feature of few values, else by how
-    often they were rated."""
+    """Groups the items by a feature of few values, else by how often they were rated.
+
+    Returns what they are grouped by, the group of each, and the groups' colours.
+    """
     for name in () if table is None else table.columns:
         assert table is not None
         if not pd.api.types.is_string_dtype(table[name]) or is_name(name):

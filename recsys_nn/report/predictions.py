@@ -1,4 +1,4 @@
-"""What runs are judged by on a page: the predictions that they have kept."""
+"""Errors of runs on a page, from the predictions that they have kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODEL = "model"
 
 
 def judged_part(run: FinishedRun) -> tuple[Literal["test", "validation"], pd.DataFrame] | None:
-    """The part that a run is judged on, the test part where it kept what it predicted of it, and these predictions."""
+    """Name and predictions of the part that a run is judged on: the test part where they were kept, else validation."""
     if run.judged is not None and len(run.judged):
         return "test", run.judged
     if run.held_out is not None and len(run.held_out):
@@ -26,7 +26,7 @@ def judged_part(run: FinishedRun) -> tuple[Literal["test", "validation"], pd.Dat
 
 
 def common_tables(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]:
-    """What each run predicted of the test part that all share.
+    """Predictions of each run for the test part that all share.
 
     Raises:
         DataError: where one kept nothing, or they are not of the same ratings.
@@ -46,8 +46,10 @@ def common_tables(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]:
 
 
 def beside_baselines(table: pd.DataFrame) -> pd.DataFrame:
-    """The model and its baselines on a kept table, best first, as ``rn.compare`` tells it of models, differences being
-    to the model. Of a single user there are errors only."""
+    """Compares the model with its baselines on a kept table, best first, as ``rn.compare`` does with models.
+
+    Differences are to the model. Of a single user there are errors only.
+    """
     predictions = {MODEL: table["prediction"], **{str(name): table[column] for name, column in BASELINES.items()}}
     if table["user"].nunique() > 1:
         return compared(table, predictions, reference=MODEL)
@@ -60,7 +62,7 @@ def beside_baselines(table: pd.DataFrame) -> pd.DataFrame:
 def compared(
     table: pd.DataFrame, predictions: Mapping[str, pd.Series], *, reference: str | None = None
 ) -> pd.DataFrame:
-    """A row for each of the predictions of a table's ratings, best first, as of ``rn.compare``."""
+    """Compares predictions of a table's ratings, a row for each, best first, as ``rn.compare`` does."""
     # Users in an order that does not depend on that of the rows, as there.
     users = pd.factorize(table["user"], sort=True)[0]
     errors = [(predicted - table["rating"]).to_numpy(np.float64) for predicted in predictions.values()]

@@ -1,4 +1,4 @@
-"""What a run reads, keeps while it is unfinished, gives, and has left in its folder."""
+"""Data, unfinished state, result and finished folder of a run."""
 
 from lazy_loader import attach_stub
 

@@ -34,12 +34,15 @@ from recsys_nn.tensors import FILE_NAME, StreamedTensors, TrainingPart
 
 
 def load_parts(data: DataConfig, seed: int, given: Split | Ratings | None = None) -> AnySplit:
-    """As :func:`load_split`, for what also takes a training part that is a stream.
+    """Loads the parts as :func:`load_split` does, or with a training part that is a stream.
 
     Args:
-        data: as there.
-        seed: as there.
-        given: as there.
+        data: the config's data section.
+        seed: seed of what is drawn at random.
+        given: ratings in memory, or parts in memory; without them they are read.
+
+    Raises:
+        ConfigError: as :func:`load_split`, and for ratings in memory beside a stream.
     """
     if not data.stream:
         return load_split(data, seed, given)
@@ -53,11 +56,11 @@ def load_parts(data: DataConfig, seed: int, given: Split | Ratings | None = None
 
 
 def load_split(data: DataConfig, seed: int, given: Split | Ratings | None = None) -> Split:
-    """The training, validation and test parts that a config's data section describes, in memory.
+    """Loads the training, validation and test parts that a config's data section describes, in memory.
 
     Args:
-        data: the section.
-        seed: of what is drawn at random.
+        data: the config's data section.
+        seed: seed of what is drawn at random.
         given: ratings in memory, which are split as the section says, or parts in memory; without them they are read.
 
     Raises:
@@ -91,7 +94,7 @@ def load_split(data: DataConfig, seed: int, given: Split | Ratings | None = None
 
 
 def load_whole(data: DataConfig) -> Ratings:
-    """All ratings that a config's data section names, as a model sees them, before they are split.
+    """Loads all ratings that a config's data section names, as a model sees them, before they are split.
 
     Raises:
         ConfigError: where there is no source.
@@ -107,19 +110,20 @@ def load_whole(data: DataConfig) -> Ratings:
 
 
 def fit_encoder(split: AnySplit, features: FeaturesConfig | Mapping[str, Any] | None = None) -> Encoder:
-    """The encoder of the training part, on whose scale the other parts have to be."""
+    """Fits an encoder to the training part, on whose scale the other parts have to be."""
     for part in (split.validation, split.test):
         check_scale(part, split.train.scale)
     return Encoder.fit(split.train, features=features)
 
 
 def encoded(encoder: Encoder, train: Ratings | RatingsStream, folder: Path | None) -> TrainingPart:
-    """A training part as the Trainer takes it, in memory or, of a stream, on disk.
+    """Encodes a training part as the Trainer takes it, in memory or, of a stream, on disk.
 
     Args:
-        encoder: of its ids.
-        train: the part.
-        folder: what a run keeps of the same training, among it the encoded rows; without, they go with the result.
+        encoder: encoder of its ids.
+        train: the training part's ratings.
+        folder: folder of what a run keeps of the same training, among it the encoded rows; without it, they go with
+            the result.
     """
     if isinstance(train, Ratings):
         return encoder.encode(train)
@@ -139,7 +143,7 @@ def _read(data: DataConfig, file: str) -> Ratings:
 
 
 def _with_features(data: DataConfig, ratings: Ratings) -> Ratings:
-    """With the features in files of one's own, whose ids are read as those of the ratings."""
+    """Adds the features in files of one's own to ratings; their ids are read as those of the ratings."""
     files: dict[str, str | None] = {"user": data.user_features, "item": data.item_features}
     tables = {
         f"{side}_features": read_features(file, side, id_type(ratings.frame[side]))
@@ -154,7 +158,7 @@ def _targets(data: DataConfig, ratings: Ratings) -> Ratings:
 
 
 def _of_format(data: DataConfig, file: str) -> Ratings:
-    """A file in the format of the data set that is named, or one's own."""
+    """Reads a file in the format of the data set that is named, or one's own."""
     return _targets(data, get_dataset(data.source).read(file) if data.source else _read(data, file))
 
 
@@ -166,14 +170,14 @@ def _with_held_out(data: DataConfig, files: FilesSplitConfig, train: Train, seed
 
 
 def provenance(source: str | None, split: AnySplit) -> dict[str, Any]:
-    """What data.json says: where the ratings came from, and of each part."""
+    """Content of data.json: source of the ratings, and a description of each part."""
     held_out = {"validation": split.validation, "test": split.test}
     parts = {name: described(part) | related(part, split.train) for name, part in held_out.items()}
     return {"source": source, "merged": split.train.n_merged, "parts": {"train": described(split.train), **parts}}
 
 
 def described(part: Ratings | RatingsStream) -> dict[str, Any]:
-    """What data.json says of a part: its size, its ratings, its fingerprint."""
+    """Description of a part in data.json: its size, its ratings' moments, its fingerprint."""
     users, items, ratings = DistinctIds(), DistinctIds(), Moments()
     for chunk, _ in part.chunks():
         users.add(chunk.frame["user"])
@@ -188,7 +192,7 @@ def described(part: Ratings | RatingsStream) -> dict[str, Any]:
 
 
 def related(part: Ratings, train: Ratings | RatingsStream) -> dict[str, Any]:
-    """What data.json says of how a held-out part lies to the training part (``data/overlap.py``).
+    """Overlap and order of a held-out part and the training part, for data.json (``data/overlap.py``).
 
     The order is left out for a stream, whose times are not read.
     """
@@ -197,6 +201,6 @@ def related(part: Ratings, train: Ratings | RatingsStream) -> dict[str, Any]:
 
 
 def as_json(values: Mapping[str, Any]) -> str:
-    """JSON, in which a figure that is not a number (R² of one rating) is null."""
+    """Writes JSON, in which a figure that is not a number (R² of one rating) is null."""
     finite = {name: None if value != value else value for name, value in values.items()}
     return json.dumps(finite, indent=2, allow_nan=False) + "\n"

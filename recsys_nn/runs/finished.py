@@ -44,7 +44,7 @@ _METRICS = TypeAdapter(dict[str, float | None])
 
 
 class _Training(BaseModel):
-    """What training.json holds of a ``TrainingRun.record``."""
+    """Schema of training.json: the record of a training (``TrainingRun.record``)."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -59,7 +59,7 @@ class _Training(BaseModel):
 
 
 class _Part(BaseModel):
-    """What ``run_data.described`` says of a part, and perhaps more."""
+    """Schema of a part in data.json: at least its size and its fingerprint."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -68,7 +68,7 @@ class _Part(BaseModel):
 
 
 class _Data(BaseModel):
-    """What data.json holds of where the ratings are from."""
+    """Schema of data.json: at least the parts of the ratings."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -80,10 +80,10 @@ class FinishedRun:
     """A predictor and what its experiment has left beside it.
 
     Attributes:
-        predictor: of the run.
+        predictor: the predictor of the run.
         folder: the run folder, where it has one.
         documents: the files of that folder by name, where they are at hand; else they are read from it.
-        manifest_sha256: that its manifest.json has to have, where the caller knows it.
+        manifest_sha256: SHA-256 that its manifest.json has to have, where the caller knows it.
     """
 
     predictor: Predictor
@@ -93,17 +93,17 @@ class FinishedRun:
 
     @classmethod
     def load(cls, folder: Path, *, manifest_sha256: str | None = None) -> FinishedRun:
-        """The run in ``folder``, or an ArtifactError that says why it cannot be used.
+        """Loads the run in ``folder``, or raises an ArtifactError that says why it cannot be used.
 
         Args:
-            folder: its path.
-            manifest_sha256: as of :meth:`Predictor.load`.
+            folder: path of the run folder.
+            manifest_sha256: SHA-256 that its manifest.json has to have, as in :meth:`Predictor.load`.
         """
         return cls(Predictor.load(folder, manifest_sha256=manifest_sha256), folder, manifest_sha256=manifest_sha256)
 
     @cached_property
     def config(self) -> RunConfig | None:
-        """What it was trained by; None where that is not recorded."""
+        """Config by which the run was trained; None where that is not recorded."""
         return self._config("config.yaml")
 
     @cached_property
@@ -117,36 +117,36 @@ class FinishedRun:
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """Its figures, as ``ExperimentResult.metrics``; one that is no number is NaN."""
+        """Figures of the run, as ``ExperimentResult.metrics``; one that is no number is NaN."""
         figures = {} if self._document("metrics.json") is None else self._values("metrics.json", _METRICS)
         return {name: math.nan if value is None else value for name, value in figures.items()}
 
     @property
     def seconds(self) -> float:
-        """Of its training; NaN where that is not recorded."""
+        """Duration of its training in seconds; NaN where that is not recorded."""
         return float(self.metrics.get("seconds", math.nan))
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """What is recorded of its data (``run_data.provenance``, and of a refit its epochs)."""
+        """Record of its data (``provenance``), and of a refit its epochs; empty where there is none."""
         return {} if self._document("data.json") is None else self._values("data.json", _Data).model_dump()
 
     @property
     def parts(self) -> dict[str, dict[str, Any]]:
-        """What is recorded of its ``train``, ``validation`` and ``test`` parts (``described``), of those that are.
+        """Record of its ``train``, ``validation`` and ``test`` parts (``described``), of those that are recorded.
 
-        And of the ``refitted`` ratings, where there are such: a validation part that then joined the training part.
+        It has the ``refitted`` ratings too, where there are such: a validation part that then joined the training part.
         """
         return self.data.get("parts", {})
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """Those of its parts, of those that are recorded."""
+        """SHA-256 of each of its parts that is recorded, by name."""
         return {name: part["sha256"] for name, part in self.parts.items()}
 
     @cached_property
     def held_out(self) -> pd.DataFrame | None:
-        """What was predicted, before any refit, of its validation part (``prediction/held_out.py``); None if not kept.
+        """Predictions of its validation part, before any refit (``prediction/held_out.py``); None if not kept.
 
         Raises:
             ArtifactError: where the file cannot be used.
@@ -155,22 +155,22 @@ class FinishedRun:
 
     @cached_property
     def judged(self) -> pd.DataFrame | None:
-        """The same of its test part."""
+        """Predictions of its test part (``prediction/held_out.py``); None if not kept."""
         return self._table(JUDGED, PREDICTED)
 
     @cached_property
     def item_features(self) -> pd.DataFrame | None:
-        """What was known of its items beside their ids, by the column ``item``; None where nothing was."""
+        """Features of its items, by the column ``item``; None where nothing was known of them."""
         content = self._document(ITEM_FEATURES)
         return None if content is None else read_plain_table(content, self._name(ITEM_FEATURES))
 
     @property
     def versions(self) -> dict[str, str]:
-        """Of what it was made with."""
+        """Versions of the packages that it was made with."""
         return versions() if self._manifest is None else self._manifest.versions
 
     def as_trained(self, ratings: Ratings) -> Ratings:
-        """Ratings on the run's own scale: where it was trained on what is liked, these become so, unless they are."""
+        """Converts ratings to the run's own scale: to 1 for liked and else 0, where it was trained on such."""
         config = self._first_config
         if config is None or ratings.scale[1] <= self.predictor.encoder.scale[1]:
             return ratings
@@ -178,7 +178,7 @@ class FinishedRun:
         return ratings if threshold is None else ratings.liked(threshold)
 
     def split(self) -> AnySplit:
-        """Its parts, read again as its config describes them, which may have changed since."""
+        """Reads its parts again as its config describes them; the data may have changed since."""
         config = self._first_config
         assert config is not None
         split = load_parts(config.data, config.seed)
@@ -186,7 +186,7 @@ class FinishedRun:
 
     @cached_property
     def _first_config(self) -> RunConfig | None:
-        """Its config, or that of the first member of a blend."""
+        """Config of the run, or of the first member of a blend."""
         listed = () if self._manifest is None else self._manifest.files
         configs = [name for name in listed if _FIRST_CONFIG.fullmatch(name)]
         return self._config(min(configs, key=len)) if configs else None
@@ -223,7 +223,7 @@ class FinishedRun:
         return None if content is None else read_predicted(content, columns, self._name(name))
 
     def _document(self, name: str) -> bytes | None:
-        """A file that the experiment left beside the model, as the manifest states it."""
+        """Reads a file that the experiment left beside the model, as the manifest states it."""
         if self.documents is not None:
             content = self.documents.get(name)
             return content.encode() if isinstance(content, str) else content
@@ -241,14 +241,14 @@ class FinishedRun:
 
 @runtime_checkable
 class Concluded(Protocol):
-    """What has a finished run, as ``rn.run_experiment`` gives it."""
+    """Result that has a finished run, such as ``rn.run_experiment`` returns."""
 
     @property
     def finished(self) -> FinishedRun: ...
 
 
 def common_part(runs: Mapping[str, FinishedRun], part: PartName) -> Ratings:
-    """The part that all ``runs`` have in common.
+    """Reads the part that all ``runs`` have in common.
 
     Raises:
         DataError: where one does not record it, they have different ones, it is empty or can no longer be read.
@@ -269,9 +269,9 @@ def common_part(runs: Mapping[str, FinishedRun], part: PartName) -> Ratings:
 
 
 def kept_predictions(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]:
-    """What each of ``runs`` keeps of its predictions of the validation part that all have in common.
+    """Predictions that the runs keep of the validation part that all have in common, by name.
 
-    Nothing, where one keeps none.
+    Empty where one of them keeps none.
 
     Raises:
         DataError: where they are not of the same ratings.
@@ -287,7 +287,7 @@ def kept_predictions(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]
 
 
 def unseen(ratings: Ratings, runs: Mapping[str, FinishedRun]) -> Ratings:
-    """``ratings``, unless some are known to be in the training part of a run.
+    """Returns ``ratings``, unless some are known to be in the training part of a run.
 
     The training parts are read again, as the runs' configs describe them; a warning names a run of which that part can
     no longer be had. A predictor without a folder, or a folder without a record, is taken at its word.
@@ -309,7 +309,7 @@ def unseen(ratings: Ratings, runs: Mapping[str, FinishedRun]) -> Ratings:
 
 
 def _n_seen(ratings: Ratings, name: str, run: FinishedRun) -> int:
-    """How many of the ``ratings`` are of pairs in the training part; 0, with a warning, where that cannot be told."""
+    """Number of the ratings whose pairs are in the training part; 0, with a warning, where that cannot be told."""
     try:
         train = run.split().train
     except RecsysError as error:

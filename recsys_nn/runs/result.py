@@ -1,4 +1,4 @@
-"""What a run gave."""
+"""Result of a run, in memory or from the folder where it was carried out before."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from recsys_nn.training import TrainingRun
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What validation has found out about how to train, on which a refit rests.
+    """Findings of validation about how to train, on which a refit rests.
 
     Attributes:
         run: the training whose best epoch is taken; its network may be gone.
         chosen: of an ensemble, its ``temperature``.
-        held_out: what was predicted of the held-out ratings (``prediction/held_out.py``); None where there are none.
+        held_out: predictions of the held-out ratings (``prediction/held_out.py``); None where there are none.
         means: in words, what they were held out by.
-        seconds: that all of it took.
+        seconds: the seconds that all of it took.
     """
 
     run: TrainingRun
@@ -46,18 +46,18 @@ class Findings:
 
 @dataclass(frozen=True, eq=False)
 class ExperimentResult:
-    """What a run gave.
+    """Result of a run: its training, predictor and figures.
 
     Attributes:
-        config: the resolved config.
+        config: config of the run, defaults resolved.
         split: the parts that it was trained and judged on.
-        run: the training.
-        predictor: predicts for raw ids.
-        evaluation: of the test part; None where there is none.
+        run: the training of its network.
+        predictor: predictor that takes raw ids.
+        evaluation: errors on the test part; None where there is none.
         metrics: flat: the test part's ``rmse``, ``mae``, ``r2``, ``lift`` and baselines, the validation part's
             ``validation_rmse``, an ensemble's ``temperature``, and ``best_epoch``, ``seconds``.
         path: the run folder, where one was asked for.
-        findings: what validation has found.
+        findings: what validation has found out.
         finished: the run as its folder records it, also where there is none.
     """
 
@@ -73,7 +73,7 @@ class ExperimentResult:
 
 
 def run_before(output: str, of_run: Mapping[str, Any], *, overwrite: bool) -> FinishedRun | None:
-    """The run in a folder, if it is this one.
+    """Loads the run in a folder, if it is this one.
 
     Raises:
         ArtifactError: where it is another, which is not to be replaced.
@@ -89,7 +89,7 @@ def run_before(output: str, of_run: Mapping[str, Any], *, overwrite: bool) -> Fi
 
 
 def as_result(config: RunConfig, split: AnySplit, finished: FinishedRun) -> ExperimentResult:
-    """What a run gave that has been carried out before."""
+    """Makes the result of a run that has been carried out before."""
     run, metrics = finished.training, finished.metrics
     assert run is not None
     chosen = {name: metrics[name] for name in ("temperature",) if name in metrics}

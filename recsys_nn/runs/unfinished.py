@@ -1,4 +1,4 @@
-"""What a run keeps beside its place until it is finished, so that it can go on after it was killed.
+"""State that a run keeps beside its folder until it is finished, so that it can go on after it was killed.
 
 ``runs/svd.unfinished`` has a lock, which ends with its process, what the run is (``run.json``) and a folder of
 checkpoints for each of its stages. It goes when the run folder is there.
@@ -32,12 +32,12 @@ STAGES: tuple[Stage, ...] = ("training", "posterior", "refit", "refit-posterior"
 
 _ENDING, _LOCK, _RUN = ".unfinished", "lock", "run.json"
 _ELSEWHERE = ("output", "tracking", "cluster")
-"""What may change in the config of a run that goes on. (Another number of workers draws other dropout, as another seed
-does, and else changes the last digits alone.)"""
+"""Sections that may change in the config of a run that goes on. (Another number of workers draws other dropout, as
+another seed does, and else changes the last digits alone.)"""
 
 
 def identity(config: RunConfig, split: AnySplit) -> dict[str, Any]:
-    """What decides the numbers of a run, by dotted paths: its config and its data."""
+    """All that decides the numbers of a run, by dotted paths: its config and its data."""
     settings = {name: value for name, value in config.values().items() if name not in _ELSEWHERE}
     return json.loads(json.dumps(dict(_flat(settings)) | fingerprints(split)))
 
@@ -51,9 +51,9 @@ class Unfinished:
     """The folder of an unfinished run; without one, nothing is kept.
 
     Attributes:
-        folder: it.
+        folder: the folder of the run's state.
         run: the digest of its :func:`identity`, once it has been taken up.
-        seconds: that its stages took, as far as they had come.
+        seconds: the seconds that its stages took, as far as they had come.
         is_to_stay: whether the folder stays after the run, which Ctrl-C has cut short.
     """
 
@@ -69,7 +69,7 @@ class Unfinished:
 
     @property
     def is_begun(self) -> bool:
-        """Whether an epoch has been saved."""
+        """True where an epoch has been saved."""
         return self.folder is not None and any(self.folder.glob(f"*/*{SUFFIX}"))
 
     def clear(self) -> None:
@@ -85,8 +85,8 @@ class Unfinished:
         """Goes on with what is there, if it is of this run.
 
         Args:
-            of_run: its :func:`identity`.
-            anew: whether that of another run is removed.
+            of_run: the :func:`identity` of the run.
+            anew: whether the state of another run is removed.
 
         Raises:
             ArtifactError: where it is of another run, saying in what.
@@ -126,13 +126,13 @@ NOTHING_KEPT = Unfinished()
 
 @contextmanager
 def unfinished_run(output: str | None, *, resume: bool, overwrite: bool) -> Iterator[Unfinished]:
-    """The place of a run, which no other process can train into meanwhile.
+    """Locks the place of a run, which no other process can train into meanwhile.
 
     What was saved of the training stays where it was interrupted, killed or the disk refused; it goes with the end of
     the run, and with a loss that is no number, which would come again.
 
     Args:
-        output: the run folder; without, nothing is kept.
+        output: the run folder; without one, nothing is kept.
         resume: whether an unfinished training is gone on with; a finished run may stand there then.
         overwrite: whether what stands there may be replaced.
 
@@ -174,7 +174,7 @@ def unfinished_run(output: str | None, *, resume: bool, overwrite: bool) -> Iter
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ctrl-C waits: saving takes a moment, and the training before it took long."""
+    """Ignores Ctrl-C within the block: saving takes a moment, and the training before it took long."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -198,7 +198,7 @@ def _locked(folder: Path, target: Path) -> FileLock:
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """In words, what differs; empty where nothing does."""
+    """Differences of two identities in words; empty where there are none."""
     told = []
     for name in dict.fromkeys([*before, *now]):
         if before.get(name) != now.get(name):

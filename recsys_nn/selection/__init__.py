@@ -1,4 +1,4 @@
-"""Choosing a model: cross-validation, search, curves."""
+"""Selection of a model: cross-validation, search, curves."""
 
 from lazy_loader import attach_stub
 

@@ -1,4 +1,4 @@
-"""Where the runs of a selection are carried out: in this process, or in several beside it."""
+"""Processes in which the runs of a selection are carried out: this one, or several beside it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS
 
 
 def results(work: Callable[[Job], Found], jobs: Iterable[Job], *, workers: int) -> Iterator[Found]:
-    """What ``work`` finds at each of the jobs, as they come to an end.
+    """Yields the result of ``work`` at each of the jobs, as they come to an end.
 
     A job is taken from ``jobs`` when there is a process for it, after the results before have been looked at. One
     worker is this process; several are processes with their share of the CPUs. They know the kinds of models that are
@@ -33,7 +33,7 @@ def results(work: Callable[[Job], Found], jobs: Iterable[Job], *, workers: int) 
     compute a sum can change its last digits: figures are the same bit for bit where ``workers`` and the machine are.
 
     Args:
-        work: what several processes carry out has to be picklable, as have the jobs and what it finds.
+        work: function of a job, picklable for several processes, as are the jobs and the results.
         jobs: what it is called with.
         workers: the number of processes.
 
@@ -54,12 +54,12 @@ def in_order(
     workers: int,
     progress: bool,
 ) -> list[Found]:
-    """What ``work`` finds at each of the jobs, in their order, with a line for each that is done.
+    """Returns the results of ``work`` at the jobs, in their order, and prints a line for each that is done.
 
     Args:
         work: a function of a module, which several processes can be sent.
         jobs: what it is called with.
-        told: the line.
+        told: function of a job and its result that gives the line.
         workers: the processes that it is called in.
         progress: whether to print the lines.
     """
@@ -108,7 +108,7 @@ def _in_processes(work: Callable[[Job], Found], jobs: Iterator[Job], workers: in
 
 
 def _begin(told_of_end: Connection, kinds: Sequence[ModelKind]) -> None:
-    """Ctrl-C is the parent's to answer, and nobody waits for results after its end."""
+    """Sets a worker process up: Ctrl-C is the parent's to answer, and nobody waits for results after its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(told_of_end,), daemon=True).start()
     import_keras()
@@ -116,7 +116,7 @@ def _begin(told_of_end: Connection, kinds: Sequence[ModelKind]) -> None:
 
 
 def _end_with_parent(told_of_end: Connection) -> None:
-    """The parent's end of the pipe, into which it writes nothing, closes with it."""
+    """Ends this process with its parent, whose end of the pipe closes then; nothing is written into it."""
     with suppress(EOFError, OSError):
         told_of_end.recv_bytes()
     os._exit(1)

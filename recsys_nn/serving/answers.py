@@ -29,10 +29,10 @@ class ServedRun:
     """The run of a folder, ready to answer; answers are what ``orjson`` writes.
 
     Args:
-        predictor: of the run.
-        name: of the run.
-        revision: tells it from others that stood or will stand in its place.
-        limits: of a request.
+        predictor: the predictor of the run.
+        name: name of the run.
+        revision: text that tells it from others that stood or will stand in its place.
+        limits: limits of a request.
     """
 
     def __init__(self, predictor: Predictor, *, name: str, revision: str, limits: Limits) -> None:
@@ -49,20 +49,20 @@ class ServedRun:
 
     @classmethod
     def load(cls, folder: Path, limits: Limits) -> ServedRun:
-        """The run in a folder, or an ArtifactError that says why it cannot be used."""
+        """Loads the run in a folder, or raises an ArtifactError that says why it cannot be used."""
         predictor = Predictor.load(folder)
         revision = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
         return cls(predictor, name=folder.resolve().name, revision=revision, limits=limits)
 
     def _warm_up(self) -> None:
-        """Has TensorFlow trace what it will be asked, before anybody waits for it."""
+        """Has TensorFlow trace the model, before anybody waits for an answer."""
         encoder = self.predictor.encoder
         users, items = (ids.ids[:1].tolist() for ids in (encoder.users, encoder.items))
         self.predict(PredictQuestion(users=users, items=items, interval=0.9 if self.predictor.calibration else None))
         self.recommend(RecommendQuestion(users=users, n=1, exclude_seen=self.predictor.seen is not None, reasons=1))
 
     def health(self, refused: str | None) -> Health:
-        """What there is to know of it."""
+        """Description of the run; ``refused`` says why another in its folder is not used."""
         encoder, config = self.predictor.encoder, self.predictor.config
         return Health(
             run=self.name,
@@ -133,11 +133,11 @@ class ServedRun:
         return {"lists": lists, "revision": self.revision}
 
     def find(self, side: Side, text: str, n: int) -> list[dict[str, Any]]:
-        """Users or items that have this text in their id or name."""
+        """Finds users or items that have this text in their id or name."""
         return self._directories[side].find(text, n)
 
     def user_of(self, text: str) -> Any:
-        """The user's id that is written so."""
+        """Parses the text of a user's id."""
         users = self.predictor.encoder.users
         return parse_ids(pd.Series([text], dtype="str"), users.type, users.name, lambda _: "user").tolist()[0]
 

@@ -1,4 +1,4 @@
-"""The service: what is asked at which address."""
+"""The service's ASGI application, and its endpoints."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def create_app(folder: Path, limits: Limits | None = None, *, hosts: tuple[str, 
 
     Args:
         folder: the run folder, which may be replaced by another one while it is served.
-        limits: of requests.
+        limits: limits of a request.
         hosts: names by which browsers may call it, ``"*"`` for any: a page elsewhere whose name has come to mean this
             machine (DNS rebinding) does not have them.
 
@@ -122,7 +122,7 @@ def create_app(folder: Path, limits: Limits | None = None, *, hosts: tuple[str, 
     async def recommend_one(
         user: _Text, n: _Few = 10, exclude_seen: bool = True, reasons: Annotated[int, Query(ge=0, le=10)] = 0
     ) -> Response:
-        """The same for one user, whose id is written as text also where ids are integers."""
+        """The items with the highest predicted ratings for one user, whose id is text also where ids are integers."""
         run = live.current
         question = RecommendQuestion(users=[run.user_of(user)], n=n, exclude_seen=exclude_seen, reasons=reasons)
         return _json_of(await workers.run(lambda: _dumped(run.recommend(question))))

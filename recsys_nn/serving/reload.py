@@ -13,7 +13,7 @@ from recsys_nn.serving.limits import Limits
 
 logger = logging.getLogger("recsys_nn.serving")
 SECONDS = 1.0
-"""Between two looks at the folder."""
+"""Seconds between two looks at the folder."""
 
 Stamp = frozenset[tuple[str, int, int, int]]
 
@@ -25,12 +25,12 @@ class LiveRun:
     one that they began with. What cannot be loaded is refused, told in the log, and looked at again once changed.
 
     Args:
-        folder: the run folder.
-        limits: of requests.
+        folder: the run folder, which may be replaced.
+        limits: limits of a request.
         told: is called with how each look at a new folder has ended: ``"loaded"`` or ``"refused"``.
 
     Attributes:
-        current: answers now.
+        current: the run that answers now.
         refused: why what stands in the folder now is not used; None where it is.
 
     Raises:
@@ -71,7 +71,7 @@ class LiveRun:
 
 
 def _stamp(folder: Path) -> Stamp:
-    """What tells a folder from one that was renamed into its place, or changed; empty where there is none."""
+    """Mark that tells a folder from one that was renamed into its place, or changed; empty where there is none."""
     try:
         found = {name: (folder / name).stat() for name in files_in(folder)}
     except OSError:

@@ -1,4 +1,4 @@
-"""What the service is asked and what it answers, as pydantic reads and documents them."""
+"""Requests and answers of the service, as pydantic reads and documents them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Source = Literal["model", "user", "item", "global"]
 
 
 class Question(BaseModel):
-    """A body: JSON whose values are taken as they are, and no unknown keys."""
+    """Base of request bodies: JSON whose values are taken as they are, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -42,7 +42,7 @@ class PredictQuestion(Question):
         return self
 
     def columns(self) -> tuple[list[Any], list[Any]]:
-        """The users and the items."""
+        """The users and the items of the pairs, as two lists."""
         if self.pairs is not None:
             return [user for user, _ in self.pairs], [item for _, item in self.pairs]
         assert self.users is not None
@@ -51,7 +51,7 @@ class PredictQuestion(Question):
 
 
 class RecommendQuestion(Question):
-    """Who the lists are for: users by their ids, or one new person by a few ratings."""
+    """Users to recommend items to, by their ids, or one new person by a few ratings."""
 
     users: Ids | None = Field(default=None, description="users, one list each", examples=[["196"]])
     ratings: list[tuple[Id, float]] | None = Field(
@@ -72,7 +72,7 @@ class RecommendQuestion(Question):
 
 
 class Predictions(BaseModel):
-    """A value a pair, in the order of the pairs."""
+    """Predicted ratings, a value for each pair, in the order of the pairs."""
 
     predictions: list[float] = Field(description="ratings, within the scale")
     sources: list[Source] = Field(description="what each rests on: both ids known (model), one of them, neither")
@@ -82,7 +82,7 @@ class Predictions(BaseModel):
 
 
 class Reason(BaseModel):
-    """One of the user's own well-rated items."""
+    """Reason for a recommendation: one of the user's own well-rated items."""
 
     item: Id
     name: str
@@ -108,7 +108,7 @@ class RecommendedList(BaseModel):
 
 
 class Recommendations(BaseModel):
-    """A list a user."""
+    """Lists of recommended items, one for each user."""
 
     lists: list[RecommendedList]
     revision: str = Field(description="of the run that was asked, as of /health")
@@ -141,7 +141,7 @@ class Health(BaseModel):
 
 
 class Problem(BaseModel):
-    """What is wrong with a request."""
+    """One problem of a request: its place, message and kind."""
 
     loc: list[str | int]
     msg: str
@@ -158,7 +158,7 @@ Asked = TypeVar("Asked", bound=Question)
 
 
 def read(question: type[Asked], body: bytes) -> Asked:
-    """The question in a body, straight from its bytes.
+    """Reads the question in a body, straight from its bytes.
 
     Raises:
         RequestValidationError: which becomes the answer 422.
@@ -170,7 +170,7 @@ def read(question: type[Asked], body: bytes) -> Asked:
 
 
 def problems(error: RequestValidationError) -> Problems:
-    """One a place: pydantic names each type that a value could have had, and is not."""
+    """Merges pydantic's errors into one problem a place: it names each type that a value could have had, and is not."""
     places: dict[tuple[str | int, ...], Problem] = {}
     for found in error.errors():
         loc = found["loc"] if found["loc"][:1] in (("query",), ("body",)) else ("body", *found["loc"])

@@ -1,4 +1,4 @@
-"""Runs, told of to TensorBoard and MLflow as they go."""
+"""Logging of runs to TensorBoard and MLflow as they go."""
 
 from lazy_loader import attach_stub
 

@@ -1,4 +1,4 @@
-"""The callback that tells trackers of epochs."""
+"""Keras callback that tells trackers of epochs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recsys_nn.tracking.tracker import Tell
 
 
 class EpochTracking(keras.callbacks.Callback):
-    """Tells of each epoch at its end: its number from 1, its figures, and the learning rate that it has come to.
+    """Tells trackers of each epoch at its end: number from 1, figures, and the learning rate that it has come to.
 
     It leaves single batches alone, unlike Keras's TensorBoard callback, so that the compiled epoch stays possible.
     """

@@ -1,4 +1,4 @@
-"""A run with the trackers that its config asks for, from its beginning to its end, however that comes."""
+"""Tracking of a run, by all trackers that its config asks for, from its beginning to its end, however that comes."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Tracking:
 
     @property
     def tell(self) -> Tell | None:
-        """What is to be told of each epoch of the training whose history is the run's; None where nobody listens."""
+        """Function to call with each epoch of the training whose history is the run's; None without trackers."""
         return self._epoch if self._trackers else None
 
     def conclude(self, run: TrainingRun, figures: Mapping[str, float], folder: Path | None) -> None:
-        """What the run has come to; epochs of its history that no callback has told of are told of now."""
+        """Notes the result of the run, and logs those epochs of its history that no callback has told of."""
         for row in run.history[run.history["epoch"] > self._epochs].to_dict("records"):
             number = int(row.pop("epoch"))
             self._epoch(number, {str(name): value for name, value in row.items() if name != "seconds"})
@@ -48,7 +48,7 @@ class Tracking:
         self._figures, self._folder = figures, folder
 
     def end(self) -> None:
-        """Tells of the end, once."""
+        """Tells the trackers of the end, to be called once."""
         self._tell(lambda tracker: tracker.end(self.status, self._figures, self._folder))
 
     def _epoch(self, number: int, figures: Mapping[str, float]) -> None:
@@ -66,7 +66,7 @@ class Tracking:
 
 @contextmanager
 def tracked(config: RunConfig, split: AnySplit) -> Iterator[Tracking]:
-    """The trackers of a run, which are told how it ends: as it is concluded, by Ctrl-C or by an error.
+    """Opens the trackers of a run, which are told how it ends: as it is concluded, by Ctrl-C or by an error.
 
     Raises:
         ConfigError: before the run, where it cannot be tracked as asked.
@@ -86,7 +86,7 @@ def tracked(config: RunConfig, split: AnySplit) -> Iterator[Tracking]:
 
 
 def trackers_of(config: TrackingConfig | None) -> list[Tracker]:
-    """A tracker for each place that a config names.
+    """Makes a tracker for each place that a config names.
 
     Raises:
         ConfigError: where one cannot be used.

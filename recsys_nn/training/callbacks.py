@@ -81,7 +81,7 @@ def non_finite(model: keras.Model) -> str | None:
 
 
 class ProgressLines(keras.callbacks.Callback):
-    """A line an epoch, of what ``log`` (called before) kept of it, marked where the monitored quantity is the best."""
+    """Prints a line an epoch, of what ``log`` (called before) kept, marked where the monitored quantity is the best."""
 
     def __init__(self, log: EpochLog, epochs: int, monitor: str | None, console: Console) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A training that goes on where it was killed, with the numbers that it would have had."""
+"""Resumption of a killed training from its last saved epoch, with the numbers that it would have had."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Checkpointing(keras.callbacks.Callback):
     a state, and ``restore(state)``.
 
     Args:
-        checkpoints: of this training.
-        model: compiled.
+        checkpoints: the states of this training on disk.
+        model: the compiled model that is trained.
         hooks: the other callbacks; those that change what is saved stand before this one.
-        settings: of the training, plain values; a state that was saved under others is not gone on from.
+        settings: plain values that describe the training; a state that was saved under others is not gone on from.
         saves: whether it saves; where several train together, one does, and all begin with what it saved.
 
     Attributes:
-        first_epoch: how many epochs were done.
-        seconds: that they took.
+        first_epoch: number of epochs that were done.
+        seconds: the seconds that they took.
 
     Raises:
         ArtifactError: where the states are damaged or of another training.
@@ -77,7 +77,7 @@ class Checkpointing(keras.callbacks.Callback):
         return epochs if self._finished else self.first_epoch
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """What Keras calls once the other callbacks have begun."""
+        """Restores the saved state, once the other callbacks have begun."""
         if self._state is None:
             return
         for name, variables in self._variables():
@@ -89,7 +89,7 @@ class Checkpointing(keras.callbacks.Callback):
         self._state = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """What Keras calls after every epoch."""
+        """Saves the state after every epoch."""
         if not self._saves:
             return
         seconds = self.seconds + time.perf_counter() - self._began
@@ -109,7 +109,7 @@ class Checkpointing(keras.callbacks.Callback):
         yield "optimizer", optimizer.variables
 
     def _named_hooks(self) -> Iterator[tuple[str, keras.callbacks.Callback]]:
-        """Each with the name of its class and, as there may be several, a number."""
+        """Yields each callback with the name of its class and, as there may be several, a number."""
         seen: Counter[str] = Counter()
         for hook in self._hooks:
             name = type(hook).__qualname__

@@ -38,11 +38,11 @@ _CALLBACKS: dict[CallbackName, type[keras.callbacks.Callback]] = {
     "reduce_lr_on_plateau": keras.callbacks.ReduceLROnPlateau,
 }
 WRITING_CALLBACKS: tuple[CallbackName, ...] = ("csv_logger",)
-"""What one of several workers does for all."""
+"""Callbacks that one of several workers has for all."""
 
 
 def compile_model(objective: Objective, config: TrainConfig, *, steps: int) -> None:
-    """``compile`` with the config's optimizer and the objective's loss; ``steps`` is the steps of an epoch."""
+    """Compiles a model with the config's optimizer and the objective's loss; ``steps`` is the steps of an epoch."""
     rate: Any = config.learning_rate
     if config.schedule is not None:
         rate = config.schedule.build(config.learning_rate, steps, config.epochs)
@@ -56,7 +56,7 @@ def compile_model(objective: Objective, config: TrainConfig, *, steps: int) -> N
 
 
 def _automatic(model: keras.Model, batch_size: int) -> OptimizerName:
-    """Adam; lazy where a step touches fewer than a tenth of the rows of the largest table."""
+    """Chooses Adam, or lazy Adam where a step touches fewer than a tenth of the rows of the largest table."""
     rows = max((variable.shape[0] for variable in model.trainable_variables if is_table(variable)), default=0)
     return "lazy_adam" if rows > 10 * batch_size else "adam"
 

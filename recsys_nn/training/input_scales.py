@@ -1,4 +1,4 @@
-"""How far the inputs of a network are from mean 0 and standard deviation 1."""
+"""Distance of a network's inputs from mean 0 and standard deviation 1."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class InputScale:
     """The column of an input that is farthest from being standardised.
 
     Attributes:
-        column: its position.
-        mean: of its values.
-        std: their standard deviation.
+        column: position of the column.
+        mean: mean of its values.
+        std: standard deviation of its values.
     """
 
     column: int
@@ -34,7 +34,7 @@ class InputScale:
 
     @property
     def standardised(self) -> bool:
-        """Whether it may pass for it."""
+        """True where the column may pass for standardised."""
         return self.size <= FARTHEST
 
     @property
@@ -44,9 +44,9 @@ class InputScale:
 
 
 def input_scales(model: keras.Model, train: TrainingPart) -> dict[str, InputScale]:
-    """Of each input that is not of integers, which are rows of a table; an input without a name is called inputs.
+    """Scale of each input of floats, by name; integers are rows of a table, an input without a name is called inputs.
 
-    Nothing of a model that has a layer which normalises.
+    Empty where the model has a layer which normalises.
     """
     if any(type(layer).__name__.endswith("Normalization") for layer in model.layers):
         return {}

@@ -1,4 +1,4 @@
-"""What is minimised and what is reported: the config's loss and metrics, or those that a model brings."""
+"""Loss that is minimised and metrics that are reported: the config's, or those that a model brings."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _METRICS: dict[MetricName, type[keras.metrics.Metric]] = {
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """How a model is trained.
+    """Loss, metrics and check of targets by which a model is trained.
 
     Attributes:
         model: the one whose output the loss takes; it shares its layers with the one that predicts.
-        loss_name: for people.
-        loss: makes the loss.
+        loss_name: name of the loss, for people.
+        loss: function that makes the loss.
         metric_names: what is reported beside it.
-        metrics: makes the metrics.
+        metrics: function that makes the metrics.
         check: raises a DataError where the targets of a part do not fit; also takes the part's name.
     """
 

@@ -23,20 +23,20 @@ Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 def is_table(variable: Any) -> bool:
-    """Whether a variable is an embedding table, a row an id."""
+    """Tells whether a variable is an embedding table, a row an id."""
     return variable.name == "embeddings" and len(variable.shape) == 2
 
 
 class RowwiseOptimizer(keras.optimizers.Optimizer):
-    """What the row-wise optimizers share: tables apart from all else, and the duplicates of a batch.
+    """Base of the row-wise optimizers: updates tables by row and all else by ``dense``, and sums duplicate rows.
 
     A row that stands in a batch k times gets one update, from the sum of its k gradients.
 
     Args:
-        learning_rate: η of the tables; assigning another number changes that of ``dense`` in proportion (from 0 on, to
-            the same).
+        learning_rate: step size η of the tables; assigning another number changes that of ``dense`` in proportion
+            (from 0 on, to the same).
         dense: the Keras optimizer of all variables that are no tables.
-        name: of the optimizer.
+        name: name of the optimizer.
     """
 
     def __init__(self, learning_rate: Rate, *, dense: keras.optimizers.Optimizer, name: str) -> None:
@@ -51,7 +51,7 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
         self._state = [self._row_state(variable) if is_table(variable) else None for variable in variables]
 
     def _row_state(self, table: Any) -> Any:
-        """What is kept for the rows of a table."""
+        """Makes the state that is kept for the rows of a table; by default None."""
         return None
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
@@ -68,7 +68,7 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
         super().apply(*zip(*(tables or pairs), strict=True))  # without any gradient, Keras says so
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
-        """Where ``dense`` averages its variables, they become their average."""
+        """Sets the variables to their average, where ``dense`` averages them."""
         self.dense.finalize_variable_values([variable for variable in var_list if not is_table(variable)])
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -80,7 +80,7 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
         self._update_rows(variable, state, rows, values, tf.cast(learning_rate, variable.dtype))
 
     def _update_rows(self, table: Any, state: Any, rows: Any, gradients: Any, rate: Any) -> None:
-        """One step from the gradients (batch, dim) of these rows (batch,), which may repeat."""
+        """Makes one step from the gradients (batch, dim) of these rows (batch,), which may repeat."""
         raise NotImplementedError
 
     @property
@@ -113,12 +113,12 @@ class RowwiseOptimizer(keras.optimizers.Optimizer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class RowwiseSGD(RowwiseOptimizer):
-    """p_r ← p_r - η g_r, for the rows r of the batch: the step of ``keras.optimizers.SGD`` without momentum.
+    """SGD without momentum on the rows r of the batch alone: p_r ← p_r - η g_r.
 
     Args:
-        learning_rate: η.
+        learning_rate: the step size η.
         dense: the optimizer of all other variables; by default ``keras.optimizers.SGD(learning_rate)``.
-        name: of the optimizer.
+        name: name of the optimizer.
     """
 
     def __init__(
@@ -144,11 +144,11 @@ class RowwiseAdagrad(RowwiseOptimizer):
     length η, however small its gradient is within the mean over a large batch.
 
     Args:
-        learning_rate: η.
+        learning_rate: the step size η.
         initial_accumulator_value: s_r before the first step.
-        epsilon: ε.
+        epsilon: ε, which bounds the step.
         dense: the optimizer of all other variables; by default ``keras.optimizers.Adagrad(learning_rate)``.
-        name: of the optimizer.
+        name: name of the optimizer.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class RowwiseAdagrad(RowwiseOptimizer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class LazyAdam(RowwiseOptimizer):
-    """Adam (Kingma & Ba 2015) of the rows r of the batch alone: with t the number of the step,
+    """Adam (Kingma & Ba 2015) on the rows r of the batch alone: with t the number of the step,
 
         m_r ← β₁ m_r + (1 - β₁) g_r      v_r ← β₂ v_r + (1 - β₂) g_r²
         p_r ← p_r - η √(1 - β₂^t) / (1 - β₁^t) · m_r / (√v_r + ε)
@@ -191,12 +191,12 @@ class LazyAdam(RowwiseOptimizer):
     moments and stay where they are, where Adam would move them on by momentum.
 
     Args:
-        learning_rate: η.
-        beta_1: β₁.
-        beta_2: β₂.
-        epsilon: ε.
+        learning_rate: the step size η.
+        beta_1: β₁, the decay of m_r.
+        beta_2: β₂, the decay of v_r.
+        epsilon: ε, which bounds the step.
         dense: the optimizer of all other variables; by default ``keras.optimizers.Adam(learning_rate)``.
-        name: of the optimizer.
+        name: name of the optimizer.
     """
 
     def __init__(
@@ -246,7 +246,7 @@ class _Duplicates:
         self._last = tf.Variable(tf.zeros(n_rows, tf.int32), trainable=False)
 
     def summed(self, rows: Any, gradients: Any, *, everywhere: bool = False) -> Any:
-        """(batch, dim): the sum at one position of every row, and at the others zero or (``everywhere``) the same."""
+        """Sums (batch, dim) at one position of every row, and at its others zero or (``everywhere``) the same."""
         positions = tf.range(tf.size(rows))
         self._last.scatter_update(tf.IndexedSlices(positions, rows))
         chosen = tf.gather(self._last, rows)

@@ -31,7 +31,7 @@ class Trainer:
     Trainer switches TensorFlow's op determinism on, which then holds for the whole process.
 
     Args:
-        config: the settings.
+        config: settings of the training.
         callbacks: Keras callbacks beside those that the config names.
         progress: whether to print a line an epoch.
         checkpoints: a folder for the states of the training after its last two epochs. Where it has some, the training
@@ -105,7 +105,7 @@ class Trainer:
             )
 
     def _check_beginning(self, epoch: int) -> None:
-        """Storage that is slow to show one worker what another has written would lead to different weights."""
+        """Checks that all workers see the same saved epoch: else, with slow storage, their weights would differ."""
         if self._workers is not None and len(set(found := self._workers.told(epoch))) > 1:
             seen = ", ".join(f"{each:.0f}" for each in found)
             raise ArtifactError(

@@ -1,4 +1,4 @@
-"""The doctor: what is wrong with a run, why, and which line to change."""
+"""The doctor, who finds what is wrong with a run, why, and which line to change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def diagnose(
     *,
     pairs: pd.DataFrame | Ratings | Iterable[tuple[Any, Any]] | None = None,
 ) -> Diagnosis:
-    """What is wrong with a run, before it or after it: each finding with its cause, evidence and fix.
+    """Diagnoses a run, before it or after it: each finding has its cause, evidence and fix.
 
     ::
 
@@ -41,7 +41,7 @@ def diagnose(
     Args:
         run: a config or its file; a run folder or what ``rn.run_experiment`` gave; a TrainingRun or a TrainingError.
         data: for a config, ratings in memory or a split of them, as in ``rn.run_experiment``.
-        pairs: of a finished run, what it shall predict, as in ``Predictor.predict``: are their ids known?
+        pairs: pairs that a finished run shall predict, as in ``Predictor.predict``, to see whether their ids are known.
 
     Raises:
         ConfigError: where there is nothing to be diagnosed, or data or pairs that do not belong to it.

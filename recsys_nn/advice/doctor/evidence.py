@@ -1,4 +1,4 @@
-"""What the doctor looks at: all that is known of a run, before it or after it."""
+"""Evidence that the doctor looks at: all that is known of a run, before it or after it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Case:
     """A run as far as it is known; what is not is None or empty.
 
     Attributes:
-        training: how it is, or was, trained; None where nothing was iterated.
+        training: settings of its training; None where nothing was iterated.
         n_train, n_validation: examples that it is trained on and judged by.
         course: the training, once it is over.
         model: the config of the model.
         averaged: whether samples of the posterior follow.
-        data: what is recorded of its data (``run_data.provenance``).
-        scale: of the ratings.
-        tables: what was predicted of its ``validation`` and its ``test`` part (``prediction/held_out.py``).
-        asked: how many pairs that are to be predicted rest on what: by ``SOURCES``.
+        data: record of its data (``provenance``).
+        scale: lowest and highest rating that is possible.
+        tables: predictions of its ``validation`` and its ``test`` part (``prediction/held_out.py``).
+        asked: number of pairs to be predicted by what their predictions rest on (``SOURCES``).
     """
 
     training: TrainConfig | None
@@ -46,13 +46,13 @@ class Case:
 
     @classmethod
     def of_training(cls, run: TrainingRun) -> Case:
-        """A training alone, of any network."""
+        """Case of a training alone, of any network."""
         closed = run.stop_reason == "closed form"
         return cls(None if closed else run.config, run.n_train, run.n_validation, None if closed else run)
 
     @classmethod
     def of_run(cls, run: FinishedRun) -> Case:
-        """A finished run."""
+        """Case of a finished run."""
         training = run.training
         parts = run.parts
         known = (
@@ -70,7 +70,7 @@ class Case:
 
     @classmethod
     def planned(cls, config: RunConfig, split: AnySplit) -> Case:
-        """A run that has not begun."""
+        """Case of a run that has not begun."""
         return cls(
             None if isinstance(config.model, BaselineConfig) else config.training,
             len(split.train),
@@ -82,18 +82,18 @@ class Case:
         )
 
     def with_asked(self, predicted: pd.DataFrame) -> Case:
-        """The same, with the pairs of a table of predictions (``Predictor.predict``)."""
+        """Copies the case with the pairs of a table of predictions (``Predictor.predict``)."""
         counts = predicted["source"].value_counts()
         return replace(self, asked={name: int(counts.get(name, 0)) for name in SOURCES})
 
     @property
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
-        """What is recorded of its parts."""
+        """Record of each of its parts, by name."""
         return self.data.get("parts", {})
 
     @property
     def held_out_parts(self) -> dict[str, Mapping[str, Any]]:
-        """Of these the ones that are not trained on, if they have ratings; of a refit, as they were before it."""
+        """Records of the parts that are not trained on, if they have ratings; of a refit, as they were before it."""
         known = {
             "validation": self.parts.get("refitted") or self.parts.get("validation"),
             "test": self.parts.get("test"),
@@ -102,12 +102,12 @@ class Case:
 
     @property
     def judged(self) -> tuple[str, pd.DataFrame] | None:
-        """The part that the run is judged on, and what was predicted of it."""
+        """Name and predictions of the part that the run is judged on."""
         return next(((name, self.tables[name]) for name in ("test", "validation") if name in self.tables), None)
 
     @property
     def is_baseline(self) -> bool:
-        """Whether the model is one of those that others have to beat."""
+        """True where the model is one of those that others have to beat."""
         return isinstance(self.model, BaselineConfig)
 
     def losses(self) -> tuple[str, np.ndarray] | None:

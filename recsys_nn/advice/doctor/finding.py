@@ -1,4 +1,4 @@
-"""What the doctor says: findings, each with its cause, its evidence and its fix."""
+"""Findings of the doctor, each with its cause, its evidence and its fix."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Finding:
     """One thing that is wrong with a run, or will be.
 
     Attributes:
-        code: its name, as ``"learning-rate-too-high"``.
+        code: name of the finding, as ``"learning-rate-too-high"``.
         severity: ``"error"`` where the figures mean nothing, ``"warning"`` where they could be better, ``"note"``.
         cause: what is wrong, in general.
         evidence: the numbers and epochs that say so.
-        fix: what to do.
+        fix: what to do about it.
         settings: lines of the config that do it, by dotted key; ``RunConfig.with_values`` takes them.
     """
 
@@ -49,10 +49,10 @@ class Finding:
 
 
 class Diagnosis(Sequence[Finding]):
-    """The findings, the gravest first; empty where nothing is wrong.
+    """Sequence of findings, the gravest first; empty where nothing is wrong.
 
     Args:
-        findings: in any order.
+        findings: the findings in any order.
     """
 
     def __init__(self, findings: Sequence[Finding] = ()) -> None:
@@ -60,19 +60,19 @@ class Diagnosis(Sequence[Finding]):
 
     @property
     def codes(self) -> list[str]:
-        """Of the findings."""
+        """Codes of the findings, the gravest first."""
         return [finding.code for finding in self]
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a finding: code, severity, cause, evidence, fix, settings."""
+        """Table with a row for each finding: code, severity, cause, evidence, fix, settings."""
         columns = ["code", "severity", "cause", "evidence", "fix", "lines"]
         rows = [[getattr(finding, column) for column in columns] for finding in self]
         return pd.DataFrame(rows, columns=[*columns[:-1], "settings"])
 
     @property
     def summary(self) -> str:
-        """One line: the codes, and what would mend them; an empty text where nothing is wrong."""
+        """One line of the codes and what would mend them; an empty text where nothing is wrong."""
         return "; ".join(f"{finding.code} ({finding.lines or finding.fix})" for finding in self)
 
     def __str__(self) -> str:

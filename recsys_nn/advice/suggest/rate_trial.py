@@ -1,4 +1,4 @@
-"""What is tried out before it is suggested: the learning rate by a range test, and whether 20 epochs are enough."""
+"""Trial before a suggestion: the learning rate by a range test, and whether 20 epochs are enough."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MAX_RATINGS = 2**18
-"""A larger table is tried out on a sample of its users."""
+"""Ratings above which a table is tried out on a sample of its users."""
 EPOCHS, MAX_EPOCHS, PATIENCE = 20, 100, 5
 FEW_STEPS, MAX_STEPS, PATIENT_STEPS = 10, 1000, 20
-"""Where an epoch has fewer steps, 20 epochs tell nothing: then these many steps, and these many of patience."""
+"""Steps an epoch below which 20 epochs tell nothing, and the steps and steps of patience that are then suggested."""
 
 
 class Trial:
-    """A config without a learning rate and a number of epochs, tried out on the training part of a table.
+    """Trial of a config without a learning rate and a number of epochs, on the training part of a table.
 
     A range test gives a rate. Where an epoch has some steps, trainings of 20 epochs with that one, half and twice as
     much decide: the test sees the first steps alone, and not where a training ends.
 
     Args:
-        config: of the run, as far as it is known.
-        split: what it will be trained on.
+        config: config of the run, as far as it is known.
+        split: parts that it will be trained and validated on.
     """
 
     def __init__(self, config: RunConfig, split: Split) -> None:
@@ -45,7 +45,7 @@ class Trial:
         self._steps = ceil(len(split.train) / config.training.batch_size)
 
     def choices(self, console: Console) -> Iterator[Choice]:
-        """The learning rate, the number of epochs and the patience; what goes on is said on the console."""
+        """Yields the learning rate, the number of epochs and the patience; the console tells what goes on."""
         patience = max(PATIENCE, ceil(PATIENT_STEPS / self._steps))
         console.print(f"range test of the learning rate on {len(self._train):,} ratings")
         found = range_test(self._model(), self._train, self._config.training)
@@ -69,7 +69,7 @@ class Trial:
 
 
 def one_digit(*numbers: float) -> tuple[float, ...]:
-    """Each rounded to its first digit."""
+    """Rounds each number to its first digit."""
     return tuple(float(f"{number:.0e}") for number in numbers)
 
 
@@ -79,7 +79,7 @@ def best_of(runs: Mapping[float, TrainingRun]) -> float:
 
 
 def sampled(train: Ratings, *, most: int, seed: int) -> Ratings:
-    """The ratings of as many users, drawn at random, as have about ``most`` together: so each is as known as in all."""
+    """Draws at random as many users as have about ``most`` ratings together, with all their ratings."""
     if len(train) <= most:
         return train
     users = train.frame["user"].factorize()[0]
@@ -91,12 +91,12 @@ def sampled(train: Ratings, *, most: int, seed: int) -> Ratings:
 
 
 def rate_rule(found: RangeTest, runs: Mapping[float, TrainingRun], *, n: int) -> Choice:
-    """The rate of the best training, or, without trainings, a quarter of the rate up to which the loss falls.
+    """Suggests the rate of the best training, or, without trainings, a quarter of that up to which the loss falls.
 
     Args:
-        found: by the range test.
-        runs: of 20 epochs, by their rates.
-        n: ratings of the trial.
+        found: result of the range test.
+        runs: trainings of 20 epochs, by their rates.
+        n: number of ratings in the trial.
     """
     reason = (
         f"A range test on {n:,} ratings: with rates that rise from {found.rates[0]:g} over {len(found.rates)} steps, "
@@ -111,11 +111,11 @@ def rate_rule(found: RangeTest, runs: Mapping[float, TrainingRun], *, n: int) ->
 
 
 def epochs_rule(runs: Mapping[float, TrainingRun], steps: int) -> Choice:
-    """20 epochs where the best training was ended by patience before, else 100 at most.
+    """Suggests 20 epochs where the best training was ended by patience before, else 100 at most.
 
     Args:
-        runs: of 20 epochs, by their rates; none where an epoch has few steps.
-        steps: of an epoch.
+        runs: trainings of 20 epochs, by their rates; none where an epoch has few steps.
+        steps: number of steps in an epoch.
     """
     if not runs:
         some = "one step" if steps == 1 else f"{steps} steps"

@@ -14,35 +14,36 @@ from recsys_nn.advice.suggest.table_facts import Facts
 from recsys_nn.models import MAX_LEVELS, MIN_COUNT, FactorConfig, LatentConfig, ModelConfig, TowerConfig
 
 FEW_RATINGS = 200
-"""Fewer say little beyond biases. At 300 svdpp erred 3 to 4% less than they (MovieLens 100K) or 1% more (generated)."""
+"""Ratings below which little but biases can be learned. At 300 svdpp erred 3 to 4% less than they (MovieLens 100K) or
+1% more (generated)."""
 MAX_SAMPLED, MAX_IN_SETS = 500_000, 2_000_000
 """Ratings up to which svdpp takes a few minutes with samples of its posterior, and without them."""
 SECONDS_AT_LEAST, SECONDS_SAMPLED, SECONDS_IN_SETS = 8.0, 4.5e-4, 1.0e-4
-"""Of a run on two cores, start-up included; and of each rating in svdpp, with samples and without."""
+"""Seconds of a run on two cores, start-up included; and of each rating in svdpp, with samples and without."""
 MIN_HELD_OUT = 2_000
-"""By so many ratings an RMSE is known to a standard error of 1.6% (normal errors: 1 / sqrt(2 n))."""
+"""Ratings by which an RMSE is known to a standard error of 1.6% (normal errors: 1 / sqrt(2 n))."""
 DRIFTING = 20
 """Ratings of the median user, five knots, from which drift is suggested. With more (MovieLens 100K, latest-small) svdpp
 with drift erred 1.5 and 1.8% less on random ratings and 0.5 and 1.2% less on each user's last; with fewer (Netflix, 13)
 0.5% less and 0.5% more. Predicted without times, it erred up to 0.9% more than without drift."""
 STEP_WITH_DRIFT = 0.18
-"""Of a chain of samples; at 0.25 it diverged on MovieLens 100K."""
+"""Step size of a chain of samples where users drift; at 0.25 it diverged on MovieLens 100K."""
 STEPS, MIN_BATCH, MAX_BATCH = 64, 16, 2**15
 """Steps that an epoch should have, and the bounds of a batch."""
 
 
 def power_of_two(number: float) -> int:
-    """The nearest, on a logarithmic scale."""
+    """The nearest power of two, on a logarithmic scale."""
     return 2 ** max(0, round(log2(number)))
 
 
 def usual_batch(n: int) -> int:
-    """Examples a step, of n."""
+    """Suggested number of examples in a step, of n in an epoch."""
     return min(MAX_BATCH, max(MIN_BATCH, power_of_two(n / STEPS)))
 
 
 def split_rule(n_ratings: int) -> Choice:
-    """Shares as small as can judge."""
+    """Suggests held-out shares that are as small as can judge."""
     test = 0.1 if 0.1 * n_ratings >= MIN_HELD_OUT else 0.2
     left = n_ratings * (1 - test)
     validation = next((share for share in (0.05, 0.1) if share * left >= MIN_HELD_OUT), 0.2)
@@ -56,7 +57,7 @@ def split_rule(n_ratings: int) -> Choice:
 
 
 def drift_rule(facts: Facts) -> Iterator[Choice]:
-    """Users drift in time where they have rated often enough for knots in it."""
+    """Suggests drift of users in time, where they have rated often enough for knots in it."""
     if facts.dated and facts.per_user >= DRIFTING:
         yield Choice(
             "data.features",
@@ -69,7 +70,7 @@ def drift_rule(facts: Facts) -> Iterator[Choice]:
 
 
 def kind_rule(facts: Facts, asked: str | None = None) -> Choice:
-    """The most accurate kind that is affordable, unless one was asked for."""
+    """Suggests the most accurate kind that is affordable, unless one was asked for."""
     n = facts.n_ratings
     if asked is not None:
         return Choice("model.kind", asked, "As asked for.")
@@ -87,7 +88,7 @@ def kind_rule(facts: Facts, asked: str | None = None) -> Choice:
 
 
 def head_rule(facts: Facts) -> Choice:
-    """The problem type, and with it output, loss and metrics."""
+    """Suggests the problem type, and with it output, loss and metrics."""
     levels, rarest = facts.levels, facts.rarest
     if levels is None or rarest is None or len(levels) > MAX_LEVELS or rarest[1] < MIN_COUNT:
         found = "More than 100" if levels is None else str(len(levels))
@@ -111,7 +112,7 @@ def head_rule(facts: Facts) -> Choice:
 
 
 def model_rules(config: type[ModelConfig], facts: Facts) -> Iterator[Choice]:
-    """The model section below the kind: what of it this kind has."""
+    """Suggests the model section below the kind, as far as this kind has it."""
     if issubclass(config, LatentConfig):
         yield head_rule(facts)
     if issubclass(config, FactorConfig):
@@ -126,7 +127,7 @@ def model_rules(config: type[ModelConfig], facts: Facts) -> Iterator[Choice]:
 
 
 def dimension_rule(config: type[FactorConfig], facts: Facts) -> Choice:
-    """The fourth root of the number of ids; twice that where a penalty decides the rank."""
+    """Suggests as dimension the fourth root of the number of ids; twice that where a penalty decides the rank."""
     larger, least = max(facts.n_users, facts.n_items), config.model_fields["embedding_dim"].default
     root = larger**0.25
     reason = f"The fourth root of the {larger:,} {'users' if larger == facts.n_users else 'items'}, {root:.1f}"
@@ -136,7 +137,7 @@ def dimension_rule(config: type[FactorConfig], facts: Facts) -> Choice:
 
 
 def tower_rule(dim: int) -> Iterator[Choice]:
-    """Hidden layers that halve."""
+    """Suggests hidden layers that halve."""
     reason = f"Hidden layers halve, from twice their {2 * dim} inputs, p and q of {dim} each."
     yield Choice("model.widths", [4 * dim, 2 * dim], reason)
     yield Choice("model.activation", "relu", "The usual choice: cheap, and its slope does not vanish.")
@@ -144,11 +145,11 @@ def tower_rule(dim: int) -> Iterator[Choice]:
 
 
 def training_rules(config: type[ModelConfig], facts: Facts, *, most: int) -> Iterator[Choice]:
-    """The training section but for what is tried out.
+    """Suggests the training section but for what is tried out.
 
     Args:
-        config: of the kind.
-        facts: of the training part.
+        config: class of the kind's config.
+        facts: numbers of the training part.
         most: ratings that it may ever be trained on.
     """
     if issubclass(config, LatentConfig) and head_rule(facts).value == "regression":
@@ -164,7 +165,7 @@ def training_rules(config: type[ModelConfig], facts: Facts, *, most: int) -> Ite
 
 
 def batch_rule(facts: Facts) -> Choice:
-    """A power of two, larger for large and for imbalanced tables."""
+    """Suggests as batch size a power of two, larger for large and for imbalanced tables."""
     n, rarest = facts.n_ratings, facts.rarest
     size = usual_batch(n)
     reason = f"A power of two from {MIN_BATCH} to {MAX_BATCH:,}, for about {STEPS} steps an epoch of {n:,}: {size}"
@@ -175,11 +176,11 @@ def batch_rule(facts: Facts) -> Choice:
 
 
 def refit_rules(config: type[ModelConfig], facts: Facts, *, drifts: bool) -> Iterator[Choice]:
-    """Samples of the posterior, where they are affordable, and a second training on all.
+    """Suggests samples of the posterior, where they are affordable, and a second training on all.
 
     Args:
-        config: of the kind.
-        facts: of the training part.
+        config: class of the kind's config.
+        facts: numbers of the training part.
         drifts: whether users drift in time.
     """
     if issubclass(config, FactorConfig) and config.bilinear and facts.n_ratings <= MAX_SAMPLED:

@@ -1,4 +1,4 @@
-"""A config for a table of ratings: the rules of thumb, one after the other."""
+"""Suggestion of a config for a table of ratings by the rules of thumb, one after the other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def suggest(
     output: str | None = None,
     progress: bool = True,
 ) -> Suggestion:
-    """A complete config for a table of ratings, each line with its reason and the numbers that it rests on.
+    """Suggests a complete config for a table of ratings, each line with its reason and the numbers that it rests on.
 
     The table's numbers give the kind, its size, head, penalties, batches and samples; a short trial on the training
     part gives the learning rate (:func:`range_test`) and the number of epochs. The test part is not looked at::
@@ -47,10 +47,10 @@ def suggest(
         result = rn.run_experiment(suggestion.config, ratings)
 
     Args:
-        ratings: the table.
-        kind: of the model; by default the most accurate that is affordable.
+        ratings: the table of ratings.
+        kind: kind of the model; by default the most accurate that is affordable.
         data: where the table was read from, and what is known of it: what is set there stands in the config as it is.
-        seed: of the split, the trial and the run.
+        seed: seed of the split, the trial and the run.
         output: the run folder that the run shall write.
         progress: whether to say on the error output what is being tried out.
 
@@ -94,7 +94,7 @@ def suggest(
 
 
 def _of_data(data: DataConfig, ratings: Ratings) -> Iterator[Choice]:
-    """The data section: what is given, the scale and the split."""
+    """Yields the data section: what is given, the scale and the split."""
     for name, reason in OF_DATA.items():
         if name in data.model_fields_set and (value := _plain(getattr(data, name))):
             yield Choice(f"data.{name}", value, reason)

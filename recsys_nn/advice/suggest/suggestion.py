@@ -14,7 +14,7 @@ from recsys_nn.config import RunConfig, load_config
 from recsys_nn.files import dump_yaml
 
 WIDTH = 110
-"""Characters of a line of comment."""
+"""Most characters in a line of comment."""
 
 
 class Choice(NamedTuple):
@@ -22,8 +22,8 @@ class Choice(NamedTuple):
 
     Attributes:
         key: ``"seed"``, or with its section ``"model.kind"``.
-        value: as the YAML has it.
-        reason: why, with the numbers that this rests on.
+        value: the value as the YAML has it.
+        reason: reason for it, with the numbers that this rests on.
     """
 
     key: str
@@ -37,7 +37,7 @@ class Suggestion:
 
     Attributes:
         title: what it was suggested for.
-        choices: by section, in the order of a config's.
+        choices: lines of the config, in the order of its sections.
     """
 
     title: str
@@ -45,13 +45,13 @@ class Suggestion:
 
     @classmethod
     def of(cls, title: str, choices: Iterable[Choice]) -> Suggestion:
-        """Of choices in any order."""
+        """Makes a suggestion of choices in any order."""
         sections = list(RunConfig.model_fields)
         return cls(title, tuple(sorted(choices, key=lambda choice: sections.index(choice.key.split(".")[0]))))
 
     @cached_property
     def config(self) -> RunConfig:
-        """The run, ready for ``rn.run_experiment``."""
+        """Config of the run, ready for ``rn.run_experiment``."""
         values: dict[str, Any] = {}
         for choice in self.choices:
             *sections, name = choice.key.split(".")
@@ -63,7 +63,7 @@ class Suggestion:
 
     @property
     def reasons(self) -> pd.DataFrame:
-        """A row a choice: ``key``, ``value`` and ``reason``."""
+        """Table with a row for each choice: ``key``, ``value`` and ``reason``."""
         return pd.DataFrame(self.choices, columns=list(Choice._fields))
 
     def to_yaml(self) -> str:
@@ -88,6 +88,6 @@ def _comment(text: str, indent: str = "") -> list[str]:
 
 
 def _flow(value: Any) -> str:
-    """A value on one line."""
+    """Writes a value as YAML on one line."""
     text = dump_yaml(value, default_flow_style=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")

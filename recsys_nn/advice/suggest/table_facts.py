@@ -1,4 +1,4 @@
-"""What the rules of thumb look at: the numbers of a table."""
+"""Numbers of a table that the rules of thumb look at."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Facts:
     """The numbers of a training part.
 
     Attributes:
-        n_ratings, n_users, n_items: its size.
+        n_ratings, n_users, n_items: size of the table.
         per_user, per_item: ratings of the median user and of the median item.
         levels: how often each distinct rating occurs, in their order; None where there are more than 100.
         dated: whether the ratings have times.

@@ -1,4 +1,4 @@
-"""Where the error of a model comes from, where the truth is known: bias, variance and noise."""
+"""Decomposition of a model's error into bias, variance and noise, where the truth is known."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bias_variance(
     workers: int = 1,
     progress: bool = True,
 ) -> Curve:
-    """The expected squared error of a model on generated ratings as a sum, by a setting of its complexity::
+    """Splits the expected squared error of a model on generated ratings, by a setting of its complexity::
 
         rn.bias_variance({"data": {"source": "synthetic"}, ...}, key="model.embedding_dim", values=[1, 2, 4, 8, 16])
         rn.bias_variance({"data": {"source": "synthetic"}, ...}, key="training.epochs", values=range(1, 61))
@@ -72,8 +72,8 @@ def bias_variance(
         data: generated ratings in memory, split as the config says, or a split of them.
         key: the setting's dotted key, as in ``--set``. With ``training.epochs`` each training is looked at after each
             of the epochs, without early stopping: the epoch is the complexity.
-        values: to try, from the simplest to the most complex; a mapping gives them names.
-        resamples: D.
+        values: values to try, from the simplest to the most complex; a mapping gives them names.
+        resamples: number D of training sets.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
         workers: the processes that training sets are worked on in.
         progress: whether to print a line a training set.
@@ -111,13 +111,13 @@ def bias_variance(
 
 
 def decomposition(predicted: Floats, ratings: Floats, expected: Floats, noise: Floats) -> dict[str, float]:
-    """The terms and the measured error of :func:`bias_variance`, for n pairs and D training sets.
+    """Computes the terms and the measured error of :func:`bias_variance`, for n pairs and D training sets.
 
     Args:
-        predicted: g (D, n).
-        ratings: r (D, n), drawn independently of the training sets.
-        expected: f (n,).
-        noise: Var[r] (n,).
+        predicted: predictions g, (D, n).
+        ratings: ratings r, (D, n), drawn independently of the training sets.
+        expected: expected ratings f, (n,).
+        noise: variances Var[r] of the ratings, (n,).
     """
     resamples = len(predicted)
     variance = predicted.var(axis=0, ddof=1)
@@ -150,7 +150,7 @@ def _checked_truth(key: str, resamples: int, split: Split) -> Truth:
 
 
 class _TrainingSet(NamedTuple):
-    """A number from 0, the configs to train on it, the parts whose ratings are drawn anew, and what from."""
+    """Training set: its number from 0, the configs to train on it, the parts whose ratings are redrawn, a generator."""
 
     number: int
     configs: list[RunConfig]
@@ -165,7 +165,7 @@ class _TrainingSet(NamedTuple):
 
 
 def _after_training(given: _TrainingSet) -> Floats:
-    """What each config predicts of the test part: (values, n)."""
+    """Predictions of the test part by each config's training, (values, n)."""
     drawn, predicted = given.drawn(), []
     for config in given.configs:
         result = run_on_split(config, drawn)
@@ -176,7 +176,7 @@ def _after_training(given: _TrainingSet) -> Floats:
 
 
 def _after_epochs(given: _TrainingSet) -> Floats:
-    """The same of one training, at the epochs of the configs."""
+    """Predictions of the test part by one training at the epochs of the configs, (values, n)."""
     from recsys_nn.selection.curves.watched_training import followed
 
     epochs = [config.training.epochs for config in given.configs]

@@ -1,4 +1,4 @@
-"""Training and validation error as something changes: epochs, complexity, training size, step and batch size."""
+"""Curves of training and validation error as something changes: epochs, complexity, training size, step and batch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def epoch_curve(
         config: a RunConfig, a mapping, the path of a YAML file, or a model's config with defaults for all else; it is
             trained for all its ``training.epochs``.
         data: ratings in memory, split as the config says, or a split of them; the config then names no source.
-        seeds: how many runs, with the config's own seed and those that follow it.
+        seeds: number of runs, with the config's own seed and those that follow it.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
         workers: the processes that runs are made in.
         progress: whether to print a line a run.
@@ -118,8 +118,8 @@ def validation_curve(
         config: a RunConfig, a mapping, the path of a YAML file, or a model's config with defaults for all else.
         data: ratings in memory, split as the config says, or a split of them; the config then names no source.
         key: the setting's dotted key, as in ``--set``.
-        values: to try, from the simplest to the most complex; a mapping gives them names.
-        seeds: how many runs a value, with the config's own seed and those that follow it: of the split, where it is
+        values: values to try, from the simplest to the most complex; a mapping gives them names.
+        seeds: number of runs a value, with the config's own seed and those that follow it: of the split, where it is
             drawn at random, the initial weights and the training order. Bands go from the least error to the greatest.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
         workers: the processes that runs are made in.
@@ -175,7 +175,7 @@ def learning_curve(
         config: a RunConfig, a mapping, the path of a YAML file, or a model's config with defaults for all else.
         data: ratings in memory, split as the config says, or a split of them; the config then names no source.
         fractions: shares of the training part, ascending.
-        seeds: how many runs a fraction, with the config's own seed and those that follow it. Bands go from the least
+        seeds: number of runs a fraction, with the config's own seed and those that follow it. Bands go from the least
             error to the greatest.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
         workers: the processes that runs are made in.
@@ -208,7 +208,7 @@ def learning_curve(
 
 
 def nested(ratings: Ratings, fractions: Sequence[float], *, seed: int) -> dict[float, Ratings]:
-    """Random parts of so many shares of the ratings, in the order of the table, each within those that are larger."""
+    """Draws random shares of the ratings, in the order of the table, each within those that are larger."""
     order = np.random.default_rng(seed).permutation(len(ratings))
     return {fraction: ratings.take(np.sort(order[: round(fraction * len(ratings))])) for fraction in fractions}
 
@@ -231,9 +231,9 @@ def sensitivity(
     Args:
         config: a RunConfig, a mapping, the path of a YAML file, or a model's config with defaults for all else.
         data: ratings in memory, split as the config says, or a split of them; the config then names no source.
-        learning_rates: to try, each with each of the batch sizes.
-        batch_sizes: to try.
-        seeds: how many runs a cell, with the config's own seed and those that follow it; a cell shows their mean.
+        learning_rates: learning rates to try, each with each of the batch sizes.
+        batch_sizes: batch sizes to try.
+        seeds: number of runs a cell, with the config's own seed and those that follow it; a cell shows their mean.
         overrides: ``"training.epochs=50"`` and the like, for a mapping or a file.
         workers: the processes that runs are made in.
         progress: whether to print a line a run.
@@ -262,5 +262,5 @@ def sensitivity(
 
 
 def _mean_of_all(values: pd.Series) -> float:
-    """NaN where one of them is."""
+    """Mean of the values; NaN where one of them is."""
     return float(values.mean(skipna=False))

@@ -1,4 +1,4 @@
-"""What a curve is: a table, a figure of it, and what there is to read off."""
+"""Result of a curve: a table, a figure of it, and what there is to read off."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Curve:
 
     Attributes:
         table: a row a run (or an epoch of one), with what was changed, the seed and the errors.
-        marks: what the figure marks, by its name, such as ``best``.
+        marks: values that the figure marks, by name, such as ``best``.
         figure: the table drawn; ``curve.figure.savefig("curve.png")`` writes it.
     """
 

@@ -30,8 +30,8 @@ class Point:
 
     Attributes:
         at: the columns that say where on the curve it stands.
-        config: what is run.
-        split: what it is run on; judged is on the validation part.
+        config: config of the run.
+        split: parts that it is trained on and, in the validation part, judged on.
     """
 
     at: Mapping[str, Any]
@@ -48,13 +48,13 @@ def points(
     changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
     seeds: int,
 ) -> Iterator[Point]:
-    """The config with each of the ``changes``, once a seed; the seeds are the config's own and those that follow it.
+    """Yields a point for each of the ``changes`` and each seed, the config's own and those that follow it.
 
     Args:
-        config: to change.
+        config: config to be changed.
         data: ratings or a split in memory, or None for those of the config.
         changes: for each point the columns that it stands at, and the values of its dotted keys.
-        seeds: how many.
+        seeds: number of the seeds.
 
     Raises:
         ConfigError: for each wrong key or value, before the first run.
@@ -71,19 +71,19 @@ def points(
 
 
 def alone(config: AnyConfig, overrides: Sequence[str] = ()) -> RunConfig:
-    """A config in any form as that of a run whose validation error is all that is asked for: no folder, no refit."""
+    """Makes the config of a run whose validation error is all that is asked for: no folder, no refit."""
     return unwritten(config, overrides).model_copy(update={"refit": False})
 
 
 def unwritten(config: AnyConfig, overrides: Sequence[str] = ()) -> RunConfig:
-    """A config in any form as that of one run among others, which leaves nothing and looks for nothing itself."""
+    """Makes the config of one run among others, which writes nothing and searches for nothing itself."""
     return as_run_config(config, overrides=overrides).model_copy(
         update={"output": None, "search": None, "tracking": None}
     )
 
 
 def named(values: Sequence[Any] | Mapping[str, Any]) -> dict[Any, Any]:
-    """Values to try by what a table calls them: their names, else numbers and texts themselves and lists as 64-32-16.
+    """Names the values to try: by their own names, else numbers and texts themselves and lists as 64-32-16.
 
     Raises:
         ConfigError: where there are none.
@@ -97,12 +97,12 @@ def named(values: Sequence[Any] | Mapping[str, Any]) -> dict[Any, Any]:
 
 
 def seeded(config: RunConfig, seed: int) -> RunConfig:
-    """The config with another seed, also of its training."""
+    """Copies the config with another seed, also of its training."""
     return config.model_copy(update={"seed": seed, "training": config.training.model_copy(update={"seed": seed})})
 
 
 def judged_split(config: RunConfig, seed: int, data: Split | Ratings | None) -> Split:
-    """The training and validation parts; the test part is for another day."""
+    """Loads the training and validation parts of a config; the test part is for another day."""
     split = load_split(config.data, seed, data)
     if not len(split.validation):
         raise ConfigError("data.split.validation: there is no validation part, whose error a curve is drawn of")
@@ -110,7 +110,9 @@ def judged_split(config: RunConfig, seed: int, data: Split | Ratings | None) -> 
 
 
 def measured(points: Iterable[Point], *, workers: int, progress: bool) -> pd.DataFrame:
-    """A row a run: where it stands, training_rmse, validation_rmse, standard_error, bias_rmse, best_epoch, epochs,
+    """Carries out the runs of a curve and tabulates them, a row a run.
+
+    Its columns are where it stands, training_rmse, validation_rmse, standard_error, bias_rmse, best_epoch, epochs,
     seconds, diverged.
 
     Both errors are those of the same trained predictor, without penalties and dropout. ``standard_error`` is that of

@@ -22,10 +22,10 @@ Logs = dict[str, Any]
 
 @dataclass(frozen=True)
 class Followed(Generic[Seen]):
-    """What was seen of a training, and where early stopping would have ended it.
+    """Observations of a training by epoch, and the epoch at which early stopping would have ended it.
 
     Attributes:
-        seen: after each epoch.
+        seen: what was seen after each epoch.
         kept: the epoch (from 1) whose weights early stopping would have kept; None without a validation part.
         stopped: the epoch after which it would have ended the training; None where it would not have.
     """
@@ -39,10 +39,10 @@ def followed(config: RunConfig, split: Split, epochs: int, look: Callable[[Predi
     """Trains for so many epochs, whatever the validation part says, and looks at the predictor after each.
 
     Args:
-        config: of the run; what it says of early stopping is noted, not done.
-        split: its training and validation parts.
-        epochs: how many.
-        look: called with the predictor as it is then.
+        config: config of the run; what it says of early stopping is noted, not done.
+        split: the training and validation parts.
+        epochs: number of epochs to train.
+        look: function that is called with the predictor as it is then.
 
     Raises:
         ConfigError: where the model has a closed form, and so no epochs.
@@ -76,7 +76,7 @@ class _Looks(keras.callbacks.Callback, Generic[Seen]):
 
 
 class _WouldStop(keras.callbacks.EarlyStopping):
-    """Keras's own rule, which takes note of where it would stop."""
+    """Early stopping by Keras's own rule that only takes note of where it would stop."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if not self.stopped_epoch:

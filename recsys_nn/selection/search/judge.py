@@ -9,18 +9,18 @@ import optuna
 
 STUDY = "search"
 IsBad = Callable[[int, int, float], bool]
-"""Takes note of a trial's validation RMSE after an epoch (from 1), and says whether it is to be ended there; trials are
-named by their ids in the storage."""
+"""Function that notes a trial's validation RMSE after an epoch (from 1), and says whether it is to be ended there;
+trials are named by their ids in the storage."""
 Judge = Callable[[], AbstractContextManager[IsBad]]
 
 
 @contextmanager
 def judged(storage: str, pruner: optuna.pruners.BasePruner | None) -> Iterator[IsBad]:
-    """What judges the trials of the study in a storage, which is open meanwhile.
+    """Opens the storage of a study for a judge of its trials.
 
     Args:
         storage: the URL of Optuna's storage.
-        pruner: finds the bad ones; None lets every trial come to its end.
+        pruner: rule that finds the bad ones; None lets every trial come to its end.
     """
     opened = opened_storage(storage)
     study = optuna.load_study(study_name=STUDY, storage=opened)
@@ -36,5 +36,5 @@ def judged(storage: str, pruner: optuna.pruners.BasePruner | None) -> Iterator[I
 
 
 def opened_storage(url: str) -> optuna.storages.RDBStorage:
-    """A storage in which processes wait for each other's writing."""
+    """Opens a storage in which processes wait for each other's writing."""
     return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})

@@ -19,10 +19,10 @@ _COLUMNS, _DECADE, _FEW = 3, 20.0, 6
 
 
 def plotted(trials: pd.DataFrame) -> Figure:
-    """The RMSE of each trial by its number, with the best so far, and by the value of each key.
+    """Plots the RMSE of each trial by its number, with the best so far, and by the value of each key.
 
     Args:
-        trials: the table of a search.
+        trials: table of a search's trials.
     """
     from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
@@ -67,7 +67,7 @@ def _points(panel: Axes, ended: pd.DataFrame, x: pd.Series) -> None:
 
 
 def _by_value(panel: Axes, ended: pd.DataFrame, key: str) -> None:
-    """Numbers in proportion, or in that of their logarithms; a few whole ones, and other choices, side by side."""
+    """Plots a key's numbers in proportion, or as logarithms; a few whole ones, and other choices, side by side."""
     from matplotlib.ticker import NullFormatter
 
     values = ended[key]
@@ -87,7 +87,7 @@ def _by_value(panel: Axes, ended: pd.DataFrame, key: str) -> None:
 
 
 def _focus(panel: Axes, errors: pd.Series) -> None:
-    """The good half of the trials in view: a few that went wrong would press them onto a line."""
+    """Limits the view to the good half of the trials: a few that went wrong would press them onto a line."""
     if len(errors) > 3:
         low, middle = errors.min(), errors.quantile(0.75)
         spread = max(middle - low, 1e-6)

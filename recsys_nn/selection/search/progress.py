@@ -1,4 +1,4 @@
-"""What a search shows while it goes on: in a terminal a live table, else a line for each trial that ends."""
+"""Progress of a search: in a terminal a live table, else a line for each trial that ends."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class SearchProgress:
     """Shows the trials of a study, for the time of a ``with``.
 
     Args:
-        search: whose keys are shown.
-        study: whose trials are shown.
-        enabled: whether anything is.
+        search: the search whose keys are shown.
+        study: the study whose trials are shown.
+        enabled: whether anything is shown.
     """
 
     def __init__(self, search: SearchConfig, study: Study, *, enabled: bool) -> None:
@@ -49,7 +49,7 @@ class SearchProgress:
             self._live.stop()
 
     def update(self, outcome: Outcome) -> None:
-        """After a trial has ended."""
+        """Shows that a trial has ended."""
         table = self._study.table
         if self._console.is_terminal:
             self._live.update(self._as_table(table), refresh=True)
@@ -93,5 +93,5 @@ def short(key: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value of a trial, floats to three digits."""
+    """Writes a value of a trial, floats to three digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)

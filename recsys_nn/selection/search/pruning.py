@@ -1,4 +1,4 @@
-"""The end of a bad trial, as a callback of its training."""
+"""Pruning of a bad trial, as a callback of its training."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Pruning(keras.callbacks.Callback):
     What reports none (``binary`` heads, metrics of one's own) comes to its end: other errors would not compare.
 
     Args:
-        trial: its id in the study's storage.
-        is_bad: the judge.
+        trial: id of the trial in the study's storage.
+        is_bad: the judge of its epochs.
 
     Attributes:
-        pruned: whether it has been ended.
+        pruned: whether the training has been ended.
     """
 
     def __init__(self, trial: int, is_bad: IsBad) -> None:

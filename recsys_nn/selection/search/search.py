@@ -42,15 +42,15 @@ SUFFIX, WINNER, BEST, PLOT, TRIALS, _LOCK = "-search", "winner", "best.yaml", "s
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What a search has found.
+    """Result of a search: its trials and its refitted winner.
 
     Attributes:
-        config: of the search.
+        config: config of the search.
         trials: a row a trial: trial, state, rmse (of the held-out ratings), best_epoch, epochs, seconds, message, and a
             column for each key of the search.
         best: the config of the best trial, with ``refit``.
         predictor: the winner, refitted on all training rows.
-        metrics: the winner's, flat; where there is a test part ``rmse`` and so on, judged once.
+        metrics: figures of the winner, flat; where there is a test part ``rmse`` and so on, judged once.
         path: the search's folder; None where none was asked for.
     """
 
@@ -67,7 +67,7 @@ class SearchResult:
         return float(self.trials.loc[self.trials["state"] == "complete", "rmse"].min())
 
     def plot(self) -> Figure:
-        """The trials in their order with the best so far, and by each key of the search."""
+        """Plots the trials in their order with the best so far, and by each key of the search."""
         from recsys_nn.selection.search.plot import plotted
 
         return plotted(self.trials)
@@ -110,7 +110,7 @@ def tune(
     at most ``max_failures`` times.
 
     Args:
-        config: with its ``search``.
+        config: config with a ``search`` section.
         data: ratings in memory, split as the config says, or a split of them; the config then names no source.
         output: the folder for the search: its trials (``trials/0000`` and so on are run folders), their table and plot,
             ``best.yaml`` and the ``winner``; by default the config's ``output`` with "-search" behind, if it has one.
@@ -176,7 +176,7 @@ def _searched(
 
 
 def _carry_out(config: RunConfig, study: Study, split: Split, ended: Callable[[Outcome], None], folder: Path) -> None:
-    """The trials of a study, in this process, in several beside it, or by the workers of a cluster.
+    """Carries out the trials of a study, in this process, in several beside it, or by the workers of a cluster.
 
     These ask a judge here, since SQLite is not safe where several machines write to a file that they share.
     """
@@ -202,7 +202,7 @@ def _lost(cluster: ClusterConfig, trial: Trial) -> Outcome:
 def _winner(
     config: RunConfig, search: SearchConfig, split: Split, folder: Path, *, progress: bool
 ) -> tuple[Predictor, dict[str, float]]:
-    """Trained and judged, unless it has been: a test part is not looked at twice."""
+    """Trains and judges the winner, unless it has been: a test part is not looked at twice."""
     place = folder / WINNER
     if place.is_dir():
         predictor, kept = Predictor.load(place), load_config(place / "config.yaml")
@@ -245,7 +245,7 @@ def _reasons(trials: pd.DataFrame) -> str:
 
 @contextmanager
 def _folder(output: str | Path | None, *, overwrite: bool) -> Iterator[Path]:
-    """The folder, which no other search can use meanwhile; without an output one for the time of the search."""
+    """Locks the search's folder, which no other can use meanwhile; without an output it is a temporary one."""
     if output is None:
         with tempfile.TemporaryDirectory(prefix="recsys_nn.search.") as place:
             yield Path(place)

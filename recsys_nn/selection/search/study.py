@@ -21,7 +21,7 @@ from recsys_nn.selection.search.judge import STUDY, Judge, judged, opened_storag
 from recsys_nn.selection.search.trial import Outcome, Trial
 
 BUDGET = {"trials", "timeout", "workers"}
-"""What may change between the parts of a search."""
+"""Keys of the search section that may change between the parts of a search."""
 PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10)
 MAX_LOSSES = 3
 _FILE, _ABOUT, _OUTCOME, _LOSSES = "search.db", "about", "outcome", "losses"
@@ -35,9 +35,9 @@ class Study:
     draws as one that was never ended. What of the config's own values lies in the space is tried first.
 
     Args:
-        config: of the search.
+        config: config of the search.
         data: the fingerprints of the ratings and features that trials are trained and judged on.
-        folder: of the search.
+        folder: folder of the search.
 
     Raises:
         ArtifactError: where the folder holds another search.
@@ -67,11 +67,11 @@ class Study:
 
     @property
     def judge(self) -> Judge:
-        """Of the trials, for processes that can open the storage."""
+        """Judge of the trials, for processes that can open the storage."""
         return partial(judged, self._url, PRUNER if self._search.prune else None)
 
     def trials(self) -> Iterator[Trial]:
-        """The trials to come, each drawn when it is asked for, until all of the budget or the grid are begun.
+        """Yields the trials to come, each drawn when it is asked for, until all of the budget or the grid are begun.
 
         Values that a config refuses together are told as a failed trial.
         """
@@ -107,7 +107,7 @@ class Study:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a trial: trial, state, rmse, best_epoch, epochs, seconds, message, and a column for each key."""
+        """Table of the trials: trial, state, rmse, best_epoch, epochs, seconds, message, and a column for each key."""
         rows = []
         for trial in self._study.get_trials(deepcopy=False):
             if trial.state == TrialState.WAITING:
@@ -149,8 +149,11 @@ class Study:
                 yield key, value
 
     def _begin_again_what_was_lost(self) -> None:
-        """No process is at work on this study, so that a trial that still runs was lost, and is to be tried again; but
-        not for ever, since it may be what the process was lost by."""
+        """Has the trials that were lost tried again.
+
+        No process is at work on this study, so that a trial that still runs was lost; but it is not tried for ever,
+        since it may be what the process was lost by.
+        """
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if _OUTCOME in trial.user_attrs:
                 self._end(_from_attribute(trial.user_attrs[_OUTCOME]))
@@ -164,13 +167,13 @@ class Study:
                 self._study.tell(trial.number, state=TrialState.FAIL)
 
     def _counted(self) -> list[FrozenTrial]:
-        """Those that have come to an end, or still can."""
+        """Trials that have come to an end, or still can."""
         trials = self._study.get_trials(deepcopy=False)
         ended = [trial for trial in trials if _OUTCOME in trial.user_attrs]
         return ended + [trial for trial in trials if trial.state == TrialState.RUNNING]
 
     def _exhausted(self) -> bool:
-        """Whether all of a grid is begun."""
+        """Tells whether all of a grid is begun."""
         return self._search.method == "grid" and not self._study.get_trials(False, states=(TrialState.WAITING,))
 
     def _drawn(self) -> optuna.Trial:
@@ -197,7 +200,7 @@ class Study:
 
 
 def check_space(config: RunConfig) -> SearchConfig:
-    """The search of a config, each of whose values the config takes.
+    """Checks that a config takes each value of its search, and returns the search.
 
     Raises:
         ConfigError: where there is none, or naming the first value that is refused.
@@ -233,14 +236,14 @@ def _distribution(values: Range | tuple[Any, ...]) -> BaseDistribution:
 
 
 def _about(config: RunConfig, data: Mapping[str, str]) -> dict[str, Any]:
-    """What makes trials comparable: the config without its places and budget, and the ratings."""
+    """All that makes trials comparable: the config without its places and budget, and the ratings."""
     beside: Any = {"output": True, "tracking": True, "cluster": True, "refit": True, "search": BUDGET}
     values = config.model_dump(mode="json", exclude=beside)
     return {**values, **data}
 
 
 def _as_attribute(outcome: Outcome) -> dict[str, Any]:
-    """JSON, which has no infinite numbers."""
+    """Converts an outcome for JSON, which has no infinite numbers."""
     return {**vars(outcome), "score": outcome.score if np.isfinite(outcome.score) else None}
 
 

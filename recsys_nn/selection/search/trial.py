@@ -1,4 +1,4 @@
-"""One trial of a search, carried out in any process: an ordinary run, ended early where it is a bad one."""
+"""Trial of a search, carried out in any process: an ordinary run, ended early where it is a bad one."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ State = Literal["complete", "pruned", "diverged", "failed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended.
+    """Outcome of a trial: its state, score and cost.
 
     Attributes:
-        number: of the trial.
+        number: number of the trial.
         state: ``"complete"``; ``"pruned"``, ended early since it was worse than others; ``"diverged"``, with a loss
             that is no number; ``"failed"``, where a config cannot be carried out, for whatever reason.
         score: RMSE of the held-out ratings, of folds the mean over them; infinite where it diverged.
-        best_epoch: of the training, of folds of the first.
-        epochs: that were carried out, over all folds.
-        seconds: that it took.
-        message: of the error, where there was one.
+        best_epoch: best epoch of the training, of folds that of the first.
+        epochs: epochs that were carried out, over all folds.
+        seconds: seconds that it took.
+        message: message of the error, where there was one.
     """
 
     number: int
@@ -47,9 +47,9 @@ class Trial:
     """A trial that can be carried out anywhere.
 
     Attributes:
-        number: of the trial in its study.
-        id: of the trial in the study's storage.
-        config: the run.
+        number: number of the trial in its study.
+        id: id of the trial in the study's storage.
+        config: config of the run.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Trial:
     config: RunConfig
 
     def carried_out(self, split: Split, folds: int | None, judge: Judge) -> Outcome:
-        """The run on a split, or the runs on ``folds`` folds of its training part, and how that ended.
+        """Carries out the run on a split, or on ``folds`` folds of its training part, and says how that ended.
 
         It is pruned on the split, or in the first fold. Whatever goes wrong in it is told, and the search goes on.
         """

@@ -22,7 +22,7 @@ def steps_per_epoch(part: Examples, batch_size: int) -> int:
 def dataset(
     part: TrainingPart, *, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0, shuffle: bool = False
 ) -> tf.data.Dataset:
-    """(inputs, targets) of these epochs one after the other, :func:`steps_per_epoch` batches each, the last smaller."""
+    """Dataset of (inputs, targets), epoch after epoch, :func:`steps_per_epoch` batches each, the last smaller."""
 
     def blocks() -> Iterator[Any]:
         for epoch in epochs:
@@ -51,12 +51,12 @@ def dataset(
 
 
 def evaluation_dataset(part: TrainingPart) -> tf.data.Dataset:
-    """The examples in their own order, in large batches."""
+    """Dataset of the examples in their own order, in large batches."""
     return dataset(part, batch_size=EVALUATION_BATCH)
 
 
 def evaluation_batches(part: TrainingPart) -> Iterator[Any]:
-    """(inputs, targets) as tensors, in their own order and large batches; a dataset would take time to make."""
+    """Yields (inputs, targets) as tensors, in their own order and large batches, without the time a dataset takes."""
     for block in part.blocks(batch_size=EVALUATION_BATCH):
         for start in range(0, len(block.order), EVALUATION_BATCH):
             batch = block.tensors.take(block.order[start : start + EVALUATION_BATCH].astype(np.int64))

@@ -1,4 +1,4 @@
-"""Which loop makes the steps of a training: the compiled epoch, or Keras's own ``model.fit``."""
+"""Choice of the loop that makes the steps of a training: the compiled epoch, or Keras's own ``model.fit``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Engine(Protocol):
 
 
 class KerasEngine:
-    """Keras's own loop."""
+    """Trains by Keras's own loop, ``model.fit``."""
 
     def __init__(
         self, model: keras.Model, train: TrainingPart, validation: TrainingPart | None, config: TrainConfig
@@ -124,7 +124,7 @@ def _worth_xla(model: keras.Model, train: TrainingPart, config: TrainConfig) -> 
 
 
 def _draws_slowly(model: keras.Model) -> bool:
-    """Whether a layer draws Keras's own random numbers, which XLA makes fifty times slower on a CPU."""
+    """Tells whether a layer draws Keras's own random numbers, which XLA makes fifty times slower on a CPU."""
     return any(
         type(layer).__module__.startswith("keras.") and hasattr(layer, "seed_generator")
         for layer in model._flatten_layers()
@@ -132,7 +132,7 @@ def _draws_slowly(model: keras.Model) -> bool:
 
 
 def _cause(error: Exception) -> str:
-    """The first line that says what is wrong; Keras puts one above it that says where, and formats for a terminal."""
+    """The line of an error that says what is wrong; Keras puts one above it that says where, for a terminal."""
     lines = re.sub(r"\x1b\[\d+m", "", str(error)).splitlines()
     told = [line for line in lines if line.strip() and not line.startswith("Exception encountered when calling")]
     return f"{type(error).__name__}: {told[0].strip() if told else 'it says no more'}"

@@ -23,8 +23,8 @@ class Workers:
     anything.
 
     Attributes:
-        rank: of this process, from 0.
-        n: how many there are.
+        rank: number of this process, from 0.
+        n: number of the processes.
 
     Raises:
         ConfigError: where this process sees several GPUs.
@@ -40,11 +40,11 @@ class Workers:
 
     @property
     def leads(self) -> bool:
-        """Whether this one speaks and writes for all."""
+        """True where this worker prints and writes for all."""
         return self.rank == 0
 
     def share(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of a batch of ``rows`` those of this worker, and which share of the batch they are.
+        """This worker's rows of the batch, and the fraction of the batch that they are.
 
         Of m rows worker r has those from ⌊m r / n⌋ on, up to ⌊m (r + 1) / n⌋. Where that is none it has another's, as
         a share of 0: so all make the same number of steps.
@@ -54,15 +54,16 @@ class Workers:
         return tf.slice(rows, [first], [tf.maximum(last - first, 1)]), (last - first) / m
 
     def mean(self, gradients: Sequence[Any], share: tf.Tensor, *, rows: int) -> list[Any]:
-        """Σ_r s_r g_r of the workers' gradients g of the mean over their share s: that of the mean over the batch.
+        """Gradient of the mean over the batch, Σ_r s_r g_r, of the workers' gradients g_r over their shares s_r.
 
         Gradients that are sparse (``tf.IndexedSlices``) stay so, and have the rows of all workers.
 
         Args:
-            gradients: of this worker.
-            share: of this worker.
-            rows: of each sparse gradient so many are exchanged together with the dense ones, which takes one collective
-                operation for all; and then so many at a time, until the workers have no more. To be the same for all.
+            gradients: the gradients of this worker.
+            share: this worker's fraction of the batch.
+            rows: rows of each sparse gradient that are exchanged together with the dense ones, which takes one
+                collective operation for all; and then so many at a time, until the workers have no more. It has to be
+                the same for all.
         """
         parts = [_scaled(gradient, share) for gradient in gradients]
         dense = [place for place, part in enumerate(parts) if not isinstance(part, tf.IndexedSlices)]
@@ -94,7 +95,7 @@ class Workers:
         return [found[place] for place in range(len(parts))]
 
     def _placed(self, own: Any) -> tf.Tensor:
-        """Among zeros where the others have theirs, so that the sum over all has those of all, one behind the other."""
+        """Pads this worker's values with zeros, so that the sum over all workers has those of all in line."""
         own = tf.cast(own, tf.float32)
         size = own.shape[0]
         around = [[self.rank * size, (self.n - self.rank - 1) * size], *[[0, 0]] * (own.shape.rank - 1)]
@@ -119,7 +120,7 @@ class Workers:
         return self._strategy.run(exchanged, args=(vector,))
 
     def told(self, number: float) -> list[float]:
-        """What each of them tells the others: a number that a 32-bit float can be."""
+        """The numbers of all workers, of which ``number`` is this one's, as 32-bit floats."""
         (numbers,) = self.total([self._placed(tf.constant([number]))])
         return [float(each) for each in numbers]
 

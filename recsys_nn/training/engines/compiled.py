@@ -26,7 +26,7 @@ from recsys_nn.training.engines.collectives import Workers
 from recsys_nn.training.engines.shared_steps import SharedSteps
 
 EXAMPLES_A_CALL, STEPS_A_CALL = 2**21, 2**10
-"""After so many, Python comes back for a moment, so that Ctrl-C is heard within a long epoch."""
+"""Examples and steps after which Python comes back for a moment, so that Ctrl-C is heard within a long epoch."""
 
 Item = TypeVar("Item")
 
@@ -35,12 +35,12 @@ class CompiledLoop:
     """Passes over the examples of a part, each step of them within TensorFlow.
 
     Args:
-        model: built and compiled.
+        model: the model, built and compiled.
         step: its ``train_step`` or ``test_step``.
         n: examples of a pass.
         batch_size: examples of a step; the last of a pass has what is left.
         xla: whether XLA compiles the loop, anew for each size that batches and blocks have.
-        shared: whose step it is, where this process is one of several workers.
+        shared: steps of all workers, one of which ``step`` is, where this process is one of several.
         own: whether the examples are this worker's alone, as many as each of the others has; else it takes its share
             of each batch.
     """
@@ -78,7 +78,7 @@ class CompiledLoop:
         self._collected()
 
     def run(self, blocks: Iterator[Block]) -> dict[str, float]:
-        """One pass; what the model's metrics then say."""
+        """Makes one pass over the examples and returns the model's metrics."""
         seen = 0
         while seen < self._n:
             block = next(blocks)
@@ -120,7 +120,7 @@ class CompiledLoop:
 
 
 class CompiledEngine:
-    """``model.fit`` with compiled epochs: the same order of callbacks, the same logs.
+    """Engine like ``model.fit`` with compiled epochs: the same order of callbacks, the same logs.
 
     Making it traces and compiles the loops of training and validation; the model stays as it was. (With XLA the last
     block of a part on disk, smaller than the others, is compiled when an epoch first comes to it.)
@@ -240,12 +240,12 @@ def _extremes(part: Examples) -> npt.NDArray[np.int64]:
 
 
 def _as_tensor(array: npt.NDArray[Any]) -> tf.Tensor:
-    """The array's own memory where TensorFlow can use it; ``tf.convert_to_tensor`` makes copies."""
+    """Views an array's memory as a tensor where TensorFlow can use it; ``tf.convert_to_tensor`` makes copies."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__()) if is_aligned(array) else tf.convert_to_tensor(array)
 
 
 def prefetched(items: Iterator[Item]) -> Generator[Item, None, None]:
-    """The same items; while one is used, another thread prepares the next."""
+    """Yields the items; while one is used, another thread prepares the next."""
     with ThreadPoolExecutor(max_workers=1) as worker:
         ahead = worker.submit(next, items, None)
         while (item := ahead.result()) is not None:

@@ -20,10 +20,10 @@ class SharedSteps:
     the workers at the end of an epoch.
 
     Args:
-        model: built and compiled.
+        model: the model, built and compiled.
         workers: the others, and which of them this is.
-        seed: of random draws.
-        batch_size: of the batches that they share.
+        seed: seed of the layers' random draws.
+        batch_size: examples of the batches that they share.
     """
 
     def __init__(self, model: keras.Model, workers: Workers, *, seed: int, batch_size: int) -> None:
@@ -33,15 +33,15 @@ class SharedSteps:
         self._before: list[Any] = []
 
     def share(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """This worker's of the rows of a batch, and which share of the batch they are."""
+        """This worker's rows of the batch, and the fraction of the batch that they are."""
         return self._workers.share(rows)
 
     def own(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """All of these rows, where each of the workers has as many of its own."""
+        """All of the rows, and 1 / n: each of the n workers has as many rows of its own."""
         return rows, tf.constant(1 / self._workers.n, tf.float64)
 
     def train_step(self, examples: Any, share: tf.Tensor) -> None:
-        """One step of the optimizer, by the gradient of the mean loss of the whole batch."""
+        """Makes one step of the optimizer, by the gradient of the mean loss of the whole batch."""
         (inputs, targets), model = examples, self._model
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
@@ -71,21 +71,24 @@ class SharedSteps:
         tf.cond(share > 0, noted, lambda: None)
 
     def collect(self) -> None:
-        """Makes the metrics those of all workers' examples."""
+        """Sums the metrics over the examples of all workers."""
         states = self._model.metrics_variables
         totals = self._workers.total([tf.convert_to_tensor(each) for each in states])
         for state, total in zip(states, totals, strict=True):
             state.assign(total)
 
     def begin(self, epoch: int) -> None:
-        """Before the training of an epoch (from 0)."""
+        """Seeds the random draws of an epoch (from 0) and notes the moving averages, before its training."""
         for place, state in enumerate(_draws(self._model)):
             rng = np.random.default_rng([self._seed, epoch, self._workers.rank, place])
             state.assign([rng.integers(2**31), 0])
         self._before = [each.numpy() for each in self._moving]
 
     def end(self) -> None:
-        """After it, before validation: θ ← θ₀ + the mean of θ - θ₀, which leaves constants as they are."""
+        """Averages the moving averages θ over the workers: θ ← θ₀ + the mean of θ - θ₀, which leaves constants alone.
+
+        Called after an epoch's training, before its validation.
+        """
         changes = [tf.convert_to_tensor(each) - before for each, before in zip(self._moving, self._before, strict=True)]
         for each, before, change in zip(self._moving, self._before, self._workers.total(changes), strict=True):
             each.assign(before + change / self._workers.n)
@@ -97,5 +100,5 @@ def _draws(model: keras.Model) -> list[Any]:
 
 
 def _as_sent(gradient: Any, variable: Any) -> Any:
-    """Sparse where the variable is a table, a row an id; others are read as a whole, if by look-ups (sets)."""
+    """Keeps a table's gradient sparse, a row an id; others are read as a whole, if by look-ups (sets)."""
     return gradient if is_table(variable) else tf.convert_to_tensor(gradient)

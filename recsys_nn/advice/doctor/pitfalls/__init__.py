@@ -1,4 +1,4 @@
-"""What can go wrong with a run: a function each, which looks at a case and yields what it finds."""
+"""Pitfalls that can befall a run: a function each, which looks at a case and yields what it finds."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ PITFALLS: tuple[Pitfall, ...] = (
     predictions.worse_than_bias,
     predictions.unknown_ids,
 )
-"""Those of the lecture among them: no validation set, extreme batch sizes, inputs not normalised, learning rates too
-high and too low, too many epochs without early stopping."""
+"""All pitfalls, those of the lecture among them: no validation set, extreme batch sizes, inputs not normalised,
+learning rates too high and too low, too many epochs without early stopping."""

@@ -14,13 +14,13 @@ MIN_USED = 0.5
 """The share of the scale that ratings should span."""
 MIN_RATINGS = 100
 FARTHEST_MEAN, LARGEST_SPREAD = 1.0, 2.0
-"""How far the mean of a part may be from that of training, in its standard deviations, and the ratio of these."""
+"""Largest distance of a part's mean from that of training, in its standard deviations, and largest ratio of these."""
 UNSEEN = 0.5
 """The share of unknown users from which on a part tells another thing than one without them."""
 
 
 def leakage(case: Case) -> Iterator[Finding]:
-    """Held-out ratings of pairs that are trained on."""
+    """Finds held-out ratings of pairs that are trained on."""
     for name, part in case.held_out_parts.items():
         if shared := part.get("pairs_in_training", 0):
             yield Finding(
@@ -33,7 +33,7 @@ def leakage(case: Case) -> Iterator[Finding]:
 
 
 def time_order_broken(case: Case) -> Iterator[Finding]:
-    """A split that seems to be by time, of all ratings or of each user's, and is not quite, or the wrong way round."""
+    """Finds a split that seems to be by time, of all ratings or each user's, and is not quite, or is the wrong way."""
     for name, part in case.held_out_parts.items():
         order = part.get("order")
         if not order or order["after"] == 0 or order["users_in_order"] == 1:
@@ -60,7 +60,7 @@ def time_order_broken(case: Case) -> Iterator[Finding]:
 
 
 def duplicate_pairs(case: Case) -> Iterator[Finding]:
-    """Rows that repeat a user and an item, and were merged."""
+    """Finds rows that repeat a user and an item, and were merged."""
     if merged := case.data.get("merged", 0):
         total = merged + sum(part["ratings"] for name, part in case.parts.items() if name != "refitted")
         yield Finding(
@@ -73,7 +73,7 @@ def duplicate_pairs(case: Case) -> Iterator[Finding]:
 
 
 def scale_mismatch(case: Case) -> Iterator[Finding]:
-    """Ratings that are not on the scale that is stated, or not on that of the training part."""
+    """Finds ratings that are not on the scale that is stated, or not on that of the training part."""
     train = case.parts.get("train", {})
     if "std" not in train or case.scale is None or not train["std"]:
         return
@@ -105,7 +105,7 @@ def scale_mismatch(case: Case) -> Iterator[Finding]:
 
 
 def validation_not_representative(case: Case) -> Iterator[Finding]:
-    """A validation part of users that training does not know, where the test part is not so too."""
+    """Finds a validation part of users that training does not know, where the test part is not so too."""
     if (table := case.tables.get("validation")) is None:
         return
     unseen = {name: float((part["user_ratings"] == 0).mean()) for name, part in case.tables.items()}

@@ -19,7 +19,7 @@ UNKNOWN = 0.2
 
 
 def nearly_constant(case: Case) -> Iterator[Finding]:
-    """The model says nearly the same of every pair."""
+    """Finds a model that predicts nearly the same for every pair."""
     if case.judged is None or case.is_baseline:
         return
     name, table = case.judged
@@ -36,7 +36,7 @@ def nearly_constant(case: Case) -> Iterator[Finding]:
 
 
 def worse_than_bias(case: Case) -> Iterator[Finding]:
-    """Biases of users and items alone predict better, by more than a standard error."""
+    """Finds a model that predicts worse than biases of users and items alone, by more than a standard error."""
     if case.judged is None or case.is_baseline:
         return
     name, table = case.judged
@@ -55,7 +55,7 @@ def worse_than_bias(case: Case) -> Iterator[Finding]:
 
 
 def unknown_ids(case: Case) -> Iterator[Finding]:
-    """Many pairs are of users or items that were not rated in training."""
+    """Finds that many pairs are of users or items that were not rated in training."""
     asked = dict(case.asked)
     what = "pairs to be predicted"
     if not asked and "test" in case.tables:

@@ -17,7 +17,7 @@ MAX_NUMBERS_UNPENALISED = 3
 
 
 def no_validation(case: Case) -> Iterator[Finding]:
-    """Nothing is held out, so that nobody sees overfitting."""
+    """Finds that nothing is held out, so that nobody sees overfitting."""
     if case.training is not None and not case.n_validation:
         yield Finding(
             "no-validation",
@@ -30,7 +30,7 @@ def no_validation(case: Case) -> Iterator[Finding]:
 
 
 def extreme_batch_size(case: Case) -> Iterator[Finding]:
-    """One example a step, or all of them.
+    """Finds steps of one example, or of all of them.
 
     All are right where each step sums the sets of all ratings, and where samples of the posterior follow.
     """
@@ -60,7 +60,7 @@ def extreme_batch_size(case: Case) -> Iterator[Finding]:
 
 
 def embedding_too_large(case: Case) -> Iterator[Finding]:
-    """More numbers in the vectors than the ratings can fix, by far."""
+    """Finds embeddings of far more numbers than the ratings can fix."""
     train = case.parts.get("train")
     if not isinstance(case.model, FactorConfig) or not train:
         return
@@ -85,7 +85,7 @@ def embedding_too_large(case: Case) -> Iterator[Finding]:
 
 
 def patience_never_fires(case: Case) -> Iterator[Finding]:
-    """Early stopping that is set and cannot work: too patient, or watching what always falls."""
+    """Finds early stopping that is set and cannot work: too patient, or watching what always falls."""
     training, course = case.training, case.course
     if training is None or training.patience is None:
         return

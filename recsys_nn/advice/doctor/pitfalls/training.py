@@ -11,14 +11,14 @@ from recsys_nn.advice.doctor.evidence import Case
 from recsys_nn.advice.doctor.finding import Finding
 
 MIN_EPOCHS = 5
-"""Fewer say little about a course."""
+"""Least number of epochs from whose losses anything is concluded."""
 EXPLODED = 1.5
 """Times its least value to which a training loss must not rise."""
 OSCILLATING = 0.02
 """The mean rise of a training loss from one epoch to the next, as a share of its least value, in epochs in which it
 rises."""
 OFTEN = 0.25
-"""Share of the epochs."""
+"""Share of the epochs in which an oscillating training loss rises."""
 BARELY = 0.1
 """The fall of a loss over a whole training, as a share, below which it has barely moved."""
 STUCK = 0.002
@@ -31,7 +31,7 @@ OVERFITTED = 1.02
 
 
 def inputs_not_normalised(case: Case) -> Iterator[Finding]:
-    """A column of the inputs is far from mean 0 and standard deviation 1."""
+    """Finds a column of the inputs that is far from mean 0 and standard deviation 1."""
     for name, scale in {} if case.course is None else case.course.inputs.items():
         if not scale.standardised:
             yield Finding(
@@ -47,7 +47,7 @@ def inputs_not_normalised(case: Case) -> Iterator[Finding]:
 
 
 def learning_rate_too_high(case: Case) -> Iterator[Finding]:
-    """The loss is no longer a number, has exploded, or goes up and down. Not looked at where inputs explain it."""
+    """Finds a loss that is no longer a number, has exploded, or goes up and down, unless the inputs explain it."""
     if case.course is None or any(inputs_not_normalised(case)):
         return
     rate, losses = case.course.config.learning_rate, case.course.history["loss"].to_numpy(dtype=float)
@@ -76,7 +76,7 @@ def learning_rate_too_high(case: Case) -> Iterator[Finding]:
 
 
 def oscillates(losses: np.ndarray) -> bool:
-    """Whether a training loss rises often, and by much."""
+    """Tells whether a training loss rises often, and by much."""
     if len(losses) < MIN_EPOCHS:
         return False
     rises = np.maximum(np.diff(losses), 0)
@@ -85,7 +85,7 @@ def oscillates(losses: np.ndarray) -> bool:
 
 
 def learning_rate_too_low(case: Case) -> Iterator[Finding]:
-    """The loss barely moves, and falls at the end as it did at the beginning."""
+    """Finds a loss that barely moves, and falls at the end as it did at the beginning."""
     if (found := case.losses()) is None or case.course is None:
         return
     name, losses = found
@@ -108,13 +108,13 @@ def learning_rate_too_low(case: Case) -> Iterator[Finding]:
 
 
 def steady(losses: np.ndarray) -> bool:
-    """Whether a loss falls in the last third of its epochs half as fast as in the first, or faster."""
+    """Tells whether a loss falls in the last third of its epochs half as fast as in the first, or faster."""
     third = max(1, (len(losses) - 1) // 3)
     return bool(losses[-1 - third] - losses[-1] > STEADY * (losses[0] - losses[third]) > 0)
 
 
 def too_few_epochs(case: Case) -> Iterator[Finding]:
-    """All epochs were done, and the validation loss was still falling."""
+    """Finds that all epochs were done while the validation loss was still falling."""
     course = case.course
     if course is None or course.stop_reason != "epochs" or not course.n_validation or any(learning_rate_too_low(case)):
         return
@@ -133,7 +133,7 @@ def too_few_epochs(case: Case) -> Iterator[Finding]:
 
 
 def no_early_stopping(case: Case) -> Iterator[Finding]:
-    """Without patience, training went on when the validation loss had long risen."""
+    """Finds that training without patience went on when the validation loss had long risen."""
     course = case.course
     if course is None or course.config.patience is not None or not course.n_validation:
         return
