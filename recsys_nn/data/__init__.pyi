@@ -12,11 +12,11 @@ from .ids import canonical_ids as canonical_ids
 from .ids import id_type as id_type
 from .ids import integers_of_texts as integers_of_texts
 from .ids import parse_ids as parse_ids
-from .levels import Levels as Levels
-from .levels import MAX_LEVELS as MAX_LEVELS
+from .summaries import Levels as Levels
+from .summaries import MAX_LEVELS as MAX_LEVELS
 from .loading import is_dataset as is_dataset
 from .loading import load_ratings as load_ratings
-from .moments import Moments as Moments
+from .summaries import Moments as Moments
 from .overlap import Order as Order
 from .overlap import shared_pairs as shared_pairs
 from .pair_files import LeftOut as LeftOut
@@ -41,4 +41,4 @@ from .splits import stratified_split as stratified_split
 from .splits import temporal_split as temporal_split
 from .stream import RatingsStream as RatingsStream
 from .stream import stream_ratings as stream_ratings
-from .truth import Truth as Truth
+from .ratings import Truth as Truth

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from numbers import Real
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,24 @@ import pandas as pd
 from recsys_nn.data.feature_values import plain_values
 from recsys_nn.data.ids import canonical_ids, id_type
 from recsys_nn.data.timestamps import as_timestamps
-from recsys_nn.data.truth import Truth
 from recsys_nn.errors import DataError, Where, did_you_mean, in_column, plain_repr, row_number
 
 Duplicates = Literal["error", "last", "mean"]
 COLUMNS = ("user", "item", "rating", "timestamp")
+
+
+class Truth(Protocol):
+    """Distribution that the rating of a pair is drawn from, with a mean and a variance.
+
+    For pairs of ids (n,) ``expected`` is E[r_ui], which no predictor can better in RMSE, ``variance`` is Var[r_ui], the
+    error that it leaves, and ``draw`` gives new ratings; each (n,) float64.
+    """
+
+    def expected(self, users: pd.Series, items: pd.Series) -> npt.NDArray[np.float64]: ...
+
+    def variance(self, users: pd.Series, items: pd.Series) -> npt.NDArray[np.float64]: ...
+
+    def draw(self, users: pd.Series, items: pd.Series, rng: np.random.Generator) -> npt.NDArray[np.float64]: ...
 
 
 class Ratings:

@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from recsys_nn.accepting import Accepts, default
 from recsys_nn.encoding import SIDES, Encoder, Side
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.models.heads import Head, HeadConfig, RegressionHead, with_head
 from recsys_nn.models.sides import Sides
+from recsys_nn.training import Accepts, default
 
 if TYPE_CHECKING:
     import keras

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recsys_nn.accepting import Accepts, default
+from recsys_nn.training.accepting import Accepts, default
 from recsys_nn.training.schedules import Schedule
 
 OptimizerName = Literal[

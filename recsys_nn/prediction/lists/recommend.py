@@ -17,9 +17,9 @@ import pandas as pd
 
 from recsys_nn.data import canonical_ids
 from recsys_nn.errors import DataError, plain_repr
-from recsys_nn.prediction.arguments import check_number
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.lists.side_vectors import ranks_by_products, side_vectors
+from recsys_nn.prediction.lists.similar import check_number
 
 SCORES = 2**22
 """How many scores a block has, 16 MiB: more of them are slower, as each block is then fresh memory; fewer, too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ import pandas as pd
 
 from recsys_nn.encoding import Side
 from recsys_nn.errors import DataError, plain_repr
-from recsys_nn.prediction.arguments import check_number
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.lists.side_vectors import side_vectors
 
@@ -48,3 +48,9 @@ def _listed(predictor: PredictorCore, side: Side, rows: Any) -> pd.DataFrame:
     if side == "item" and encoder.item_names is not None:
         table["name"] = encoder.item_names.iloc[rows - 1].to_numpy()
     return table
+
+
+def check_number(n: Any, of: str) -> None:
+    """Raises a DataError where ``n`` is no number of things to list."""
+    if not isinstance(n, Integral) or n < 1:
+        raise DataError(f"n={n!r} is not a number of {of}, as 10")

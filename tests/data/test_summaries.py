@@ -1,11 +1,11 @@
-"""Mean and standard deviation part by part, against NumPy's of the whole."""
+"""Summaries of numbers that come part by part, against NumPy's of the whole; distinct ratings while they are few."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.moments import Moments
+from recsys_nn.data.summaries import Levels, Moments
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
 
@@ -41,3 +41,21 @@ def test_a_mean_that_is_large_beside_the_deviation_cancels_nothing():
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_a_deviation_beyond_float64_is_infinite():
     assert moments_of([[1e300], [-1e300]]).std == np.inf
+
+
+def test_each_rating_is_counted_over_all_parts():
+    levels = Levels()
+    for part in ([3.0, 1.0, 3.0], [], [4.5, 3.0]):
+        levels.add(np.array(part))
+    assert levels.values == (1.0, 3.0, 4.5)
+    assert levels.counts == (1, 3, 1)
+
+
+@pytest.mark.parametrize(("n", "given_up"), [(100, False), (101, True)])
+@pytest.mark.parametrize("n_parts", [1, 3])
+def test_more_than_a_hundred_are_none(n, given_up, n_parts):
+    levels = Levels()
+    for part in np.array_split(np.arange(n) / 8, n_parts):
+        levels.add(part)
+    levels.add(np.array([0.0]))
+    assert (levels.values is None, levels.counts is None) == (given_up, given_up)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from recsys_nn import DataError, Ratings
-from recsys_nn.prediction.arguments import asked_frame, check_number
+from recsys_nn.prediction.core import asked_frame
+from recsys_nn.prediction.lists.similar import check_number
 
 PAIRS = [("a", 1), ("b", 2)]
 FRAME = pd.DataFrame({"user": ["a", "b"], "item": [1, 2]})
