@@ -15,7 +15,7 @@ class PosteriorConfig(BaseModel):
         thin: epochs from one to the next, over which its weights are averaged.
         burn_in: epochs before the first.
         temperature: T. 1 is the posterior of the model as it stands; predictions are often better from a colder one.
-            None: 0.5, or 1 or 0.25 where validation speaks for it (see ``ensembling.py``), for which the chain is
+            None: 0.5, or 1 or 0.25 where validation speaks for it (see ``posterior/sample.py``), for which the chain is
             sampled at all three.
         penalties: learned during a burn-in of at least 30 epochs, for every matrix with a penalty λ Σ w² a strength
             for each of its columns (of a table of vectors, the dimensions); or those of the training, fixed.
