@@ -89,14 +89,20 @@ class ChecksTargets(Protocol):
 
 
 @runtime_checkable
-class Average(Protocol):
+class HasMembers(Protocol):
+    """A model that gives the predictions of several members too, float32 (M, batch), whose spread widens intervals."""
+
+    def each(self, inputs: Any) -> Any: ...
+
+
+@runtime_checkable
+class Average(HasMembers, Protocol):
     """A model that averages over members, sets of weights of one network (``models/layers/averaged.py``)."""
 
     member: keras.Model
     n_members: int
     stacks: Sequence[Any]
 
-    def each(self, inputs: Any) -> Any: ...
     def with_weights(self, weights: Sequence[Any], output: Any) -> Any: ...
 
 

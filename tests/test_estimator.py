@@ -290,7 +290,7 @@ def test_all_parameters_are_those_of_the_run(fitted, monkeypatch):
     asked = []
     result = SimpleNamespace(predictor=fitted.predictor_, run=fitted.run_)
     monkeypatch.setattr(
-        "recsys_nn.experiment.run.run_on_split", lambda *given, **named: asked.append((*given, named)) or result
+        "recsys_nn.experiment.run_on_split", lambda *given, **named: asked.append((*given, named)) or result
     )
     model = rn.RatingRegressor(
         SVD,

@@ -14,7 +14,7 @@ import pandas as pd
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import SOURCES, Encoder, SeenRatings, source_codes, training_counts
 from recsys_nn.errors import DataError, Where, plain_repr, row_number
-from recsys_nn.hooks import Average, HasConfig, HasLikelihood
+from recsys_nn.hooks import HasConfig, HasLikelihood, HasMembers
 from recsys_nn.models import ModelConfig
 from recsys_nn.prediction.intervals import Calibration
 
@@ -167,7 +167,7 @@ class PredictorCore:
             levels, probabilities = table.columns.to_numpy(np.float32), table.to_numpy()
             deviations = levels - (probabilities @ levels)[:, None]
             return np.sqrt(np.sum(probabilities * np.square(deviations), axis=1))
-        if isinstance(self.model, Average):
+        if isinstance(self.model, HasMembers):
             return self._network.member_std(inputs)
         return np.zeros(len(inputs["user"]), dtype=np.float32)
 

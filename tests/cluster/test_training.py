@@ -152,7 +152,7 @@ class Second:
 @pytest.fixture
 def job(monkeypatch):
     """What the second of two workers is sent; its trainer is this process's, which knows of no others."""
-    monkeypatch.setattr("recsys_nn.training.engines.collectives.Workers", Second)
+    monkeypatch.setattr("recsys_nn.training.Workers", Second)
     made = []
 
     def trainer(config, *, workers, **settings):
