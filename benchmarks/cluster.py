@@ -93,8 +93,8 @@ def measured(name: str, batch: int, steps: int, *, n: int) -> dict[str, Any]:
 
 def trained(name: str, batch: int, steps: int) -> dict[str, Any]:
     import recsys_nn as rn
-    from recsys_nn.cluster.costs import told_by
-    from recsys_nn.training.workers import Workers
+    from recsys_nn.cluster.scaling_hint import told_by
+    from recsys_nn.training.engines.collectives import Workers
 
     workers = Workers() if "TF_CONFIG" in os.environ else None
     rng = np.random.default_rng(0)

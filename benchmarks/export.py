@@ -23,8 +23,8 @@ import numpy as np
 
 from recsys_nn import Predictor, run_experiment
 from recsys_nn.data.ids import IdType
-from recsys_nn.prediction.blend import BlendedPredictor
-from recsys_nn.prediction.exporting.places import Format
+from recsys_nn.prediction.export.target import Format
+from recsys_nn.prediction.predictor import BlendedPredictor
 
 RUNNER = Path(__file__).with_name("exported.py")
 N_PAIRS, UNKNOWN = 10_000, 0.05

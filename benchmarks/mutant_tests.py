@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from coverage import CoverageData
 
 MARKS = "not slow and not cluster"
-OF_DEFINITIONS = ("tests/test_config_fields.py", "tests/test_architecture.py", "tests/cli/test_options.py")
+OF_DEFINITIONS = ("tests/config/test_fields.py", "tests/test_architecture.py", "tests/cli/test_options.py")
 """Files of tests that look at what importing defines, which no test is seen to reach."""
 _TOOK = re.compile(r"^([\d.]+)s (setup|call|teardown) +(\S.*)$", re.MULTILINE)
 

@@ -3,8 +3,8 @@
     python -m benchmarks.scale > benchmarks/results/scale.json
 
 Measured on generated ratings in Parquet: seconds and bytes a rating or an id of each stage from files to a trained
-model, all cores. Simulated: epochs of 10^10 ratings of 10^9 users on so many machines, by ``cluster/costs.py`` with the
-measured costs of a step, for networks of several bandwidths.
+model, all cores. Simulated: epochs of 10^10 ratings of 10^9 users on so many machines, by ``cluster/scaling_hint.py``
+with the measured costs of a step, for networks of several bandwidths.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import pandas as pd
 
 import recsys_nn as rn
 from benchmarks.cluster import MODELS, OPTIMIZERS
-from recsys_nn.cluster.costs import Network, step_seconds, told_by
+from recsys_nn.cluster.scaling_hint import Network, step_seconds, told_by
 
 RATINGS, USERS, ITEMS = 10**10, 10**9, 10**7
 BATCH, MACHINES = 2**16, (1, 2, 4, 8, 16, 64)

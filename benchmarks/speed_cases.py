@@ -37,7 +37,7 @@ def u1_base() -> Any:
 
 def uniform(n_ratings: int, n_users: int, n_items: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Encoded ratings of users and items drawn uniformly: the worst case for the caches."""
-    from recsys_nn.data.aligned import aligned
+    from recsys_nn.tensors.aligned import aligned
 
     rng = np.random.default_rng(seed)
     return {
@@ -52,7 +52,7 @@ def encoder_of(n_users: int, n_items: int, n_ratings: int) -> Any:
     import pandas as pd
 
     import recsys_nn as rn
-    from recsys_nn.data.vocabulary import Vocabulary
+    from recsys_nn.encoding.vocabulary import Vocabulary
 
     def side(name: str, n: int) -> tuple[Any, np.ndarray]:
         counts = np.full(n + 1, max(1, n_ratings // n), dtype=np.int32)

@@ -20,8 +20,8 @@ from pathlib import Path
 import pandas as pd
 
 import recsys_nn as rn
-from recsys_nn.models.averaged import AveragedModel
-from recsys_nn.prediction.blend import BlendedPredictor
+from recsys_nn.models.layers.averaged import AveragedModel
+from recsys_nn.prediction.predictor import BlendedPredictor
 
 TENSORFLOW = "import tensorflow"
 KINDS = {

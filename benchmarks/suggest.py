@@ -25,9 +25,9 @@ from benchmarks.accuracy.__main__ import names_of
 from benchmarks.accuracy.contestants import ROOT, timed_process
 from benchmarks.accuracy.report import markdown, read_log
 from benchmarks.accuracy.tables import Table, load_table, random_fifth
+from recsys_nn.config.search import SearchConfig
 from recsys_nn.models.factors import FactorConfig
-from recsys_nn.run_data import fit_encoder, load_split
-from recsys_nn.search_space import SearchConfig
+from recsys_nn.runs.data import fit_encoder, load_split
 
 RESULTS = ROOT / "benchmarks" / "results"
 REAL = {"u1": "MovieLens 100K, u1.base -> u1.test", "netflix": "Netflix sample", "half-stars": "MovieLens latest-small"}

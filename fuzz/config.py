@@ -7,9 +7,10 @@ import atheris
 from fuzz.harness import fuzz
 
 with atheris.instrument_imports(include=["recsys_nn"]):
-    from recsys_nn.config import load_config
-    from recsys_nn.strict_yaml import parse_yaml, with_value
     from tests.test_config_properties import KEYS, NAMES, SHIPPED
+
+    from recsys_nn.config.run import load_config
+    from recsys_nn.files.strict_yaml import parse_yaml, with_value
 
 
 def drawn_value(drawn: atheris.FuzzedDataProvider, depth: int = 3) -> Any:

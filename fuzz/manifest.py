@@ -5,7 +5,7 @@ import atheris
 from fuzz.harness import fuzz, scratch
 
 with atheris.instrument_imports(include=["recsys_nn"]):
-    from recsys_nn.prediction.manifest import MANIFEST, verified
+    from recsys_nn.prediction.saving.manifest import MANIFEST, verified
 
 if __name__ == "__main__":
     with scratch() as folder:

@@ -5,7 +5,7 @@ import atheris
 from fuzz.harness import fuzz, scratch
 
 with atheris.instrument_imports(include=["recsys_nn"]):
-    from recsys_nn.data.pairs import PairsSource
+    from recsys_nn.data.pair_files import PairsSource
     from recsys_nn.data.readers import TableFormat
     from recsys_nn.errors import RowError
 

@@ -5,8 +5,8 @@ import atheris
 from fuzz.harness import fuzz, scratch
 
 with atheris.instrument_imports(include=["recsys_nn"]):
-    from recsys_nn.data.spreadsheets import restored
-    from recsys_nn.data.text import read_text
+    from recsys_nn.files.spreadsheets import restored
+    from recsys_nn.files.text.table import read_text
 
 ENCODINGS = (None, None, None, "latin-1", "utf-16-le", "cp1252", "gb18030", "utf-7")
 SEPARATORS = (None, None, None, ",", "::", "é", "|", "\t")

@@ -5,7 +5,7 @@ import atheris
 from fuzz.harness import fuzz
 
 with atheris.instrument_imports(include=["recsys_nn", "yaml"]):
-    from recsys_nn.strict_yaml import dump_yaml, parse_yaml, with_override
+    from recsys_nn.files.strict_yaml import dump_yaml, parse_yaml, with_override
 
 if __name__ == "__main__":
 

@@ -6,5 +6,6 @@ used, so that importing the package costs nothing and TensorFlow comes in only w
 
 from lazy_loader import attach_stub
 
-__version__ = "0.1.0"
+from recsys_nn._version import __version__ as __version__
+
 __getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,108 +1,78 @@
-from .advice.doctor import diagnose as diagnose
-from .advice.finding import (
-    Diagnosis as Diagnosis,
-    Finding as Finding,
-)
-from .advice.suggesting import suggest as suggest
-from .advice.suggestion import Suggestion as Suggestion
-from .blending import (
-    Blend as Blend,
-    blend as blend,
-)
-from .cluster.scoring import predict_folder as predict_folder
-from .comparing import compare as compare
-from .config import (
-    RunConfig as RunConfig,
-    load_config as load_config,
-)
-from .data.datasets import dataset_names as dataset_names
-from .data.encoding import Encoder as Encoder
-from .data.loading import load_ratings as load_ratings
-from .data.ratings import Ratings as Ratings
-from .data.splits import (
-    Split as Split,
-    kfold as kfold,
-    leave_last_out_split as leave_last_out_split,
-    random_split as random_split,
-    stratified_split as stratified_split,
-    temporal_split as temporal_split,
-)
-from .data.stream import (
-    RatingsStream as RatingsStream,
-    stream_ratings as stream_ratings,
-)
-from .data.streamed_tensors import StreamedTensors as StreamedTensors
-from .data.tensors import Tensors as Tensors
-from .ensembling import sample_posterior as sample_posterior
-from .errors import (
-    ArtifactError as ArtifactError,
-    ConfigError as ConfigError,
-    DataError as DataError,
-    RecsysError as RecsysError,
-    TrainingError as TrainingError,
-)
-from .estimator import RatingRegressor as RatingRegressor
-from .evaluation.comparison import Comparison as Comparison
-from .evaluation.evaluate import (
-    Evaluation as Evaluation,
-    evaluate as evaluate,
-)
+from .data import Ratings as Ratings
+from .data import RatingsStream as RatingsStream
+from .data import Split as Split
+from .data import dataset_names as dataset_names
+from .data import kfold as kfold
+from .data import leave_last_out_split as leave_last_out_split
+from .data import load_ratings as load_ratings
+from .data import random_split as random_split
+from .data import stratified_split as stratified_split
+from .data import stream_ratings as stream_ratings
+from .data import temporal_split as temporal_split
+from .encoding import Encoder as Encoder
+from .tensors import StreamedTensors as StreamedTensors
+from .tensors import Tensors as Tensors
+from .models import AutoRecConfig as AutoRecConfig
+from .models import BSplineConfig as BSplineConfig
+from .models import BiasConfig as BiasConfig
+from .models import DeepFMConfig as DeepFMConfig
+from .models import FMConfig as FMConfig
+from .models import GMFConfig as GMFConfig
+from .models import GlobalMeanConfig as GlobalMeanConfig
+from .models import ItemMeanConfig as ItemMeanConfig
+from .models import KernelConfig as KernelConfig
+from .models import MLPConfig as MLPConfig
+from .models import ModelConfig as ModelConfig
+from .models import NeuMFConfig as NeuMFConfig
+from .models import PolynomialConfig as PolynomialConfig
+from .models import SVDConfig as SVDConfig
+from .models import SVDPPConfig as SVDPPConfig
+from .models import UserMeanConfig as UserMeanConfig
+from .models import build_model as build_model
+from .models import register_model as register_model
+from .training import LazyAdam as LazyAdam
+from .training import RangeTest as RangeTest
+from .training import RowwiseAdagrad as RowwiseAdagrad
+from .training import RowwiseSGD as RowwiseSGD
+from .training import TrainConfig as TrainConfig
+from .training import Trainer as Trainer
+from .training import TrainingRun as TrainingRun
+from .training import range_test as range_test
+from .posterior import PosteriorConfig as PosteriorConfig
+from .posterior import sample_posterior as sample_posterior
+from .prediction import Predictor as Predictor
+from .evaluation import Comparison as Comparison
+from .evaluation import Evaluation as Evaluation
+from .evaluation import evaluate as evaluate
+from .config import RunConfig as RunConfig
+from .config import load_config as load_config
+from .experiment import Blend as Blend
+from .experiment import blend as blend
+from .experiment import compare as compare
 from .experiment import run_experiment as run_experiment
-from .experiment_result import ExperimentResult as ExperimentResult
-from .models import (
-    AutoRecConfig as AutoRecConfig,
-    BiasConfig as BiasConfig,
-    BSplineConfig as BSplineConfig,
-    DeepFMConfig as DeepFMConfig,
-    FMConfig as FMConfig,
-    GlobalMeanConfig as GlobalMeanConfig,
-    GMFConfig as GMFConfig,
-    ItemMeanConfig as ItemMeanConfig,
-    KernelConfig as KernelConfig,
-    MLPConfig as MLPConfig,
-    ModelConfig as ModelConfig,
-    NeuMFConfig as NeuMFConfig,
-    PolynomialConfig as PolynomialConfig,
-    SVDConfig as SVDConfig,
-    SVDPPConfig as SVDPPConfig,
-    UserMeanConfig as UserMeanConfig,
-    build_model as build_model,
-    register_model as register_model,
-)
-from .prediction.predictor import Predictor as Predictor
-from .report.page import (
-    Report as Report,
-    build_report as build_report,
-)
-from .selection.bias_variance import bias_variance as bias_variance
-from .selection.cross_validation import (
-    CrossValidation as CrossValidation,
-    cross_validate as cross_validate,
-    refit as refit,
-)
-from .selection.curve import Curve as Curve
-from .selection.curves import (
-    epoch_curve as epoch_curve,
-    learning_curve as learning_curve,
-    sensitivity as sensitivity,
-    validation_curve as validation_curve,
-)
-from .selection.search import (
-    SearchResult as SearchResult,
-    tune as tune,
-)
-from .training.config import TrainConfig as TrainConfig
-from .training.ensemble import PosteriorConfig as PosteriorConfig
-from .training.range_test import (
-    RangeTest as RangeTest,
-    range_test as range_test,
-)
-from .training.rowwise import (
-    LazyAdam as LazyAdam,
-    RowwiseAdagrad as RowwiseAdagrad,
-    RowwiseSGD as RowwiseSGD,
-)
-from .training.run import TrainingRun as TrainingRun
-from .training.trainer import Trainer as Trainer
-
-__version__: str
+from .runs import ExperimentResult as ExperimentResult
+from .selection import CrossValidation as CrossValidation
+from .selection import Curve as Curve
+from .selection import SearchResult as SearchResult
+from .selection import bias_variance as bias_variance
+from .selection import cross_validate as cross_validate
+from .selection import epoch_curve as epoch_curve
+from .selection import learning_curve as learning_curve
+from .selection import refit as refit
+from .selection import sensitivity as sensitivity
+from .selection import tune as tune
+from .selection import validation_curve as validation_curve
+from .advice import Diagnosis as Diagnosis
+from .advice import Finding as Finding
+from .advice import Suggestion as Suggestion
+from .advice import diagnose as diagnose
+from .advice import suggest as suggest
+from .report import Report as Report
+from .report import build_report as build_report
+from .cluster import predict_folder as predict_folder
+from .estimator import RatingRegressor as RatingRegressor
+from .errors import ArtifactError as ArtifactError
+from .errors import ConfigError as ConfigError
+from .errors import DataError as DataError
+from .errors import RecsysError as RecsysError
+from .errors import TrainingError as TrainingError

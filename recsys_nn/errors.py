@@ -6,7 +6,8 @@ them into one line and exit code 2; anything else that escapes is a defect of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from platform import node
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RecsysError(Exception):
-    """What all errors of this package have in common."""
+    """Base class of all errors of this package."""
 
 
 class DataError(RecsysError, ValueError):
@@ -31,7 +32,7 @@ class RowError(DataError):
 
     Attributes:
         rows: the positions in the table of all that have this fault, ascending, (k,).
-        reason: what is wrong with the row at one of these positions.
+        reason: function that says what is wrong with the row at one of these positions.
     """
 
     def __init__(self, message: str, rows: npt.NDArray[np.int64], reason: Callable[[int], str]) -> None:
@@ -40,7 +41,7 @@ class RowError(DataError):
         self.reason = reason
 
     def among(self, positions: npt.NDArray[np.int64]) -> RowError:
-        """The same of a larger table, of which the rows at these ascending positions were the table."""
+        """Returns the error for a larger table, from whose rows at these ascending positions this table was taken."""
 
         def reason(row: int) -> str:
             return self.reason(int(positions.searchsorted(row)))
@@ -48,8 +49,53 @@ class RowError(DataError):
         return RowError(str(self), positions[self.rows], reason)
 
     def __reduce__(self) -> tuple[type[DataError], tuple[Any, ...]]:
-        """From another process its message comes alone."""
+        """Pickles the message alone, as a DataError: the reason is a function that stays in its process."""
         return DataError, self.args
+
+
+Where = Callable[[int], str]
+"""Names a row of the table being read: its position, or the file and line that it came from."""
+
+
+def row_number(row: int) -> str:
+    return f"row {row}"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Names the rows of a table whose columns for user, item, rating and timestamp have names of their own."""
+
+    rows: Where
+    columns: Mapping[str, str]
+
+    def __call__(self, row: int) -> str:
+        return self.rows(row)
+
+
+def in_column(where: Where, role: str) -> Where:
+    """Names the fields of the column for a role, where it is called otherwise."""
+    if not isinstance(where, Places) or where.columns.get(role, role) == role:
+        return where
+    return lambda row: f"{where(row)}, column {where.columns[role]!r}"
+
+
+def refuse(bad: npt.NDArray[np.bool_], where: Where, reason: Callable[[int], str]) -> None:
+    """Raises a RowError where rows are bad, for the ``reason`` that holds of each of them.
+
+    Args:
+        bad: mask of the bad rows, (n,).
+        where: function that names a row.
+        reason: function that says what is wrong with a row.
+    """
+    (rows,) = bad.nonzero()
+    if len(rows):
+        first = int(rows[0])
+        raise RowError(f"{where(first)}: {reason(first)}", rows, reason)
+
+
+def plain_repr(value: Any) -> str:
+    """``repr`` without numpy's type names: 7, not np.int64(7)."""
+    return repr(value.item() if type(value).__module__ == "numpy" else value)
 
 
 class ConfigError(RecsysError, ValueError):
@@ -66,7 +112,7 @@ class TrainingError(RecsysError, RuntimeError):
     run: Any = None
 
     def __reduce__(self) -> tuple[type[TrainingError], tuple[Any, ...]]:
-        """From another process it comes without its run, whose network stays there."""
+        """Pickles the error without its run, whose network stays in its process."""
         return type(self), self.args
 
 
@@ -75,18 +121,18 @@ class ArtifactError(RecsysError, OSError):
 
 
 def not_seen(place: object) -> ArtifactError:
-    """What a worker of a cluster tells of a place that all of them have to see, and its machine does not."""
+    """Error for a place that all workers of a cluster have to see and this worker's machine does not."""
     return ArtifactError(f"{place} is not seen on {node()}: name an output on storage that all share")
 
 
 def required(module: str, extra: str, *, asked_by: str = "", instead: str = "") -> ModuleType:
-    """A module that needs what an extra of this package installs.
+    """Imports a module that needs what an extra of this package installs.
 
     Args:
-        module: imported by its name.
-        extra: of pyproject.toml.
+        module: name of the module to import.
+        extra: name of the extra in pyproject.toml.
         asked_by: the key or format that needs it, at the beginning of the message.
-        instead: what else can be done, at its end.
+        instead: what else can be done, at the end of the message.
 
     Raises:
         ConfigError: where something is not installed.

@@ -13,18 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel
 
-from recsys_nn.config import RunConfig
-from recsys_nn.data.features import SIDES, FeaturesConfig
-from recsys_nn.data.ids import plain_repr, row_number
-from recsys_nn.data.ratings import COLUMNS, Duplicates, Ratings
-from recsys_nn.data.readers import Table
-from recsys_nn.data.splits import Split
-from recsys_nn.errors import DataError, did_you_mean, required
+from recsys_nn.config import RunConfig, validated
+from recsys_nn.data import COLUMNS, Duplicates, Ratings, Split, Table
+from recsys_nn.encoding import SIDES, FeaturesConfig
+from recsys_nn.errors import DataError, did_you_mean, plain_repr, required, row_number
 from recsys_nn.models import ModelConfig, SVDConfig
-from recsys_nn.run_data import load_split
-from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.ensemble import PosteriorConfig
-from recsys_nn.validation import validated
+from recsys_nn.posterior import PosteriorConfig
+from recsys_nn.runs import load_split
+from recsys_nn.training import TrainConfig
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -35,7 +31,7 @@ except ModuleNotFoundError:
     raise
 
 _DEFAULTS: dict[str, BaseModel | None] = {"model": SVDConfig(), "training": TrainConfig(), "ensemble": None}
-"""The parameters that are configs, with parameters of their own, and what None stands for."""
+"""Parameters that are configs, with parameters of their own, and what None stands for."""
 _UNNAMED = ("user", "item", "timestamp")
 """The columns of an array of at most three."""
 
@@ -65,8 +61,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         user_features: a DataFrame with a column ``user`` and a row a user.
         item_features: a DataFrame with a column ``item`` and a row an item.
         user: the column of X with the users: its name, or its position where no column has that name.
-        item: the same of items.
-        timestamp: the same of times, which are optional.
+        item: the column of X with the items, likewise.
+        timestamp: the column of X with the times, likewise; they are optional.
         scale: (lowest, highest) possible rating; None is as observed in y.
         duplicates: what to do with repeated pairs: ``"mean"``, ``"last"`` or ``"error"``. Unlike elsewhere the mean is
             the default, as resampling repeats rows.
@@ -78,7 +74,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         predictor_: the :class:`Predictor`, for sources, intervals, probabilities and run folders.
         run_: the :class:`TrainingRun`, with its history; its network is that of ``predictor_``.
         n_iter_: the epochs that its weights come from.
-        n_features_in_: columns of X.
+        n_features_in_: number of columns of X.
         feature_names_in_: their names, where all are strings.
     """
 
@@ -253,19 +249,19 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
 
 def _names(config: Any) -> list[str]:
-    """The parameters of a config; its kind is its class's, and what is no config has none."""
+    """Names of a config's parameters; its kind is its class's, and what is no config has none."""
     return [name for name in type(config).model_fields if name != "kind"] if isinstance(config, BaseModel) else []
 
 
 def _given(config: Any) -> Any:
-    """A config as a mapping of what was given, to be validated; what is no config is left for validation to refuse."""
+    """Maps a config to what was given of it, to be validated; what is no config is left for validation to refuse."""
     if not isinstance(config, BaseModel):
         return config
     return {name: value for name, value in config if name in config.model_fields_set or name == "kind"}
 
 
 def _split(config: RunConfig, ratings: Ratings) -> tuple[RunConfig, Split]:
-    """The training and validation parts, and the config to train with."""
+    """Splits ratings into training and validation parts, and returns the config to train with."""
     try:
         return config, load_split(config.data, config.seed, ratings)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""The architecture, held against the source: who may import whom, and that documentation tells the truth."""
+"""What importing loads, and that documentation tells the truth; who may import whom stands in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pandas as pd
@@ -26,148 +25,24 @@ MODULES = sorted(
     for file in PACKAGE.rglob("*.py")
 )
 
-# A station may import from itself and from these (the table of CONTRIBUTING.md).
-MAY_IMPORT = {
-    "errors": [],
-    "accepting": [],
-    "data": ["errors"],
-    "models": ["accepting", "data.encoding", "data.features", "data.baselines", "data.tensors", "errors"],
-    "training": ["accepting", "data.tensors", "data.aligned", "data.atomic", "errors"],
-    "prediction": ["data", "models", "training", "errors"],
-    "evaluation": ["prediction", "data", "errors"],
-    "strict_yaml": ["errors"],
-    "validation": ["errors"],
-    "search_space": ["validation", "errors"],
-    "tracking_config": ["validation", "errors"],
-    "cluster_config": ["validation", "errors"],
-    "config": [
-        *("search_space", "tracking_config", "cluster_config", "strict_yaml", "validation"),
-        *("data", "models", "training", "errors"),
-    ],
-    "ensembling": ["data.tensors", "models", "training", "errors"],
-    "run_data": ["config", "data", "evaluation", "errors"],
-    "tracking": ["config", "tracking_config", "run_data", "data", "models", "training", "errors"],
-    "unfinished": ["config", "run_data", "data", "models", "training", "prediction", "errors"],
-    "cluster": ["cluster_config", "validation", "tracking", "data", "models", "training", "prediction", "errors"],
-    "experiment_result": [
-        *("unfinished", "config", "finished_run", "data", "training", "prediction", "evaluation", "errors"),
-    ],
-    "experiment": [
-        *("experiment_result", "unfinished", "run_data", "finished_run", "advice", "tracking", "cluster"),
-        *("ensembling", "config", "cluster_config"),
-        *("data", "models", "training", "prediction", "evaluation", "errors"),
-    ],
-    "finished_run": ["config", "run_data", "strict_yaml", "data", "training", "prediction", "errors"],
-    "opening": ["config", "finished_run", "models", "prediction", "errors"],
-    "comparing": [
-        *("config", "run_data", "experiment", "finished_run", "opening"),
-        *("data", "models", "training", "prediction", "evaluation", "errors"),
-    ],
-    "blending": ["run_data", "finished_run", "opening", "data", "prediction", "evaluation", "errors"],
-    "estimator": [
-        *("config", "run_data", "experiment", "validation"),
-        *("data", "models", "training", "prediction", "errors"),
-    ],
-    "selection": [
-        *(
-            "config",
-            "search_space",
-            "run_data",
-            "tracking",
-            "cluster",
-            "cluster_config",
-            "experiment",
-            "experiment_result",
-            "strict_yaml",
-            "validation",
-        ),
-        *("data", "models", "training", "prediction", "evaluation", "errors"),
-    ],
-    "advice": [
-        *("config", "run_data", "finished_run", "strict_yaml"),
-        *("data", "models", "training", "prediction", "evaluation", "errors"),
-    ],
-    "report": [
-        *("advice", "selection", "tracking", "finished_run", "opening"),
-        *("data", "training", "prediction", "evaluation", "errors"),
-    ],
-    "serving": ["validation", "data", "models", "prediction", "errors"],
-    "cli": [
-        "serving",
-        "cluster",
-        "cluster_config",
-        "validation",
-        "report",
-        "advice",
-        "run_data",
-        "strict_yaml",
-        "selection",
-        "config",
-        "experiment",
-        "experiment_result",
-        "comparing",
-        "blending",
-        "opening",
-        "finished_run",
-        "data",
-        "models",
-        "training",
-        "prediction",
-        "evaluation",
-        "errors",
-    ],
-}
-
 
 def source(module: str) -> str:
     return Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8")
 
 
-def imports_of(module: str, *, at_run_time: bool = True) -> set[str]:
-    """The package's modules that a module imports, also within functions; not those for type checkers alone."""
-    tree = ast.parse(source(module))
-    found: set[str] = set()
-    for node in _executed(tree) if at_run_time else ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.startswith("recsys_nn.")}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recsys_nn"):
-            found |= {
-                name if (name := f"{node.module}.{alias.name}") in MODULES else node.module
-                for alias in node.names
-                if alias.name != "__version__"
-            }
-    return found
+def imported_by(file: Path) -> Iterator[str]:
+    """The modules of the package that a file imports from, also within functions."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recsys_nn."):
+            yield node.module
 
 
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-        return
-    yield node
-    for child in ast.iter_child_nodes(node):
-        yield from _executed(child)
-
-
-def station(module: str) -> str:
-    return module.removeprefix("recsys_nn.").split(".")[0]
-
-
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "recsys_nn"])
-def test_a_station_imports_only_stations_above_it(module):
-    allowed = [station(module), *MAY_IMPORT[station(module)]]
-    for imported in imports_of(module, at_run_time=False):
-        inner = imported.removeprefix("recsys_nn.")
-        assert any(inner == name or inner.startswith(f"{name}.") for name in allowed), f"{module} imports {imported}"
-
-
-def test_every_station_stands_in_the_table():
-    assert {station(name) for name in MODULES if name != "recsys_nn"} == set(MAY_IMPORT)
-
-
-def test_no_module_imports_itself_in_a_circle():
-    # Predictors and their run folders are the ones that know each other: saving is a method of what is saved.
-    saved = {f"recsys_nn.prediction.{name}" for name in ("predictor", "run_folder", "pickling", "blend")}
-    graph = {name: {other for other in imports_of(name) if not {name, other} <= saved} for name in MODULES}
-    TopologicalSorter(graph).prepare()
+@pytest.mark.parametrize("storey", sorted(folder.name for folder in PACKAGE.iterdir() if folder.is_dir()))
+def test_outsiders_import_from_the_face_of_a_storey(storey):
+    """Which is the list in its ``__init__.pyi``, lazily loaded."""
+    outside = [file for file in PACKAGE.rglob("*.py") if PACKAGE / storey not in file.parents]
+    found = {(file.name, name) for file in outside for name in imported_by(file)}
+    assert [each for each in found if each[1].startswith(f"recsys_nn.{storey}.")] == []
 
 
 def loaded_by(script: str, *modules: str) -> list[str]:
@@ -203,8 +78,8 @@ def test_a_pair_is_predicted_without_what_trainings_and_reports_need(tmp_path):
     arguments.append(str(tmp_path / "predicted.csv"))
     script = f"from recsys_nn.cli import app; app({arguments}, standalone_mode=False)"
     heavy = ["scipy.optimize", "scipy.special", "scipy.stats", "jinja2", "loky", "optuna"]
-    stations = ["training.trainer", "evaluation.evaluate", "report.page", "experiment", "selection.search"]
-    assert loaded_by(script, *heavy, *(f"recsys_nn.{name}" for name in stations)) == []
+    storeys = ["training.trainer", "evaluation.evaluate", "report.page", "experiment.run", "selection.search.search"]
+    assert loaded_by(script, *heavy, *(f"recsys_nn.{name}" for name in storeys)) == []
     assert (tmp_path / "predicted.csv").read_text().count("\n") == 2
 
 

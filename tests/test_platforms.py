@@ -14,7 +14,7 @@ from tests.as_on_windows import MISSING, MODULES
 
 ASKED = {**MISSING, "sys": {"platform"}}
 PACKAGE = Path(recsys_nn.__file__).parent
-ONE_FILE = "data/system.py"
+ONE_FILE = "files/system.py"
 
 
 def uses(source: str) -> Iterator[str]:

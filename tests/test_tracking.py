@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from recsys_nn import ConfigError, TrainingError, __version__, cross_validate, load_config, refit, run_experiment, tune
-from recsys_nn.experiment import run_on_split
-from recsys_nn.run_data import fingerprints, load_split
+from recsys_nn.config.tracking import MlflowConfig
+from recsys_nn.data.fingerprints import fingerprints
+from recsys_nn.experiment.run import run_on_split
+from recsys_nn.runs.data import load_split
 from recsys_nn.tracking.mlflow import MlflowTracker
+from recsys_nn.tracking.session import Tracking, _described
 from recsys_nn.tracking.tensorboard import TensorBoardTracker
-from recsys_nn.tracking.tracked import Tracking, _described
 from recsys_nn.tracking.tracker import TrackedRun, flat
-from recsys_nn.tracking_config import MlflowConfig
 
 DATA = {"source": "synthetic", "options": {"n_users": 50, "n_items": 40, "n_ratings": 1000}}
 CLOSED = {"data": DATA, "model": {"kind": "user_mean"}}
@@ -315,7 +316,7 @@ class TestHowARunEnds:
         def ends(*_, **__):
             raise error("before the end of epoch 1")
 
-        monkeypatch.setattr("recsys_nn.experiment.train_on_split", ends)
+        monkeypatch.setattr("recsys_nn.experiment.run.train_on_split", ends)
         experiment = f"without figures, by {error.__name__}"
         config = load_config({**SVD, "tracking": {"mlflow": {"experiment": experiment, "uri": store}}})
         with pytest.raises(error, match="before the end of epoch 1"):
@@ -339,7 +340,7 @@ class TestHowARunEnds:
 class TestBeforeTheTraining:
     @pytest.fixture(autouse=True)
     def _untrained(self, monkeypatch):
-        monkeypatch.setattr("recsys_nn.experiment.train_on_split", lambda *_, **__: pytest.fail("it was trained"))
+        monkeypatch.setattr("recsys_nn.experiment.run.train_on_split", lambda *_, **__: pytest.fail("it was trained"))
 
     @pytest.mark.parametrize(
         ("extra", "module", "value"), [("tensorboard", "tensorboard", "logs"), ("mlflow", "mlflow", "films")]

@@ -11,7 +11,7 @@ from benchmarks.accuracy.contestants import Contestant, timed_process
 from benchmarks.accuracy.peer_models import MODELS
 from benchmarks.accuracy.tables import Table
 
-MOST_LEVELS = 10  # different ratings up to which an ordered probit is fitted
+MAX_LEVELS = 10  # different ratings up to which an ordered probit is fitted
 
 
 def peers() -> list[Contestant]:
@@ -28,7 +28,7 @@ def peers() -> list[Contestant]:
 
 
 def _suits(options: dict[str, Any], table: Table) -> bool:
-    if "probit" in options and table.train.frame["rating"].nunique() > MOST_LEVELS:
+    if "probit" in options and table.train.frame["rating"].nunique() > MAX_LEVELS:
         return False
     return "everything" not in options or table.name == "u1"
 

@@ -1,0 +1,5 @@
+"""Suggestion of a config for a table, and diagnosis of a run."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Trainings, jobs and predictions by several processes on Ray."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""Where the workers of a training find each other.
+"""Addresses by which the workers of a training find each other.
 
 Ray's own trainer for TensorFlow tells them too, but loads TensorFlow in the process that only watches over them.
 """
@@ -15,7 +15,7 @@ from ray.train.backend import Backend, BackendConfig
 
 
 class Addresses(BackendConfig):
-    """Has Ray Train tell each worker the addresses of all of them and its place among these, in ``TF_CONFIG``."""
+    """Backend of Ray Train that tells each worker the addresses of all and its place among them, in ``TF_CONFIG``."""
 
     @property
     def backend_cls(self) -> type[Backend]:

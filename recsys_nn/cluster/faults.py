@@ -10,11 +10,11 @@ _KINDS = {kind.__name__: kind for kind in (ConfigError, DataError, TrainingError
 
 
 def as_told(error: RecsysError) -> dict[str, str]:
-    """Its kind and its message."""
+    """Converts an error to its kind and its message, for JSON."""
     kind = next(name for name, known in _KINDS.items() if isinstance(error, known))
     return {"kind": kind, "message": str(error)}
 
 
 def as_raised(told: Mapping[str, str]) -> RecsysError:
-    """The error of which this was told."""
+    """Rebuilds an error from its kind and its message."""
     return _KINDS[told["kind"]](told["message"])

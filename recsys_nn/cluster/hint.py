@@ -1,4 +1,4 @@
-"""The line that says when a run would gain from a cluster."""
+"""Hint in a training's output that the run would gain from a cluster."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 import keras
 from rich.console import Console
 
-from recsys_nn.cluster.costs import Network, step_seconds, told_by
+from recsys_nn.cluster.scaling_hint import Network, step_seconds, told_by
 
-LEAST_GAIN, LEAST_SECONDS = 0.3, 600.0
-"""It is said where two machines would save this share of the time, and there are so many seconds to come."""
+MIN_GAIN, MIN_SECONDS = 0.3, 600.0
+"""Share of the time that two machines have to save, and seconds that have to be left, for the hint to be given."""
 
 
 class ClusterHint(keras.callbacks.Callback):
-    """After the first epoch, where two machines are worth their trouble, says what they would save.
+    """Says after the first epoch what two machines would save, where they are worth their trouble.
 
-    What a step takes of them comes from what it takes here (``cluster/costs.py``): they are as this one, whose cores
-    compute it.
+    What a step takes of them comes from what it takes here (``cluster/scaling_hint.py``): they are as this one, whose
+    cores compute it.
 
     Args:
-        batch_size: of a step.
-        console: to print the line on.
+        batch_size: number of examples in a step.
+        console: console that the line is printed on.
     """
 
     def __init__(self, batch_size: int, console: Console) -> None:
@@ -42,7 +42,7 @@ class ClusterHint(keras.callbacks.Callback):
         seconds = (self._trained or time.perf_counter()) - self._began
         step = seconds / self.params["steps"]
         share = step_seconds(step, told_by(self.model, self._batch_size), 2, Network()) / step
-        if share <= 1 - LEAST_GAIN and seconds * (self.params["epochs"] - 1) >= LEAST_SECONDS:
+        if share <= 1 - MIN_GAIN and seconds * (self.params["epochs"] - 1) >= MIN_SECONDS:
             self._console.print(
                 f"a step takes {1000 * step:.0f} ms: on two machines like this one {share:.2f} of that "
                 "(cluster: {workers: 2}; docs/scale.md)",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recsys_nn.cluster.ray_session import Setting, check_seen, ctrl_c_as_before, storage
-from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.config import ClusterConfig
 
 Job = TypeVar("Job")
 Found = TypeVar("Found")
@@ -38,12 +38,12 @@ def jobs_on_workers(
     begun anew where its worker was lost. ``work`` itself is sent to each machine once.
 
     Args:
-        cluster: the workers.
-        work: what is called with a job, in one of them; what it raises is raised here, and ends all.
-        jobs: small ones.
-        ended: is told here of what was found.
-        lost: what is found of a job whose worker was lost more often than is allowed.
-        folder: that all of them see; what Ray keeps there goes at the end.
+        cluster: the workers, and how often they may be lost.
+        work: function that is called with a job, in one of them; what it raises is raised here, and ends all.
+        jobs: the jobs, which are small to send.
+        ended: function that is called here with each result.
+        lost: function that gives the result of a job whose worker was lost more often than is allowed.
+        folder: folder that all of them see; what Ray keeps there goes at the end.
 
     Raises:
         KeyboardInterrupt: by Ctrl-C, once Ray has ended the workers, for which it takes some ten seconds; by a second
@@ -53,7 +53,7 @@ def jobs_on_workers(
     from ray.tune.search import Searcher
 
     class Taken(Searcher):
-        """The jobs as they are taken and come to an end. Ray would lay errors of this process to the jobs."""
+        """Jobs as they are taken and come to an end, with this process's error, which Ray would lay to the jobs."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -116,7 +116,7 @@ def jobs_on_workers(
 
 
 def _carried_out(taken: Any, *, work: Callable[[Any], Any], setting: Setting, place: Path) -> dict[str, Any]:
-    """What a worker does; errors come again, and so are told, not raised, which would have Ray begin anew."""
+    """Carries out a job in a worker, and returns an error of it: raised, it would have Ray begin anew."""
     try:
         check_seen(place)
         setting.enter()
@@ -129,10 +129,10 @@ def _carried_out(taken: Any, *, work: Callable[[Any], Any], setting: Setting, pl
 def answered_here(
     answering: Callable[[], AbstractContextManager[Callable[..., Answer]]],
 ) -> Iterator[Callable[..., Answer]]:
-    """A function that the workers can be sent, of which all calls are answered by one process on this machine.
+    """Makes a function that the workers can be sent, of which all calls are answered by one process on this machine.
 
     Args:
-        answering: gives that process the function that answers.
+        answering: context that gives that process the function that answers.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

@@ -1,4 +1,4 @@
-"""Ray: that of a cluster, or one on this machine for a while."""
+"""Connection to Ray: that of a cluster, or one on this machine for a while."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.config import ClusterConfig
 from recsys_nn.errors import ConfigError, not_seen, required
-from recsys_nn.models.backend import quiet_unless_it_fails
-from recsys_nn.models.base import ModelKind, model_kinds, register_kinds
+from recsys_nn.models import ModelKind, model_kinds, quiet_unless_it_fails, register_kinds
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a process that Ray begins takes over from this one: the kinds of models that are registered, and the folder.
+    """Setting that a process of Ray's takes over from this one: the registered kinds of models, and the folder.
 
     Args:
-        cpus: as many threads it has.
-        folder: that it is in, where its machine has such a folder.
-        kinds: of models.
+        cpus: number of threads that it has.
+        folder: folder that it is in, where its machine has such a folder.
+        kinds: kinds of models that it registers.
     """
 
     cpus: int
@@ -35,7 +34,7 @@ class Setting:
     kinds: tuple[ModelKind, ...] = field(default_factory=lambda: tuple(model_kinds().values()))
 
     def enter(self) -> None:
-        """In the other process, before TensorFlow computes anything."""
+        """Takes the setting over in the other process, before TensorFlow computes anything."""
         if self.folder.is_dir():
             os.chdir(self.folder)
         register_kinds(self.kinds)
@@ -46,8 +45,10 @@ class Setting:
 
 @contextmanager
 def storage(folder: Path | None) -> Iterator[Path]:
-    """A place for what Ray keeps, for the time of the block: in a folder that all workers see or, without one, on this
-    machine."""
+    """Makes a place for what Ray keeps, for the time of the block.
+
+    It is in a folder that all workers see or, without one, on this machine.
+    """
     with TemporaryDirectory(prefix="recsys-nn-") if folder is None else nullcontext(folder) as parent:
         place = Path(parent).resolve() / ".recsys-nn-ray"
         shutil.rmtree(place, ignore_errors=True)  # that of a process that was killed
@@ -59,7 +60,7 @@ def storage(folder: Path | None) -> Iterator[Path]:
 
 
 def check_seen(place: Path) -> None:
-    """In another process, of a folder that all of them have to see.
+    """Checks in another process that it sees a folder that all of them have to see.
 
     Raises:
         ArtifactError: where its machine does not.
@@ -84,7 +85,7 @@ def connected(cluster: ClusterConfig | None, *, spare: int = 0) -> Iterator[None
     """Connects this process to Ray, unless it is connected already, or there is no cluster.
 
     Args:
-        cluster: whose Ray, or for whose workers one is started on this machine.
+        cluster: the cluster whose Ray is used, or for whose workers one is started on this machine.
         spare: CPUs beside those of the workers, for what Ray itself does, where one is started.
 
     Raises:
@@ -116,7 +117,7 @@ def connected(cluster: ClusterConfig | None, *, spare: int = 0) -> Iterator[None
 
 @contextmanager
 def ctrl_c_as_before() -> Iterator[None]:
-    """At the end, when Ray would go on answering Ctrl-C, for what it carries out no more."""
+    """Restores the answer to Ctrl-C after the block, when Ray would keep its own."""
     answer = signal.getsignal(signal.SIGINT)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Folders of pairs predicted by this process, or by the workers of a cluster, by Ray Data."""
+"""Prediction of folders of pairs by this process, or by the workers of a cluster, by Ray Data."""
 
 from __future__ import annotations
 
@@ -15,14 +15,11 @@ from typing import Any
 from recsys_nn.cluster.faults import as_raised, as_told
 from recsys_nn.cluster.jobs import answered_here
 from recsys_nn.cluster.ray_session import Setting, connected
-from recsys_nn.cluster_config import ClusterConfig
-from recsys_nn.data.places import Folder
-from recsys_nn.data.readers import TableFormat
+from recsys_nn.config import ClusterConfig, validated
+from recsys_nn.data import TableFormat
 from recsys_nn.errors import ConfigError, RecsysError
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.scoring_files import OnError, PredictedFile
-from recsys_nn.prediction.scoring_folders import FolderScoring, PredictedFolder
-from recsys_nn.validation import validated
+from recsys_nn.files import Folder
+from recsys_nn.prediction import FolderScoring, OnError, PredictedFile, PredictedFolder, Predictor
 
 
 def predict_folder(
@@ -43,16 +40,17 @@ def predict_folder(
     ``finished`` is true, and what was counted stands beside it. What fails in between leaves the files that are done.
 
     Args:
-        predictor: a copy of which each worker has.
+        predictor: the predictor, of which each worker has a copy.
         pairs: the folder: a path, or a URI of a file system that pyarrow knows (``s3://``, ``gs://``, ``hdfs://``).
             What begins with a dot or an underscore is left out.
         output: the folder to write, likewise.
-        cluster: its workers predict a file each at a time, and one that is lost is replaced, ``max_failures`` times
-            in all; without, this process predicts one after the other. On several machines, folders that are paths lie
-            on storage that all of them see.
+        cluster: the cluster, whose workers predict a file each at a time, and one that is lost is replaced,
+            ``max_failures`` times in all; without, this process predicts one after the other. On several machines,
+            folders that are paths lie on storage that all of them see.
         layout: how the files are laid out, where that is not recognised.
-        interval: as of :meth:`Predictor.predict`.
-        on_error: as of :meth:`Predictor.predict_file`; the list of rows that are left out stands beside their file.
+        interval: share of the ratings that shall lie in the intervals, as in :meth:`Predictor.predict`.
+        on_error: what is done about rows that cannot be predicted, as in :meth:`Predictor.predict_file`; the list of
+            rows that are left out stands beside their file.
         overwrite: whether predictions that stand at the output are removed first.
         progress: called after each file with the number of pairs so far and the share of the files that is done.
 
@@ -89,7 +87,7 @@ def _watched(
 
 
 def _check_room(cluster: ClusterConfig) -> None:
-    """A pool of workers that takes all CPUs leaves none to Ray Data's own tasks, and stands still."""
+    """Checks that the workers leave a CPU to Ray Data's own tasks, without which the pool stands still."""
     import ray
 
     for name, each in cluster.resources.items():

@@ -12,30 +12,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.cluster.epochs import told_here
 from recsys_nn.cluster.faults import as_raised, as_told
+from recsys_nn.cluster.messages import told_here
 from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before, storage
-from recsys_nn.cluster_config import ClusterConfig
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.tensors import TrainingPart
+from recsys_nn.config import ClusterConfig
+from recsys_nn.encoding import Encoder
 from recsys_nn.errors import RecsysError, TrainingError
-from recsys_nn.models.base import ModelConfig, build_model
-from recsys_nn.tracking.tracker import Tell
-from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.run import TrainingRun
-from recsys_nn.training.trainer import Trainer
+from recsys_nn.models import ModelConfig, build_model
+from recsys_nn.tensors import TrainingPart
+from recsys_nn.tracking import Tell
+from recsys_nn.training import TrainConfig, Trainer, TrainingRun
 
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.training.workers import Workers
+    from recsys_nn.training import Workers
 
 _ERRORS = "wrong-*.json"
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """What each worker is sent; the model as its config and the variables to begin with."""
+    """Job that each worker is sent; it has the model as its config and the variables to begin with."""
 
     model: ModelConfig
     variables: list[npt.NDArray[Any]]
@@ -50,7 +48,7 @@ class _Job:
 
 @dataclass(frozen=True, eq=False)
 class _Trained:
-    """What the first worker brings back; where the training has diverged, how."""
+    """Result that the first worker brings back; where the training has diverged, with the error's message."""
 
     weights: list[npt.NDArray[Any]]
     history: pd.DataFrame
@@ -78,14 +76,14 @@ def fit_on_workers(
     is shown here and kept by Ray.
 
     Args:
-        cluster: the workers.
-        model: built by :func:`build_model`.
-        encoder: of its ids.
-        config: the Trainer's settings.
+        cluster: the workers, and how often they may be lost.
+        model: a model built by :func:`build_model`.
+        encoder: encoder of its ids.
+        config: settings of the Trainer.
         train: what the model is trained on. Tensors are sent to each worker; of streamed ones each reads its part.
         validation: what it is judged by; None where nothing is held out.
         callbacks: Keras callbacks beside those that the config names; each worker gets its own.
-        tell: is told of each epoch at its end, in this process: its number from 1, and its figures.
+        tell: function that is told of each epoch at its end, in this process: its number from 1, and its figures.
         checkpoints: a folder for the states of the training, which all workers see.
         progress: whether the first worker prints a line an epoch.
 
@@ -141,7 +139,7 @@ def fit_on_workers(
 
 
 def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | None) -> _Trained | None:
-    """What each worker does.
+    """Trains in a worker; the first of them returns the result.
 
     What one finds wrong is written down, and its failure ends the others; Ray then begins anew with all of them, which
     read it and come to their end. A loss that is no number all of them find in the same epoch.
@@ -152,7 +150,7 @@ def _carried_out(sent: Any, setting: Setting, n: int, place: Path, told: Tell | 
     setting.enter()
     import ray
 
-    from recsys_nn.training.workers import Workers
+    from recsys_nn.training import Workers
 
     workers = Workers() if n > 1 else None  # before TensorFlow computes anything
     try:
@@ -169,7 +167,7 @@ def _trained(job: _Job, workers: Workers | None, told: Tell | None) -> _Trained 
         variable.assign(value)
     leads, callbacks = workers is None or workers.leads, list(job.callbacks)
     if leads and told is not None:
-        from recsys_nn.tracking.epochs import EpochTracking
+        from recsys_nn.tracking import EpochTracking
 
         callbacks.append(EpochTracking(told))
     trainer = Trainer(

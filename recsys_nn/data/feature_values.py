@@ -1,4 +1,4 @@
-"""What the values of a feature can be: numbers, times or texts; any of them may be missing."""
+"""Values of features: numbers, times or texts; any of them may be missing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys_nn.data.ids import Where, plain_repr, refuse
 from recsys_nn.data.timestamps import DTYPE, as_timestamps
-from recsys_nn.errors import DataError, RowError, did_you_mean
+from recsys_nn.errors import DataError, RowError, Where, did_you_mean, plain_repr, refuse
 
 _INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
@@ -66,7 +65,7 @@ def plain_column_or_missing(frame: pd.DataFrame, name: str, where: Where) -> pd.
 
 
 class Written(IntEnum):
-    """As what the texts of a column of a text file are written; of its parts, as the greatest of theirs."""
+    """Form in which the texts of a column are written; that of a whole column is the greatest of its parts' forms."""
 
     NOTHING = 0
     INTEGERS = 1
@@ -75,7 +74,7 @@ class Written(IntEnum):
 
     @classmethod
     def of(cls, texts: pd.Series) -> Written:
-        """Numbers are written as 7, -0.5 and 1e3, and not as 007; an empty text is nothing."""
+        """Form of these texts: numbers are written as 7, -0.5 and 1e3, and not as 007; an empty text is nothing."""
         array = pa.array(texts, type=pa.large_string())
         filled = pc.filter(array, pc.not_equal(array, ""))
         if not len(filled):
@@ -86,13 +85,13 @@ class Written(IntEnum):
 
 
 def values_of_texts(texts: pd.Series, written: Written | None = None) -> pd.Series:
-    """A column of a text file: numbers where each text is written as one, else the texts themselves.
+    """Values of a column of a text file: numbers where each text is written as one, else the texts themselves.
 
     Empty texts are missing.
 
     Args:
-        texts: of the column, or of a part of it.
-        written: as what they are written in the whole column; found out from ``texts`` where it is not given.
+        texts: texts of the column, or of a part of it.
+        written: form of the texts in the whole column; found out from ``texts`` where it is not given.
     """
     written = Written.of(texts) if written is None else written
     if written in (Written.NOTHING, Written.TEXTS):

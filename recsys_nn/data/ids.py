@@ -7,57 +7,16 @@ refused, because each silent repair of it joins or splits somebody's ratings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys_nn.errors import DataError, RowError
+from recsys_nn.errors import DataError, Where, plain_repr, refuse, row_number
 
 IdType = Literal["integer", "string"]
-Where = Callable[[int], str]
-"""Names a row of the table being read: its position, or the file and line that it came from."""
-
-
-def row_number(row: int) -> str:
-    return f"row {row}"
-
-
-@dataclass(frozen=True)
-class Places:
-    """Names the rows of a table whose columns for user, item, rating and timestamp have names of their own."""
-
-    rows: Where
-    columns: Mapping[str, str]
-
-    def __call__(self, row: int) -> str:
-        return self.rows(row)
-
-
-def in_column(where: Where, role: str) -> Where:
-    """Names the fields of the column for a role, where it is called otherwise."""
-    if not isinstance(where, Places) or where.columns.get(role, role) == role:
-        return where
-    return lambda row: f"{where(row)}, column {where.columns[role]!r}"
-
-
-def refuse(bad: npt.NDArray[np.bool_], where: Where, reason: Callable[[int], str]) -> None:
-    """A RowError where rows are bad, for the ``reason`` that holds of each of them.
-
-    Args:
-        bad: for each row whether it is, (n,).
-        where: names a row.
-        reason: what is wrong with a row.
-    """
-    rows = np.flatnonzero(bad)
-    if len(rows):
-        first = int(rows[0])
-        raise RowError(f"{where(first)}: {reason(first)}", rows, reason)
 
 
 def canonical_ids(values: Any, name: str, where: Where = row_number) -> pd.Series:
@@ -65,7 +24,7 @@ def canonical_ids(values: Any, name: str, where: Where = row_number) -> pd.Serie
 
     Args:
         values: a Series, array or list of ids.
-        name: what they are ("user", "item"), for the error.
+        name: side that they are of ("user", "item"), for the error.
         where: names a row for the error.
     """
     try:
@@ -98,12 +57,12 @@ def _canonical(series: pd.Series, name: str, where: Where) -> pd.Series:
 
 
 def id_type(ids: pd.Series) -> IdType:
-    """Which of the two kinds a canonical column is."""
+    """Type of a canonical column of ids: integer or string."""
     return "integer" if pd.api.types.is_integer_dtype(ids.dtype) else "string"
 
 
 def parse_ids(texts: pd.Series, kind: IdType, name: str, where: Where = row_number) -> pd.Series:
-    """Ids written as text, read as ``kind``; text that is not the plain form of an integer is refused."""
+    """Reads ids written as text as ``kind``; text that is not the plain form of an integer is refused."""
     if kind == "string":
         return canonical_ids(texts, name, where)
     numbers = integers_of_texts(texts)
@@ -118,7 +77,7 @@ def parse_ids(texts: pd.Series, kind: IdType, name: str, where: Where = row_numb
 
 
 def integers_of_texts(texts: pd.Series) -> pd.Series:
-    """For each text the 64-bit integer whose plain decimal form it is, else missing ("7" -> 7, "007" -> NA)."""
+    """The 64-bit integers whose plain decimal forms the texts are, else missing ("7" -> 7, "007" -> NA)."""
     array = pa.array(texts, type=pa.large_string())
     # Of 19 digits, which not all are 64-bit integers, texts are in the order of their numbers.
     fits = pc.or_(
@@ -131,11 +90,6 @@ def integers_of_texts(texts: pd.Series) -> pd.Series:
     numbers = pc.cast(pc.if_else(fits, array, "0"), pa.int64()).to_numpy()
     missing = pc.invert(fits).to_numpy(zero_copy_only=False)
     return pd.Series(pd.arrays.IntegerArray(numbers, missing, copy=True), index=texts.index)
-
-
-def plain_repr(value: Any) -> str:
-    """``repr`` without numpy's type names: 7, not np.int64(7)."""
-    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def _integers(series: pd.Series, name: str, where: Where) -> pd.Series:

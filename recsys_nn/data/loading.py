@@ -34,17 +34,17 @@ def load_ratings(
     rating_features: Sequence[str] = (),
     **options: Any,
 ) -> Ratings:
-    """Ratings from a DataFrame, a file (CSV, TSV, ``::``, gzip, Parquet) or a named data set.
+    """Loads ratings from a DataFrame, a file (CSV, TSV, ``::``, gzip, Parquet) or a named data set.
 
     Args:
         source: a DataFrame, a path, or one of ``recsys-nn datasets``.
         user: the column of user ids: its name, or its position where there is no header. Usual names
             (user, userId, user_id, ...) are recognised.
-        item: the same for items.
-        rating: the same for ratings.
-        timestamp: the same for times (epoch seconds or ISO dates), which are optional.
-        separator: between the fields of a text file; recognised where it is not given.
-        encoding: of a text file; UTF-8 and UTF-16 with its mark are recognised.
+        item: the column of item ids, given in the same way.
+        rating: the column of ratings, given in the same way.
+        timestamp: the column of times (epoch seconds or ISO dates), which are optional.
+        separator: characters between the fields of a text file; recognised where it is not given.
+        encoding: encoding of a text file; UTF-8 and UTF-16 with its mark are recognised.
         header: whether the first line of a text file names the columns; recognised where it is not given.
         id_type: how ids are read from a text file: ``"string"`` exactly as written, but for an apostrophe
             before what a spreadsheet would run (``'=a``), or ``"integer"``. A DataFrame's and a Parquet file's ids keep
@@ -55,7 +55,7 @@ def load_ratings(
         item_features: a DataFrame with a column ``item``, kept beside the ratings.
         rating_features: further columns of the table to keep as features of the ratings. In a text file a column is
             numeric where each of its texts is written as a number (7, -0.5, 1e3, but not 007), else text.
-        options: of a named data set (those of ``synthetic``: ``n_users``, ``n_ratings``, ...).
+        options: options of a named data set (those of ``synthetic``: ``n_users``, ``n_ratings``, ...).
 
     Raises:
         DataError: naming the file, line and column, or the row, of what cannot be used.
@@ -98,7 +98,7 @@ def load_ratings(
 
 
 def is_dataset(source: Any) -> bool:
-    """Whether a source names a data set; a plain word that is neither one nor a file is a DataError."""
+    """Tells whether a source names a data set; a plain word that is neither one nor a file is a DataError."""
     if not isinstance(source, str):
         return False
     if source in dataset_names():

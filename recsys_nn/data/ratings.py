@@ -5,20 +5,33 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from numbers import Real
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from recsys_nn.data.feature_values import plain_values
-from recsys_nn.data.ids import Where, canonical_ids, id_type, in_column, plain_repr, row_number
+from recsys_nn.data.ids import canonical_ids, id_type
 from recsys_nn.data.timestamps import as_timestamps
-from recsys_nn.data.truth import Truth
-from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.errors import DataError, Where, did_you_mean, in_column, plain_repr, row_number
 
 Duplicates = Literal["error", "last", "mean"]
 COLUMNS = ("user", "item", "rating", "timestamp")
+
+
+class Truth(Protocol):
+    """Distribution that the rating of a pair is drawn from, with a mean and a variance.
+
+    For pairs of ids (n,) ``expected`` is E[r_ui], which no predictor can better in RMSE, ``variance`` is Var[r_ui], the
+    error that it leaves, and ``draw`` gives new ratings; each (n,) float64.
+    """
+
+    def expected(self, users: pd.Series, items: pd.Series) -> npt.NDArray[np.float64]: ...
+
+    def variance(self, users: pd.Series, items: pd.Series) -> npt.NDArray[np.float64]: ...
+
+    def draw(self, users: pd.Series, items: pd.Series, rng: np.random.Generator) -> npt.NDArray[np.float64]: ...
 
 
 class Ratings:
@@ -30,13 +43,13 @@ class Ratings:
             timestamps are epoch seconds or ISO dates and become UTC datetimes.
         scale: (lowest, highest) possible rating; by default the lowest and highest observed.
         user_features: a DataFrame with a column ``user`` and one row a user; kept beside the ratings.
-        item_features: the same with a column ``item``.
+        item_features: a DataFrame with a column ``item`` and one row an item; kept beside the ratings.
         rating_features: further columns of ``frame`` to keep, such as the device that a rating was given on: numbers,
             texts or times, which may be missing. The timestamp can be a feature without being named here.
         duplicates: what to do when a pair stands in the table more than once: ``"error"``, keep the ``"last"``
             (the latest by timestamp where there is one, else the last in the table), or its ``"mean"``
             (with the latest timestamp and rating features).
-        truth: for generated data, what any pair's rating is drawn from.
+        truth: distribution that any pair's rating is drawn from, for generated data.
         where: names a row of ``frame`` in error messages; readers give file and line.
 
     Raises:
@@ -65,11 +78,11 @@ class Ratings:
 
     @classmethod
     def part(cls, frame: pd.DataFrame, *, scale: tuple[float, float], where: Where = row_number) -> Ratings:
-        """Some rows of a table that is too large to be held: checked alike, but not for pairs that are repeated.
+        """Ratings of some rows of a table that is too large to be held: checked alike, but not for repeated pairs.
 
         Args:
-            frame: as for the whole table.
-            scale: of the whole table.
+            frame: some rows, with the columns of the whole table.
+            scale: (lowest, highest) possible rating of the whole table.
             where: names a row of ``frame`` in error messages.
         """
         part = object.__new__(cls)
@@ -125,7 +138,7 @@ class Ratings:
         return int(self._frame["item"].nunique())
 
     def chunks(self) -> Iterator[tuple[Ratings, Where]]:
-        """All of it as a single chunk, where a RatingsStream has many, with what names its rows."""
+        """Yields the whole table as a single chunk, where a RatingsStream has many, with what names its rows."""
         yield self, row_number
 
     def take(self, rows: npt.ArrayLike) -> Ratings:
@@ -148,7 +161,7 @@ class Ratings:
     def with_features(
         self, *, user_features: pd.DataFrame | None = None, item_features: pd.DataFrame | None = None
     ) -> Ratings:
-        """The same ratings with these tables of features, in the place of those that they had."""
+        """The ratings with these tables of features, in the place of those that they had."""
         ratings = copy.copy(self)
         if user_features is not None:
             ratings._user_features = _feature_table(user_features, "user", self._frame["user"])
@@ -157,14 +170,14 @@ class Ratings:
         return ratings
 
     def liked(self, threshold: float) -> Ratings:
-        """1 where a rating is at least ``threshold``, else 0, on the scale (0, 1); for a model with a binary head."""
+        """Ratings of 1 where one is at least ``threshold``, else 0, on the scale (0, 1); for a binary head."""
         ratings = copy.copy(self)
         ratings._frame = self._frame.assign(rating=(self._frame["rating"] >= threshold).astype("float64"))
         ratings._scale, ratings._truth = (0.0, 1.0), None
         return ratings
 
     def redrawn(self, rng: np.random.Generator) -> Ratings:
-        """The same pairs of generated data, rated anew: other noise around the same truth."""
+        """The pairs of generated data, rated anew: other noise around the same truth."""
         if self._truth is None:
             raise DataError("only generated ratings, whose truth is known, can be drawn anew")
         ratings = copy.copy(self)
@@ -279,7 +292,7 @@ def _without_duplicates(table: pd.DataFrame, policy: Duplicates, where: Where) -
 
 
 def _has_duplicates(table: pd.DataFrame) -> bool:
-    """Whether a pair is repeated; sorting one number a pair takes a third of the time of ``duplicated``."""
+    """Tells whether a pair is repeated; sorting one number a pair takes a third of the time of ``duplicated``."""
     users, items = (pd.factorize(table[side])[0].astype(np.int64) for side in ("user", "item"))
     keys = users * (items.max(initial=0) + 1) + items
     keys.sort()

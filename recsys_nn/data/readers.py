@@ -12,18 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from recsys_nn.data.columns import chosen_columns
+from recsys_nn.data.column_roles import chosen_columns
 from recsys_nn.data.feature_values import Written, values_of_texts
-from recsys_nn.data.ids import IdType, Places, Where, in_column, parse_ids, row_number
-from recsys_nn.data.parquet import PARQUET_SUFFIXES, place_in, read_parquet
+from recsys_nn.data.ids import IdType, parse_ids
 from recsys_nn.data.ratings import COLUMNS, Ratings
-from recsys_nn.data.spreadsheets import restored
-from recsys_nn.data.text import read_text
-from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.errors import DataError, Places, Where, did_you_mean, in_column, row_number
+from recsys_nn.files import PARQUET_SUFFIXES, place_in, read_parquet, read_text, restored
 
 
 class TableFormat(BaseModel):
-    """How a table of ratings is laid out; what is left out is recognised, or asked for in the error.
+    """Layout of a table of ratings; what is left out is recognised, or asked for in the error.
 
     ``user``, ``item``, ``rating``, ``timestamp`` name the columns (or give their positions, from 0, where the
     file has no header). ``id_type`` says how ids written in a text file are read: ``"string"`` takes them
@@ -82,7 +80,7 @@ class Table:
 
     @property
     def names(self) -> list[str]:
-        """Of the columns."""
+        """Names of the columns, in their order."""
         return self.data.column_names if isinstance(self.data, pa.Table) else [str(name) for name in self.data.columns]
 
     def column(self, position: int) -> pd.Series:
@@ -103,20 +101,20 @@ class Table:
         return pd.DataFrame({role: self.column(position) for role, position in self.chosen(columns, required).items()})
 
     def places(self, columns: Mapping[str, str | int | None], required: tuple[str, ...]) -> Places:
-        """Of the fields for these roles."""
+        """Places of the rows, with the names of the columns for these roles."""
         chosen = self.chosen(columns, required) if self.header else {}
         return Places(self.where, {role: self.names[position] for role, position in chosen.items()})
 
     def found(self, names: Collection[str]) -> tuple[str, ...]:
-        """Those of these names that further columns of the table have."""
+        """The given names that further columns of the table have."""
         return tuple(name for name in names if name in self.names and name not in COLUMNS)
 
     def features(self, names: Collection[str], written: Mapping[str, Written] | None = None) -> dict[str, pd.Series]:
         """The columns of these names as features; those of a text file become numbers where they are such.
 
         Args:
-            names: of the columns.
-            written: how the texts of the columns are written in the whole file of which this is a part.
+            names: names of the columns to take.
+            written: forms of the columns' texts in the whole file of which this is a part.
 
         Raises:
             DataError: for a name that the table does not have, or that is one of the ratings' own.
@@ -134,7 +132,7 @@ class Table:
 
 
 def series_of(column: pa.ChunkedArray) -> pd.Series:
-    """A column of Parquet or text; integers stay such where some are missing."""
+    """A column of Parquet or text as a Series; integers stay such where some are missing."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if column.null_count and pa.types.is_integer(column.type):
@@ -143,7 +141,7 @@ def series_of(column: pa.ChunkedArray) -> pd.Series:
 
 
 def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
-    """A Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
+    """Reads a Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
     file = Path(path).expanduser()
     if file.suffix.lower() in PARQUET_SUFFIXES:
         return Table(read_parquet(file), str(file), place_in(file), text=False)
@@ -159,14 +157,14 @@ def read_ratings(
     context: Collection[str] = (),
     **options: Any,
 ) -> Ratings:
-    """The ratings in a file.
+    """Reads the ratings in a file.
 
     Args:
-        path: of a text or Parquet file.
-        layout: how it is laid out.
-        id_types: how to read the ids of each side from text, where that differs from ``layout.id_type``.
+        path: path of a text or Parquet file.
+        layout: layout of the ratings' table.
+        id_types: type of each side's ids when read from text, where that differs from ``layout.id_type``.
         context: columns to keep as features of the ratings, like ``layout.features``, where the file has them.
-        options: passed on to :class:`Ratings`: scale, duplicates, features of users and items.
+        options: arguments passed on to :class:`Ratings`: scale, duplicates, features of users and items.
 
     Raises:
         DataError: with the file and, for text, the line of the first row that is not a rating.
@@ -191,12 +189,12 @@ def ratings_of_table(
 
 
 def read_features(path: str | Path, side: str, id_type: IdType) -> pd.DataFrame:
-    """The features of users or of items in a file with a row an owner, the owner's id in the column ``side``.
+    """Reads the features of users or of items from a file with a row an owner, its id in the column ``side``.
 
     Args:
-        path: of a text or Parquet file; its column of ids has a usual name (user, userId, user_id, ...).
-        side: ``"user"`` or ``"item"``.
-        id_type: how ids are read from a text file.
+        path: path of a text or Parquet file; its column of ids has a usual name (user, userId, user_id, ...).
+        side: side of the owners, ``"user"`` or ``"item"``.
+        id_type: type of the ids when read from text.
     """
     table = read_table(path)
     position = chosen_columns(table.names, {side: None}, required=(side,), table=table.name)[side]
@@ -212,7 +210,7 @@ def table_of_frame(frame: pd.DataFrame) -> Table:
 
 
 def parse_table_ids(frame: pd.DataFrame, where: Where, id_types: Mapping[str, IdType]) -> None:
-    """The ids of a text file in this frame of its columns are read as these types."""
+    """Reads the ids in a frame of a text file's columns as these types, in place."""
     for side in ("user", "item"):
         frame[side] = parse_ids(frame[side], id_types[side], side, in_column(where, side))
 

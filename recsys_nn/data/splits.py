@@ -29,7 +29,9 @@ Rule = Callable[[Ratings, float], Mask]
 
 @dataclass(frozen=True, init=False)
 class Split(Generic[Train]):
-    """The three parts; one that is not given is empty. The training part may be a stream, the others are in memory."""
+    """Training, validation and test part of ratings; one that is not given is empty.
+
+    The training part may be a stream, the others are in memory."""
 
     train: Train
     validation: Ratings
@@ -41,7 +43,7 @@ class Split(Generic[Train]):
             object.__setattr__(self, name, empty if part is None else part)
 
     def with_validation(self, fraction: float, *, seed: int = 0) -> Split[Train]:
-        """The same split with a random ``fraction`` of the training part held out for validation.
+        """The split with a random ``fraction`` of the training part held out for validation.
 
         Of a stream these are other ratings than of a table of the same ones (:meth:`RatingsStream.split`).
         """
@@ -55,7 +57,7 @@ class Split(Generic[Train]):
         return Split(train, validation, self.test)
 
     def without_validation(self) -> Split[Train]:
-        """The same split with the validation part joined to the training part."""
+        """The split with the validation part joined to the training part."""
         return Split(self.train.joined(self.validation), test=self.test)
 
 
@@ -63,22 +65,22 @@ AnySplit: TypeAlias = Split[Ratings] | Split[RatingsStream]
 
 
 def random_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
-    """Ratings drawn at random."""
+    """Holds out ratings drawn at random."""
     return _split(ratings, validation, test, _random_rule(seed))
 
 
 def stratified_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
-    """The same fraction of every user's ratings (to within one), drawn at random."""
+    """Holds out the same fraction of every user's ratings (to within one), drawn at random."""
     return _split(ratings, validation, test, partial(_per_user, rng=np.random.default_rng(seed)))
 
 
 def temporal_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1) -> Split:
-    """The latest ratings of all are held out: test after validation after training."""
+    """Holds out the latest ratings of all: test after validation after training."""
     return _split(ratings, validation, test, _latest)
 
 
 def leave_last_out_split(ratings: Ratings, *, validation: float = 0.1, n: int = 1) -> Split:
-    """The last ``n`` ratings of every user who has more are the test part.
+    """Holds out the last ``n`` ratings of every user who has more, as the test part.
 
     The validation part is the latest ``validation`` of each user's remaining ratings.
     """
@@ -94,7 +96,7 @@ def leave_last_out_split(ratings: Ratings, *, validation: float = 0.1, n: int = 
 
 
 def kfold(ratings: Ratings, folds: int = 5, *, validation: float = 0.0, seed: int = 0) -> Iterator[Split]:
-    """``folds`` splits whose test parts are disjoint and together the table (sizes equal to within one)."""
+    """Yields ``folds`` splits whose test parts are disjoint and together the table (sizes equal to within one)."""
     if not 2 <= folds <= len(ratings):
         raise DataError(
             f"{folds} folds of {len(ratings)} ratings: there must be at least 2 folds and a rating for each"
@@ -165,7 +167,7 @@ def _latest_per_user(ratings: Ratings, fraction: float) -> Mask:
 
 
 def _age_per_user(ratings: Ratings) -> npt.NDArray[np.int64]:
-    """0 for each user's latest rating, 1 for the one before, and so on."""
+    """Age of each rating among its user's: 0 for the latest, 1 for the one before, and so on."""
     users = ratings.frame["user"].factorize()[0]
     by_time = np.lexsort((_times(ratings), users))[::-1]
     sorted_users = users[by_time]

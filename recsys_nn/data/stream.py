@@ -14,13 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from recsys_nn.data.columns import chosen_columns
-from recsys_nn.data.ids import Places, Where
-from recsys_nn.data.moments import Moments
-from recsys_nn.data.parquet import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
+from recsys_nn.data.column_roles import chosen_columns
 from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
-from recsys_nn.data.tensors import drawn_in_chunks, held_out_of
-from recsys_nn.errors import DataError
+from recsys_nn.data.summaries import Moments
+from recsys_nn.errors import DataError, Places, Where
+from recsys_nn.files import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
+from recsys_nn.tensors import drawn_in_chunks, held_out_of
 
 Chunk = tuple[Ratings, Where]
 Rows = npt.NDArray[np.int64]
@@ -60,7 +59,7 @@ class RatingsStream:
             yield Ratings.part(frame, scale=self.scale, where=where), where
 
     def liked(self, threshold: float) -> RatingsStream:
-        """As :meth:`Ratings.liked`."""
+        """Stream of 1 where a rating is at least ``threshold``, else 0, as of :meth:`Ratings.liked`."""
         return _Derived(self, partial(_liked, threshold), len(self), scale=(0.0, 1.0))
 
     def joined(self, other: Ratings) -> RatingsStream:
@@ -142,7 +141,7 @@ def _with_rows(of_all: Rows, chunks: Iterator[Chunk]) -> Iterator[tuple[Ratings,
 
 
 def _drawn(n: int, size: int, rng: np.random.Generator) -> Rows:
-    """So many of n rows, ascending."""
+    """Draws ``size`` of the rows 0 to n - 1, ascending."""
     starts = np.arange(0, n, CHUNK_ROWS)
     sizes = np.minimum(CHUNK_ROWS, n - starts)
     return np.concatenate([start + rows for start, rows in zip(starts, drawn_in_chunks(sizes, size, rng), strict=True)])
@@ -150,7 +149,7 @@ def _drawn(n: int, size: int, rng: np.random.Generator) -> Rows:
 
 @dataclass(frozen=True)
 class ParquetRatings:
-    """One of the files: which of its columns are the user, the item and the rating, and what the ids are."""
+    """A Parquet file of ratings: its columns for user, item and rating, and the types of its ids."""
 
     path: Path
     columns: Mapping[str, str]
@@ -181,7 +180,7 @@ def stream_ratings(
     rating: str | int | None = None,
     scale: tuple[float, float] | None = None,
 ) -> RatingsStream:
-    """Ratings in Parquet that need not fit into memory: for ``Encoder.fit`` and ``Encoder.encode_stream``.
+    """Opens ratings in Parquet that need not fit into memory: for ``Encoder.fit`` and ``Encoder.encode_stream``.
 
     Only the three columns are read. Repeated pairs are not looked for: each row is an example.
 
@@ -190,8 +189,8 @@ def stream_ratings(
             of their paths. What begins with a dot or an underscore is left out.
         user: the column of user ids: its name, or its position. Usual names (user, userId, user_id, ...) are
             recognised.
-        item: the same for items.
-        rating: the same for ratings.
+        item: the column of item ids, given in the same way.
+        rating: the column of ratings, given in the same way.
         scale: (lowest, highest) possible rating; by default as observed.
 
     Raises:

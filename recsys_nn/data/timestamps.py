@@ -1,4 +1,4 @@
-"""When a rating was given: epoch seconds or ISO 8601 dates, held as UTC datetimes."""
+"""Times of ratings: epoch seconds or ISO 8601 dates, held as UTC datetimes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.ids import Where, plain_repr, refuse, row_number
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, Where, plain_repr, refuse, row_number
 
 DTYPE = "datetime64[us]"
 _EARLIEST, _LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")

@@ -1,4 +1,4 @@
-"""Several predictors on the same ratings: who is better, by how much, and whether that can be told."""
+"""Comparison of several predictors on the same ratings: which is better, by how much, and how surely."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.ratings import Ratings
+from recsys_nn.data import Ratings
 from recsys_nn.evaluation.evaluate import check_scale, evaluate
 from recsys_nn.evaluation.paired import (
     ErrorSums,
@@ -22,7 +22,7 @@ from recsys_nn.evaluation.paired import (
     holm,
     rmse_differences,
 )
-from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.prediction import Predictor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,10 +42,10 @@ class Comparison:
             training, where known), parameters (learnt numbers). The reference has no difference and no p-value.
         pairs: the same for every pair: model, other (the reference, or the better of the two), difference,
             difference_low, difference_high, p_value.
-        reference: what the table's differences are to.
+        reference: the model to which the table's differences are.
         baselines: RMSE of the closed-form predictors of the reference's training part, by name.
         oracle: RMSE of the best possible predictor, where the data are generated and it is known.
-        n, n_users: of the ratings.
+        n, n_users: numbers of ratings and of users.
         predictors: the models by name.
 
     The p-values are Holm's: in ``pairs`` corrected for the number of pairs, and so in ``table`` where the reference is
@@ -62,7 +62,7 @@ class Comparison:
     predictors: dict[str, Predictor] = field(repr=False)
 
     def plot(self) -> Figure:
-        """RMSE and its difference to the reference with 95% intervals, best first, beside the best baseline."""
+        """Plots RMSE and its difference to the reference with 95% intervals, best first, beside the best baseline."""
         from matplotlib import pyplot as plt
 
         height = 1.9 + 0.35 * len(self.table)
@@ -108,12 +108,12 @@ def compare_predictors(
     Memory: two numbers a user for each model and one for each pair; predictions are held for one model at a time.
 
     Args:
-        predictors: by name.
-        ratings: of two users or more.
+        predictors: two predictors or more by name.
+        ratings: ratings of two users or more.
         reference: the name of the one to which differences are told; the best by default.
-        resamples: of users, for the intervals.
-        seed: of the resamples.
-        seconds: of training, by name, where known.
+        resamples: number of resamples of users, for the intervals.
+        seed: seed of the resamples.
+        seconds: duration of each training, by name, where known.
 
     Raises:
         DataError: where the ratings are of fewer than two users, or their ids or scale are not those of a training.
@@ -141,14 +141,14 @@ def compare_predictors(
 def compare_errors(
     models: Sequence[str], sums: ErrorSums, *, reference: str | None = None, resamples: int = 2000, seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """``table``, without seconds and parameters, and ``pairs`` of a :class:`Comparison`, from errors alone.
+    """Makes ``table``, without seconds and parameters, and ``pairs`` of a :class:`Comparison`, from errors alone.
 
     Args:
         models: two names or more.
-        sums: of their errors, in this order.
+        sums: sums of their errors, in this order.
         reference: the name of the one to which differences are told; the best by default.
-        resamples: of users, for the intervals.
-        seed: of the resamples.
+        resamples: number of resamples of users, for the intervals.
+        seed: seed of the resamples.
     """
     names = np.array(models, dtype=object)
     best_first = np.argsort(sums.rmse, kind="stable")
@@ -193,7 +193,7 @@ def _tested_pairs(
 
 
 def _n_parameters(predictor: Predictor) -> int:
-    """Those that training sets: the trainable weights, or all of a model that is solved in closed form."""
+    """Number of weights that training sets: the trainable ones, or all of a model that is solved in closed form."""
     weights = predictor.model.trainable_weights or predictor.model.weights
     return sum(int(np.prod(weight.shape)) for weight in weights)
 

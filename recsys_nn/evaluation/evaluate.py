@@ -1,4 +1,4 @@
-"""How good a predictor is: errors, beside the baselines, and by how much was known."""
+"""Evaluation of a predictor: its errors, beside the baselines', and by how often users and items were rated."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.features import Side
-from recsys_nn.data.ratings import Ratings
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import Side, kept_counts
 from recsys_nn.errors import DataError
 from recsys_nn.evaluation.metrics import auc, coverage, mae, r2, rmse, width
-from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.held_out import BASELINES, predict_ratings
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.sources import kept_counts
+from recsys_nn.prediction import BASELINES, Calibration, Predictor, predict_ratings
 
 SEGMENTS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}
-"""How often the user or the item was rated in training: (least, most)."""
+"""Segments by how often the user or the item was rated in training: (least, most)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,19 +27,19 @@ class Evaluation:
     """The errors of a predictor on one table of ratings.
 
     Attributes:
-        n: number of ratings.
-        rmse, mae, r2: of the predictor.
+        n: number of the ratings.
+        rmse, mae, r2: errors of the predictor.
         baselines: RMSE of the closed-form predictors ``global``, ``user``, ``item`` and ``bias``, fitted on the
             same training part.
         of_probabilities: where the model gives every rating a probability, the mean -log P of the ratings
             (``log_loss``), the share whose most probable level they are (``accuracy``), and of two levels the area
             under the ROC curve (``auc``).
-        interval: where the predictor is calibrated, the share of the ratings that shall lie in their intervals.
+        interval: of a calibrated predictor, the share of the ratings that shall lie in their intervals.
         coverage, width: the share that do, and the mean width of the intervals, in rating units.
         oracle: RMSE of the best possible predictor, where the data are generated and it is known.
         segments: a row for each side (user, item) and how often it was rated in training: side, ratings (in
             training), n, rmse, mae, bias (the bias baseline's RMSE), and of a calibrated predictor coverage and width.
-        table: what was predicted of each rating (``prediction/held_out.py``).
+        table: the prediction of each rating (``prediction/held_out.py``).
     """
 
     n: int
@@ -65,13 +62,13 @@ class Evaluation:
 
     @property
     def lift(self) -> float:
-        """By what share the RMSE is below the best baseline's; NaN where that is 0."""
+        """Share by which the RMSE is below the best baseline's; NaN where that is 0."""
         best = self.baselines[self.best_baseline]
         return 1.0 - self.rmse / best if best else math.nan
 
     @property
     def metrics(self) -> dict[str, float]:
-        """All figures by name, flat."""
+        """All figures of the evaluation by name, flat."""
         figures = {"n": float(self.n), "rmse": self.rmse, "mae": self.mae, "r2": self.r2, "lift": self.lift}
         figures |= {f"{name}_rmse": value for name, value in self.baselines.items()} | self.of_probabilities
         beside = {"interval_coverage": self.coverage, "interval_width": self.width, "oracle_rmse": self.oracle}
@@ -79,7 +76,7 @@ class Evaluation:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """The model among the baselines (and the oracle), best first: predictor, rmse."""
+        """Table of the model among the baselines (and the oracle), best first: predictor, rmse."""
         rows = {"model": self.rmse, **{f"{name} baseline": value for name, value in self.baselines.items()}}
         if self.oracle is not None:
             rows["oracle (best possible)"] = self.oracle
@@ -94,8 +91,8 @@ def evaluate(predictor: Predictor, ratings: Ratings, *, interval: float = 0.9) -
     """Judges ``predictor`` on ratings that it was not trained on.
 
     Args:
-        predictor: whose intervals are judged too, where it is calibrated.
-        ratings: on the scale of the training.
+        predictor: the predictor, whose intervals are judged too where it is calibrated.
+        ratings: ratings on the scale of the training.
         interval: the share of the ratings that shall lie in their intervals.
 
     Raises:
@@ -134,14 +131,14 @@ def judged(
     of_probabilities: Mapping[str, float] = MappingProxyType({}),
     oracle: float | None = None,
 ) -> Evaluation:
-    """The same of what was predicted.
+    """Evaluates a table of predictions, without the predictor.
 
     Args:
-        table: of the predictions (``prediction/held_out.py``).
-        scale: of the ratings.
-        calibration: of the predictor, where it has some.
+        table: the prediction of each rating (``prediction/held_out.py``).
+        scale: lowest and highest rating that is possible.
+        calibration: the predictor's calibration, where it has some.
         interval: the share of the ratings that shall lie in their intervals.
-        of_probabilities: what only probabilities tell.
+        of_probabilities: figures that only probabilities tell, by name.
         oracle: RMSE of the best possible predictor.
     """
     actual, predicted = table["rating"], table["prediction"]
@@ -180,12 +177,12 @@ def _of_probabilities(table: pd.DataFrame, actual: npt.NDArray[np.float64]) -> d
 
 
 def rmse_of(predictor: Predictor, ratings: Ratings) -> float:
-    """The RMSE of a predictor, where nothing else of an :func:`evaluate` is asked for."""
+    """The RMSE of a predictor, without the other figures of :func:`evaluate`."""
     return rmse(ratings.frame["rating"], predictor.predict(ratings)["prediction"])
 
 
 def check_scale(ratings: Ratings, scale: tuple[float, float]) -> None:
-    """A DataError where ratings lie outside the scale that a model was trained for, and so can predict."""
+    """Raises a DataError where ratings lie outside the scale that a model was trained for, and so can predict."""
     values = ratings.frame["rating"]
     outside = ((values < scale[0]) | (values > scale[1])).to_numpy()
     if outside.any():

@@ -1,4 +1,4 @@
-"""Errors of predicted ratings, and how good intervals are.
+"""Errors of predicted ratings, and coverage and width of intervals.
 
 For ratings r_k and predictions p_k, k = 1..n:
 

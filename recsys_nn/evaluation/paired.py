@@ -1,4 +1,4 @@
-"""What can be told apart: the errors of several models on the same ratings, resampled and tested by user.
+"""Paired comparison of the errors of several models on the same ratings, resampled and tested by user.
 
 Ratings of one user are not independent of each other, so that users are what is resampled, and clusters in the test
 (Field & Welsh 2007, "Bootstrapping clustered data"; Cameron & Miller 2015, "A practitioner's guide to cluster-robust
@@ -28,17 +28,17 @@ Pair = tuple[int, int]
 """Positions of two models, the first minus the second of which is a difference."""
 LEVEL = 0.95
 BLOCK = 2**22
-"""Weights at a time (two arrays of 34 MB), however many resamples and ratings there are."""
+"""Weights held at a time (two arrays of 34 MB), however many resamples and ratings there are."""
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorSums:
-    """The sums over each user's ratings; U users, M models.
+    """Sums of errors over each user's ratings; U users, M models.
 
     Attributes:
-        counts: n_u, (U,).
-        squared: Q, (U, M).
-        absolute: A, (U, M).
+        counts: numbers of ratings n_u, (U,).
+        squared: sums of squares Q, (U, M).
+        absolute: sums of magnitudes A, (U, M).
     """
 
     counts: Floats
@@ -61,16 +61,16 @@ class ErrorSums:
 
     @property
     def rmse(self) -> Floats:
-        """(M,)."""
+        """Root mean squared error of each model, (M,)."""
         return np.sqrt(self.squared.sum(axis=0) / self.counts.sum())
 
     @property
     def mae(self) -> Floats:
-        """(M,)."""
+        """Mean absolute error of each model, (M,)."""
         return self.absolute.sum(axis=0) / self.counts.sum()
 
     def squared_differences(self, pairs: Sequence[Pair]) -> Floats:
-        """Q of the first less Q of the second of each of P pairs, (U, P)."""
+        """Differences between the two models of each of P pairs, Q of the first less Q of the second, (U, P)."""
         return np.stack([self.squared[:, one] - self.squared[:, other] for one, other in pairs], axis=1)
 
 
@@ -79,7 +79,7 @@ class Intervals:
     """Percentile intervals: the lowest and highest value of each figure between which ``LEVEL`` of the resamples lie.
 
     Attributes:
-        rmse, mae: (2, M).
+        rmse, mae: ends for each model, (2, M).
         difference: RMSE of the first less that of the second of each pair, (2, P).
     """
 
@@ -111,7 +111,7 @@ def bootstrap(sums: ErrorSums, pairs: Sequence[Pair], *, resamples: int, seed: i
 
 
 def rmse_differences(rmse: Floats, mse_differences: Floats, pairs: Sequence[Pair]) -> Floats:
-    """RMSE_a - RMSE_b = (MSE_a - MSE_b) / (RMSE_a + RMSE_b), (..., P), which is exactly 0 for equal errors."""
+    """Differences RMSE_a - RMSE_b = (MSE_a - MSE_b) / (RMSE_a + RMSE_b), (..., P), exactly 0 for equal errors."""
     one, other = np.array(pairs).T
     sizes = rmse[..., one] + rmse[..., other]
     return np.divide(mse_differences, sizes, out=np.zeros_like(mse_differences), where=sizes > 0)
@@ -129,8 +129,8 @@ def clustered_t_test(differences: Floats, counts: Floats) -> Floats:
     t-test.
 
     Args:
-        differences: D, (U, P).
-        counts: n_u, (U,).
+        differences: sums by user D, (U, P).
+        counts: numbers of ratings n_u, (U,).
 
     Returns:
         (P,); 1 where there is no difference at all.
@@ -147,7 +147,7 @@ def clustered_t_test(differences: Floats, counts: Floats) -> Floats:
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:
-    """p-values corrected for their number m, so that the chance of any false finding stays below the level.
+    """Corrects p-values for their number m, so that the chance of any false finding stays below the level.
 
     In ascending order, p'_(i) = max_{j <= i} min(1, (m - j + 1) p_(j))  (Holm 1979, "A simple sequentially rejective
     multiple test procedure").
@@ -160,7 +160,7 @@ def holm(p_values: npt.ArrayLike) -> Floats:
 
 
 def _weights(n_users: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each user is drawn, (resamples, U) in blocks of rows."""
+    """Yields how often each resample draws each user, (resamples, U) in blocks of rows."""
     generator = np.random.default_rng(seed)
     rows = max(1, BLOCK // n_users)
     for start in range(0, resamples, rows):

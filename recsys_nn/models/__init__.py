@@ -1,35 +1,7 @@
-"""Model kinds: a frozen config and a builder each, registered by name."""
+"""Model kinds: a frozen config and a builder each, registered by name when this package is imported."""
 
-from recsys_nn.models.autorec import AutoRecConfig
-from recsys_nn.models.base import ModelConfig, build_model, model_kind, model_kinds, register_model
-from recsys_nn.models.baseline import BiasConfig, GlobalMeanConfig, ItemMeanConfig, UserMeanConfig
-from recsys_nn.models.bspline import BSplineConfig
-from recsys_nn.models.fm import DeepFMConfig, FMConfig
-from recsys_nn.models.kernel import KernelConfig
-from recsys_nn.models.ncf import GMFConfig, MLPConfig, NeuMFConfig
-from recsys_nn.models.polynomial import PolynomialConfig
-from recsys_nn.models.svd import SVDConfig
-from recsys_nn.models.svdpp import SVDPPConfig
+from lazy_loader import attach_stub
 
-__all__ = [
-    "AutoRecConfig",
-    "BSplineConfig",
-    "BiasConfig",
-    "DeepFMConfig",
-    "FMConfig",
-    "GMFConfig",
-    "GlobalMeanConfig",
-    "ItemMeanConfig",
-    "KernelConfig",
-    "MLPConfig",
-    "ModelConfig",
-    "NeuMFConfig",
-    "PolynomialConfig",
-    "SVDConfig",
-    "SVDPPConfig",
-    "UserMeanConfig",
-    "build_model",
-    "model_kind",
-    "model_kinds",
-    "register_model",
-]
+from recsys_nn.models import autorec, baseline, fm, interactions, ncf, svd, svdpp
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding import Encoder
 from recsys_nn.models.base import register_model
-from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts
+from recsys_nn.models.factors import MAX_DIMENSIONS, FactorConfig, Parts
 from recsys_nn.models.ncf import Activation
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AutoRecConfig(FactorConfig):
-    """An item is known by its ratings, a user by what they make of them: item-based
+    """Autoencoder of ratings, where an item is known by its ratings, a user by what they make of them: item-based
 
         r_ui = μ + a_u + b_i + V_u·g(c + |U(i)|^(-1/2) Σ_{v ∈ U(i)} (r_vi - μ)/s W_v)
 
@@ -26,16 +26,16 @@ class AutoRecConfig(FactorConfig):
     of :class:`SVDPPConfig`.
 
     Args:
-        side: whose ratings are encoded: those of an ``item`` (the better choice in the paper) or of a ``user``.
-        embedding_dim: neurons of the hidden layer.
-        activation: g.
+        side: side whose ratings are encoded, ``item`` (the better choice in the paper) or ``user``.
+        embedding_dim: number of neurons of the hidden layer.
+        activation: activation function g of the hidden layer.
         set_l2: the penalty on W. None: the rule for ``l2``.
     """
 
     needs_table = True
     kind: Literal["autorec"] = "autorec"
     side: Literal["item", "user"] = "item"
-    embedding_dim: int = Field(default=64, ge=1, le=MOST_DIMENSIONS)
+    embedding_dim: int = Field(default=64, ge=1, le=MAX_DIMENSIONS)
     activation: Activation = "sigmoid"
     set_l2: float | None = Field(default=None, ge=0)
 
@@ -44,7 +44,7 @@ class AutoRecConfig(FactorConfig):
 def build(config: AutoRecConfig, encoder: Encoder) -> keras.Model:
     import keras
 
-    from recsys_nn.models.layers import Offset
+    from recsys_nn.models.layers.basic import Offset
 
     parts = Parts(config, encoder)
     l2 = parts.strength(config.set_l2)

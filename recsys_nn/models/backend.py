@@ -39,8 +39,7 @@ def _import() -> None:
 
 @contextmanager
 def quiet_unless_it_fails() -> Iterator[None]:
-    """What TensorFlow tells meanwhile is held back: it writes to the process's error stream, below Python's. A failure
-    shows it."""
+    """Holds back what TensorFlow writes to the process's error stream, below Python's, and shows it after a failure."""
     with tempfile.TemporaryFile() as held_back:
         stream = os.dup(2)
         os.dup2(held_back.fileno(), 2)

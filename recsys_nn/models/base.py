@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding import Encoder
 from recsys_nn.errors import ConfigError, did_you_mean
 from recsys_nn.models.backend import import_keras
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class ModelConfig(BaseModel):
-    """What all model configs share: they are frozen, refuse unknown keys, and carry their ``kind``."""
+    """Base of all model configs: they are frozen, refuse unknown keys, and carry their ``kind``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -48,7 +48,7 @@ Builder = Callable[[Any, Encoder], "keras.Model"]
 
 @dataclass(frozen=True)
 class ModelKind:
-    """A config class and what builds its models."""
+    """A config class and the function that builds its models."""
 
     config: type[ModelConfig]
     build: Builder
@@ -103,7 +103,7 @@ def model_kind(name: str) -> ModelKind:
 
 
 def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> keras.Model:
-    """A keras.Model for the users, items and rating scale of ``encoder``, with weights drawn from ``seed``.
+    """Builds a keras.Model for the users, items and rating scale of ``encoder``, with weights drawn from ``seed``.
 
     Its inputs are ``{"user": int32 (batch,), "item": int32 (batch,)}`` and, where ratings have features, those of
     ``Encoder.encode_pairs``; its output is float32 (batch,) in rating units: scaling and the rating range live inside
@@ -125,7 +125,7 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
 
 @contextmanager
 def _keras_seed(seed: int) -> Iterator[None]:
-    """Keras draws the seed of every unseeded initializer and dropout from ``random``; nothing else is touched."""
+    """Seeds ``random``, from which Keras draws the seed of every unseeded initializer and dropout, for the block."""
     state = random.getstate()
     random.seed(seed)
     try:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from recsys_nn.data.baselines import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding import ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, Encoder
 from recsys_nn.models.base import ModelConfig, register_model
 from recsys_nn.models.factors import id_inputs
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class BaselineConfig(ModelConfig):
-    """What the four share. The equations stand in ``data/baselines.py``."""
+    """Base config of the four simple predictors, whose equations stand in ``encoding/baselines.py``."""
 
     needs_table = True
     baseline: ClassVar[BaselineName]
@@ -57,8 +56,8 @@ class BiasConfig(BaselineConfig):
     """r_ui = μ + a_u + b_i (Koren 2010, "Factor in the neighbors", section 2.1).
 
     Args:
-        user_shrinkage: κ_u, in ratings.
-        item_shrinkage: κ_i, in ratings.
+        user_shrinkage: κ_u, shrinkage of the users' biases, in ratings.
+        item_shrinkage: κ_i, shrinkage of the items' biases, in ratings.
     """
 
     baseline = "bias"
@@ -74,10 +73,10 @@ class BiasConfig(BaselineConfig):
 def build(config: BaselineConfig, encoder: Encoder) -> keras.Model:
     import keras
 
-    from recsys_nn.models import layers
+    from recsys_nn.models.layers import basic
 
     inputs = id_inputs(encoder)
-    biases = layers.ClosedFormBiases(
+    biases = basic.ClosedFormBiases(
         encoder.users.n_rows,
         encoder.items.n_rows,
         baseline=config.baseline,
@@ -85,5 +84,5 @@ def build(config: BaselineConfig, encoder: Encoder) -> keras.Model:
         **config.model_dump(exclude={"kind"}),
     )
     ratings = biases(inputs["user"], inputs["item"])
-    outputs = layers.RatingScale(0.0, 1.0, encoder.scale, name="rating")(ratings)
+    outputs = basic.RatingScale(0.0, 1.0, encoder.scale, name="rating")(ratings)
     return keras.Model(inputs, outputs, name=config.kind)

@@ -1,4 +1,4 @@
-"""What every kind f(p_u, q_i) is built on: factors and biases of both sides, side features, and a head.
+"""Common parts of every kind f(p_u, q_i): factors and biases of both sides, side features, and a head.
 
     z_ui = a_u + b_i + f(p_u, q_i)        rating = head(z_ui), by default μ + s z_ui
 
@@ -8,7 +8,7 @@ A user's features x (each value j with its weight) and those of the rating itsel
 
 and so for items, each side with tables of its own. So a user or item without ratings is still known by its features.
 Where users drift in time, (1 - g) D_uj + g D_u,j+1 is added to a_u, a linear spline in the user's own time
-(``data/drift.py``).
+(``encoding/drift.py``).
 """
 
 from __future__ import annotations
@@ -21,43 +21,43 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from recsys_nn.accepting import Accepts, default
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import SIDES, Side
+from recsys_nn.encoding import SIDES, Encoder, Side
 from recsys_nn.models.base import ModelConfig
 from recsys_nn.models.heads import Head, HeadConfig, RegressionHead, with_head
 from recsys_nn.models.sides import Sides
+from recsys_nn.training import Accepts, default
 
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.models.layers import FactorEmbedding
+    from recsys_nn.models.layers.basic import FactorEmbedding
 
 FEATURE_FACTOR = 50.0
 """Vectors of features, which many ids share, are penalised by so many times the rule for factors."""
-MOST_DIMENSIONS = 1024
+MAX_DIMENSIONS = 1024
 """Of vectors, and of what is made of their coordinates: a config that asks for more is a slip, or an attack."""
 BIAS_PRIOR, DRIFT_PRIOR = 4.0, 5.0
 """The noise's variance over that of a bias, and over that of a user's drift at a knot."""
 
 
 class LatentConfig(ModelConfig):
-    """What all kinds share that learn latent values z.
+    """Base config of the kinds that learn latent values z.
 
     Args:
-        head: from z to ratings: regression, bounded, ordinal, multiclass or binary, each with its loss and metrics;
-            auto is ordinal where training has at most 20 distinct ratings, each of them five times, else regression.
+        head: step from z to ratings: regression, bounded, ordinal, multiclass or binary, each with its loss and
+            metrics; auto is ordinal where training has at most 20 distinct ratings, each of them five times, else
+            regression.
     """
 
     head: Accepts[Head, str | Mapping[str, Any]] = default(RegressionHead())
 
     def head_for(self, encoder: Encoder) -> HeadConfig:
-        """The head for these ratings."""
+        """The head for the ratings that an encoder was fitted to."""
         return self.head.of(encoder)
 
 
 class FactorConfig(LatentConfig):
-    """What all kinds with factors p_u and q_i share.
+    """Base config of the kinds with factors p_u and q_i.
 
     Args:
         embedding_dim: length of p_u and q_i.
@@ -65,7 +65,7 @@ class FactorConfig(LatentConfig):
             svdpp have their factors in rating units, the other kinds in standard deviations s of the n training
             ratings. None: c s / n and c s² / n, with the kind's own constant c, so that the strength depends neither on
             the size of the table nor on the rating scale.
-        bias_l2: the same penalty on the biases A_u and B_i, in rating units. None: 4 / n.
+        bias_l2: λ of the penalty on the biases A_u and B_i, in rating units. None: 4 / n.
         init_std: standard deviation of the initial factors.
         features: whether the side features and the drift that the encoder holds are used.
         feature_l2: the penalty on the vectors and biases of side features. None: fifty times the rule for ``l2``.
@@ -77,7 +77,7 @@ class FactorConfig(LatentConfig):
     bilinear: ClassVar[bool] = False
     """Whether p·q is in rating units, and so are p, q, their penalty and initial spread: they are held as p / √s."""
 
-    embedding_dim: int = Field(default=8, ge=1, le=MOST_DIMENSIONS)
+    embedding_dim: int = Field(default=8, ge=1, le=MAX_DIMENSIONS)
     l2: float | None = Field(default=None, ge=0)
     bias_l2: float | None = Field(default=0.0, ge=0)
     init_std: float = Field(default=0.1, gt=0)
@@ -108,9 +108,9 @@ class Parts:
     """The parts that a kind puts together, made from its config for the ids and features of an encoder.
 
     Args:
-        config: of the kind.
-        encoder: whose ids and features the model is for.
-        tables: the names of its pairs of factor tables.
+        config: config of the kind to build.
+        encoder: encoder of the ids and features that the model is for.
+        tables: names of the model's pairs of factor tables.
     """
 
     def __init__(self, config: FactorConfig, encoder: Encoder, *, tables: Sequence[str] = ("factors",)) -> None:
@@ -127,7 +127,7 @@ class Parts:
 
         Args:
             l2: λ as the config has it; None for the rule.
-            factor: of the rule.
+            factor: multiple of the rule to take.
         """
         s = self.encoder.rating_std
         if l2 is None:
@@ -144,7 +144,7 @@ class Parts:
         return self.factors_of("user", name), self.factors_of("item", name)
 
     def factors_of(self, side: Side, name: str = "factors") -> Any:
-        """p or q alone."""
+        """p or q of a pair of tables, features included, (batch, embedding_dim)."""
         vectors = self.with_features(self._own_factors(side, name), side, name)
         self._vectors[side].append(vectors)
         return vectors
@@ -159,7 +159,7 @@ class Parts:
 
     def rated_set(self, side: Side, *, l2: float, init_std: float, of_ratings: bool = False) -> Any:
         """The sum over what a user or an item rated, or who rated it, (batch, embedding_dim); see ``rated_sets.py``."""
-        from recsys_nn.models.rated_sets import RatedSet
+        from recsys_nn.models.layers.rated_sets import RatedSet
 
         encoder = self.encoder
         layer = RatedSet(
@@ -225,12 +225,12 @@ class Parts:
         return model
 
     def counted(self, side: Side, bias: Any) -> Any:
-        """A bias (batch, 1), as a part of its side's."""
+        """Counts a bias (batch, 1) as a part of its side's, and returns it."""
         self._biases[side].append(bias)
         return bias
 
     def _drift(self) -> Any:
-        """What the drift of the user adds to a_u, (batch, 1)."""
+        """The drift of the user, a part of a_u, (batch, 1)."""
         from keras import ops
 
         assert self.encoder.drift is not None
@@ -264,7 +264,7 @@ class Parts:
 
     @cached_property
     def _features(self) -> list[tuple[Side, Any]]:
-        """(the side that they join, (batch, 1 + the dims of all tables)) of each side's features."""
+        """Pairs (side that they join, (batch, 1 + the dims of all tables)) of each side's features."""
         if not self.config.features:
             return []
         dim = 1 + self.config.embedding_dim * len(self._tables)
@@ -278,7 +278,7 @@ class Parts:
 
     def _feature_vectors(self, side: Side, dim: int, *, name: str, by_column: bool = False) -> Any:
         """The vectors of a side's features, (batch, dim) or by column (batch, columns, dim)."""
-        from recsys_nn.models.feature_layers import FeatureEmbedding, OwnerFeatureEmbedding
+        from recsys_nn.models.layers.features import FeatureEmbedding, OwnerFeatureEmbedding
 
         found = self.encoder.features[side]
         options: dict[str, Any] = {
@@ -299,7 +299,7 @@ class Parts:
 
 
 def _table(counts: npt.NDArray[np.integer], dim: int, **options: Any) -> FactorEmbedding:
-    from recsys_nn.models.layers import FactorEmbedding
+    from recsys_nn.models.layers.basic import FactorEmbedding
 
     return FactorEmbedding(len(counts), dim, **options)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import SIDES
+from recsys_nn.encoding import SIDES, Encoder
 from recsys_nn.models.base import register_model
 from recsys_nn.models.factors import FactorConfig, Parts
 from recsys_nn.models.ncf import TowerConfig, tower
@@ -26,7 +25,7 @@ class FMConfig(FactorConfig):
 
 
 class DeepFMConfig(TowerConfig):
-    """The same with a tower over the vectors of all fields side by side: + h·f_L(v_1, ..., v_F)
+    """Factorisation machine with a tower over the vectors of all fields side by side: + h·f_L(v_1, ..., v_F)
     (Guo et al. 2017, "DeepFM: a factorization-machine based neural network for CTR prediction").
     """
 

@@ -27,27 +27,27 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.tensors import TrainingPart
+from recsys_nn.encoding import Encoder
 from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.tensors import TrainingPart
 
 if TYPE_CHECKING:
     import keras
 
 
 Floats = npt.NDArray[np.float32]
-MOST_LEVELS, LEAST_COUNT = 20, 5
+MAX_LEVELS, MIN_COUNT = 20, 5
 """With more distinct ratings, or fewer of one, ``auto`` has no thresholds between them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    """What a model with probabilities is trained by: another model of the same layers, and its loss and metrics.
+    """Training target of a model with probabilities: another model of the same layers, and its loss and metrics.
 
     Attributes:
-        model: from the same inputs to log P(r = l_k), float32 (batch, levels).
+        model: network from the same inputs to log P(r = l_k), float32 (batch, levels).
         levels: the ratings l_k, ascending.
-        metric_names: what is reported.
+        metric_names: names of the metrics that are reported.
     """
 
     model: keras.Model
@@ -56,24 +56,24 @@ class Likelihood:
     loss_name = "negative log-likelihood"
 
     def loss(self) -> keras.losses.Loss:
-        from recsys_nn.models.likelihood import NegativeLogLikelihood
+        from recsys_nn.models.layers.likelihood import NegativeLogLikelihood
 
         return NegativeLogLikelihood(self.levels)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        from recsys_nn.models.likelihood import METRICS
+        from recsys_nn.models.layers.likelihood import METRICS
 
         return [METRICS[name](self.levels, name=name) for name in self.metric_names]
 
 
 def refuse_targets(part: TrainingPart, name: str, fits: Callable[[Floats], npt.NDArray[np.bool_]], what: str) -> None:
-    """A DataError that names the first target of a part which does not fit a head.
+    """Raises a DataError that names the first target of a part which does not fit a head.
 
     Args:
         part: ratings to train on or to validate by.
-        name: of the part, for the error.
-        fits: which targets (n,) do.
-        what: is wrong with the others.
+        name: name of the part, for the error.
+        fits: function that tells which targets (n,) fit.
+        what: what is wrong with the others.
     """
     for block in part.blocks(batch_size=1):
         good = fits(block.tensors.targets)
@@ -82,7 +82,7 @@ def refuse_targets(part: TrainingPart, name: str, fits: Callable[[Floats], npt.N
 
 
 class HeadConfig(BaseModel):
-    """What all heads share."""
+    """Base config of all heads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,7 +96,7 @@ class HeadConfig(BaseModel):
         return self
 
     def curvature(self, encoder: Encoder) -> float:
-        """How sharply the loss bends in z, as a share of how the squared error in rating units does (s² z²).
+        """Curvature of the loss in z, as a share of that of the squared error in rating units (s² z²).
 
         Penalties are weighed by it, so that the same λ has the same strength under every head.
         """
@@ -107,11 +107,11 @@ class HeadConfig(BaseModel):
         raise NotImplementedError
 
     def check_targets(self, part: TrainingPart, name: str, encoder: Encoder) -> None:
-        """A DataError where a target of a part does not fit; ``name`` is the part's, for the error."""
+        """Raises a DataError where a target of a part does not fit; ``name`` is the part's, for the error."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """What is reported beside a loss of probabilities."""
+        """Names of the metrics that are reported beside a loss of probabilities."""
         return ("rmse", "mae", "accuracy")
 
 
@@ -121,7 +121,7 @@ class RegressionHead(HeadConfig):
     kind: Literal["regression"] = "regression"
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
-        from recsys_nn.models.layers import RatingScale
+        from recsys_nn.models.layers.basic import RatingScale
 
         return RatingScale(encoder.rating_mean, encoder.rating_std, encoder.scale, name="rating")(z), None
 
@@ -135,7 +135,7 @@ class BoundedHead(HeadConfig):
     kind: Literal["bounded"] = "bounded"
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
-        from recsys_nn.models.layers import BoundedScale
+        from recsys_nn.models.layers.basic import BoundedScale
 
         return BoundedScale(encoder.rating_mean, encoder.rating_std, encoder.scale, name="rating")(z), None
 
@@ -158,7 +158,7 @@ class OrdinalHead(HeadConfig):
     kind: Literal["ordinal"] = "ordinal"
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
-        from recsys_nn.models.likelihood import CumulativeLogits, ExpectedRating
+        from recsys_nn.models.layers.likelihood import CumulativeLogits, ExpectedRating
 
         levels, shares = self.levels_and_shares(encoder)
         below = np.cumsum(shares)[:-1]
@@ -167,7 +167,7 @@ class OrdinalHead(HeadConfig):
 
     def curvature(self, encoder: Encoder) -> float:
         """The Fisher information of the latent value, (1 - Σ π_k³) / 3 with π_k the levels' shares."""
-        from recsys_nn.models.likelihood import LOGISTIC_STD
+        from recsys_nn.models.layers.likelihood import LOGISTIC_STD
 
         _, shares = self.levels_and_shares(encoder)
         information = (1 - np.sum(shares**3)) / 3
@@ -204,7 +204,7 @@ class MultiClassHead(OrdinalHead):
     kind: Literal["multiclass"] = "multiclass"  # type: ignore[assignment]
 
     def output(self, z: Any, encoder: Encoder) -> tuple[Any, Any | None]:
-        from recsys_nn.models.likelihood import ClassLogits, ExpectedRating
+        from recsys_nn.models.layers.likelihood import ClassLogits, ExpectedRating
 
         levels, shares = self.levels_and_shares(encoder)
         scores = (np.array(levels) - encoder.rating_mean) / encoder.rating_std
@@ -243,12 +243,12 @@ class AutoHead(HeadConfig):
 
     def of(self, encoder: Encoder) -> HeadConfig:
         counts = encoder.level_counts
-        has_thresholds = counts and len(counts) <= MOST_LEVELS and min(counts) >= LEAST_COUNT
+        has_thresholds = counts and len(counts) <= MAX_LEVELS and min(counts) >= MIN_COUNT
         return OrdinalHead() if has_thresholds else RegressionHead()
 
 
 class _OrItsName:
-    """A plain kind stands for the head of that kind, in the YAML and in its schema."""
+    """Annotation that lets a plain kind stand for the head of that kind, in the YAML and in its schema."""
 
     @staticmethod
     def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding import Encoder
 from recsys_nn.models.base import register_model
 from recsys_nn.models.factors import FactorConfig, Parts
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import keras
 
 Activation = Literal["relu", "elu", "gelu", "leaky_relu", "selu", "sigmoid", "silu", "softplus", "tanh"]
-MOST_NEURONS, MOST_LAYERS = 2**14, 12
-Width = Annotated[int, Field(ge=1, le=MOST_NEURONS)]
+MAX_NEURONS, MAX_LAYERS = 2**14, 12
+Width = Annotated[int, Field(ge=1, le=MAX_NEURONS)]
 
 
 class GMFConfig(FactorConfig):
@@ -26,17 +26,17 @@ class GMFConfig(FactorConfig):
 
 
 class TowerConfig(FactorConfig):
-    """The hidden layers of the kinds that have some.
+    """Base config of the kinds with a tower of hidden layers.
 
     Args:
-        widths: neurons of each hidden layer; by default ``depth`` layers that halve from 4·embedding_dim.
+        widths: number of neurons of each hidden layer; by default ``depth`` layers that halve from 4·embedding_dim.
         depth: number of hidden layers, where ``widths`` is not given.
-        activation: A.
+        activation: activation function A of the hidden layers.
         dropout: share of each hidden layer's neurons left out at random in training.
     """
 
-    widths: tuple[Width, ...] | None = Field(default=None, max_length=MOST_LAYERS)
-    depth: int = Field(default=2, ge=1, le=MOST_LAYERS)
+    widths: tuple[Width, ...] | None = Field(default=None, max_length=MAX_LAYERS)
+    depth: int = Field(default=2, ge=1, le=MAX_LAYERS)
     activation: Activation = "relu"
     dropout: float = Field(default=0.5, ge=0, lt=1)
 
@@ -55,7 +55,7 @@ class MLPConfig(TowerConfig):
 
 
 class NeuMFConfig(TowerConfig):
-    """Both side by side: r_ui = μ + a_u + b_i + h·[p_u ∘ q_i, f_L(p'_u, q'_i)], each with its own factors
+    """Product and tower side by side: r_ui = μ + a_u + b_i + h·[p_u ∘ q_i, f_L(p'_u, q'_i)], with factors of their own
     (He et al. 2017, equation 12)."""
 
     kind: Literal["neumf"] = "neumf"
@@ -97,7 +97,7 @@ def tower(config: TowerConfig, x: Any) -> Any:
     """The hidden layers over x."""
     import keras
 
-    from recsys_nn.models.dropout import Dropout
+    from recsys_nn.models.layers.dropout import Dropout
 
     for level, width in enumerate(config.tower(), start=1):
         x = keras.layers.Dense(width, activation=config.activation, name=f"hidden_{level}")(x)

@@ -1,15 +1,24 @@
 """Importing this module registers every layer of the package with Keras, for ``keras.models.load_model``."""
 
-from recsys_nn.models import averaged, dropout, feature_layers, layers, likelihood, rated_sets
-from recsys_nn.models.interactions import bspline, kernel, polynomial
+from recsys_nn.models.layers import (
+    averaged,
+    basic,
+    bspline,
+    dropout,
+    features,
+    kernel,
+    likelihood,
+    polynomial,
+    rated_sets,
+)
 
 __all__ = [
     "averaged",
+    "basic",
     "bspline",
     "dropout",
-    "feature_layers",
+    "features",
     "kernel",
-    "layers",
     "likelihood",
     "polynomial",
     "rated_sets",

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from recsys_nn.data.features import Side
+from recsys_nn.encoding import Side
 
 if TYPE_CHECKING:
     import keras
 
-    from recsys_nn.models.layers import FactorEmbedding
+    from recsys_nn.models.layers.basic import FactorEmbedding
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +22,10 @@ class Sides:
     A built model carries it as the attribute ``sides``; Keras does not save it.
 
     Attributes:
-        inputs: of the model.
+        inputs: inputs of the model, by name.
         vectors: p and q, their features included, (batch, dim); of kinds with several tables a side, theirs in a row.
         biases: a and b, features and drift included, (batch, 1).
-        latent: z, (batch, 1).
+        latent: latent value z, (batch, 1).
         is_product: whether f(p_u, q_i) = p_u·q_i.
         ranks: whether the rating is an increasing function of z.
         tables: the layers in which each user, or item, has a row of its own.
@@ -41,12 +41,12 @@ class Sides:
 
     @cached_property
     def networks(self) -> dict[Side, keras.Model]:
-        """For each side, from the model's inputs to its vectors and biases."""
+        """Networks from the model's inputs to the vectors and biases of each side."""
         return {side: self._network((self.vectors[side], self.biases[side])) for side in self.vectors}
 
     @cached_property
     def latent_network(self) -> keras.Model:
-        """From the model's inputs to z."""
+        """Network from the model's inputs to the latent value z."""
         return self._network(self.latent)
 
     def _network(self, outputs: Any) -> keras.Model:

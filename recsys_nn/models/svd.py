@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from recsys_nn.data.encoding import Encoder
+from recsys_nn.encoding import Encoder
 from recsys_nn.models.base import register_model
-from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts
+from recsys_nn.models.factors import MAX_DIMENSIONS, FactorConfig, Parts
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +35,7 @@ class SVDConfig(FactorConfig):
     prior = 12.0
     bilinear = True
     kind: Literal["svd"] = "svd"
-    embedding_dim: int = Field(default=16, ge=1, le=MOST_DIMENSIONS)
+    embedding_dim: int = Field(default=16, ge=1, le=MAX_DIMENSIONS)
     init_std: float = Field(default=0.05, gt=0)
 
 

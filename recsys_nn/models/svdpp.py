@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import SIDES
+from recsys_nn.encoding import SIDES, Encoder
 from recsys_nn.models.base import register_model
-from recsys_nn.models.factors import MOST_DIMENSIONS, FactorConfig, Parts
+from recsys_nn.models.factors import MAX_DIMENSIONS, FactorConfig, Parts
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +36,7 @@ class SVDPPConfig(FactorConfig):
     prior = 18.0
     bilinear = True
     kind: Literal["svdpp"] = "svdpp"
-    embedding_dim: int = Field(default=16, ge=1, le=MOST_DIMENSIONS)
+    embedding_dim: int = Field(default=16, ge=1, le=MAX_DIMENSIONS)
     set_l2: float | None = Field(default=None, ge=0)
     init_std: float = Field(default=0.1, gt=0)
 

@@ -17,30 +17,20 @@ and the latter, which intervals and the weights of blends are fitted to, also
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.baselines import EFFECTS
-from recsys_nn.data.features import Side
-from recsys_nn.data.plain_parquet import read_plain_table
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.errors import ArtifactError
-from recsys_nn.prediction.sources import training_counts
-
-if TYPE_CHECKING:
-    from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import EFFECTS, training_counts
+from recsys_nn.errors import ArtifactError, DataError
+from recsys_nn.files import read_plain_table
+from recsys_nn.prediction.core import PredictorCore
+from recsys_nn.prediction.intervals import MASKS, Calibration
 
 JUDGED = "test.parquet"
 HELD_OUT = "validation.parquet"
-MASKS: dict[str, tuple[Side, ...]] = {
-    "": (),
-    "_without_user": ("user",),
-    "_without_item": ("item",),
-    "_without_both": ("user", "item"),
-}
-"""The ends of columns' names, and which ids are taken for unknown there."""
 RATING = ["user", "item", "rating"]
 BASELINES = {name: f"{name}_baseline" for name in EFFECTS}
 PREDICTED = [*RATING, "user_ratings", "item_ratings", "prediction", "std", *BASELINES.values()]
@@ -48,8 +38,8 @@ PREDICTIONS = [f"prediction{end}" for end in MASKS]
 STDS = [f"std{end}" for end in MASKS]
 
 
-def predict_ratings(predictor: Predictor, ratings: Ratings, inputs: Mapping[str, Any]) -> pd.DataFrame:
-    """The first table, of ratings and of the same encoded (``Encoder.encode_pairs``)."""
+def predict_ratings(predictor: PredictorCore, ratings: Ratings, inputs: Mapping[str, Any]) -> pd.DataFrame:
+    """Table of the predictions of ratings, given the same ratings encoded as ``inputs`` (``Encoder.encode_pairs``)."""
     encoder = predictor.encoder
     counts = {f"{side}_ratings": n for side, n in training_counts(encoder, inputs).items()}
     baselines = {
@@ -60,8 +50,8 @@ def predict_ratings(predictor: Predictor, ratings: Ratings, inputs: Mapping[str,
     return ratings.frame[RATING].assign(**counts, **predicted, **baselines)
 
 
-def predict_held_out(predictor: Predictor, ratings: Ratings) -> pd.DataFrame:
-    """The second table.
+def predict_held_out(predictor: PredictorCore, ratings: Ratings) -> pd.DataFrame:
+    """Table of the predictions of ratings, also with user, item and both taken for unknown.
 
     Raises:
         DataError: where their ids are not those of the training.
@@ -78,13 +68,28 @@ def predict_held_out(predictor: Predictor, ratings: Ratings) -> pd.DataFrame:
     return found.assign(**masked_columns)
 
 
+def calibration_on(predictor: PredictorCore, validation: Ratings) -> Calibration:
+    """Calibrates the intervals of a predictor on ratings that its model was not trained on.
+
+    Raises:
+        DataError: where there are none, or their ids are not those of the training.
+    """
+    if not isinstance(validation, Ratings):
+        raise DataError(
+            f"intervals are calibrated on Ratings (load_ratings makes them), not on a {type(validation).__name__}"
+        )
+    if not len(validation):
+        raise DataError("there are no ratings to calibrate intervals on")
+    return Calibration.of(predict_held_out(predictor, validation), predictor.encoder.scale)
+
+
 def read_predicted(content: bytes, columns: list[str], name: str) -> pd.DataFrame:
-    """These columns of a table that a run folder keeps.
+    """Reads columns of a table of predictions that a run folder keeps.
 
     Args:
-        content: of its file.
-        columns: by name.
-        name: of the file, for error messages.
+        content: bytes of the Parquet file.
+        columns: names of the columns to read.
+        name: name of the file, for error messages.
 
     Raises:
         ArtifactError: naming the file and why it cannot be used.

@@ -8,29 +8,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.evaluation.evaluate import Evaluation
-from recsys_nn.evaluation.metrics import coverage
-from recsys_nn.prediction.calibration import Calibration
-from recsys_nn.prediction.sources import kept_counts
-from recsys_nn.report.judging import MODEL
+from recsys_nn.encoding import kept_counts
+from recsys_nn.evaluation import Evaluation, coverage
+from recsys_nn.plots import BLUE, GREY, ORANGE, SKY, VERMILLION
+from recsys_nn.prediction import Calibration
+from recsys_nn.report.formatting import signed
+from recsys_nn.report.predictions import MODEL
 from recsys_nn.report.svg import Chart
-from recsys_nn.report.writing import signed
-from recsys_nn.selection.drawing import BLUE, GREY, ORANGE, SKY, VERMILLION
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.training import TrainingRun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-MOST_LEVELS = 12
+MAX_LEVELS = 12
 """Distinct ratings up to which each has a box of its own."""
 BINS = 10
 SMALL = 9
-"""Points of the least text."""
+"""Size of the least text, in points."""
 
 
 def baselines_chart(errors: pd.DataFrame) -> Chart:
-    """The RMSE of the model and of the baselines (``beside_baselines``)."""
+    """Draws the RMSE of the model and of the baselines (``beside_baselines``)."""
     told = ", ".join(f"{row.model} {row.rmse:.4g}" for row in errors.itertuples())
     chart = Chart(
         "baselines",
@@ -44,7 +43,7 @@ def baselines_chart(errors: pd.DataFrame) -> Chart:
 
 
 def learning_curves(training: TrainingRun) -> Chart:
-    """Training and validation loss by epoch."""
+    """Draws training and validation loss by epoch."""
     history, best, n = training.history, training.best_epoch, len(training.history)
     lines = {"training": ("loss", BLUE, "-"), "validation": ("val_loss", VERMILLION, "--")}
     known = {name: line for name, line in lines.items() if line[0] in history}
@@ -68,10 +67,10 @@ def learning_curves(training: TrainingRun) -> Chart:
 
 
 def predicted_chart(table: pd.DataFrame) -> Chart:
-    """What is predicted of each rating, as boxes."""
+    """Draws boxes of the predictions for each rating that was given."""
     rating, predicted = table["rating"].to_numpy(), table["prediction"].to_numpy()
     levels = np.unique(rating)
-    groups = levels if len(levels) <= MOST_LEVELS else None
+    groups = levels if len(levels) <= MAX_LEVELS else None
     if groups is None:
         edges = np.linspace(rating.min(), rating.max(), BINS + 1)
         place = np.clip(np.digitize(rating, edges) - 1, 0, BINS - 1)
@@ -103,7 +102,7 @@ def predicted_chart(table: pd.DataFrame) -> Chart:
 
 
 def residuals_chart(table: pd.DataFrame) -> Chart:
-    """How far ratings are from their predictions."""
+    """Draws a histogram of the differences between ratings and their predictions."""
     left = (table["rating"] - table["prediction"]).to_numpy()
     low, high = np.quantile(left, (0.05, 0.95))
     chart = Chart(
@@ -124,7 +123,7 @@ def residuals_chart(table: pd.DataFrame) -> Chart:
 
 
 def bias_chart(table: pd.DataFrame) -> Chart:
-    """Whether predictions of each size are right on average."""
+    """Draws the mean rating by tenth of the predictions, which shows whether they are right on average."""
     tenths = pd.qcut(table["prediction"], BINS, duplicates="drop")
     grouped = table.groupby(tenths, observed=True)
     rows = pd.DataFrame(
@@ -150,7 +149,7 @@ def bias_chart(table: pd.DataFrame) -> Chart:
 
 
 def coverage_chart(table: pd.DataFrame, calibration: Calibration, scale: tuple[float, float]) -> Chart:
-    """The share of ratings in intervals of several levels."""
+    """Draws the share of ratings in intervals of several levels."""
     counts = kept_counts(table)
     found = [
         coverage(table["rating"], *calibration.bounds(table["prediction"], table["std"], counts, scale, level))
@@ -173,7 +172,7 @@ def coverage_chart(table: pd.DataFrame, calibration: Calibration, scale: tuple[f
 
 
 def segments_chart(evaluation: Evaluation) -> Chart:
-    """The error by how often users and items were rated in training."""
+    """Draws the error by how often users and items were rated in training."""
     rows = evaluation.segments[evaluation.segments["n"] > 0]
     told = ", ".join(f"{row.side}s with {row.ratings} ratings {row.rmse:.4g}" for row in rows.itertuples())
     chart = Chart(
@@ -190,7 +189,7 @@ def segments_chart(evaluation: Evaluation) -> Chart:
 
 
 def draw_errors(axes: Axes, errors: pd.DataFrame, colors: Sequence[str]) -> None:
-    """The RMSE of models with their intervals, from the top; a table as of ``rn.compare``."""
+    """Draws the RMSE of models with their intervals, from the top, of a table as ``rn.compare`` makes it."""
     places = np.arange(len(errors))
     axes.hlines(places, errors["rmse_low"], errors["rmse_high"], colors=colors, linewidth=2)
     axes.scatter(errors["rmse"], places, c=colors, s=36, zorder=3)
@@ -202,12 +201,12 @@ def draw_errors(axes: Axes, errors: pd.DataFrame, colors: Sequence[str]) -> None
 
 
 def by_segment(segments: pd.DataFrame) -> pd.DataFrame:
-    """An evaluation's segments by the label of each."""
+    """Labels an evaluation's segments, as the table's index."""
     return segments.set_index(segments["side"] + "\n" + segments["ratings"])
 
 
 def draw_bars(axes: Axes, table: pd.DataFrame, looks: Sequence[Mapping[str, Any]]) -> None:
-    """A group of bars a row, in which each column has its look."""
+    """Draws a group of bars for each row, in which each column has its look."""
     places, width = np.arange(len(table)), 0.8 / len(table.columns)
     for k, (name, look) in enumerate(zip(table.columns, looks, strict=True)):
         left = places - 0.4 + (k + 0.5) * width
@@ -217,5 +216,5 @@ def draw_bars(axes: Axes, table: pd.DataFrame, looks: Sequence[Mapping[str, Any]
 
 
 def shortened(name: str, most: int = 28) -> str:
-    """A name for a legend."""
+    """Shortens a name for a legend."""
     return name if len(name) <= most else f"{name[: most // 2]}…{name[1 - most // 2 :]}"

@@ -1,4 +1,4 @@
-"""The item map: the items' factors in two dimensions, coloured by a feature, with names."""
+"""The item map: the items' latent factors in two dimensions, coloured by a feature, with names."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.item_names import is_name
-from recsys_nn.finished_run import FinishedRun
-from recsys_nn.selection.drawing import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from recsys_nn.encoding import is_name
+from recsys_nn.hooks import Average, network_of
+from recsys_nn.plots import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from recsys_nn.runs import FinishedRun
 
-MOST_ITEMS = 1000
-MOST_GROUPS, MOST_VALUES = 6, 40
+MAX_ITEMS = 1000
+MAX_GROUPS, MAX_VALUES = 6, 40
 OTHER = "#b0b0b0"
 SHADES = (BLUE, SKY, GREEN, ORANGE, VERMILLION)
 MARGIN = 10
@@ -36,15 +37,15 @@ class Point:
 
 @dataclass(frozen=True)
 class ItemMap:
-    """The most rated items where their vectors put them.
+    """Map of the most rated items, where their vectors put them.
 
     Attributes:
-        points: by how often they were rated, the most first.
+        points: the items, the most often rated first.
         legend: the groups and their colours.
-        by: what groups are.
+        by: name of what the groups are.
         explained: share of the vectors' variance that the two dimensions hold.
-        n_items: of all items.
-        width, height: of the map, the unit of which is the same on both sides.
+        n_items: number of all items.
+        width, height: size of the map, the unit of which is the same on both sides.
     """
 
     points: Sequence[Point]
@@ -57,12 +58,12 @@ class ItemMap:
 
     @classmethod
     def of(cls, run: FinishedRun) -> ItemMap | None:
-        """None of a model without vectors of items, of two dimensions or more, and of a blend, which has several."""
+        """Makes the map of a run; None for a blend, or where the items have no vectors of two dimensions or more."""
         vectors = None if run.predictor.config is None else item_vectors(run.predictor.model)
         encoder = run.predictor.encoder
         if vectors is None or vectors.shape[1] < 2 or len(vectors) != len(encoder.item_counts):
             return None
-        rows = np.argsort(-encoder.item_counts[1:], kind="stable")[:MOST_ITEMS] + 1
+        rows = np.argsort(-encoder.item_counts[1:], kind="stable")[:MAX_ITEMS] + 1
         rows = rows[encoder.item_counts[rows] > 0]
         if len(rows) < 3:
             return None
@@ -90,10 +91,9 @@ class ItemMap:
 
 def item_vectors(model: Any) -> npt.NDArray[np.float32] | None:
     """The table of the items' vectors, (rows, dim), averaged over members; None where the model has none."""
-    member = getattr(model, "member", model)
-    for place, variable in enumerate(member.trainable_variables):
+    for place, variable in enumerate(network_of(model).trainable_variables):
         if _OF_ITEMS.search(variable.path) and variable.shape[-1] > 1:
-            stacked = model.stacks[place].numpy().mean(axis=0) if hasattr(model, "stacks") else variable.numpy()
+            stacked = model.stacks[place].numpy().mean(axis=0) if isinstance(model, Average) else variable.numpy()
             return np.asarray(stacked, dtype=np.float32)
     return None
 
@@ -111,15 +111,17 @@ def principal(vectors: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64]
 
 
 def _groups(table: pd.DataFrame | None, counts: npt.NDArray[np.integer]) -> tuple[str, list[str], dict[str, str]]:
-    """What the items are grouped by, the group of each, and their colours: by a feature of few values, else by how
-    often they were rated."""
+    """Groups the items by a feature of few values, else by how often they were rated.
+
+    Returns what they are grouped by, the group of each, and the groups' colours.
+    """
     for name in () if table is None else table.columns:
         assert table is not None
         if not pd.api.types.is_string_dtype(table[name]) or is_name(name):
             continue
         first = table[name].fillna("").str.split("|").str[0].replace("", "none")
-        if 2 <= first.nunique() <= MOST_VALUES and first.nunique() < len(first) / 3:
-            common = first.value_counts().index[:MOST_GROUPS]
+        if 2 <= first.nunique() <= MAX_VALUES and first.nunique() < len(first) / 3:
+            common = first.value_counts().index[:MAX_GROUPS]
             legend = {str(value): color for value, color in zip(common, (*COLOURS, PURPLE), strict=False)}
             groups = [value if value in legend else "other" for value in first]
             by = f"{name}, the first of several" if table[name].str.contains("|", regex=False).any() else str(name)

@@ -1,4 +1,4 @@
-"""The page: one run, or several side by side, as one HTML file that needs nothing else."""
+"""Page of one run, or of several side by side, as one HTML file that needs nothing else."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from recsys_nn import __version__
-from recsys_nn.data.atomic import atomic_file
+from recsys_nn._version import __version__
 from recsys_nn.errors import ArtifactError, ConfigError
-from recsys_nn.finished_run import Concluded, FinishedRun
-from recsys_nn.opening import all_of, opened_by_name, sorts
+from recsys_nn.experiment import all_of, opened_by_name, sorts
+from recsys_nn.files import atomic_file
+from recsys_nn.runs import Concluded, FinishedRun
 
 GENERATOR = "recsys_nn report"
 _MARK = f'<meta name="generator" content="{GENERATOR}'
@@ -26,8 +26,8 @@ class Report:
     """A page on one run or several; a notebook shows it.
 
     Attributes:
-        html: the whole page.
-        title: of the page.
+        html: the whole page as HTML.
+        title: title of the page.
     """
 
     html: str = field(repr=False)
@@ -37,7 +37,7 @@ class Report:
         """Writes the page; a former report in its place is replaced.
 
         Args:
-            file: to write.
+            file: path of the file to write.
             overwrite: whether something else in its place is replaced too.
 
         Raises:
@@ -53,12 +53,12 @@ class Report:
         return place
 
     def _repr_html_(self) -> str:
-        """In a frame of its own, whose style does not touch the notebook's."""
+        """Puts the page into a frame of its own, whose style does not touch the notebook's."""
         return f'<iframe srcdoc="{escape(self.html)}" style="width:100%;height:80vh;border:0"></iframe>'
 
 
 def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
-    """The page of a run, or of several that are compared on the test part that they share.
+    """Builds the page of a run, or of several that are compared on the test part that they share.
 
     It stands by itself: no request goes out from it. What it shows was kept by the runs; no data are read again::
 
@@ -76,9 +76,9 @@ def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from recsys_nn.report.formatting import fixed, signed, with_code
     from recsys_nn.report.several import several_runs
     from recsys_nn.report.single import single_run
-    from recsys_nn.report.writing import fixed, signed, with_code
 
     listed = runs if isinstance(runs, Mapping | Sequence) and not isinstance(runs, str) else [runs]
     opened = opened_by_name(listed)
@@ -99,7 +99,7 @@ def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
 
 
 def default_place(run: str | Path) -> Path:
-    """Beside a run folder: ``runs/svd-report.html`` of ``runs/svd``."""
+    """Place of a run's report beside its folder: ``runs/svd-report.html`` for ``runs/svd``."""
     folder = Path(run).absolute()
     return folder.with_name(folder.name + SUFFIX)
 

@@ -1,4 +1,4 @@
-"""What the page of several runs tells."""
+"""Content of the page of several runs."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.advice.doctor import diagnose
-from recsys_nn.evaluation.evaluate import judged
-from recsys_nn.finished_run import FinishedRun
-from recsys_nn.prediction.held_out import BASELINES
+from recsys_nn.advice import diagnose
+from recsys_nn.evaluation import judged
+from recsys_nn.plots import COLOURS, GREY, PURPLE
+from recsys_nn.prediction import BASELINES
 from recsys_nn.report import charts
-from recsys_nn.report.judging import common_tables, compared
+from recsys_nn.report.formatting import decimals
+from recsys_nn.report.predictions import common_tables, compared
 from recsys_nn.report.single import facts, iterated, kind_of
 from recsys_nn.report.svg import HEIGHT, Chart
-from recsys_nn.report.writing import decimals
-from recsys_nn.selection.drawing import COLOURS, GREY, PURPLE
-from recsys_nn.tracking.tracker import flat
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.runs import FinishedRun
+from recsys_nn.tracking import flat
+from recsys_nn.training import TrainingRun
 
 LOOKS = (("-", ""), ("--", "///"), (":", "..."))
-"""Lines and hatches, one after the other with all colours."""
+"""Styles of lines and hatches, used one after the other with all colours."""
 Look = tuple[tuple[str, str], str]
 
 
 def several_runs(runs: Mapping[str, FinishedRun]) -> dict[str, Any]:
-    """The content of the template.
+    """Content of the template for several runs.
 
     Raises:
         DataError: where they have not kept predictions of the same test part.
@@ -56,7 +56,7 @@ def several_runs(runs: Mapping[str, FinishedRun]) -> dict[str, Any]:
 
 
 def comparison_chart(table: pd.DataFrame, first: pd.DataFrame) -> Chart:
-    """RMSE with intervals, best first, beside the bias baseline."""
+    """Draws the RMSE of each run with intervals, best first, beside the bias baseline."""
     bias = float(np.sqrt(np.mean((first[BASELINES["bias"]] - first["rating"]) ** 2)))
     told = ", ".join(f"{row['model']} {row['rmse']:.4g}" for row in table.to_dict("records"))
     chart = Chart(
@@ -73,7 +73,7 @@ def comparison_chart(table: pd.DataFrame, first: pd.DataFrame) -> Chart:
 
 
 def learning_curves(trained: Mapping[str, TrainingRun], looks: Mapping[str, Look]) -> Chart:
-    """The validation loss of each run by epoch, or the training loss of one that has no other."""
+    """Draws the validation loss of each run by epoch, or the training loss of one that has no other."""
     told = ", ".join(f"{name} epoch {run.best_epoch:,} of {len(run.history):,}" for name, run in trained.items())
     chart = Chart(
         "curves",
@@ -96,7 +96,7 @@ def learning_curves(trained: Mapping[str, TrainingRun], looks: Mapping[str, Look
 def segments_chart(
     runs: Mapping[str, FinishedRun], tables: Mapping[str, pd.DataFrame], looks: Mapping[str, Look]
 ) -> Chart:
-    """The error of each run by how often users and items were rated in training."""
+    """Draws the error of each run by how often users and items were rated in training."""
     found = pd.DataFrame(
         {
             name: charts.by_segment(judged(table, runs[name].predictor.encoder.scale).segments)["rmse"]
@@ -132,5 +132,5 @@ def _told(value: Any) -> str:
 
 
 def _height(runs: Mapping[str, Any]) -> float:
-    """Of a chart with a legend of two columns."""
+    """Height of a chart with a legend of two columns, in inches."""
     return HEIGHT + 0.18 * (len(runs) // 2)

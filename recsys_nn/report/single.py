@@ -1,4 +1,4 @@
-"""What the page of one run tells."""
+"""Content of the page of one run."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from recsys_nn.advice.doctor import diagnose
-from recsys_nn.evaluation.evaluate import judged
-from recsys_nn.finished_run import FinishedRun
-from recsys_nn.prediction.manifest import MANIFEST
+from recsys_nn.advice import diagnose
+from recsys_nn.evaluation import judged
+from recsys_nn.hooks import Average
+from recsys_nn.prediction import MANIFEST
 from recsys_nn.report import charts
+from recsys_nn.report.formatting import decimals
 from recsys_nn.report.item_map import ItemMap
-from recsys_nn.report.judging import beside_baselines, judged_part
+from recsys_nn.report.predictions import beside_baselines, judged_part
 from recsys_nn.report.svg import Chart
-from recsys_nn.report.writing import decimals
-from recsys_nn.training.run import TrainingRun
+from recsys_nn.runs import FinishedRun
+from recsys_nn.training import TrainingRun
 
 
 def single_run(name: str, run: FinishedRun) -> dict[str, Any]:
-    """The content of the template."""
+    """Content of the template for one run."""
     kept, training, items = judged_part(run), iterated(run), ItemMap.of(run)
     calibration, scale = run.predictor.calibration, run.predictor.encoder.scale
     content: dict[str, Any] = {
@@ -53,17 +54,17 @@ def single_run(name: str, run: FinishedRun) -> dict[str, Any]:
 
 
 def kind_of(run: FinishedRun) -> str:
-    """The kind of its model."""
+    """Kind of a run's model, or ``"blend"``."""
     return "blend" if run.predictor.config is None else run.predictor.config.kind
 
 
 def iterated(run: FinishedRun) -> TrainingRun | None:
-    """Its training, where there were epochs of it."""
+    """Training of a run, where there were epochs of it."""
     return run.training if run.training is not None and run.training.stop_reason != "closed form" else None
 
 
 def facts(run: FinishedRun) -> dict[str, str]:
-    """What there is to know of a run in a line each."""
+    """Facts about a run, a line for each, by name."""
     encoder, found = run.predictor.encoder, {}
     found["Trained on"] = (
         f"{encoder.n_ratings:,} ratings from {encoder.scale[0]:g} to {encoder.scale[1]:g}, "
@@ -80,8 +81,8 @@ def facts(run: FinishedRun) -> dict[str, str]:
         found["Training"] = "in closed form"
     if refit := run.data.get("refit"):
         found["Refit"] = f"on all ratings for {refit['epochs']} epochs, chosen by {refit['chosen_by']}"
-    if (members := getattr(run.predictor.model, "n_members", None)) is not None:
-        found["Average"] = f"over {members} samples of the posterior"
+    if isinstance(run.predictor.model, Average):
+        found["Average"] = f"over {run.predictor.model.n_members} samples of the posterior"
     if run.seconds == run.seconds:
         found["Took"] = f"{run.seconds:,.1f} seconds"
     found["Parameters"] = f"{sum(int(np.prod(weight.shape)) for weight in run.predictor.model.weights):,}"
@@ -92,7 +93,7 @@ def facts(run: FinishedRun) -> dict[str, str]:
 
 
 def _notes(run: FinishedRun, part: str | None, items: ItemMap | None) -> Iterator[str]:
-    """What the figures are of, and why sections are left out."""
+    """Yields notes on which part the figures are of, and why sections are left out."""
     if part is None:
         yield "No predictions of held-out ratings were kept, so nothing here says how good they are."
     elif part == "validation":

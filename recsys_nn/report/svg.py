@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH, HEIGHT = 3.8, 2.7
-"""Inches, of 96 pixels on a page: a chart is about as wide as a phone, so that its text has the size of the page's."""
+"""Size in inches, of 96 pixels on a page: a chart is about as wide as a phone, so that its text is as large as the
+page's."""
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "recsys_nn",
@@ -36,9 +37,9 @@ class Chart:
 
     Args:
         name: unique on the page, of letters.
-        title: above it.
+        title: title above the chart.
         text: what it shows, in words and numbers, for who cannot see it.
-        caption: below it: how to read it.
+        caption: text below it that says how to read it.
     """
 
     svg: str
@@ -48,7 +49,7 @@ class Chart:
 
     @contextmanager
     def drawn(self, *, xlabel: str, ylabel: str, height: float = HEIGHT) -> Iterator[Axes]:
-        """The axes to draw on; at the end, the chart has its SVG."""
+        """Opens axes to draw on; at the end of the block the chart has its SVG."""
         from matplotlib import rc_context
         from matplotlib.figure import Figure
 

@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from recsys_nn.config import RandomSplitConfig, RunConfig, as_run_config
-from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.splits import Split, kfold
-from recsys_nn.evaluation.metrics import mae, rmse
+from recsys_nn.data import Ratings, Split, kfold
+from recsys_nn.evaluation import mae, rmse
 from recsys_nn.experiment import refit_on_split, run_on_split
-from recsys_nn.experiment_result import ExperimentResult, Findings
 from recsys_nn.models import ModelConfig
-from recsys_nn.prediction.run_folder import check_place
-from recsys_nn.run_data import load_split
-from recsys_nn.selection.drawing import COLOURS, GREY, new_figure
-from recsys_nn.selection.workers import in_order
-from recsys_nn.tracking.tracked import tracked
+from recsys_nn.plots import COLOURS, GREY, new_figure
+from recsys_nn.prediction import check_place
+from recsys_nn.runs import ExperimentResult, Findings, load_split
+from recsys_nn.selection.processes import in_order
+from recsys_nn.tracking import tracked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,9 +34,9 @@ class Fold:
     """A training on all folds but one, judged on that one.
 
     Attributes:
-        number: from 1.
+        number: number of the fold, from 1.
         training: the number of ratings that it was trained on.
-        findings: what the held-out fold has shown; the network is gone.
+        findings: findings of the held-out fold; the network is gone.
     """
 
     number: int
@@ -47,7 +45,7 @@ class Fold:
 
     @property
     def row(self) -> dict[str, Any]:
-        """Its row of :attr:`CrossValidation.table`."""
+        """The fold's row of :attr:`CrossValidation.table`."""
         run, held_out = self.findings.run, self.findings.held_out
         assert held_out is not None
         judged = held_out["rating"], held_out["prediction"]
@@ -66,12 +64,12 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """What a model's folds have shown.
+    """Result of a cross-validation, fold by fold.
 
     Attributes:
-        config: of the run.
+        config: config of the run.
         split: what was cut into folds, as its training part, and the test part, on which nothing was judged.
-        folds: in their order.
+        folds: the folds in their order.
     """
 
     config: RunConfig
@@ -80,13 +78,16 @@ class CrossValidation:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a fold: fold, training and validation (numbers of ratings), rmse, mae, best_epoch, epochs, stop_reason,
-        seconds."""
+        """Table with a row for each fold.
+
+        Its columns are fold, training and validation (numbers of ratings), rmse, mae, best_epoch, epochs, stop_reason,
+        seconds.
+        """
         return pd.DataFrame([fold.row for fold in self.folds])
 
     @property
     def epochs(self) -> int:
-        """How many epochs a refit is trained for: the median of the folds' best epochs, the lower of the middle two."""
+        """Number of epochs of a refit: the median of the folds' best epochs, the lower of the middle two."""
         return self._median.findings.run.best_epoch
 
     @property
@@ -98,8 +99,11 @@ class CrossValidation:
 
     @property
     def findings(self) -> Findings:
-        """What a refit rests on: the training of the fold whose best epoch is the median, the median temperature of an
-        ensemble, and what each fold was predicted without it."""
+        """Findings that a refit rests on.
+
+        They are the training of the fold whose best epoch is the median, the median temperature of an ensemble, and the
+        predictions of each fold without it.
+        """
         all_of = [fold.findings for fold in self.folds]
         temperatures = [found.chosen["temperature"] for found in all_of if found.chosen]
         return Findings(
@@ -116,7 +120,7 @@ class CrossValidation:
         return self.folds[best.index(median_low(best))]
 
     def plot(self) -> Figure:
-        """The validation loss of each fold by epoch, their best epochs and the median of these."""
+        """Plots the validation loss of each fold by epoch, their best epochs and the median of these."""
         from matplotlib.ticker import MaxNLocator
 
         error, loss = self.metrics, self._median.findings.run.loss
@@ -159,7 +163,7 @@ def cross_validate(
         config: a RunConfig, a mapping, the path of a YAML file, or a model's config with defaults for all else.
         data: ratings in memory, all of which are cut into folds; or a split, whose test part is left alone and whose
             other parts are. Without them, those that the config names, in the same way.
-        folds: their number.
+        folds: number of the folds.
         overrides: ``"training.epochs=5"`` and the like, for a mapping or a file.
         workers: the processes that folds are trained in.
         progress: whether to print a line a fold.
@@ -179,7 +183,7 @@ def cross_validate(
 def cross_validated(
     config: RunConfig, split: Split, *, folds: int, workers: int = 1, progress: bool = False
 ) -> CrossValidation:
-    """The cross-validation of a config on the training part of a split."""
+    """Cross-validates a config on the training part of a split."""
     parts = enumerate(kfold(split.train, folds, seed=config.seed), 1)
     done = in_order(partial(_fold, config), parts, told=partial(_told, folds), workers=workers, progress=progress)
     return CrossValidation(config, split, tuple(done))
@@ -194,7 +198,7 @@ def refit(
     predicted without it. Where there is a test part, it is judged on.
 
     Args:
-        result: of the cross-validation.
+        result: result of the cross-validation.
         output: the run folder to write; the config's own by default.
         overwrite: whether a run that already stands there is replaced.
         progress: whether to print a line an epoch.
@@ -216,7 +220,7 @@ def refit(
 
 
 def _fold(config: RunConfig, numbered: tuple[int, Split]) -> Fold:
-    """Trained in any process: what comes back has no network."""
+    """Trains on all folds but one, in any process: what comes back has no network."""
     number, part = numbered
     alone = config.model_copy(update={"output": None, "tracking": None, "refit": False})
     split = Split(part.train, validation=part.test)

@@ -1,4 +1,4 @@
-"""The service: what is asked at which address."""
+"""The service's ASGI application, and its endpoints."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from recsys_nn import __version__
+from recsys_nn._version import __version__
 from recsys_nn.errors import RecsysError
 from recsys_nn.serving.bodies import body_of
 from recsys_nn.serving.limits import Limits
-from recsys_nn.serving.live import LiveRun
-from recsys_nn.serving.messages import (
+from recsys_nn.serving.metrics import Measured, Metrics
+from recsys_nn.serving.pages import add_pages
+from recsys_nn.serving.reload import LiveRun
+from recsys_nn.serving.schemas import (
     Found,
     Health,
     Predictions,
@@ -31,8 +33,6 @@ from recsys_nn.serving.messages import (
     problems,
     read,
 )
-from recsys_nn.serving.metrics import Measured, Metrics
-from recsys_nn.serving.pages import add_pages
 from recsys_nn.serving.workers import Workers
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
@@ -48,7 +48,7 @@ def create_app(folder: Path, limits: Limits | None = None, *, hosts: tuple[str, 
 
     Args:
         folder: the run folder, which may be replaced by another one while it is served.
-        limits: of requests.
+        limits: limits of a request.
         hosts: names by which browsers may call it, ``"*"`` for any: a page elsewhere whose name has come to mean this
             machine (DNS rebinding) does not have them.
 
@@ -122,7 +122,7 @@ def create_app(folder: Path, limits: Limits | None = None, *, hosts: tuple[str, 
     async def recommend_one(
         user: _Text, n: _Few = 10, exclude_seen: bool = True, reasons: Annotated[int, Query(ge=0, le=10)] = 0
     ) -> Response:
-        """The same for one user, whose id is written as text also where ids are integers."""
+        """The items with the highest predicted ratings for one user, whose id is text also where ids are integers."""
         run = live.current
         question = RecommendQuestion(users=[run.user_of(user)], n=n, exclude_seen=exclude_seen, reasons=reasons)
         return _json_of(await workers.run(lambda: _dumped(run.recommend(question))))

@@ -1,4 +1,4 @@
-"""Finding users and items by a part of their id or name."""
+"""Search for users and items by a part of their id or name."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.features import Side
+from recsys_nn.encoding import Encoder, Side
 from recsys_nn.serving.records import records_of
 
 
 class Directory:
-    """The users, or the items, of the training.
+    """The users, or the items, that were rated in training, for searches.
 
     Args:
-        encoder: that has them.
-        side: which of the two.
+        encoder: the encoder that has them.
+        side: which of the two, ``"user"`` or ``"item"``.
     """
 
     def __init__(self, encoder: Encoder, side: Side) -> None:
@@ -32,8 +31,10 @@ class Directory:
         self._texts = [column.str.casefold() for column in texts.values()]
 
     def find(self, text: str, n: int) -> list[dict[str, Any]]:
-        """At most n that have this text in their name or id: first those that it is, then those that begin with it, and
-        then the others, each by how often they were rated."""
+        """Finds at most n that have this text in their name or id, the best matches first.
+
+        First those that it is, then those that begin with it, and then the others, each by how often they were rated.
+        """
         sought = text.strip().casefold()
         points = np.zeros(len(self._found), dtype=np.int8)
         for texts in self._texts:

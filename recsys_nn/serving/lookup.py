@@ -1,4 +1,4 @@
-"""The rows of raw ids without a table: a request often has a single pair, on which pandas would take a millisecond."""
+"""Look-up of raw ids' rows without pandas, which would take a millisecond on the single pair of many a request."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.data.encoding import Encoder
-from recsys_nn.data.vocabulary import Vocabulary
+from recsys_nn.encoding import Encoder, Vocabulary
 from recsys_nn.errors import DataError
 
 
 class Lookup:
-    """``Vocabulary.lookup`` for lists of Python integers or strings, here as a dict.
+    """Look-up like ``Vocabulary.lookup``, for lists of Python integers or strings, by a dict.
 
     Ids that it has are of the right type; only those that it has not are shown to the vocabulary, which tells unknown
     ids from what is none.
@@ -42,7 +41,7 @@ class Lookup:
 
 
 class PairLookup:
-    """``Encoder.encode_pairs`` for lists: by :class:`Lookup` where the model reads nothing but the two ids."""
+    """Encoding like ``Encoder.encode_pairs``, for lists: by :class:`Lookup` where the model reads the two ids alone."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder

@@ -1,4 +1,4 @@
-"""What the service counts, in the format of Prometheus."""
+"""Counters of the service, in the format of Prometheus."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Metrics:
             self.loaded.set(time())
 
     def text(self) -> bytes:
-        """All of them, as ``/metrics`` shows them."""
+        """Writes all counters, as ``/metrics`` shows them."""
         return generate_latest(self.registry)
 
 
 class Measured:
-    """Middleware that counts each request and its time, by the path of its endpoint: others are one, however many."""
+    """Middleware that counts each request and its time, by the path of its endpoint; all unknown paths are one."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""What people see in a browser: the page at /, and the documentation at /docs. Nothing is loaded from elsewhere."""
+"""Pages for people in a browser: one at /, the documentation at /docs. Nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from recsys_nn import __version__
-from recsys_nn.serving.live import LiveRun
+from recsys_nn._version import __version__
+from recsys_nn.serving.reload import LiveRun
 
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 _SWAGGER = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 
 
 def add_pages(app: FastAPI, live: LiveRun) -> None:
-    """Adds them to the service."""
+    """Adds the pages to the service."""
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("recsys_nn.serving"), PackageLoader("recsys_nn.report")]),
         autoescape=True,
@@ -62,7 +62,7 @@ def _constant(content: bytes, kind: str) -> Callable[[], Response]:
 
 
 def _protected(html: str, styles: str) -> Response:
-    """A page whose browser runs its own scripts alone, and asks nobody but this service."""
+    """Makes a page whose browser runs its own scripts alone, and asks nobody but this service."""
     hashes: dict[str, list[str]] = {"script": [], "style": []}
     for tag, text in _INLINE.findall(html):
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

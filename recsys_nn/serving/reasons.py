@@ -1,4 +1,4 @@
-"""Why an item is recommended: what the user liked that is most like it."""
+"""Reasons for recommending an item: what the user liked that is most like it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.prediction.predictor import Predictor
-from recsys_nn.prediction.side_vectors import side_vectors
+from recsys_nn.prediction import Predictor, side_vectors
 from recsys_nn.serving.lookup import Lookup
 from recsys_nn.serving.records import records_of
 
 
 class Reasons:
-    """Finds them by the cosine of the items' vectors; none, where the model has no vectors.
+    """Finds reasons by the cosine of the items' vectors; none, where the model has no vectors.
 
     Args:
-        predictor: with the vectors.
+        predictor: the predictor whose model has the vectors.
         items: the rows of its items.
     """
 
@@ -30,14 +29,16 @@ class Reasons:
         self._directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
 
     def of(self, predictor: Predictor, user: Any, items: Sequence[Any], n: int) -> list[list[dict[str, Any]]]:
-        """For each item at most n of those that the user rated well, the most similar first: at least as high as usual
-        (their median) and as the middle of the scale. None that are dissimilar, none where ratings are not kept.
+        """Finds for each item at most n of those that the user rated well, the most similar first.
+
+        A user rates well at or above the median of their ratings and the middle of the scale. No reason is dissimilar,
+        and there are none where ratings are not kept.
 
         Args:
-            predictor: that knows what the user has rated, perhaps because the user was folded in.
-            user: the user's id.
+            predictor: predictor that knows what the user has rated, perhaps because the user was folded in.
+            user: raw id of the user.
             items: ids of items that the run was trained on.
-            n: how many.
+            n: most reasons for an item.
         """
         if not n or predictor.seen is None:
             return [[] for _ in items]

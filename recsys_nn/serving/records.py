@@ -1,4 +1,4 @@
-"""Tables as JSON has them."""
+"""Conversion of tables to what JSON has."""
 
 from __future__ import annotations
 

@@ -15,21 +15,21 @@ import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
 from recsys_nn.errors import ConfigError
-from recsys_nn.models.backend import import_keras
-from recsys_nn.prediction.manifest import listed_files
+from recsys_nn.models import import_keras
+from recsys_nn.prediction import listed_files
 from recsys_nn.serving.app import LOOPBACK, create_app
 from recsys_nn.serving.limits import Limits
-from recsys_nn.serving.live import logger
+from recsys_nn.serving.reload import logger
 
 
 def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     """Serves a run folder until SIGTERM or Ctrl-C; requests that have begun are answered first.
 
     Args:
-        folder: the run folder.
+        folder: the run folder to serve.
         host: name or address to listen at.
-        port: likewise; 0 for any that is free.
-        limits: of requests.
+        port: port to listen at; 0 for any that is free.
+        limits: limits of a request.
 
     Raises:
         ConfigError: where that cannot be listened at.
@@ -56,14 +56,17 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
 
 
 def _logging() -> dict[str, Any]:
-    """What is told of the service beside what uvicorn tells, in the same manner."""
+    """Logging settings that write the service's own lines like uvicorn's."""
     own = {logger.name: {"handlers": ["default"], "level": "INFO", "propagate": False}}
     return LOGGING_CONFIG | {"loggers": LOGGING_CONFIG["loggers"] | own}
 
 
 def _set_up_interpreter() -> None:
-    """For short answers beside long ones: what is imported is no longer searched for garbage, which takes a third of a
-    second, and a thread that works in Python hands over after half a millisecond instead of five."""
+    """Sets Python up for short answers beside long ones.
+
+    What is imported is no longer searched for garbage, which takes a third of a second, and a thread that works in
+    Python hands over after half a millisecond instead of five.
+    """
     import_keras()
     gc.collect()
     gc.freeze()

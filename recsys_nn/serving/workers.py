@@ -1,4 +1,4 @@
-"""Threads for what takes long, so that the event loop answers others meanwhile; a bounded queue before them."""
+"""Threads with a bounded queue for what takes long, so that the event loop answers others meanwhile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Workers:
     """Carries out functions in threads.
 
     Args:
-        limits: how many may wait, and how long.
+        limits: limits on how many may wait, and how long.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -29,11 +29,11 @@ class Workers:
 
     @property
     def waiting(self) -> int:
-        """What is worked on or waits for it, also where nobody waits for the answer any more."""
+        """Number of functions that are worked on or wait, also where nobody waits for the answer any more."""
         return len(self._futures)
 
     async def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """What the function returns.
+        """Runs a function in a thread and returns its result.
 
         Raises:
             HTTPException: 503 where too many wait already, 504 where it takes too long.

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from recsys_nn.config import MlflowConfig
 from recsys_nn.errors import ConfigError, required
 from recsys_nn.tracking.tracker import FINAL, Status, TrackedRun
-from recsys_nn.tracking_config import MlflowConfig
 
 _HASTY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-"""How often and for how many seconds a server is tried before a training; MLflow's own are 7 times, and minutes."""
+"""Retries and seconds for which a server is tried before a training; MLflow's own are 7 times, and minutes."""
 
 
 class MlflowTracker:
-    """A run of the store with the config as its parameters, the epochs as its metrics, and its folder as artifacts.
+    """Logs a run to an MLflow store: the config as parameters, the epochs as metrics, the run folder as artifacts.
 
     The figures of an epoch have their names in the history and its number as their step; those that the run ends with
     have ``final/`` before theirs, since ``rmse`` is the training part's in the history and the test part's at the end.
@@ -77,7 +77,7 @@ class MlflowTracker:
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
-        """What goes wrong before a training is told at once."""
+        """Raises a ConfigError where the store fails before a training, after few retries."""
         from mlflow import MlflowException
 
         unset = {name: value for name, value in _HASTY.items() if name not in os.environ}

@@ -1,4 +1,4 @@
-"""Runs as folders of event files, which TensorBoard reads."""
+"""Logging of runs as folders of event files, which TensorBoard reads."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from recsys_nn.errors import ConfigError, required
-from recsys_nn.models.backend import import_keras
+from recsys_nn.models import import_keras
 from recsys_nn.tracking.tracker import FINAL, VALIDATION, Status, TrackedRun
 
 
 class TensorBoardTracker:
-    """Each run in a folder of its own, with its epochs in ``train`` and ``validation`` as Keras's callback has them.
+    """Logs each run to a folder of its own, its epochs in ``train`` and ``validation`` as Keras's callback does.
 
     Curves of the two parts have the same tags (``epoch_loss``), so that they overlay. The config, as text and as
     hyperparameters, and the figures that the run ends with stand in the folder itself.
 
     Args:
-        folder: of all runs. A name that is taken there gets a number behind.
+        folder: the folder of all runs, where a name that is taken gets a number behind.
 
     Raises:
         ConfigError: where TensorBoard is not installed, or the folder cannot be made.
@@ -75,7 +75,7 @@ class TensorBoardTracker:
 
 
 def _new_folder(folder: Path, name: str) -> Path:
-    """The first of ``name``, ``name-2``, ``name-3`` ... that is not there, made so that no other process takes it."""
+    """Makes the first of ``name``, ``name-2``, ``name-3`` ... that is not there, so that no other process takes it."""
     for number in count(1):
         place = folder / (name if number == 1 else f"{name}-{number}")
         try:

@@ -1,4 +1,4 @@
-"""What a run is logged to: the protocol of all trackers."""
+"""Protocol of trackers, to which a run is logged."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 Status = Literal["finished", "killed", "failed"]
-"""How a run ended: ``"killed"`` is by Ctrl-C, ``"failed"`` by an error."""
+"""Ways in which a run ends: ``"killed"`` is by Ctrl-C, ``"failed"`` by an error."""
 Tell = Callable[[int, Mapping[str, float]], None]
-"""What is told of an epoch: its number from 1, and its figures."""
+"""Function that is called with an epoch: its number from 1, and its figures."""
 VALIDATION, FINAL = "val_", "final/"
-"""Before the names of an epoch's figures of the validation part, and of the figures that a run ends with."""
+"""Prefixes of the names of an epoch's figures of the validation part, and of the figures that a run ends with."""
 
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """What is known of a run before it begins.
+    """Description of a run that is known before it begins.
 
     Attributes:
-        name: parts of a larger whole have slashes in theirs.
-        config: its YAML.
+        name: name of the run; parts of a larger whole have slashes in theirs.
+        config: its config as YAML.
         parameters: the values of the config at their dotted keys.
         tags: what else tells it from others.
     """
@@ -34,7 +34,7 @@ class TrackedRun:
 
 
 class Tracker(Protocol):
-    """Where runs are logged. Making one raises a ConfigError where that cannot be; after it come, in this order:"""
+    """Log of a run. Making one raises a ConfigError where that cannot be; then its methods are called in this order."""
 
     def begin(self, run: TrackedRun) -> None:
         """Logs what is known before the training."""
@@ -47,7 +47,7 @@ class Tracker(Protocol):
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
-    """Nested values at their dotted keys, what is no number, truth or text as text."""
+    """Flattens nested values to their dotted keys, what is no number, truth or text as text."""
 
     found: dict[str, bool | int | float | str] = {}
     for name, value in values.items():

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from recsys_nn.errors import TrainingError
-from recsys_nn.training.inputs import InputScale
+from recsys_nn.training.input_scales import InputScale
 
 Logs = dict[str, Any]
 
@@ -81,7 +81,7 @@ def non_finite(model: keras.Model) -> str | None:
 
 
 class ProgressLines(keras.callbacks.Callback):
-    """A line an epoch, of what ``log`` (called before) kept of it, marked where the monitored quantity is the best."""
+    """Prints a line an epoch, of what ``log`` (called before) kept, marked where the monitored quantity is the best."""
 
     def __init__(self, log: EpochLog, epochs: int, monitor: str | None, console: Console) -> None:
         super().__init__()

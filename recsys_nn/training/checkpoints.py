@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.data.atomic import atomic_file
 from recsys_nn.errors import ArtifactError
+from recsys_nn.files import atomic_file
 
 State = Mapping[str, Any]
 Arrays = dict[str, npt.NDArray[Any]]
 
 SUFFIX = ".safetensors"
 KEPT = 2
-"""So many of the last epochs' states are kept: should the last be damaged, there is one more."""
+"""Number of the last epochs whose states are kept: should the last be damaged, there is one more."""
 _EPOCH = re.compile(rf"epoch-(\d+){re.escape(SUFFIX)}")
 
 
@@ -33,7 +33,7 @@ class Checkpoints:
     """The states of one training, by the number of epochs that are done.
 
     Args:
-        folder: of its own; made when the first state is saved.
+        folder: a folder of its own, made when the first state is saved.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -41,7 +41,7 @@ class Checkpoints:
 
     @property
     def epochs(self) -> list[int]:
-        """Of the states that are there, ascending."""
+        """Epochs after which a state is saved, ascending."""
         names = (_EPOCH.fullmatch(entry.name) for entry in self.folder.glob(f"*{SUFFIX}"))
         return sorted(int(name[1]) for name in names if name)
 
@@ -94,7 +94,7 @@ class Checkpoints:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value can be part of a state."""
+    """Tells whether a value can be part of a state."""
     if isinstance(value, dict):
         return all(isinstance(key, str) for key in value) and all(map(is_plain, value.values()))
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""Settings of a training, as the section ``training`` of a config."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recsys_nn.accepting import Accepts, default
+from recsys_nn.training.accepting import Accepts, default
 from recsys_nn.training.schedules import Schedule
 
 OptimizerName = Literal[
@@ -46,7 +46,7 @@ class _Named(BaseModel):
 
 
 class OptimizerConfig(_Named):
-    """``name`` and, beside it, the optimizer's own arguments (``{name: sgd, momentum: 0.9}``).
+    """Optimizer by ``name`` and, beside it, its own arguments (``{name: sgd, momentum: 0.9}``).
 
     A row-wise optimizer updates the embedding tables, and ``dense`` all else; that may have a ``learning_rate`` of its
     own (``{name: rowwise_adagrad, dense: {name: adam, learning_rate: 0.001}}``).
@@ -57,7 +57,7 @@ class OptimizerConfig(_Named):
 
 
 class CallbackConfig(_Named):
-    """``name`` and, beside it, the Keras callback's own arguments."""
+    """Keras callback by ``name`` and, beside it, its own arguments."""
 
     name: CallbackName
 
@@ -73,14 +73,14 @@ class TrainConfig(BaseModel):
         loss: what is minimised, averaged over a batch; by default the squared error. A model whose head has
             probabilities brings its own loss and metrics.
         metrics: what is reported beside the loss, for training and validation; by default RMSE and MAE.
-        batch_size: examples a step.
+        batch_size: examples in each step.
         epochs: passes over the training part; an upper bound where ``patience`` is set.
         patience: epochs without improvement of ``monitor`` after which training stops; None never stops early.
         monitor: the quantity whose best epoch is kept.
         min_delta: the least change of ``monitor`` that counts as an improvement.
         validation: fraction of the training part held out at random where no validation part is given.
         shuffle: whether each epoch visits the examples in a new order, drawn from ``seed`` and its number.
-        seed: of the order, the held-out part and whatever is random in the model's layers.
+        seed: seed of the order, the held-out part and whatever is random in the model's layers.
         callbacks: Keras callbacks by name, or mappings of ``name`` and their own arguments.
         engine: what makes the steps: ``"compiled"``, an epoch as one TensorFlow loop that XLA compiles; ``"keras"``,
             ``model.fit``; ``"auto"``, the compiled epoch, by XLA where the work is worth its compile time, or
@@ -108,6 +108,6 @@ class TrainConfig(BaseModel):
     engine: EngineName = "auto"
 
     def until(self, epoch: int) -> TrainConfig:
-        """The same training, always ended after ``epoch``, up to where its learning rates are the same."""
+        """Copies these settings for a training that ends after ``epoch``, with the learning rates that this one has."""
         schedule = None if self.schedule is None else self.schedule.over(self.epochs)
         return self.model_copy(update={"epochs": epoch, "patience": None, "schedule": schedule})

@@ -1,15 +1,15 @@
-"""What is minimised and what is reported: the config's loss and metrics, or those that a model brings."""
+"""Loss that is minimised and metrics that are reported: the config's, or those that a model brings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
-from recsys_nn.data.tensors import TrainingPart
 from recsys_nn.errors import ConfigError
+from recsys_nn.hooks import ChecksTargets, HasLikelihood
+from recsys_nn.tensors import TrainingPart
 from recsys_nn.training.config import LossName, MetricName, TrainConfig
 
 _LOSSES: dict[LossName, type[keras.losses.Loss]] = {
@@ -27,14 +27,14 @@ _METRICS: dict[MetricName, type[keras.metrics.Metric]] = {
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """How a model is trained.
+    """Loss, metrics and check of targets by which a model is trained.
 
     Attributes:
         model: the one whose output the loss takes; it shares its layers with the one that predicts.
-        loss_name: for people.
-        loss: makes the loss.
+        loss_name: name of the loss, for people.
+        loss: function that makes the loss.
         metric_names: what is reported beside it.
-        metrics: makes the metrics.
+        metrics: function that makes the metrics.
         check: raises a DataError where the targets of a part do not fit; also takes the part's name.
     """
 
@@ -53,9 +53,8 @@ def objective_of(model: keras.Model, config: TrainConfig) -> Objective:
     Raises:
         ConfigError: where the config names a loss or metrics beside the model's own.
     """
-    own: Any = getattr(model, "likelihood", None)
-    check = getattr(model, "check_targets", _any_fits)
-    if own is None:
+    check = model.check_targets if isinstance(model, ChecksTargets) else _any_fits
+    if not isinstance(model, HasLikelihood):
         loss = config.loss or "mse"
         metrics = ("rmse", "mae") if config.metrics is None else config.metrics
         return Objective(
@@ -64,6 +63,7 @@ def objective_of(model: keras.Model, config: TrainConfig) -> Objective:
     for name in ("loss", "metrics"):
         if getattr(config, name) is not None:
             raise ConfigError(f"training.{name}: the model's head has {name} of its own; leave it out")
+    own = model.likelihood
     return Objective(own.model, own.loss_name, own.loss, own.metric_names, own.metrics, check)
 
 

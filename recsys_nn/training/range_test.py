@@ -1,4 +1,4 @@
-"""The learning-rate range test: one short training whose rate rises, and at which rate its loss no longer falls."""
+"""The learning-rate range test: one short training whose rate rises until its loss no longer falls."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys_nn.data.tensors import Tensors, TrainingPart
 from recsys_nn.errors import TrainingError
+from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ Floats = npt.NDArray[np.float64]
 WINDOW = 11
 """Steps over which losses are averaged: those of single batches differ by more than a step changes them."""
 SHARE = 0.25
-"""Of the limit, what is taken for a rate."""
-EXPLODED, LEAST_LOSS = 10.0, 1e-6
-"""A loss that has grown so many times beyond the first, or this, has nothing more to say."""
+"""Share of the limit that is taken for a rate."""
+EXPLODED, MIN_LOSS = 10.0, 1e-6
+"""Growth beyond the first loss, or beyond the least that counts, after which a loss has nothing more to say."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +32,8 @@ class RangeTest:
     """The losses of a training whose rate rises from step to step (see :func:`range_test`).
 
     Attributes:
-        rates: of the steps, (steps,).
-        losses: of their batches, penalties included, before each step, (steps,).
+        rates: learning rates of the steps, (steps,).
+        losses: losses of their batches, penalties included, before each step, (steps,).
     """
 
     rates: Floats = field(repr=False)
@@ -59,7 +59,7 @@ class RangeTest:
         return float(f"{SHARE * self.limit:.0e}")
 
     def plot(self) -> Figure:
-        """The losses by rate, with the limit and the rate that is a quarter of it."""
+        """Plots the losses by rate, with the limit and the rate that is a quarter of it."""
         from matplotlib import pyplot as plt
 
         figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
@@ -84,7 +84,7 @@ def range_test(
     highest: float = 1.0,
     steps: int = 100,
 ) -> RangeTest:
-    """One short training, in whose step t of T the learning rate is
+    """Makes one short training, in whose step t of T the learning rate is
 
         η_t = η_lowest (η_highest / η_lowest)^(t / (T - 1)),    t = 0, ..., T - 1
 
@@ -94,15 +94,15 @@ def range_test(
     Args:
         model: any keras.Model, this package's or not.
         train: what it shall be trained on.
-        config: how, but for the rate: optimizer, loss, batch size, order and seed.
+        config: settings of the training but for the rate: optimizer, loss, batch size, order and seed.
         lowest: the rate of the first step.
         highest: the rate of the last.
-        steps: T.
+        steps: T, the number of steps.
 
     Raises:
         TrainingError: where the loss of the first batch is no number.
     """
-    from recsys_nn.training.compiling import compile_model
+    from recsys_nn.training.compile import compile_model
     from recsys_nn.training.objective import objective_of
     from recsys_nn.training.trainer import prepare
 
@@ -117,7 +117,7 @@ def range_test(
             trained.optimizer.learning_rate = rate
             trained.reset_metrics()
             losses.append(float(trained.train_on_batch(batch.inputs, batch.targets, return_dict=True)["loss"]))
-            if not isfinite(losses[-1]) or abs(losses[-1]) > EXPLODED * max(abs(losses[0]), LEAST_LOSS):
+            if not isfinite(losses[-1]) or abs(losses[-1]) > EXPLODED * max(abs(losses[0]), MIN_LOSS):
                 break
     finally:
         trained.set_weights(before)

@@ -1,4 +1,4 @@
-"""What a training leaves behind."""
+"""The result of a training: model, history and why it ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.inputs import InputScale
+from recsys_nn.training.input_scales import InputScale
 
 if TYPE_CHECKING:
     import keras
@@ -23,19 +23,19 @@ class TrainingRun:
     """A trained model and how it came about.
 
     Attributes:
-        model: with the weights of its best epoch.
+        model: the model with the weights of its best epoch.
         history: a row an epoch: epoch (from 1), loss, metrics, val_loss, val_ metrics, seconds.
         best_epoch: the epoch (from 1) whose weights the model has; 0 where it diverged.
         stop_reason: ``"epochs"`` (all were done), ``"patience"``, ``"interrupted"`` (Ctrl-C),
             ``"closed form"`` (nothing to iterate), ``"callback"`` (one asked to stop), or ``"diverged"`` (the loss was
             no longer a number, nor are then the weights; a TrainingError has such a run).
-        seconds: of training, validation included.
+        seconds: duration of the training, validation included.
         config: what it was trained with.
         engine: what made the steps: ``"compiled with XLA"``, ``"compiled"``, ``"keras"`` with the reason, or
             ``"closed form"``.
-        loss: what was minimised.
+        loss: name of what was minimised.
         n_train, n_validation: examples that it was trained on and judged by.
-        inputs: how far those of the network are from being standardised, by name (``training/inputs.py``).
+        inputs: how far the network's inputs are from being standardised, by name (``training/input_scales.py``).
     """
 
     model: keras.Model
@@ -52,7 +52,7 @@ class TrainingRun:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What a run folder says of it beside the history and the config, as training.json."""
+        """Content of a run folder's training.json: the figures beside the history and the config."""
         figures = ("best_epoch", "stop_reason", "seconds", "engine", "loss", "n_train", "n_validation")
         return {name: getattr(self, name) for name in figures} | {
             "inputs": {name: asdict(scale) for name, scale in self.inputs.items()}
@@ -62,12 +62,12 @@ class TrainingRun:
     def recorded(
         cls, model: keras.Model, history: pd.DataFrame, config: TrainConfig, record: Mapping[str, Any]
     ) -> TrainingRun:
-        """The training of a run folder, from what that says of it."""
+        """Makes the training of a run folder, from its model, history, config and training.json."""
         inputs = {name: InputScale(**scale) for name, scale in record["inputs"].items()}
         return cls(model=model, history=history, config=config, **{**record, "inputs": inputs})
 
     def plot_history(self) -> Figure:
-        """Training and validation loss by epoch, the best epoch marked."""
+        """Plots training and validation loss by epoch, the best epoch marked."""
         from matplotlib import pyplot as plt
         from matplotlib.ticker import MaxNLocator
 

@@ -1,4 +1,4 @@
-"""How the learning rate η falls over a training, in epochs."""
+"""Schedules by which the learning rate η falls over a training, in epochs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class CosineSchedule(BaseModel):
-    """η_t = η (f + (1 - f) (1 + cos(π t / T)) / 2), after an optional linear warm-up from 0 to η.
+    """Cosine decay: η_t = η (f + (1 - f) (1 + cos(π t / T)) / 2), after an optional linear warm-up from 0 to η.
 
     Args:
         epochs: T; by default all epochs of the training.
@@ -27,7 +27,7 @@ class CosineSchedule(BaseModel):
     warmup: int = Field(default=0, ge=0)
 
     def over(self, epochs: int) -> CosineSchedule:
-        """The same for a training of so many epochs, whatever becomes of that."""
+        """Fixes the schedule to a training of so many epochs, even if that is cut short."""
         return self.model_copy(update={"epochs": self.epochs or max(1, epochs - self.warmup)})
 
     def build(self, rate: float, steps: int, epochs: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -42,7 +42,7 @@ class CosineSchedule(BaseModel):
 
 
 class ExponentialSchedule(BaseModel):
-    """η_t = η d^t, t in epochs, changing with every step.
+    """Exponential decay: η_t = η d^t, t in epochs, changing with every step.
 
     Args:
         decay: d, the factor of one epoch.
@@ -54,7 +54,7 @@ class ExponentialSchedule(BaseModel):
     decay: float = Field(default=0.9, gt=0, le=1)
 
     def over(self, epochs: int) -> ExponentialSchedule:
-        """The same: it does not depend on how long the training is."""
+        """Returns the schedule itself: it does not depend on how long the training is."""
         return self
 
     def build(self, rate: float, steps: int, epochs: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.data.tensors import Tensors, TrainingPart
 from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError
+from recsys_nn.hooks import LearnsFromTable
+from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.inputs import input_scales
+from recsys_nn.training.input_scales import input_scales
 from recsys_nn.training.run import StopReason, TrainingRun
 
 if TYPE_CHECKING:
     import keras
 
+    from recsys_nn.training.engines.collectives import Workers
     from recsys_nn.training.objective import Objective
-    from recsys_nn.training.workers import Workers
 
 
 class Trainer:
@@ -30,7 +31,7 @@ class Trainer:
     Trainer switches TensorFlow's op determinism on, which then holds for the whole process.
 
     Args:
-        config: the settings.
+        config: settings of the training.
         callbacks: Keras callbacks beside those that the config names.
         progress: whether to print a line an epoch.
         checkpoints: a folder for the states of the training after its last two epochs. Where it has some, the training
@@ -104,7 +105,7 @@ class Trainer:
             )
 
     def _check_beginning(self, epoch: int) -> None:
-        """Storage that is slow to show one worker what another has written would lead to different weights."""
+        """Checks that all workers see the same saved epoch: else, with slow storage, their weights would differ."""
         if self._workers is not None and len(set(found := self._workers.told(epoch))) > 1:
             seen = ", ".join(f"{each:.0f}" for each in found)
             raise ArtifactError(
@@ -124,12 +125,12 @@ class Trainer:
         import tensorflow as tf
 
         from recsys_nn.training import callbacks
+        from recsys_nn.training.checkpointing import Checkpointing
         from recsys_nn.training.checkpoints import Checkpoints
-        from recsys_nn.training.compiling import WRITING_CALLBACKS, compile_model, named_callbacks
-        from recsys_nn.training.engines import choose_engine
-        from recsys_nn.training.feeding import steps_per_epoch
-        from recsys_nn.training.resuming import Checkpointing
-        from recsys_nn.training.workers import OneDecision
+        from recsys_nn.training.compile import WRITING_CALLBACKS, compile_model, named_callbacks
+        from recsys_nn.training.engines.batches import steps_per_epoch
+        from recsys_nn.training.engines.choose import choose_engine
+        from recsys_nn.training.engines.collectives import OneDecision
 
         config = self.config
         tf.config.experimental.enable_op_determinism()
@@ -207,8 +208,8 @@ class Trainer:
         validation: TrainingPart | None,
         began: float,
     ) -> TrainingRun:
-        from recsys_nn.training.compiling import compile_model
-        from recsys_nn.training.feeding import evaluated
+        from recsys_nn.training.compile import compile_model
+        from recsys_nn.training.engines.batches import evaluated
 
         compile_model(objective, self.config, steps=1)
         row: dict[str, float] = {"epoch": 1}
@@ -240,7 +241,7 @@ def prepare(model: keras.Model, train: TrainingPart) -> None:
     if not model.built:
         model(train.take(np.array([0])).inputs)
     for layer in model.layers:
-        if hasattr(layer, "before_training"):
+        if isinstance(layer, LearnsFromTable):
             if not isinstance(train, Tensors):
                 raise DataError(f"the layer {layer.name!r} learns from Tensors in memory alone, not from streams")
             layer.before_training(train.inputs, train.targets)

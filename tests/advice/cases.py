@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn import SVDConfig, TrainConfig, TrainingRun
-from recsys_nn.advice.case import Case
-from recsys_nn.training.inputs import InputScale
+from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.training.input_scales import InputScale
 
 FALLING = 1 + 2.0 ** -np.arange(12)
 """2, 1.5, 1.25, ...: a loss that nears its end."""

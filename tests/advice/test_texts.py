@@ -16,16 +16,16 @@ from recsys_nn import (
     load_ratings,
     random_split,
 )
-from recsys_nn.advice import rules, trial
-from recsys_nn.advice.finding import Diagnosis
-from recsys_nn.advice.pitfalls import PITFALLS
-from recsys_nn.advice.suggesting import _of_data
-from recsys_nn.advice.trial import epochs_rule, rate_rule
-from recsys_nn.config import DataConfig
-from recsys_nn.training.inputs import InputScale
+from recsys_nn.advice.doctor.finding import Diagnosis
+from recsys_nn.advice.doctor.pitfalls import PITFALLS
+from recsys_nn.advice.suggest import rate_trial, rules
+from recsys_nn.advice.suggest.rate_trial import epochs_rule, rate_rule
+from recsys_nn.advice.suggest.suggesting import _of_data
+from recsys_nn.config.run import DataConfig
+from recsys_nn.training.input_scales import InputScale
 from tests.advice.cases import FALLING, case, part, predicted, trained, with_parts
-from tests.advice.test_rules import FACTS, STARS, table
-from tests.advice.test_trial import FOUND, run_of
+from tests.advice.suggest.test_rate_trial import FOUND, run_of
+from tests.advice.suggest.test_rules import FACTS, STARS, table
 
 TABLES = {
     "ordered levels with times": table(n_ratings=80_000, n_users=2_000, dated=True, per_user=20, levels=STARS),
@@ -149,11 +149,11 @@ def test_choices_that_were_tried_out(snapshot):
 @pytest.mark.parametrize("batch_size", [16, 128])
 def test_a_trial_says_what_it_does(monkeypatch, snapshot, capsys, batch_size):
     """An epoch of 160 ratings has ten steps, or two."""
-    monkeypatch.setattr(trial, "range_test", lambda *_: FOUND)
-    monkeypatch.setattr(trial.Trial, "_model", lambda _: None)
-    monkeypatch.setattr(trial.Trial, "_run", lambda *_: run_of(5))
+    monkeypatch.setattr(rate_trial, "range_test", lambda *_: FOUND)
+    monkeypatch.setattr(rate_trial.Trial, "_model", lambda _: None)
+    monkeypatch.setattr(rate_trial.Trial, "_run", lambda *_: run_of(5))
     split = random_split(load_ratings("synthetic", n_users=20, n_items=15, n_ratings=200), validation=0.2, test=0.0)
-    choices = list(trial.Trial(RunConfig(training={"batch_size": batch_size}), split).choices(Console(width=200)))
+    choices = list(rate_trial.Trial(RunConfig(training={"batch_size": batch_size}), split).choices(Console(width=200)))
     assert [*capsys.readouterr().out.splitlines(), *map(told, choices)] == snapshot
 
 

@@ -1,5 +1,6 @@
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,10 @@ def gives(monkeypatch):
                 raise result
             return result
 
-        monkeypatch.setattr(place, function)
+        *where, name = place.split(".")
+        owner = where.pop() if where[-1][0].isupper() else None
+        module = import_module(".".join(where))
+        monkeypatch.setattr(module if owner is None else getattr(module, owner), name, function)
         return calls
 
     return replaced

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import recsys_nn as rn
-from recsys_nn.report import page
+from recsys_nn import report
 
 CONFIG = {
     "data": {"source": "synthetic", "options": {"n_users": 60, "n_items": 40, "n_ratings": 1000}},
@@ -85,7 +85,7 @@ def test_train_tells_of_findings_and_leaves_a_report(run, folder, tmp_path):
 
 
 def test_a_report_that_fails_loses_no_run(run, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(page, "build_report", lambda *_: 1 / 0)
+    monkeypatch.setattr(report, "build_report", lambda *_: 1 / 0)
     code, printed, _ = run("train", folder / "slow.yaml", "--output", tmp_path / "run")
     assert code == 0
     assert "There is no report: division by zero" in printed

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from recsys_nn import DataError, Evaluation, TrainingError, load_config
-from recsys_nn.cli.options import read_test_ratings
-from recsys_nn.config import config_schema
+from recsys_nn.cli.shared import read_test_ratings
+from recsys_nn.config.run import config_schema
 from recsys_nn.data.readers import TableFormat
-from recsys_nn.finished_run import FinishedRun
-from recsys_nn.prediction.scoring_files import PredictedFile
-from recsys_nn.prediction.scoring_folders import PredictedFolder
+from recsys_nn.prediction.batch.file import PredictedFile
+from recsys_nn.prediction.batch.folder import PredictedFolder
+from recsys_nn.runs.finished import FinishedRun
 from recsys_nn.serving.limits import Limits
 from tests.cli.made_up import CONFIG, LAID_OUT, LAYOUT, PLACE
 
@@ -75,14 +75,14 @@ def test_train_of_an_interrupted_ensemble_with_a_folder_and_probabilities(printe
     gives("recsys_nn.experiment.run_experiment", result)
     saved = []
     report = SimpleNamespace(save=lambda place: saved.append(place) or place)
-    built = gives("recsys_nn.report.page.build_report", report)
+    built = gives("recsys_nn.report.build_report", report)
     assert printed("train", "run.yaml") == snapshot
     assert (built, saved) == ([(result,)], [Path(f"{PLACE}-report.html").absolute()])
 
 
 def test_train_without_a_test_part_or_a_report(printed, gives, snapshot):
     gives("recsys_nn.experiment.run_experiment", experiment(evaluation=None, path=Path(PLACE)))
-    gives("recsys_nn.report.page.build_report", DataError("a [very] long story of 12 " + "words" * 12))
+    gives("recsys_nn.report.build_report", DataError("a [very] long story of 12 " + "words" * 12))
     assert printed("train", "run.yaml") == snapshot
 
 
@@ -140,9 +140,9 @@ def test_what_commands_refuse_is_told_in_a_line(run, gives, snapshot):
 
 def test_evaluate(printed, gives, snapshot):
     finished = SimpleNamespace(predictor="predictor")
-    loaded = gives("recsys_nn.finished_run.FinishedRun.load", finished)
-    read = gives("recsys_nn.cli.read_test_ratings", "ratings")
-    judged = gives("recsys_nn.evaluation.evaluate.evaluate", EVALUATION)
+    loaded = gives("recsys_nn.runs.finished.FinishedRun.load", finished)
+    read = gives("recsys_nn.cli.evaluate.read_test_ratings", "ratings")
+    judged = gives("recsys_nn.evaluation.evaluate", EVALUATION)
     assert printed("evaluate", "run", "new.csv", *LAID_OUT, "--manifest-sha256", "ab") == snapshot
     assert loaded == [(Path("run"), {"manifest_sha256": "ab"})]
     assert read == [("new.csv", finished, LAYOUT)]
@@ -152,9 +152,9 @@ def test_evaluate(printed, gives, snapshot):
 def test_ratings_for_a_run_are_read_with_the_types_of_its_training(gives):
     encoder = SimpleNamespace(id_types={"user": "integer", "item": "string"}, context_columns=("hour",))
     run = FinishedRun(SimpleNamespace(encoder=encoder), None, {})
-    read = gives("recsys_nn.data.readers.read_ratings", "ratings")
-    generated = gives("recsys_nn.data.loading.load_ratings", "generated")
-    taken = gives("recsys_nn.finished_run.FinishedRun.as_trained", "taken")
+    read = gives("recsys_nn.data.read_ratings", "ratings")
+    generated = gives("recsys_nn.data.load_ratings", "generated")
+    taken = gives("recsys_nn.runs.finished.FinishedRun.as_trained", "taken")
     assert read_test_ratings("new.csv", run, LAYOUT) == "taken"
     assert read == [("new.csv", LAYOUT, {"id_types": encoder.id_types, "context": ("hour",)})]
     read_test_ratings("synthetic", run, LAYOUT)
@@ -207,7 +207,7 @@ def test_predict(printed, gives, snapshot, found):
 def test_predict_of_a_folder(printed, gives, snapshot):
     gives("recsys_nn.prediction.predictor.Predictor.load", "predictor")
     found = PredictedFolder("out", files=2, rows=5, sources={"item": 5}, skipped=1)
-    asked = gives("recsys_nn.cluster.scoring.predict_folder", found)
+    asked = gives("recsys_nn.cluster.predict_folder", found)
     Path("pairs").mkdir()
     assert printed("predict", "run", "pairs", "--output", "out") == snapshot
     settings = {"layout": TableFormat(), "interval": None, "on_error": "stop", "overwrite": False}
@@ -256,14 +256,14 @@ def test_recommend(printed, gives, snapshot):
 def test_report(printed, gives, words, place, overwrite):
     saved = []
     report = SimpleNamespace(save=lambda file, **named: saved.append((file, named)) or Path(PLACE))
-    asked = gives("recsys_nn.report.page.build_report", report)
+    asked = gives("recsys_nn.report.build_report", report)
     assert printed("report", *words) == [f"Report: {PLACE}"]
     assert [(file.absolute(), named) for file, named in saved] == [(Path(place).absolute(), {"overwrite": overwrite})]
     assert asked == [([Path(word) for word in words if len(word) == 1 or word == "runs/a"],)]
 
 
 def test_serve(printed, gives):
-    asked = gives("recsys_nn.serving.server.serve", None)
+    asked = gives("recsys_nn.serving.serve", None)
     printed("serve", "run")
     words = ("--max-pairs", 1, "--max-body", 2, "--time-limit", 3, "--max-waiting", 4)
     printed("serve", "run", "--host", "0.0.0.0", "--port", 80, *words)
@@ -275,8 +275,8 @@ def test_serve(printed, gives):
 
 
 def test_suggest(printed, gives):
-    loaded = gives("recsys_nn.run_data.load_whole", "ratings")
-    asked = gives("recsys_nn.advice.suggesting.suggest", SimpleNamespace(to_yaml=lambda: "seed: 3\n"))
+    loaded = gives("recsys_nn.runs.load_whole", "ratings")
+    asked = gives("recsys_nn.advice.suggest", SimpleNamespace(to_yaml=lambda: "seed: 3\n"))
     words = ("--kind", "svd", "--set", "data.scale=[1,5]", "--set", "seed=3", *LAID_OUT)
     assert printed("suggest", "folder/r.csv.gz", *words) == ["seed: 3"]
     format_ = {"user": "who", "item": 1, "separator": ";", "header": True}
@@ -287,11 +287,11 @@ def test_suggest(printed, gives):
 
 def test_doctor(printed, gives, snapshot):
     found = "Of 12 [bold] things\n  one is " + "far " * 20 + "off"
-    asked = gives("recsys_nn.advice.doctor.diagnose", found)
-    read = gives("recsys_nn.data.pairs.read_pairs", ("pairs", ()))
+    asked = gives("recsys_nn.advice.diagnose", found)
+    read = gives("recsys_nn.data.read_pairs", ("pairs", ()))
     encoder = SimpleNamespace(id_types="types", context_columns=("hour",))
     finished = SimpleNamespace(predictor=SimpleNamespace(encoder=encoder))
-    gives("recsys_nn.finished_run.FinishedRun.load", finished)
+    gives("recsys_nn.runs.finished.FinishedRun.load", finished)
     assert printed("doctor", "run.yaml", "--set", "seed=3") == snapshot
     printed("doctor", "run")
     printed("doctor", "run", "--pairs", "pairs.csv", *LAID_OUT)

@@ -18,8 +18,8 @@ TABLE = pd.DataFrame({"run": ["bias", "svd [old]"], "weight": [0.25, 0.71234], "
 
 def test_blend(printed, gives, snapshot):
     blended = Blend("predictor", TABLE, rmse=0.90123, cross_fitted_rmse=0.90456, n=1234, path=Path(PLACE))
-    read = gives("recsys_nn.cli.blending.read_given_ratings", "ratings")
-    asked = gives("recsys_nn.blending.blend", blended)
+    read = gives("recsys_nn.cli.blend.read_given_ratings", "ratings")
+    asked = gives("recsys_nn.experiment.blend", blended)
     words = ("bias", "svd", "--output", "blended", "--ratings", "new.csv", *LAID_OUT, "--overwrite")
     assert printed("blend", *words) == snapshot
     assert read == [("new.csv", "bias", LAYOUT)]
@@ -46,8 +46,8 @@ COMPARED = of_models(
 
 
 def test_compare(printed, gives, snapshot):
-    read = gives("recsys_nn.cli.comparing.read_given_ratings", "ratings")
-    asked = gives("recsys_nn.comparing.compare", COMPARED)
+    read = gives("recsys_nn.cli.compare.read_given_ratings", "ratings")
+    asked = gives("recsys_nn.experiment.compare", COMPARED)
     words = ("runs/svd", "runs/bias", "--ratings", "new.csv", *LAID_OUT, "--reference", "svd")
     assert printed("compare", *words, "--output", "table.csv") == snapshot
     assert read == [("new.csv", "runs/svd", LAYOUT)]
@@ -61,7 +61,7 @@ def test_the_plot_of_a_comparison(snapshot):
 
 def test_compare_without_a_known_oracle(printed, gives, snapshot):
     first, *_ = COMPARED.table.itertuples(index=False)
-    gives("recsys_nn.comparing.compare", of_models(first, oracle=None))
+    gives("recsys_nn.experiment.compare", of_models(first, oracle=None))
     assert printed("compare", "a", "b")[-2:] == snapshot
 
 
@@ -69,7 +69,7 @@ def test_a_plot_of_a_comparison_has_150_dots_an_inch(printed, gives):
     def savefig(stream, **named):
         stream.write(repr(named).encode())
 
-    gives("recsys_nn.comparing.compare", COMPARED)
+    gives("recsys_nn.experiment.compare", COMPARED)
     gives("recsys_nn.evaluation.comparison.Comparison.plot", SimpleNamespace(savefig=savefig))
     printed("compare", "a", "b", "--plot", "plot.PNG")
     assert Path("plot.PNG").read_text() == "{'format': 'png', 'dpi': 150}"
@@ -85,8 +85,8 @@ JUDGED = {"n": 1234.0, "rmse": 0.91234, "mae": 0.71234, "bias_rmse": 0.95678}
 
 def test_cross_validate(printed, gives, snapshot):
     validated = SimpleNamespace(folds=[1, 2], table=FOLDS, metrics=ERRORS, epochs=3)
-    asked = gives("recsys_nn.selection.cross_validation.cross_validate", validated)
-    checked = gives("recsys_nn.selection.cross_validation.refit", SimpleNamespace(metrics=JUDGED))
+    asked = gives("recsys_nn.selection.cross_validate", validated)
+    checked = gives("recsys_nn.selection.refit", SimpleNamespace(metrics=JUDGED))
     assert printed("cross-validate", "run.yaml") == snapshot
     assert checked == []
     words = ("--refit", "--output", PLACE, "--overwrite", "--folds", 7, "--workers", 2, "--set", "seed=3")
@@ -114,7 +114,7 @@ def found(metrics):
 
 
 def test_tune(printed, gives, snapshot):
-    asked = gives("recsys_nn.selection.search.tune", found(JUDGED))
+    asked = gives("recsys_nn.selection.tune", found(JUDGED))
     assert printed("tune", "search.yaml") == snapshot
     printed("tune", "search.yaml", "--output", "other", "--overwrite", "--set", "seed=3")
     assert asked == [
@@ -124,12 +124,12 @@ def test_tune(printed, gives, snapshot):
 
 
 def test_tune_without_a_test_part(printed, gives, snapshot):
-    gives("recsys_nn.selection.search.tune", found({}))
+    gives("recsys_nn.selection.tune", found({}))
     assert printed("tune", "search.yaml")[-2:] == snapshot
 
 
 @pytest.mark.parametrize(("words", "place"), [((), "run-search"), (("--output", PLACE), PLACE)])
 def test_tune_is_interrupted(printed, gives, words, place):
-    gives("recsys_nn.selection.search.tune", KeyboardInterrupt())
+    gives("recsys_nn.selection.tune", KeyboardInterrupt())
     told = f"Interrupted: the trials are kept in {place}; the same command goes on."
     assert printed("tune", "search.yaml", *words, code=130) == [told]

@@ -68,7 +68,7 @@ def ray_session() -> Iterator[None]:
     """One Ray of two workers and a spare CPU for all tests: to start it takes longer than they do."""
     pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
     from recsys_nn.cluster.ray_session import connected
-    from recsys_nn.cluster_config import ClusterConfig
+    from recsys_nn.config.cluster import ClusterConfig
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")  # of 15, at which what runs beside Ray starves it until it gives up

@@ -25,7 +25,7 @@ FILES, ROWS = 16, 50_000
 def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     from recsys_nn import predict_folder
     from recsys_nn.cluster.ray_session import connected
-    from recsys_nn.cluster_config import ClusterConfig
+    from recsys_nn.config.cluster import ClusterConfig
 
     predictor = prepared(folder, files=FILES, rows=ROWS)
     predict_folder(predictor, folder / "pairs", folder / "alone")

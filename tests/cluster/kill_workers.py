@@ -30,7 +30,7 @@ RUN = {
 
 def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     from recsys_nn.cluster.ray_session import connected
-    from recsys_nn.cluster_config import ClusterConfig
+    from recsys_nn.config.cluster import ClusterConfig
 
     with connected(ClusterConfig(workers=2)):
         trained(folder / "whole")

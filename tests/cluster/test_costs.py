@@ -9,7 +9,7 @@ from rich.console import Console
 
 from recsys_nn import Encoder, SVDConfig, build_model, load_ratings
 from recsys_nn.cluster import hint
-from recsys_nn.cluster.costs import Network, step_seconds, told_by, told_bytes
+from recsys_nn.cluster.scaling_hint import Network, step_seconds, told_by, told_bytes
 
 
 def test_of_tables_a_row_for_each_example_is_told_and_of_other_weights_all():
@@ -67,5 +67,5 @@ def test_one_that_is_over_in_ten_minutes_is_not(monkeypatch, epoch, epochs, is_s
 @pytest.mark.parametrize(("step", "is_said"), [(0.00499, False), (0.00501, True)])
 def test_one_with_short_steps_is_not(monkeypatch, step, is_said):
     """Where telling takes a millisecond, a fifth of the step."""
-    monkeypatch.setattr(hint, "LEAST_SECONDS", 0)
+    monkeypatch.setattr(hint, "MIN_SECONDS", 0)
     assert bool(said(monkeypatch, epoch=10 * step, epochs=2)) == is_said

@@ -9,7 +9,7 @@ import pytest
 
 from recsys_nn import ArtifactError, ConfigError
 from recsys_nn.cluster.jobs import answered_here, jobs_on_workers
-from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.config.cluster import ClusterConfig
 from tests.cluster.one_process import Lost
 
 

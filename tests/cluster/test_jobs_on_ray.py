@@ -9,7 +9,7 @@ import pytest
 
 from recsys_nn import ConfigError
 from recsys_nn.cluster.jobs import answered_here, jobs_on_workers
-from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.config.cluster import ClusterConfig
 
 pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
 pytestmark = pytest.mark.usefixtures("ray_session")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from recsys_nn import Predictor, RecsysError, TrainingError, evaluate, load_ratings, run_experiment
-from recsys_nn.cluster.epochs import told_here
+from recsys_nn.cluster.messages import told_here
 from tests.cluster.kill_workers import RUN, Killer, weights
 
 pytestmark = pytest.mark.usefixtures("ray_session")

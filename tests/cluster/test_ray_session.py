@@ -12,7 +12,7 @@ import pytest
 
 from recsys_nn import ArtifactError, ConfigError
 from recsys_nn.cluster.ray_session import SETTINGS, Setting, check_seen, connected, ctrl_c_as_before, quieten, storage
-from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.config.cluster import ClusterConfig
 from recsys_nn.models import base
 
 QUIET = {"worker_process_setup_hook": quieten, "env_vars": {"TF_CPP_MIN_LOG_LEVEL": "3"}}

@@ -8,7 +8,7 @@ import pytest
 
 from recsys_nn import ArtifactError, BiasConfig, ConfigError, DataError, Ratings, RecsysError, SVDConfig, predict_folder
 from recsys_nn.cluster import scoring
-from recsys_nn.prediction.scoring_folders import RECORD, FolderScoring
+from recsys_nn.prediction.batch.folder import RECORD, FolderScoring
 from tests.cluster.one_process import Context, Lost
 from tests.models.contract import twenty_ratings
 from tests.prediction.predictors import drawn

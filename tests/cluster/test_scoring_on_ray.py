@@ -9,7 +9,7 @@ import pytest
 
 from recsys_nn import ArtifactError, ConfigError, DataError, RecsysError, predict_folder
 from recsys_nn.cluster import scoring
-from recsys_nn.prediction.scoring_folders import RECORD, FolderScoring
+from recsys_nn.prediction.batch.folder import RECORD, FolderScoring
 from tests.cluster.kill_actors import Killer, differing_rows, prepared
 
 ray = pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")

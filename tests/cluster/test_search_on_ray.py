@@ -14,8 +14,8 @@ import pytest
 
 from recsys_nn import SVDConfig, load_config, load_ratings, register_model, tune
 from recsys_nn.models.base import model_kind
-from recsys_nn.selection.search_progress import SearchProgress
-from recsys_nn.selection.study import Study
+from recsys_nn.selection.search.progress import SearchProgress
+from recsys_nn.selection.search.study import Study
 
 pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -34,7 +34,7 @@ RATES = {"training.learning_rate": [0.02, 1e-6]}
 def early_decisions(monkeypatch):
     """Trials are pruned after one other, from their second epoch on, and drawn from others after three of them."""
     pruner = optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=2)
-    monkeypatch.setattr("recsys_nn.selection.study.PRUNER", pruner)
+    monkeypatch.setattr("recsys_nn.selection.search.study.PRUNER", pruner)
     monkeypatch.setattr(optuna.samplers, "TPESampler", partial(optuna.samplers.TPESampler, n_startup_trials=3))
 
 

@@ -13,7 +13,7 @@ from recsys_nn import ConfigError, Encoder, RecsysError, SVDConfig, TrainConfig,
 from recsys_nn.cluster import training
 from recsys_nn.cluster.ray_session import Setting
 from recsys_nn.cluster.training import fit_on_workers
-from recsys_nn.cluster_config import ClusterConfig
+from recsys_nn.config.cluster import ClusterConfig
 from tests.cluster.one_process import Lost, Ref
 from tests.models.contract import twenty_ratings
 
@@ -152,7 +152,7 @@ class Second:
 @pytest.fixture
 def job(monkeypatch):
     """What the second of two workers is sent; its trainer is this process's, which knows of no others."""
-    monkeypatch.setattr("recsys_nn.training.workers.Workers", Second)
+    monkeypatch.setattr("recsys_nn.training.Workers", Second)
     made = []
 
     def trainer(config, *, workers, **settings):

@@ -26,8 +26,8 @@ from recsys_nn import (
     load_ratings,
     random_split,
 )
-from recsys_nn.data.row_file import RowFile
-from recsys_nn.data.streamed_tensors import StreamedTensors
+from recsys_nn.tensors.row_file import RowFile
+from recsys_nn.tensors.streamed import StreamedTensors
 
 # Of the 601 examples a batch of 100 leaves a rest of one, fewer than there are workers.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -99,7 +99,7 @@ def told(run: TrainingRun) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    from recsys_nn.training.workers import Workers
+    from recsys_nn.training.engines.collectives import Workers
 
     class FewAtATime(Workers):
         def mean(self, gradients: Any, share: Any, *, rows: int) -> list[Any]:

@@ -17,8 +17,7 @@ from recsys_nn.data.feature_values import (
     plain_values,
     values_of_texts,
 )
-from recsys_nn.data.ids import row_number
-from recsys_nn.errors import DataError, RowError
+from recsys_nn.errors import DataError, RowError, row_number
 
 PLAIN = {
     "integers": ([1, 2], "Int64", [1, 2]),

@@ -10,18 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.ids import (
-    Places,
-    canonical_ids,
-    id_type,
-    in_column,
-    integers_of_texts,
-    parse_ids,
-    plain_repr,
-    refuse,
-    row_number,
-)
-from recsys_nn.errors import DataError, RowError
+from recsys_nn.data.ids import canonical_ids, id_type, integers_of_texts, parse_ids
+from recsys_nn.errors import DataError, Places, RowError, in_column, plain_repr, refuse, row_number
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)
 INT64 = st.integers(-(2**63), 2**63 - 1)

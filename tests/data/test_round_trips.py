@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data.readers import TableFormat, read_ratings
-from recsys_nn.data.spreadsheets import restored
 from recsys_nn.data.stream import stream_ratings
-from recsys_nn.data.writers import write_table
+from recsys_nn.files.spreadsheets import restored
+from recsys_nn.files.tables import write_table
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=20)
 TEXTS = st.text(

@@ -106,9 +106,9 @@ def cases(folder: Path) -> Iterator[tuple[str, Case]]:
     import pandas as pd
 
     import recsys_nn as rn
-    from recsys_nn.data.writers import write_table
+    from recsys_nn.files.tables import write_table
+    from recsys_nn.runs.unfinished import unfinished_run
     from recsys_nn.training.checkpoints import Checkpoints
-    from recsys_nn.unfinished import unfinished_run
     from tests.faults.kill_saving import content
 
     ratings = rn.load_ratings("synthetic", n_users=30, n_items=20, n_ratings=300)

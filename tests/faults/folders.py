@@ -15,10 +15,10 @@ import pandas as pd
 
 import recsys_nn as rn
 from recsys_nn.data.datasets import get_dataset
-from recsys_nn.models.averaged import AveragedModel
-from recsys_nn.prediction.blend import BlendedPredictor
+from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction.held_out import predict_held_out, predict_ratings
-from recsys_nn.prediction.run_folder import write_run_folder
+from recsys_nn.prediction.predictor import BlendedPredictor
+from recsys_nn.prediction.saving.folder import write_run_folder
 from tests.models.contract import twenty_ratings
 
 Files = dict[str, bytes]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import recsys_nn as rn
-from recsys_nn.prediction.manifest import verified
+from recsys_nn.prediction.saving.manifest import verified
 from tests.faults.processes import forked
 from tests.faults.program import as_program
 

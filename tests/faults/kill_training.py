@@ -58,7 +58,7 @@ def training(place: Path) -> Callable[[], None]:
 
     def work() -> None:
         from recsys_nn import run_experiment
-        from recsys_nn.training.resuming import Checkpointing
+        from recsys_nn.training.checkpointing import Checkpointing
 
         with place.with_name(f"{place.name}.log").open("a", buffering=1) as log:
             log.write("life\n")
@@ -92,9 +92,4 @@ def weights(place: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    import recsys_nn.experiment
-    import recsys_nn.models.averaged
-    import recsys_nn.training.engines
-    import recsys_nn.training.posterior  # noqa: F401 (once, for all children; nothing is computed yet)
-
     as_program(__doc__, killed, "kills", 100)

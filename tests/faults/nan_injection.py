@@ -23,7 +23,7 @@ import tensorflow as tf
 from safetensors.numpy import load_file
 
 import recsys_nn as rn
-from recsys_nn.training import compiling
+from recsys_nn.training import compile
 from recsys_nn.training.checkpoints import Checkpoints
 from tests.faults.program import as_program
 
@@ -84,7 +84,7 @@ def looked_at() -> Iterator[list[Path]]:
             copies.append(Path(shutil.copy(file, Path(folder) / f"{len(copies)}.safetensors")))
 
         patch.setattr(Checkpoints, "keep", kept)
-        patch.setitem(compiling._OPTIMIZERS, "adam", Poisoned)
+        patch.setitem(compile._OPTIMIZERS, "adam", Poisoned)
         yield copies
 
 

@@ -22,7 +22,7 @@ import recsys_nn as rn
 from recsys_nn import ArtifactError, Predictor
 from tests.faults.folders import MANIFEST, files_of, saved, signed, write
 from tests.faults.hostile import CANARY, CORPUS, Exploit
-from tests.faults.watching import MOST_BYTES, watching
+from tests.faults.watching import MAX_BYTES, watching
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,14 +84,14 @@ def test_a_process_that_refuses_them_all_grows_by_less_than_64_mib(tmp_path):
     assert refused.returncode == 0, refused.stderr[-2000:]
     n, grown = map(int, refused.stdout.split())
     assert n > 120
-    assert grown < MOST_BYTES
+    assert grown < MAX_BYTES
 
 
 _REFUSING = """
 import sys
 from pathlib import Path
 from recsys_nn.errors import ArtifactError
-from recsys_nn.prediction.run_parts import RunParts
+from recsys_nn.prediction.saving.parts import RunParts
 
 def memory(name):
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -150,7 +150,7 @@ def test_a_server_that_never_ends_is_cut_off(server, cache, monkeypatch):
         while True:
             answer.wfile.write(bytes(1 << 16))
 
-    monkeypatch.setattr(archive_module, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(archive_module, "_MAX_BYTES", 1 << 20)
     server.send = sends_forever
     with pytest.raises(DataError, match="there are more than 1,048,576 bytes"):
         server.dataset().load()
@@ -167,7 +167,7 @@ class TestArchives:
         assert below(cache) == []
 
     def test_a_bomb(self, server, cache, monkeypatch):
-        monkeypatch.setattr(archive_module, "_MOST_BYTES", 1 << 20)
+        monkeypatch.setattr(archive_module, "_MAX_BYTES", 1 << 20)
         bomb = zipped({"tiny/ratings.csv": RATINGS, "tiny/zeros": "0" * (1 << 21)}, zipfile.ZIP_DEFLATED)
         assert len(bomb) < 1 << 15
         self.refused(server, cache, bomb, "the archive unpacks to more than 1,048,576 bytes")

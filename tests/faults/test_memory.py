@@ -13,7 +13,7 @@ from tests.faults.kill_saving import content
 
 LIMITED = """
 import resource, sys
-import recsys_nn.experiment, recsys_nn.training.engines, tensorflow as tf
+import recsys_nn.experiment.run, recsys_nn.training.engines.choose, tensorflow as tf
 from recsys_nn.cli import main
 tf.constant(0)
 now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

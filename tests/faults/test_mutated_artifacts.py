@@ -30,9 +30,9 @@ from hypothesis import strategies as st
 import recsys_nn as rn
 from recsys_nn import ArtifactError
 from recsys_nn.errors import RecsysError
-from recsys_nn.finished_run import FinishedRun
-from recsys_nn.prediction.run_folder import built
-from recsys_nn.prediction.run_parts import RunParts
+from recsys_nn.prediction.predictor import predictor_of
+from recsys_nn.prediction.saving.parts import RunParts
+from recsys_nn.runs.finished import FinishedRun
 from tests.faults.conftest import ALL
 from tests.faults.folders import MANIFEST, Files, files_of, saved, signed, write
 from tests.faults.mutations import mutated
@@ -152,7 +152,7 @@ def folder(tmp_path_factory) -> Path:
     """Where folders are written one after another; all that reading imports is imported."""
     folder = tmp_path_factory.mktemp("mutated") / "run"
     for name in RUNS:
-        predictor = built(RunParts.read(write(saved(name), folder)))
+        predictor = predictor_of(RunParts.read(write(saved(name), folder)))
         for record in RECORDS:
             getattr(FinishedRun(predictor, folder), record)
         for spoilt in (
@@ -183,7 +183,7 @@ def test_no_mutated_artifact_loads_with_other_numbers(folder, n):
     for seed, parts in random.Random(0).sample(accepted, min(BUILT, len(accepted))):
         with watching(folder) as seen:
             try:
-                predictor = built(parts)
+                predictor = predictor_of(parts)
                 outcomes["built"] += 1
             except RecsysError:
                 outcomes["not built"] += 1

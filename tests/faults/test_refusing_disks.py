@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import recsys_nn as rn
-from recsys_nn.data.writers import write_table
+from recsys_nn.files.tables import write_table
 from tests.faults.conftest import ALL
 from tests.faults.kill_saving import content
 
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_the_old_table(small_disk):
 
 def test_a_folder_that_cannot_be_written_to_is_found_before_the_training(small_disk, monkeypatch):
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    monkeypatch.setattr("recsys_nn.experiment.load_parts", lambda *_: pytest.fail("the data were read"))
+    monkeypatch.setattr("recsys_nn.experiment.run.load_parts", lambda *_: pytest.fail("the data were read"))
     with pytest.raises(rn.ArtifactError, match="cannot be written"):
         rn.run_experiment({"data": {"source": "synthetic"}, "output": str(small_disk / "run")}, progress=False)
 

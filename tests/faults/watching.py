@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MOST_SECONDS, MOST_BYTES = 1.0, 64 * 2**20
+MAX_SECONDS, MAX_BYTES = 1.0, 64 * 2**20
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _FORBIDDEN = (
     *("exec", "compile", "import", "code.__new__", "marshal.", "pickle.", "ctypes."),
@@ -43,8 +43,8 @@ class Watched:
 
     def within_limits(self) -> None:
         assert not self.forbidden, self.forbidden
-        assert self.seconds < MOST_SECONDS or sys.gettrace(), self.seconds  # a tracer's time is not the reader's
-        assert self.bytes < MOST_BYTES, self.bytes
+        assert self.seconds < MAX_SECONDS or sys.gettrace(), self.seconds  # a tracer's time is not the reader's
+        assert self.bytes < MAX_BYTES, self.bytes
 
 
 @contextmanager

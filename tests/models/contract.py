@@ -27,10 +27,10 @@ from recsys_nn import (
     build_model,
 )
 from recsys_nn.models import model_kind
-from recsys_nn.prediction.exporting.places import Format
-from recsys_nn.prediction.exporting.rating_graph import rating_graph
+from recsys_nn.prediction.export.rating_graph import rating_graph
+from recsys_nn.prediction.export.target import Format
 from recsys_nn.training.config import EngineName
-from tests.prediction.exporting import runtimes
+from tests.prediction.export import runtimes
 
 KERAS_SETTINGS = ("units", "activation", "use_bias", "input_dim", "output_dim", "axis", "axes", "rate")
 

@@ -23,7 +23,9 @@ class OwnConfig(FactorConfig):
 def build_own(config: OwnConfig, encoder: Encoder) -> keras.Model:
     parts = Parts(config, encoder)
     p, q = parts.factors()
-    return parts.model(keras.layers.Dense(1)(keras.layers.Dense(16, "tanh")(keras.layers.Concatenate()([p, q]))))
+    both = keras.layers.Concatenate(name="both")([p, q])
+    hidden = keras.layers.Dense(16, "tanh", name="hidden")(both)
+    return parts.model(keras.layers.Dense(1, name="out")(hidden))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 from scipy.interpolate import BSpline
 
 from recsys_nn import BSplineConfig
-from recsys_nn.models.interactions.bspline import BSplineInteraction, bspline_basis
+from recsys_nn.models.layers.bspline import BSplineInteraction, bspline_basis
 from tests.models.contract import LayersContract
 
 

@@ -20,7 +20,7 @@ from recsys_nn import (
     random_split,
 )
 from tests.models.contract import LayersContract, twenty_ratings
-from tests.models.test_feature_layers import FEATURES, with_features
+from tests.models.layers.test_features import FEATURES, with_features
 
 DRIFT = {"drift": {"column": "timestamp", "every": 2}}
 

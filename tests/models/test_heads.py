@@ -17,8 +17,8 @@ from recsys_nn import (
     build_model,
 )
 from recsys_nn.models.heads import AutoHead, BinaryHead, Head, MultiClassHead, OrdinalHead
-from recsys_nn.models.layers import BoundedScale
-from recsys_nn.models.likelihood import (
+from recsys_nn.models.layers.basic import BoundedScale
+from recsys_nn.models.layers.likelihood import (
     METRICS,
     ClassLogits,
     CumulativeLogits,

@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import laplacian_kernel, polynomial_kernel, rbf_kernel
 
 from recsys_nn import KernelConfig
-from recsys_nn.models.interactions.kernel import KernelInteraction
+from recsys_nn.models.layers.kernel import KernelInteraction
 from tests.models.contract import LayersContract
 
 

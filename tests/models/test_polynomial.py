@@ -4,7 +4,7 @@ from numpy.polynomial import hermite_e
 from pydantic import ValidationError
 
 from recsys_nn import Encoder, PolynomialConfig, SVDConfig, build_model
-from recsys_nn.models.interactions.polynomial import PolynomialInteraction, hermite
+from recsys_nn.models.layers.polynomial import PolynomialInteraction, hermite
 from tests.models.contract import LayersContract, twenty_ratings
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recsys_nn import DataError, Encoder, SVDPPConfig, TrainConfig, Trainer, TrainingError, build_model
-from recsys_nn.models.rated_sets import RatedSet
+from recsys_nn.models.layers.rated_sets import RatedSet
 from tests.models.contract import NetworkContract, twenty_ratings
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recsys_nn import Encoder, ModelConfig, Predictor, Ratings, TrainConfig, Trainer, build_model
-from recsys_nn.data.features import SIDES
-from recsys_nn.training.rowwise import is_table
+from recsys_nn.encoding.features import SIDES
+from recsys_nn.training.optimizers import is_table
 from tests.models.contract import twenty_ratings
 
 Features = Mapping[str, Any]

@@ -8,7 +8,8 @@ import pytest
 
 import recsys_nn as rn
 from recsys_nn import ArtifactError, DataError, Encoder, Predictor, build_model
-from recsys_nn.prediction.blend import BlendedPredictor, write_blend
+from recsys_nn.prediction.predictor import BlendedPredictor
+from recsys_nn.prediction.saving.blend_folder import run_copier, write_blend_folder
 from tests.models.contract import twenty_ratings
 
 ENCODER = Encoder.fit(twenty_ratings())
@@ -134,7 +135,8 @@ def test_a_member_can_be_loaded_by_itself(members, saved):
 def test_run_folders_are_copied_with_what_they_record(members, blend, tmp_path):
     run = members["svd"].save(tmp_path / "svd")
     (run / "notes.txt").write_text("no part of the run")
-    folder = write_blend(tmp_path / "blend", blend, folders={"svd": run}, documents={"metrics.json": "{}"})
+    writers = {"svd": run_copier(run), "gmf": members["gmf"].save}
+    folder = write_blend_folder(tmp_path / "blend", blend, writers, blend.weights, documents={"metrics.json": "{}"})
     copied = {file.name: file.read_bytes() for file in (folder / "member_1").iterdir()}
     assert copied == {file.name: file.read_bytes() for file in run.iterdir() if file.name != "notes.txt"}
     shutil.rmtree(run)
@@ -210,7 +212,7 @@ def test_a_member_that_cannot_be_saved_leaves_nothing(members, tmp_path):
 
 def restate(folder: Path) -> None:
     """The manifest of the files as they are."""
-    from recsys_nn.prediction.manifest import write_manifest
+    from recsys_nn.prediction.saving.manifest import write_manifest
 
     write_manifest(folder, model_kind="blend", sizes={"users": 5, "items": 6}, shapes={})
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from recsys_nn import ArtifactError, Encoder, Predictor, Ratings, SVDConfig
-from recsys_nn.prediction.calibration import Calibration
 from recsys_nn.prediction.held_out import BASELINES, predict_held_out, read_predicted
+from recsys_nn.prediction.intervals import Calibration
 from tests.prediction.predictors import drawn
 
 TRAIN = Ratings(pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [10.0, 30.0, 50.0]}), scale=(0, 99))

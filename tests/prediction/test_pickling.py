@@ -6,8 +6,9 @@ import pytest
 
 from recsys_nn import Encoder, Predictor, Ratings, SVDConfig, build_model
 from recsys_nn.errors import ArtifactError
-from recsys_nn.prediction.blend import BlendedPredictor
-from recsys_nn.prediction.pickling import from_files, to_files
+from recsys_nn.prediction.predictor import BlendedPredictor
+from recsys_nn.prediction.predictor import _from_files as from_files
+from recsys_nn.prediction.predictor import _to_files as to_files
 
 PAIRS = [("a", 1), ("b", 3), ("new", 2)]
 

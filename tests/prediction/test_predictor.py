@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn import DataError, Encoder, Predictor, Ratings, SVDConfig, build_model
-from recsys_nn.prediction import traced_network
+from recsys_nn.prediction import network
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_one_pair_works_and_none_gives_an_empty_table(predictor):
 
 
 def test_large_inputs_go_through_in_batches(encoder, monkeypatch):
-    monkeypatch.setattr(traced_network, "BATCH", 7)
+    monkeypatch.setattr(network, "BATCH", 7)
     predictor = Predictor(build_model(SVDConfig(), encoder), encoder)
     users, items = np.array(list("abc") * 10), np.array([1, 2, 3] * 10)
     together = predictor.predict(users=users, items=items)["prediction"]

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from recsys_nn import BiasConfig, Ratings, SVDConfig
+from recsys_nn.encoding.sources import SOURCES
 from recsys_nn.evaluation.evaluate import judged
-from recsys_nn.finished_run import FinishedRun
-from recsys_nn.prediction.calibration import Calibration, Scores
-from recsys_nn.prediction.sources import SOURCES
+from recsys_nn.prediction.intervals import Calibration, Scores
 from recsys_nn.report import charts, several
 from recsys_nn.report.item_map import ItemMap, _groups, principal
-from recsys_nn.report.judging import beside_baselines, compared
+from recsys_nn.report.predictions import beside_baselines, compared
 from recsys_nn.report.svg import Chart
+from recsys_nn.runs.finished import FinishedRun
 from tests.advice.cases import predicted, trained
 from tests.figures import described
 from tests.prediction.predictors import drawn

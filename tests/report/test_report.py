@@ -17,11 +17,11 @@ import pytest
 from scipy.spatial.distance import pdist
 
 import recsys_nn as rn
-from recsys_nn.finished_run import FinishedRun
 from recsys_nn.report.item_map import ItemMap
-from recsys_nn.report.judging import beside_baselines
 from recsys_nn.report.page import default_place
+from recsys_nn.report.predictions import beside_baselines
 from recsys_nn.report.single import _notes, facts, kind_of, single_run
+from recsys_nn.runs.finished import FinishedRun
 from tests.advice.cases import trained
 from tests.prediction.predictors import drawn
 from tests.report.conftest import DATA, HOSTILE, TRAINING

@@ -18,5 +18,5 @@ def storages(monkeypatch):
     """By URL, what studies are kept in instead of SQLite, whose writing takes a hundred times as long."""
     found = defaultdict(Memory)
     for module in ("study", "judge"):
-        monkeypatch.setattr(f"recsys_nn.selection.{module}.opened_storage", found.__getitem__)
+        monkeypatch.setattr(f"recsys_nn.selection.search.{module}.opened_storage", found.__getitem__)
     return found

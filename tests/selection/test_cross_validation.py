@@ -25,7 +25,7 @@ from recsys_nn import (
     refit,
     run_experiment,
 )
-from recsys_nn.finished_run import FinishedRun
+from recsys_nn.runs.finished import FinishedRun
 from recsys_nn.selection import cross_validation as module
 
 RATINGS = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=1200)

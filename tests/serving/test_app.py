@@ -12,9 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from recsys_nn.prediction.predictor import Predictor
+from recsys_nn.serving.answers import ServedRun
 from recsys_nn.serving.app import create_app
 from recsys_nn.serving.limits import Limits
-from recsys_nn.serving.served import ServedRun
 from tests.serving.conftest import HOST
 
 

@@ -16,7 +16,7 @@ from recsys_nn import (
     build_model,
     stream_ratings,
 )
-from recsys_nn.data import row_file
+from recsys_nn.tensors import row_file
 
 N, BATCH = 60, 8
 

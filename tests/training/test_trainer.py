@@ -26,11 +26,11 @@ from recsys_nn import (
     load_ratings,
 )
 from recsys_nn.training.callbacks import EpochLog, ProgressLines, StopOnNonFinite
-from recsys_nn.training.compiling import compile_model
+from recsys_nn.training.compile import compile_model
 from recsys_nn.training.config import OptimizerName
-from recsys_nn.training.inputs import InputScale, input_scales
+from recsys_nn.training.input_scales import InputScale, input_scales
 from recsys_nn.training.objective import objective_of
-from recsys_nn.training.rowwise import LazyAdam
+from recsys_nn.training.optimizers import LazyAdam
 from tests.figures import described
 from tests.terminals import narrow_terminal
 

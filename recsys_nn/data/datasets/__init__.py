@@ -16,7 +16,7 @@ __all__ = ["Dataset", "dataset_names", "get_dataset"]
 
 
 class Dataset(Protocol):
-    """What every named data set can do."""
+    """Interface of a named data set: it says what it is, and loads its ratings."""
 
     @property
     def name(self) -> str: ...
@@ -26,10 +26,10 @@ class Dataset(Protocol):
     def licence(self) -> str: ...
 
     def load(self, **options: Any) -> Ratings:
-        """All its ratings; an option that it does not have is a DataError."""
+        """Loads all ratings of the data set; an option that it does not have is a DataError."""
 
     def read(self, file: str | Path) -> Ratings:
-        """Another file of ratings in its format and with its features, such as an official split."""
+        """Reads another file of ratings in the data set's format and with its features, such as an official split."""
 
 
 _ALL: tuple[Dataset, ...] = (MOVIELENS_100K, MOVIELENS_1M, MOVIELENS_LATEST_SMALL, SYNTHETIC)

@@ -18,15 +18,15 @@ from typing import Any, BinaryIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from recsys_nn.data.atomic import atomic_folder
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import TableFormat, read_ratings
 from recsys_nn.errors import DataError
+from recsys_nn.files import atomic_folder
 
 DATA_VARIABLE = "RECSYS_NN_DATA"
 _TIMEOUT = 30.0  # seconds that the server may be silent
 _CHUNK = 1 << 16  # bytes
-_MOST_BYTES = 1 << 32  # of an archive, and of what it holds
+_MAX_BYTES = 1 << 32  # of an archive, and of what it holds
 _FAILURES = (DataError, OSError, HTTPException, zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error)
 """What a server, a disk or an archive can answer with; of zipfile, for a packing or a password that it has not."""
 
@@ -36,14 +36,14 @@ class ArchiveDataset:
     """A published archive: where it is, how its ratings are laid out, and what is known of users and items.
 
     Args:
-        name: what :func:`~recsys_nn.data.datasets.get_dataset` knows it by.
+        name: name by which :func:`~recsys_nn.data.datasets.get_dataset` knows it.
         title: one line on what it holds.
-        licence: what its publisher allows and asks for; printed before a download.
-        url: the zip archive.
+        licence: terms of its publisher, printed before a download.
+        url: address of the zip archive.
         sha256: the checksum of the archive, in hex; a download with another one is thrown away.
         folder: the folder that the archive unpacks to.
         main: the file in ``folder`` with all ratings.
-        layout: how its files of ratings are laid out.
+        layout: layout of its files of ratings.
         scale: (lowest, highest) possible rating.
         features: reads, from the folder, the ``user_features`` and ``item_features`` of :class:`Ratings`.
     """
@@ -60,13 +60,13 @@ class ArchiveDataset:
     features: Callable[[Path], Mapping[str, Any]]
 
     def load(self, **options: Any) -> Ratings:
-        """All its ratings, downloaded if need be. It takes no options: any is a DataError."""
+        """Loads all ratings, downloaded if need be. It takes no options: any is a DataError."""
         if options:
             raise DataError(f"{self.name} takes no options, but was given {', '.join(map(repr, options))}")
         return self.read(self.main)
 
     def read(self, file: str | Path) -> Ratings:
-        """The ratings of a file in this data set's format, with its features.
+        """Reads the ratings of a file in this data set's format, with its features.
 
         Args:
             file: a path relative to the data set's folder, such as an official split, or an absolute one.
@@ -112,14 +112,14 @@ class ArchiveDataset:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: ``$XDG_CACHE_HOME/recsys_nn``, by default ``~/.cache/recsys_nn``."""
+    """Folder of downloads: ``$XDG_CACHE_HOME/recsys_nn``, by default ``~/.cache/recsys_nn``."""
     # The XDG specification has a relative path ignored.
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "recsys_nn"
 
 
 def _fetch(url: str, target: BinaryIO, console: Console) -> str:
-    """Stream a URL into a file, with a progress bar; the SHA-256 of what came."""
+    """Streams a URL into a file, with a progress bar, and returns the SHA-256 of what came."""
     digest = hashlib.sha256()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with (
@@ -134,8 +134,8 @@ def _fetch(url: str, target: BinaryIO, console: Console) -> str:
             target.write(chunk)
             digest.update(chunk)
             received += len(chunk)
-            if received > _MOST_BYTES:
-                raise DataError(f"there are more than {_MOST_BYTES:,} bytes")
+            if received > _MAX_BYTES:
+                raise DataError(f"there are more than {_MAX_BYTES:,} bytes")
             progress.update(task, completed=received)
     # Reading in chunks, http.client does not mind a connection that was cut off.
     if total is not None and received < total:
@@ -144,7 +144,7 @@ def _fetch(url: str, target: BinaryIO, console: Console) -> str:
 
 
 def _unpack(archive: BinaryIO, folder: str, target: Path) -> None:
-    """Extract the files of a folder of a zip archive, or refuse all of it.
+    """Extracts the files of a folder of a zip archive, or refuses all of it.
 
     It is refused where a member would be more than a file below ``target``, which zipfile itself would put elsewhere
     in silence, and where its members are too large.
@@ -155,8 +155,8 @@ def _unpack(archive: BinaryIO, folder: str, target: Path) -> None:
             outside = name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name
             if outside or stat.S_ISLNK(member.external_attr >> 16):
                 raise DataError(f"the archive has a member with the unsafe path {name!r}")
-        if sum(member.file_size for member in members.infolist()) > _MOST_BYTES:
-            raise DataError(f"the archive unpacks to more than {_MOST_BYTES:,} bytes")
+        if sum(member.file_size for member in members.infolist()) > _MAX_BYTES:
+            raise DataError(f"the archive unpacks to more than {_MAX_BYTES:,} bytes")
         for member in members.infolist():
             if member.filename.startswith(f"{folder}/"):
                 member.filename = member.filename.removeprefix(f"{folder}/")

@@ -1,4 +1,4 @@
-"""What the data sets of GroupLens have in common: their address, their terms, and tables of features."""
+"""Common parts of the data sets of GroupLens: their address, their terms, and tables of features."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from recsys_nn.data.ids import parse_ids
-from recsys_nn.data.text import read_text
+from recsys_nn.files import read_text
 
 GENRE_SEPARATOR = "|"
 """Between the genres of an item: one text ("Comedy|Romance"), which pandas and Parquet keep as it is, where a
@@ -38,7 +38,7 @@ def read_features(
     encoding: str | None = None,
     integers: Collection[str] = (),
 ) -> pd.DataFrame:
-    """A text file without header or quotes as a table with these columns: text, but for the ``integers``."""
+    """Reads a text file without header or quotes as a table with these columns: text, but for the ``integers``."""
     text = read_text(
         file,
         separator=separator,

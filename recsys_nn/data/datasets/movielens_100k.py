@@ -12,8 +12,11 @@ from recsys_nn.data.readers import TableFormat
 
 
 def _features(folder: Path) -> dict[str, pd.DataFrame]:
-    """Of users: age (years), gender, occupation, zip_code. Of items: title, release_date, the texts
-    video_release_date and imdb_url, and genres, joined by "|" in the order of u.genre."""
+    """Reads the features of users (age in years, gender, occupation, zip_code) and of items.
+
+    Items have a title, a release_date, the texts video_release_date and imdb_url, and genres, joined by "|" in the
+    order of u.genre.
+    """
     of_users = ("user", "age", "gender", "occupation", "zip_code")
     users = read_features(folder / "u.user", of_users, separator="|", integers=["age"])
     names = read_features(folder / "u.genre", ("genre", "position"), separator="|")["genre"]

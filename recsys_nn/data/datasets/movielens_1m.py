@@ -12,8 +12,10 @@ from recsys_nn.data.readers import TableFormat
 
 
 def _features(folder: Path) -> dict[str, pd.DataFrame]:
-    """Of users: gender, age (where the user's age group begins, 1 if below 18), occupation (the code of the
-    README, as text), zip_code. Of items: title and genres, joined by "|"."""
+    """Reads the features of users (gender, age, occupation, zip_code) and of items (title and genres, joined by "|").
+
+    An age is where the user's age group begins, 1 if below 18; an occupation is the code of the README, as text.
+    """
     of_users, of_items = ("user", "gender", "age", "occupation", "zip_code"), ("item", "title", "genres")
     users = read_features(folder / "users.dat", of_users, separator="::", integers=["age"])
     items = read_features(folder / "movies.dat", of_items, separator="::", encoding="latin-1")

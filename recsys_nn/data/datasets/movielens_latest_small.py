@@ -9,11 +9,11 @@ import pandas as pd
 from recsys_nn.data.datasets.archive import ArchiveDataset
 from recsys_nn.data.datasets.grouplens import archive_url, terms
 from recsys_nn.data.readers import TableFormat
-from recsys_nn.data.text import read_text
+from recsys_nn.files import read_text
 
 
 def _features(folder: Path) -> dict[str, pd.DataFrame]:
-    """Of items: title and genres, joined by "|" (or the text "(no genres listed)")."""
+    """Reads the features of items: title and genres, joined by "|" (or the text "(no genres listed)")."""
     movies = read_text(folder / "movies.csv", separator=",", header=True).table.to_pandas()
     return {"item_features": movies.rename(columns={"movieId": "item"})}
 

@@ -50,7 +50,7 @@ def generate(
     feature_strength: float = 0.7,
     seed: int = 0,
 ) -> Ratings:
-    """Ratings drawn from the latent-factor model of :mod:`~recsys_nn.data.datasets.synthetic_truth`.
+    """Draws ratings from the latent-factor model of :mod:`~recsys_nn.data.datasets.synthetic_truth`.
 
     With W = highest - lowest, the width of the scale, a rating is
 
@@ -65,16 +65,16 @@ def generate(
     without a rating.
 
     Args:
-        n_users, n_items, n_ratings: the size; pairs are distinct.
+        n_users, n_items, n_ratings: size of the table; pairs are distinct.
         embedding_dim: k, the length of the true factors p_u and q_i.
-        mean: where the mean rating is on the scale, from 0 (lowest) to 1 (highest), before clipping.
+        mean: place of the mean rating on the scale, from 0 (lowest) to 1 (highest), before clipping.
         user_bias, item_bias: spreads of the biases, in shares of W.
         strength: spread of the interaction, in shares of W.
         nonlinear: what a dot product cannot express, in each pair of factor coordinates x, y: "polynomial"
             ((x^2 - 1)(y^2 - 1)), "spline" (max(x, 0) max(y, 0)), "radial" (exp(-(x - y)^2 / 2)), or "none".
         nonlinear_share: nu, the share of the interaction's variance that is nonlinear, where there is such.
         noise: standard deviation of the noise, in shares of W.
-        scale: (lowest, highest) rating.
+        scale: (lowest, highest) possible rating.
         step: the distance of neighbouring ratings, a whole fraction of W; None does not round.
         activity, popularity: exponents of the power laws, from 0 to 10: the number of ratings falls with
             rank^-activity over users, the chance to be rated with rank^-popularity over items.
@@ -228,7 +228,7 @@ class GeneratedDataset:
     function: Callable[..., Ratings]
 
     def load(self, **options: Any) -> Ratings:
-        """What the function makes of these options.
+        """Generates ratings with these options of the function.
 
         Raises:
             DataError: for an option that it does not have, or a value that it refuses.
@@ -240,7 +240,7 @@ class GeneratedDataset:
         return self.function(**options)
 
     def read(self, file: str | Path) -> Ratings:
-        """Always a DataError: there is nothing to read."""
+        """Raises a DataError: a generated data set has no files to read."""
         raise DataError(f"{self.name} has no files, so there is no {str(file)!r}: load() generates it")
 
 

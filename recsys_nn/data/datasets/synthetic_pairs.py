@@ -1,4 +1,4 @@
-"""Who rates what in the synthetic table: distinct pairs under two power laws."""
+"""Distinct pairs of users and items for the synthetic table, drawn under two power laws."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def draw_pairs(
 
 
 def _ranked(n: int, cold: float, exponent: float, rng: np.random.Generator) -> tuple[Mask, Floats]:
-    """Which of n ids are cold, and the weights rank^-exponent of the others; never all are cold."""
+    """Mask of the cold ones of n ids, and the weights rank^-exponent of the others; never all are cold."""
     order = rng.permutation(n)
     n_warm = n - min(round(cold * n), n - 1)
     weights = np.zeros(n)
@@ -90,7 +90,7 @@ def _apportioned(weights: Floats, total: int, limit: int) -> Integers:
 
 
 def _distinct(counts: Integers, weights: Floats, rng: np.random.Generator) -> Integers:
-    """For each user so many items, drawn one after another without replacement: keys user * n_items + item.
+    """Draws so many items for each user, one after another without replacement: keys user * n_items + item.
 
     Drawing with replacement and ignoring what came before is the same as drawing without, so rounds of plain
     draws do most of the work. What is left then are users who have nearly all that is popular: they finish

@@ -25,8 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr
 
-from recsys_nn.data.ids import plain_repr
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, plain_repr
 
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
@@ -138,7 +137,7 @@ class LatentTruth:
             not rounded:  E y^2 = integral of 2 y P(t + e > lowest + y) dy from 0 to W
 
         Args:
-            users, items: as of :meth:`expected`.
+            users, items: ids, (n,) each, as :meth:`expected` takes them.
 
         Raises:
             DataError: for an id that was not generated.
@@ -149,8 +148,8 @@ class LatentTruth:
         """Ratings of pairs of ids with new noise, as ``generate`` drew its own: (n,) float64.
 
         Args:
-            users, items: as of :meth:`expected`.
-            rng: what the noise is drawn from.
+            users, items: ids, (n,) each, as :meth:`expected` takes them.
+            rng: generator that the noise is drawn from.
 
         Raises:
             DataError: for an id that was not generated.
@@ -158,7 +157,7 @@ class LatentTruth:
         return self.draw_rows(*self._pairs(users, items), rng)
 
     def draw_rows(self, user_rows: Positions, item_rows: Positions, rng: np.random.Generator) -> Floats:
-        """The same for pairs of positions: (n,) float64."""
+        """Ratings of pairs of positions with new noise: (n,) float64."""
 
         def noisy(utility: Floats) -> Floats:
             return self._on_scale(utility + self.noise * rng.standard_normal(len(utility)))

@@ -1,0 +1,81 @@
+"""The doctor, who finds what is wrong with a run, why, and which line to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.finding import Diagnosis
+from recsys_nn.advice.doctor.pitfalls import PITFALLS
+from recsys_nn.config import YAML_SUFFIXES, RunConfig, as_run_config
+from recsys_nn.data import Ratings, Split
+from recsys_nn.errors import ConfigError, TrainingError
+from recsys_nn.models import ModelConfig
+from recsys_nn.runs import Concluded, FinishedRun, load_parts
+from recsys_nn.training import TrainingRun
+
+Patient = TrainingRun | FinishedRun | Concluded | TrainingError | RunConfig | ModelConfig | str | Path
+
+
+def diagnose(
+    run: Patient,
+    data: Split | Ratings | None = None,
+    *,
+    pairs: pd.DataFrame | Ratings | Iterable[tuple[Any, Any]] | None = None,
+) -> Diagnosis:
+    """Diagnoses a run, before it or after it: each finding has its cause, evidence and fix.
+
+    ::
+
+        rn.diagnose("configs/mine.yaml")          # before: settings, and the data that they name
+        rn.diagnose(config, ratings)              # or ratings in memory
+        rn.diagnose("runs/mine")                  # after: also the course of the training, and the predictions
+        rn.diagnose(rn.run_experiment(config))
+        rn.diagnose(trainer.fit(network, tensors))     # a training alone, of any network
+        rn.diagnose(error)                        # the TrainingError of one that diverged
+
+    Args:
+        run: a config or its file; a run folder or what ``rn.run_experiment`` gave; a TrainingRun or a TrainingError.
+        data: for a config, ratings in memory or a split of them, as in ``rn.run_experiment``.
+        pairs: pairs that a finished run shall predict, as in ``Predictor.predict``, to see whether their ids are known.
+
+    Raises:
+        ConfigError: where there is nothing to be diagnosed, or data or pairs that do not belong to it.
+        RecsysError: of a config or a run folder that cannot be used.
+    """
+    subject = _opened(run)
+    planned = isinstance(subject, RunConfig)
+    if data is not None and not planned:
+        raise ConfigError("data: it is for configs; a finished run has its own")
+    if pairs is not None and not isinstance(subject, FinishedRun):
+        raise ConfigError("pairs: they are for finished runs")
+    if isinstance(subject, RunConfig):
+        case = Case.planned(subject, load_parts(subject.data, subject.seed, data))
+    elif isinstance(subject, TrainingRun):
+        case = Case.of_training(subject)
+    else:
+        case = Case.of_run(subject)
+        if pairs is not None:
+            case = case.with_asked(subject.predictor.predict(pairs))
+    return Diagnosis([finding for pitfall in PITFALLS for finding in pitfall(case)])
+
+
+def _opened(run: Patient) -> RunConfig | TrainingRun | FinishedRun:
+    if isinstance(run, str | Path):
+        return as_run_config(run) if str(run).endswith(YAML_SUFFIXES) else FinishedRun.load(Path(run))
+    if isinstance(run, RunConfig | ModelConfig):
+        return as_run_config(run)
+    if isinstance(run, TrainingError) and run.run is not None:
+        return run.run
+    if isinstance(run, Concluded):
+        return run.finished
+    if isinstance(run, TrainingRun | FinishedRun):
+        return run
+    raise ConfigError(
+        f"a {type(run).__name__} is no run: give a config or its file, a run folder, what rn.run_experiment or "
+        "Trainer.fit gave, or the TrainingError of a training that diverged"
+    )

@@ -1,0 +1,33 @@
+"""Pitfalls that can befall a run: a function each, which looks at a case and yields what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.finding import Finding
+from recsys_nn.advice.doctor.pitfalls import data, predictions, settings, training
+
+Pitfall = Callable[[Case], Iterator[Finding]]
+
+PITFALLS: tuple[Pitfall, ...] = (
+    settings.no_validation,
+    settings.extreme_batch_size,
+    settings.embedding_too_large,
+    settings.patience_never_fires,
+    training.inputs_not_normalised,
+    training.learning_rate_too_high,
+    training.learning_rate_too_low,
+    training.too_few_epochs,
+    training.no_early_stopping,
+    data.leakage,
+    data.time_order_broken,
+    data.duplicate_pairs,
+    data.scale_mismatch,
+    data.validation_not_representative,
+    predictions.nearly_constant,
+    predictions.worse_than_bias,
+    predictions.unknown_ids,
+)
+"""All pitfalls, those of the lecture among them: no validation set, extreme batch sizes, inputs not normalised,
+learning rates too high and too low, too many epochs without early stopping."""

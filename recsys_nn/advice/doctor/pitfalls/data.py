@@ -1,0 +1,122 @@
+"""Pitfalls in the data: parts that are not what they should be to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.finding import Finding
+
+MOSTLY = 0.9
+"""The share from which on a split seems to be meant by time."""
+MIN_USERS = 20
+MIN_USED = 0.5
+"""The share of the scale that ratings should span."""
+MIN_RATINGS = 100
+FARTHEST_MEAN, LARGEST_SPREAD = 1.0, 2.0
+"""Largest distance of a part's mean from that of training, in its standard deviations, and largest ratio of these."""
+UNSEEN = 0.5
+"""The share of unknown users from which on a part tells another thing than one without them."""
+
+
+def leakage(case: Case) -> Iterator[Finding]:
+    """Finds held-out ratings of pairs that are trained on."""
+    for name, part in case.held_out_parts.items():
+        if shared := part.get("pairs_in_training", 0):
+            yield Finding(
+                "leakage",
+                "error",
+                f"Pairs of the {name} part are in the training part too: what is judged has been learnt by heart.",
+                f"{shared:,} of its {part['ratings']:,} ratings ({shared / part['ratings']:.1%}) are of such pairs.",
+                "Take them out of the training part, or split one table (rn.random_split), whose parts are disjoint.",
+            )
+
+
+def time_order_broken(case: Case) -> Iterator[Finding]:
+    """Finds a split that seems to be by time, of all ratings or each user's, and is not quite, or is the wrong way."""
+    for name, part in case.held_out_parts.items():
+        order = part.get("order")
+        if not order or order["after"] == 0 or order["users_in_order"] == 1:
+            continue
+        enough = order["users"] >= MIN_USERS
+        if order["after_all"] >= MOSTLY or (enough and order["users_reversed"] >= MOSTLY):
+            cause = f"The future is trained on and the past predicted: training ratings are later than the {name} part."
+        elif order["after"] <= 1 - MOSTLY or (enough and order["users_in_order"] >= MOSTLY):
+            cause = (
+                f"The {name} part is later than the training part, but not all of it: the future leaks into training."
+            )
+        else:
+            continue
+        yield Finding(
+            "time-order-broken",
+            "error",
+            cause,
+            f"{order['after']:.1%} of the training ratings are later than the first held-out ones, "
+            f"{order['after_all']:.1%} than the last; of {order['users']:,} users in both parts "
+            f"{order['users_in_order']:.1%} have all training ratings first.",
+            "Split one table by time.",
+            {"data.split.kind": "temporal"},
+        )
+
+
+def duplicate_pairs(case: Case) -> Iterator[Finding]:
+    """Finds rows that repeat a user and an item, and were merged."""
+    if merged := case.data.get("merged", 0):
+        total = merged + sum(part["ratings"] for name, part in case.parts.items() if name != "refitted")
+        yield Finding(
+            "duplicate-pairs",
+            "note",
+            "The table has rows that repeat a user and an item: events perhaps, such as plays, and not ratings.",
+            f"{merged:,} of {total:,} rows ({merged / total:.1%}) were merged into others.",
+            "See whether data.duplicates (last or mean) does with them what you mean.",
+        )
+
+
+def scale_mismatch(case: Case) -> Iterator[Finding]:
+    """Finds ratings that are not on the scale that is stated, or not on that of the training part."""
+    train = case.parts.get("train", {})
+    if "std" not in train or case.scale is None or not train["std"]:
+        return
+    low, high = case.scale
+    used = (train["max"] - train["min"]) / (high - low)
+    if used < MIN_USED:
+        yield Finding(
+            "scale-mismatch",
+            "warning",
+            "The stated scale is not that of the ratings: predictions may go where no rating is.",
+            f"The scale is {low:g} to {high:g}; the ratings are from {train['min']:g} to {train['max']:g}, "
+            f"{used:.0%} of it.",
+            "State the lowest and the highest rating that can be given.",
+            {"data.scale": [train["min"], train["max"]]},
+        )
+    for name, part in case.held_out_parts.items():
+        if part["ratings"] < MIN_RATINGS or not part["std"]:
+            continue
+        shift, ratio = (part["mean"] - train["mean"]) / train["std"], part["std"] / train["std"]
+        if abs(shift) > FARTHEST_MEAN or not 1 / LARGEST_SPREAD < ratio < LARGEST_SPREAD:
+            yield Finding(
+                "scale-mismatch",
+                "error",
+                f"The ratings of the {name} part are distributed as if on another scale than those of training.",
+                f"Mean {part['mean']:.3g} and standard deviation {part['std']:.3g}, in training {train['mean']:.3g} "
+                f"and {train['std']:.3g}.",
+                "Bring both to one scale.",
+            )
+
+
+def validation_not_representative(case: Case) -> Iterator[Finding]:
+    """Finds a validation part of users that training does not know, where the test part is not so too."""
+    if (table := case.tables.get("validation")) is None:
+        return
+    unseen = {name: float((part["user_ratings"] == 0).mean()) for name, part in case.tables.items()}
+    if unseen["validation"] > UNSEEN and unseen.get("test", 0.0) < unseen["validation"] / 2:
+        yield Finding(
+            "validation-not-representative",
+            "warning",
+            "The validation part is of users that training does not know: what early stopping and intervals rest on is "
+            "not what the model is for.",
+            f"{unseen['validation']:.1%} of its {len(table):,} ratings are of unknown users"
+            + (f", of the test part's {unseen['test']:.1%}." if "test" in unseen else "."),
+            "Draw it at random (a table sorted by user must not be cut at its end).",
+            {"data.split.kind": "random"},
+        )

@@ -1,0 +1,77 @@
+"""Pitfalls that predictions show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.finding import Finding
+from recsys_nn.evaluation import rmse
+from recsys_nn.prediction import BASELINES
+
+CONSTANT = 0.05
+"""The spread of predictions over that of ratings, below which they say the same of all."""
+UNKNOWN = 0.2
+"""The share of pairs with an unknown user or item from which on it matters."""
+
+
+def nearly_constant(case: Case) -> Iterator[Finding]:
+    """Finds a model that predicts nearly the same for every pair."""
+    if case.judged is None or case.is_baseline:
+        return
+    name, table = case.judged
+    ratings, predictions = float(table["rating"].std()), float(table["prediction"].std())
+    if ratings and predictions < CONSTANT * ratings:
+        yield Finding(
+            "predictions-constant",
+            "warning",
+            "Predictions are nearly the same for all pairs: the model has learnt little more than the mean.",
+            f"On the {name} part they have a standard deviation of {predictions:.3g}, the ratings of {ratings:.3g}.",
+            "Look at the learning rate and the epochs; a penalty that is too strong does it too (model.l2: null is a "
+            "rule that fits the table).",
+        )
+
+
+def worse_than_bias(case: Case) -> Iterator[Finding]:
+    """Finds a model that predicts worse than biases of users and items alone, by more than a standard error."""
+    if case.judged is None or case.is_baseline:
+        return
+    name, table = case.judged
+    errors = [np.square(table["rating"] - table[column]) for column in ("prediction", BASELINES["bias"])]
+    worse = errors[0] - errors[1]
+    if len(table) > 1 and worse.mean() > worse.std() / math.sqrt(len(table)):
+        own, bias = (rmse(table["rating"], table[column]) for column in ("prediction", BASELINES["bias"]))
+        yield Finding(
+            "worse-than-bias",
+            "warning",
+            "The closed-form biases of users and items predict better than the model.",
+            f"RMSE on the {name} part {own:.4f}, of the bias baseline {bias:.4f}, by {len(table):,} ratings.",
+            "Look at the other findings first; else take fewer dimensions or a stronger penalty, and start from "
+            "`recsys-nn suggest`.",
+        )
+
+
+def unknown_ids(case: Case) -> Iterator[Finding]:
+    """Finds that many pairs are of users or items that were not rated in training."""
+    asked = dict(case.asked)
+    what = "pairs to be predicted"
+    if not asked and "test" in case.tables:
+        table, what = case.tables["test"], "ratings of the test part"
+        known = 2 * (table["user_ratings"] > 0) + (table["item_ratings"] > 0)
+        asked = {"model": int((known == 3).sum()), "user": int((known == 2).sum()), "item": int((known == 1).sum())}
+        asked["global"] = len(table) - sum(asked.values())
+    total = sum(asked.values())
+    if total and (unknown := total - asked["model"]) / total > UNKNOWN:
+        yield Finding(
+            "unknown-ids",
+            "warning",
+            "Many pairs are of users or items without a rating in training, of whom the model knows only means or "
+            "features.",
+            f"Of {total:,} {what} {unknown / total:.1%}: {asked['item']:,} have an unknown user, {asked['user']:,} an "
+            f"unknown item, {asked['global']:,} both.",
+            "See that ids are written as in training; train on ratings of these ids, give them features, or "
+            "tell the predictor what they rated (predictor.with_history).",
+        )

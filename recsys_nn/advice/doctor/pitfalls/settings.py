@@ -1,0 +1,114 @@
+"""Pitfalls that the settings and the size of the data tell, before a training as after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.finding import Finding
+from recsys_nn.advice.suggest.rules import power_of_two, usual_batch
+from recsys_nn.models import FactorConfig
+
+SMALL = 256
+"""Examples that are a batch by default: of so few, the whole table may be one."""
+MAX_NUMBERS = 10
+"""Numbers in the vectors of users and items for each rating that penalties can still hold."""
+MAX_NUMBERS_UNPENALISED = 3
+
+
+def no_validation(case: Case) -> Iterator[Finding]:
+    """Finds that nothing is held out, so that nobody sees overfitting."""
+    if case.training is not None and not case.n_validation:
+        yield Finding(
+            "no-validation",
+            "warning",
+            "There is no validation part: overfitting goes undetected, and nothing can say which epoch is the best.",
+            f"{case.n_train:,} examples to train on, none held out; {case.training.epochs} epochs.",
+            "Hold out a tenth of the ratings (of tensors: validation=0.1 of the TrainConfig).",
+            {"data.split.validation": 0.1, "training.patience": 3},
+        )
+
+
+def extreme_batch_size(case: Case) -> Iterator[Finding]:
+    """Finds steps of one example, or of all of them.
+
+    All are right where each step sums the sets of all ratings, and where samples of the posterior follow.
+    """
+    training = case.training
+    if training is None or case.n_train <= SMALL:
+        return
+    usual = usual_batch(case.n_train)
+    if training.batch_size == 1:
+        yield Finding(
+            "extreme-batch-size",
+            "warning",
+            "A step sees one example: its gradient is noisy, and an epoch takes as many steps as there are examples.",
+            f"training.batch_size is 1, so {case.n_train:,} steps an epoch.",
+            "Take a power of two with some dozens of steps an epoch.",
+            {"training.batch_size": usual},
+        )
+    all_at_once = case.averaged or "set_l2" in getattr(type(case.model), "model_fields", {})
+    if training.batch_size >= case.n_train and not all_at_once:
+        yield Finding(
+            "extreme-batch-size",
+            "warning",
+            "A step sees all examples: an epoch is one step, and the weights move little in it.",
+            f"training.batch_size is {training.batch_size:,} for {case.n_train:,} examples.",
+            "Take a power of two with some dozens of steps an epoch.",
+            {"training.batch_size": usual},
+        )
+
+
+def embedding_too_large(case: Case) -> Iterator[Finding]:
+    """Finds embeddings of far more numbers than the ratings can fix."""
+    train = case.parts.get("train")
+    if not isinstance(case.model, FactorConfig) or not train:
+        return
+    dim, n_ids = case.model.embedding_dim, train["users"] + train["items"]
+    most = MAX_NUMBERS_UNPENALISED if case.model.l2 == 0 else MAX_NUMBERS
+    share = dim * n_ids / train["ratings"]
+    if dim > 1 and share > most:
+        unpenalised = " and no penalty (model.l2: 0)" if case.model.l2 == 0 else ""
+        yield Finding(
+            "embedding-too-large",
+            "warning",
+            f"The vectors of users and items are longer than their ratings can carry{unpenalised}: they learn noise.",
+            f"{dim} dimensions of {n_ids:,} users and items are {dim * n_ids:,} numbers, {share:.1f} for each of the "
+            f"{train['ratings']:,} ratings.",
+            "Shorten them, or leave model.l2 out so that it follows from the size of the table.",
+            {
+                "model.embedding_dim": max(
+                    1, min(dim // 2, power_of_two(2 * max(train["users"], train["items"]) ** 0.25))
+                )
+            },
+        )
+
+
+def patience_never_fires(case: Case) -> Iterator[Finding]:
+    """Finds early stopping that is set and cannot work: too patient, or watching what always falls."""
+    training, course = case.training, case.course
+    if training is None or training.patience is None:
+        return
+    if training.patience >= training.epochs > 1:
+        yield Finding(
+            "patience-never-fired",
+            "warning",
+            "Patience is as long as the training: it can never end it.",
+            f"training.patience is {training.patience} of {training.epochs} epochs.",
+            "Let patience be a few epochs, and epochs an upper bound.",
+            {"training.patience": 3, "training.epochs": max(100, training.epochs)},
+        )
+    elif course is not None and course.stop_reason == "epochs" and not training.monitor.startswith("val_"):
+        if "val_loss" not in course.history:
+            return
+        best = int(course.history["val_loss"].to_numpy().argmin()) + 1
+        if len(course.history) - best >= training.patience:
+            yield Finding(
+                "patience-never-fired",
+                "warning",
+                f"Early stopping watches {training.monitor!r}, which falls as long as the network learns by heart.",
+                f"val_loss was the least in epoch {best}; {len(course.history) - best} more followed, where patience "
+                f"is {training.patience}.",
+                "Watch the validation loss.",
+                {"training.monitor": "val_loss"},
+            )

@@ -1,0 +1,156 @@
+"""Pitfalls that the course of a training shows: its losses by epoch, and its inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.finding import Finding
+
+MIN_EPOCHS = 5
+"""Least number of epochs from whose losses anything is concluded."""
+EXPLODED = 1.5
+"""Times its least value to which a training loss must not rise."""
+OSCILLATING = 0.02
+"""The mean rise of a training loss from one epoch to the next, as a share of its least value, in epochs in which it
+rises."""
+OFTEN = 0.25
+"""Share of the epochs in which an oscillating training loss rises."""
+BARELY = 0.1
+"""The fall of a loss over a whole training, as a share, below which it has barely moved."""
+STUCK = 0.002
+STEADY = 0.5
+"""The fall in the last third of the epochs over that in the first, above which a loss falls as if it had just begun."""
+STILL_FALLING = 0.005
+"""The fall of a loss in the last tenth of the epochs, as a share."""
+OVERFITTED = 1.02
+"""Times its least value to which a validation loss rises where a network learns by heart."""
+
+
+def inputs_not_normalised(case: Case) -> Iterator[Finding]:
+    """Finds a column of the inputs that is far from mean 0 and standard deviation 1."""
+    for name, scale in {} if case.course is None else case.course.inputs.items():
+        if not scale.standardised:
+            yield Finding(
+                "inputs-not-normalised",
+                "warning",
+                "Inputs are not standardised: the gradient of the largest column drowns the others, so that training "
+                "is slow or unstable.",
+                f"Column {scale.column} of the input {name!r} has mean {scale.mean:.4g} and standard deviation "
+                f"{scale.std:.4g}.",
+                "Give each column mean 0 and standard deviation 1, by those of the training part "
+                "(sklearn.preprocessing.StandardScaler, or a keras.layers.Normalization in the network).",
+            )
+
+
+def learning_rate_too_high(case: Case) -> Iterator[Finding]:
+    """Finds a loss that is no longer a number, has exploded, or goes up and down, unless the inputs explain it."""
+    if case.course is None or any(inputs_not_normalised(case)):
+        return
+    rate, losses = case.course.config.learning_rate, case.course.history["loss"].to_numpy(dtype=float)
+    if case.course.stop_reason == "diverged":
+        evidence, divisor = f"The loss was {losses[-1]:g} in epoch {len(losses)}", 10
+    elif losses[-1] > EXPLODED * losses.min():
+        evidence = (
+            f"The loss rose from {losses.min():.4g} in epoch {losses.argmin() + 1} to {losses[-1]:.4g} in epoch "
+            f"{len(losses)}"
+        )
+        divisor = 10
+    elif oscillates(losses):
+        rises = np.diff(losses)
+        evidence = f"The loss rose in {int((rises > 0).sum())} of {len(rises)} epochs, by up to {rises.max():.3g}"
+        divisor = 3
+    else:
+        return
+    yield Finding(
+        "learning-rate-too-high",
+        "error" if case.course.stop_reason == "diverged" else "warning",
+        "The learning rate is too high: steps go past the minimum, so that the loss explodes or oscillates.",
+        f"{evidence}, at learning rate {rate:g}.",
+        "Lower it.",
+        {"training.learning_rate": _rounded(rate / divisor)},
+    )
+
+
+def oscillates(losses: np.ndarray) -> bool:
+    """Tells whether a training loss rises often, and by much."""
+    if len(losses) < MIN_EPOCHS:
+        return False
+    rises = np.maximum(np.diff(losses), 0)
+    often = (rises > 0).mean() >= OFTEN
+    return bool(often and rises[rises > 0].mean() > OSCILLATING * losses.min())
+
+
+def learning_rate_too_low(case: Case) -> Iterator[Finding]:
+    """Finds a loss that barely moves, and falls at the end as it did at the beginning."""
+    if (found := case.losses()) is None or case.course is None:
+        return
+    name, losses = found
+    if len(losses) < MIN_EPOCHS or not np.isfinite(losses).all():
+        return
+    fall = 1 - losses.min() / losses[0] if losses[0] > 0 else 0.0
+    training = case.course.history["loss"].to_numpy(dtype=float)
+    stuck = training.max() - training.min() < STUCK * abs(training[0])
+    if stuck or (case.course.stop_reason == "epochs" and fall < BARELY and steady(losses)):
+        rate = case.course.config.learning_rate
+        yield Finding(
+            "learning-rate-too-low",
+            "warning",
+            "The learning rate is too low: the loss barely decreases, and training would take forever.",
+            f"{name} went from {losses[0]:.4g} to {losses[-1]:.4g}, {fall:.1%} less, in {len(losses)} epochs at "
+            f"learning rate {rate:g}.",
+            "Raise it (rn.range_test finds a rate); if nothing moves, look whether a penalty holds it.",
+            {"training.learning_rate": _rounded(rate * 10)},
+        )
+
+
+def steady(losses: np.ndarray) -> bool:
+    """Tells whether a loss falls in the last third of its epochs half as fast as in the first, or faster."""
+    third = max(1, (len(losses) - 1) // 3)
+    return bool(losses[-1 - third] - losses[-1] > STEADY * (losses[0] - losses[third]) > 0)
+
+
+def too_few_epochs(case: Case) -> Iterator[Finding]:
+    """Finds that all epochs were done while the validation loss was still falling."""
+    course = case.course
+    if course is None or course.stop_reason != "epochs" or not course.n_validation or any(learning_rate_too_low(case)):
+        return
+    losses, n = course.history["val_loss"].to_numpy(dtype=float), len(course.history)
+    before = losses[-1 - math.ceil(n / 10)] if n > 1 else math.inf
+    if int(losses.argmin()) == n - 1 and 1 - losses[-1] / before > STILL_FALLING:
+        yield Finding(
+            "too-few-epochs",
+            "warning",
+            "Training ended before the network had learnt what it can: the validation loss was still falling.",
+            f"All {n} epochs were done, the last was the best: val_loss {losses[-1]:.4g}"
+            + (f", {1 - losses[-1] / before:.1%} less than {math.ceil(n / 10)} before." if n > 1 else "."),
+            "Let epochs be an upper bound that patience ends.",
+            {"training.epochs": max(100, 2 * n), "training.patience": course.config.patience or 3},
+        )
+
+
+def no_early_stopping(case: Case) -> Iterator[Finding]:
+    """Finds that training without patience went on when the validation loss had long risen."""
+    course = case.course
+    if course is None or course.config.patience is not None or not course.n_validation:
+        return
+    losses = course.history["val_loss"].to_numpy(dtype=float)
+    best, n = int(losses.argmin()) + 1, len(losses)
+    if n - best >= MIN_EPOCHS and losses[-1] > OVERFITTED * losses.min():
+        yield Finding(
+            "no-early-stopping",
+            "warning",
+            "Too many epochs without early stopping: the network went on to learn its training part by heart.",
+            f"val_loss was {losses.min():.4g} in epoch {best} and {losses[-1]:.4g} in epoch {n}, "
+            f"{losses[-1] / losses.min() - 1:.0%} more, while the training loss fell to "
+            f"{course.history['loss'].iloc[-1]:.4g}. (The weights of epoch {best} were kept.)",
+            "Stop after a few epochs without improvement.",
+            {"training.patience": 3},
+        )
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.1g}")

@@ -1,0 +1,142 @@
+"""Suggestion of a config for a table of ratings by the rules of thumb, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from recsys_nn.advice.suggest import rules
+from recsys_nn.advice.suggest.rate_trial import Trial
+from recsys_nn.advice.suggest.suggestion import Choice, Suggestion
+from recsys_nn.advice.suggest.table_facts import Facts
+from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig
+from recsys_nn.data import Ratings, Split, dataset_names
+from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.models import BaselineConfig, model_kind
+from recsys_nn.runs import fit_encoder
+
+OF_DATA = {
+    "source": "Where the ratings are.",
+    "options": "Of the data set.",
+    "format": "How the file is laid out; columns that are not named here are recognised.",
+    "duplicates": "What is done with pairs that stand in the file more than once.",
+    "user_features": "What is known of users.",
+    "item_features": "What is known of items.",
+    "liked": "Ratings from here on are 1, those below 0.",
+}
+
+
+def suggest(
+    ratings: Ratings,
+    *,
+    kind: str | None = None,
+    data: DataConfig | None = None,
+    seed: int = 0,
+    output: str | None = None,
+    progress: bool = True,
+) -> Suggestion:
+    """Suggests a complete config for a table of ratings, each line with its reason and the numbers that it rests on.
+
+    The table's numbers give the kind, its size, head, penalties, batches and samples; a short trial on the training
+    part gives the learning rate (:func:`range_test`) and the number of epochs. The test part is not looked at::
+
+        suggestion = rn.suggest(ratings)
+        print(suggestion.to_yaml())
+        result = rn.run_experiment(suggestion.config, ratings)
+
+    Args:
+        ratings: the table of ratings.
+        kind: kind of the model; by default the most accurate that is affordable.
+        data: where the table was read from, and what is known of it: what is set there stands in the config as it is.
+        seed: seed of the split, the trial and the run.
+        output: the run folder that the run shall write.
+        progress: whether to say on the error output what is being tried out.
+
+    Raises:
+        ConfigError: for a kind that is not registered, and for a split without a validation part.
+        DataError: where there are too few ratings to be split, or nothing to be learned from them.
+    """
+    from rich.console import Console
+
+    if not isinstance(ratings, Ratings):
+        raise DataError(f"suggest takes Ratings (load_ratings makes them), not a {type(ratings).__name__}")
+    if kind is not None:
+        model_kind(kind)
+    console = Console(stderr=True, quiet=not progress, markup=False, highlight=False, soft_wrap=True)
+    data = data or DataConfig()
+    choices = [Choice("seed", seed, "Of the split, the first weights and the order: the same seed, the same run.")]
+    if output is not None:
+        choices.append(Choice("output", output, "The run folder that is written."))
+    low, high = ratings.scale
+    if low == high:
+        raise DataError(f"all ratings are {low:g}: there is nothing to be learned from them")
+    choices += _of_data(data, ratings)
+    split = _parts(choices, ratings)
+    facts = Facts.of(split.train)
+    chosen = rules.kind_rule(facts, kind)
+    console.print(f"{facts} to train on: {chosen.value}")
+    if "features" not in data.model_fields_set and (known := _known_beside(ratings)):
+        console.print(f"left out: {', '.join(known)}; data.features names what of it a model shall see")
+    config = model_kind(chosen.value).config
+    choices += [chosen, *rules.model_rules(config, facts)]
+    if "features" not in data.model_fields_set and "features" in config.model_fields:
+        choices += rules.drift_rule(facts)
+    if not issubclass(config, BaselineConfig):
+        choices += rules.training_rules(config, facts, most=len(split.train) + len(split.validation))
+        choices += Trial(_so_far(choices), split).choices(console)
+    else:
+        fit_encoder(split, data.features)  # which refuses what nothing can be learned from, as a trial does
+    drifts = _so_far(choices).data.features.drift is not None
+    choices += rules.refit_rules(config, facts, drifts=drifts)
+    return Suggestion.of(f"Suggested by recsys-nn suggest {data.source or ''}".rstrip() + f": {ratings}.", choices)
+
+
+def _of_data(data: DataConfig, ratings: Ratings) -> Iterator[Choice]:
+    """Yields the data section: what is given, the scale and the split."""
+    for name, reason in OF_DATA.items():
+        if name in data.model_fields_set and (value := _plain(getattr(data, name))):
+            yield Choice(f"data.{name}", value, reason)
+    if data.scale is not None:
+        yield Choice("data.scale", list(data.scale), "As given.")
+    elif data.source is not None and data.source not in dataset_names() and data.liked is None:
+        yield Choice(
+            "data.scale", list(ratings.scale), "The lowest and the highest rating found: widen it if others can be."
+        )
+    if "features" in data.model_fields_set:
+        yield Choice("data.features", _plain(data.features), "As given.")
+    if "split" in data.model_fields_set:
+        yield Choice("data.split", data.split.model_dump(mode="json"), "As given.")
+    else:
+        yield rules.split_rule(len(ratings))
+
+
+def _known_beside(ratings: Ratings) -> list[str]:
+    """The features of users and of items that come with the ratings."""
+    tables = {"user": ratings.user_features, "item": ratings.item_features}
+    return [
+        f"{name} of {side}s"
+        for side, table in tables.items()
+        if table is not None
+        for name in table.columns
+        if name != side
+    ]
+
+
+def _so_far(choices: list[Choice]) -> RunConfig:
+    return Suggestion.of("", choices).config
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json", exclude_defaults=True) if isinstance(value, BaseModel) else value
+
+
+def _parts(choices: list[Choice], ratings: Ratings) -> Split:
+    config = _so_far(choices)
+    if isinstance(config.data.split, FilesSplitConfig):
+        raise ConfigError("data.split: a suggestion is for one table; name the file to train on as the source")
+    split = config.data.split.apply(ratings, config.seed)
+    if not len(split.validation):
+        raise ConfigError("data.split.validation: it is what a suggestion is judged by; let it be above 0")
+    return split

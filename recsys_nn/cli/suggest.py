@@ -1,0 +1,49 @@
+"""``recsys-nn suggest``: a commented config for a table of ratings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recsys_nn.cli.shared import with_layout
+from recsys_nn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from recsys_nn.data import TableFormat
+
+
+@with_layout("user", "item", "rating", "timestamp")
+def suggest(
+    ratings: Annotated[str, typer.Argument(help="A file of ratings, or a named data set.", metavar="RATINGS")],
+    *,
+    layout: TableFormat,
+    kind: Annotated[str | None, typer.Option(help="Of the model; the best affordable one by default.")] = None,
+    known: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="What is known of the data: data.scale=[1,5]. May be repeated.", metavar="KEY=VALUE"
+        ),
+    ] = None,
+) -> None:
+    """Print a complete config for a table of ratings, with the reason of each line.
+
+    What is known of the data stands in the config as it is told: --set data.scale=[1,5], data.duplicates=last,
+    data.liked=4, data.options, data.split, and also seed and output.
+    """
+    from recsys_nn.advice import suggest as suggested
+    from recsys_nn.config import load_config
+    from recsys_nn.files import with_override
+    from recsys_nn.runs import load_whole
+
+    values: dict[str, Any] = {"output": f"runs/{Path(ratings).name.split('.')[0]}", "data": {"source": ratings}}
+    if given := layout.model_dump(exclude_defaults=True):
+        values["data"]["format"] = given
+    for told in known or []:
+        if told.partition(".")[0].partition("=")[0] not in ("seed", "output", "data"):
+            raise ConfigError(f"--set {told}: it is for seed, output and data; change the others in the YAML")
+        values = with_override(values, told)
+    config = load_config(values)
+    suggestion = suggested(load_whole(config.data), kind=kind, data=config.data, seed=config.seed, output=config.output)
+    print(suggestion.to_yaml(), end="")

@@ -1,0 +1,16 @@
+from .cluster import ClusterConfig as ClusterConfig
+from .run import DataConfig as DataConfig
+from .run import FilesSplitConfig as FilesSplitConfig
+from .run import RandomSplitConfig as RandomSplitConfig
+from .run import RunConfig as RunConfig
+from .run import YAML_SUFFIXES as YAML_SUFFIXES
+from .run import as_run_config as as_run_config
+from .run import config_schema as config_schema
+from .run import load_config as load_config
+from .search import Range as Range
+from .search import SearchConfig as SearchConfig
+from .search import label as label
+from .sections import Section as Section
+from .sections import validated as validated
+from .tracking import MlflowConfig as MlflowConfig
+from .tracking import TrackingConfig as TrackingConfig

@@ -1,0 +1,12 @@
+from .comparison import Comparison as Comparison
+from .comparison import compare_errors as compare_errors
+from .comparison import compare_predictors as compare_predictors
+from .evaluate import Evaluation as Evaluation
+from .evaluate import check_scale as check_scale
+from .evaluate import evaluate as evaluate
+from .evaluate import judged as judged
+from .evaluate import rmse_of as rmse_of
+from .metrics import coverage as coverage
+from .metrics import mae as mae
+from .metrics import rmse as rmse
+from .paired import ErrorSums as ErrorSums

@@ -1,0 +1,10 @@
+from .blending import Blend as Blend
+from .blending import blend as blend
+from .comparing import compare as compare
+from .models_by_name import all_of as all_of
+from .models_by_name import opened_by_name as opened_by_name
+from .models_by_name import sorts as sorts
+from .run import refit_on_split as refit_on_split
+from .run import run_experiment as run_experiment
+from .run import run_on_split as run_on_split
+from .run import train_on_split as train_on_split

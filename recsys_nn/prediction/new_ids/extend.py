@@ -1,0 +1,89 @@
+"""Trained networks with rows for ids that training did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_nn.data import Ratings
+from recsys_nn.encoding import OTHER_SIDE, Encoder, Side, with_ids
+from recsys_nn.errors import DataError
+from recsys_nn.hooks import KeepsPairs, network_of
+from recsys_nn.models import build_model
+from recsys_nn.prediction.core import PredictorCore
+
+P = TypeVar("P", bound=PredictorCore)
+
+if TYPE_CHECKING:
+    import keras
+
+
+def newly_known(encoder: Encoder, ratings: pd.DataFrame) -> dict[Side, pd.DataFrame]:
+    """Ratings of each side's new ids with known ids of the other side; other pairs say nothing yet."""
+    rows = encoder.encode_pairs(ratings["user"], ratings["item"])
+    known = {side: counts[rows[side]] > 0 for side, counts in encoder.counts.items()}
+    return {side: ratings[~known[side] & known[other]] for side, other in OTHER_SIDE.items()}
+
+
+def checked_ratings(ratings: pd.DataFrame | Ratings, encoder: Encoder) -> pd.DataFrame:
+    """Ratings of any users and items as a table, with what the encoder reads beside them.
+
+    Raises:
+        DataError: where they are none.
+    """
+    if not isinstance(ratings, pd.DataFrame | Ratings):
+        raise DataError(f"ratings are given as a DataFrame or as Ratings, not as {type(ratings).__name__}")
+    frame = ratings.frame if isinstance(ratings, Ratings) else ratings
+    beside = [name for name in encoder.context_columns if name in frame.columns and name != "timestamp"]
+    return Ratings(frame, scale=encoder.scale, rating_features=beside).frame
+
+
+def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
+    """A predictor with a row for each new id, and with its sets of who rated what.
+
+    Whatever is learnt of a row alone (its vectors, its bias) is 0 in the new ones.
+
+    Args:
+        predictor: predictor to extend, which is not changed.
+        pairs: ratings of each side's new ids with known ids of the other side (:func:`newly_known`).
+
+    Raises:
+        DataError: where no network of the size can be built.
+    """
+    from recsys_nn.models import AveragedModel
+
+    if predictor.config is None:
+        raise DataError("this model does not carry its config, by which a larger one could be built; a run folder does")
+    encoder = with_ids(predictor.encoder, {side: found[side] for side, found in pairs.items()})
+    network, model = network_of(predictor.model), build_model(predictor.config, encoder)
+    for name, layer in named_layers(model).items():
+        trained = network.get_layer(name)
+        for variable, values in zip(layer.weights, trained.get_weights(), strict=True):
+            variable.assign(_extended(values, variable.shape))
+        if isinstance(layer, KeepsPairs):
+            found = pairs[layer.side]
+            rows = encoder.encode_pairs(found["user"], found["item"])
+            layer.add_pairs(rows[layer.side], rows[layer.other], found["rating"].to_numpy(np.float32), to=trained)
+    if network is not predictor.model:
+        average = AveragedModel(model, predictor.model.n_members)
+        for stack, trained in zip(average.stacks, predictor.model.stacks, strict=True):
+            stack.assign(_extended(trained.numpy(), stack.shape))
+        model = average
+    return type(predictor)(
+        model, encoder, config=predictor.config, calibration=predictor.calibration, seen=predictor.seen
+    )
+
+
+def named_layers(model: keras.Model) -> dict[str, Any]:
+    """The layers of a model that have weights, by name."""
+    return {layer.name: layer for layer in model.layers if layer.weights}
+
+
+def _extended(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Values with zeros behind, as many as the shape has more."""
+    behind = [(0, more - had) for more, had in zip(shape, values.shape, strict=True)]
+    return np.pad(values, behind) if behind else values

@@ -1,0 +1,5 @@
+"""Data, unfinished state, result and finished folder of a run."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,0 +1,12 @@
+from .cross_validation import CrossValidation as CrossValidation
+from .cross_validation import cross_validate as cross_validate
+from .cross_validation import refit as refit
+from .curves.bias_variance import bias_variance as bias_variance
+from .curves.curves import epoch_curve as epoch_curve
+from .curves.curves import learning_curve as learning_curve
+from .curves.curves import sensitivity as sensitivity
+from .curves.curves import validation_curve as validation_curve
+from .curves.result import Curve as Curve
+from .search.search import SUFFIX as SUFFIX
+from .search.search import SearchResult as SearchResult
+from .search.search import tune as tune

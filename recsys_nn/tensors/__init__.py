@@ -1,0 +1,5 @@
+"""Training rows, as the Trainer takes them: in memory and on disk."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,0 +1,11 @@
+from .aligned import is_aligned as is_aligned
+from .row_file import Columns as Columns
+from .row_file import FILE_NAME as FILE_NAME
+from .row_file import RowFile as RowFile
+from .streamed import StreamedTensors as StreamedTensors
+from .tensors import Block as Block
+from .tensors import Examples as Examples
+from .tensors import Tensors as Tensors
+from .tensors import TrainingPart as TrainingPart
+from .tensors import drawn_in_chunks as drawn_in_chunks
+from .tensors import held_out_of as held_out_of

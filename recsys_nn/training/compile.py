@@ -1,0 +1,103 @@
+"""Keras objects from a TrainConfig."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from recsys_nn.errors import ConfigError, did_you_mean
+from recsys_nn.training.config import (
+    CallbackConfig,
+    CallbackName,
+    OptimizerConfig,
+    OptimizerName,
+    TrainConfig,
+)
+from recsys_nn.training.objective import Objective
+from recsys_nn.training.optimizers import LazyAdam, RowwiseAdagrad, RowwiseOptimizer, RowwiseSGD, is_table
+
+_OPTIMIZERS: dict[OptimizerName, type[keras.optimizers.Optimizer]] = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "adagrad": keras.optimizers.Adagrad,
+    "adamax": keras.optimizers.Adamax,
+    "lion": keras.optimizers.Lion,
+    "nadam": keras.optimizers.Nadam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+    "lazy_adam": LazyAdam,
+    "rowwise_adagrad": RowwiseAdagrad,
+    "rowwise_sgd": RowwiseSGD,
+}
+_ROWWISE = ", ".join(name for name, factory in _OPTIMIZERS.items() if issubclass(factory, RowwiseOptimizer))
+_CALLBACKS: dict[CallbackName, type[keras.callbacks.Callback]] = {
+    "csv_logger": keras.callbacks.CSVLogger,
+    "reduce_lr_on_plateau": keras.callbacks.ReduceLROnPlateau,
+}
+WRITING_CALLBACKS: tuple[CallbackName, ...] = ("csv_logger",)
+"""Callbacks that one of several workers has for all."""
+
+
+def compile_model(objective: Objective, config: TrainConfig, *, steps: int) -> None:
+    """Compiles a model with the config's optimizer and the objective's loss; ``steps`` is the steps of an epoch."""
+    rate: Any = config.learning_rate
+    if config.schedule is not None:
+        rate = config.schedule.build(config.learning_rate, steps, config.epochs)
+    model = objective.model
+    model.compile(
+        optimizer=_optimizer(config.optimizer, _automatic(model, config.batch_size), rate),
+        loss=objective.loss(),
+        metrics=objective.metrics(),
+        jit_compile=False,
+    )
+
+
+def _automatic(model: keras.Model, batch_size: int) -> OptimizerName:
+    """Chooses Adam, or lazy Adam where a step touches fewer than a tenth of the rows of the largest table."""
+    rows = max((variable.shape[0] for variable in model.trainable_variables if is_table(variable)), default=0)
+    return "lazy_adam" if rows > 10 * batch_size else "adam"
+
+
+def _optimizer(config: OptimizerConfig, automatic: OptimizerName, rate: Any) -> keras.optimizers.Optimizer:
+    path = "training.optimizer"
+    settings = dict(config.settings)
+    if config.name == "auto":
+        _called(LazyAdam, path, settings, learning_rate=rate)  # the settings that either choice has
+    factory = _OPTIMIZERS[automatic if config.name == "auto" else config.name]
+    if config.dense is not None:
+        if config.name == "auto" or not issubclass(factory, RowwiseOptimizer):
+            raise ConfigError(f"{path}.dense: it stands beside a row-wise optimizer ({_ROWWISE}), not {config.name!r}")
+        settings["dense"] = _dense(config.dense, f"{path}.dense", rate)
+    return _called(factory, path, settings, learning_rate=rate)
+
+
+def _dense(config: OptimizerConfig, path: str, rate: Any) -> keras.optimizers.Optimizer:
+    factory = _OPTIMIZERS.get(config.name)
+    if factory is None or issubclass(factory, RowwiseOptimizer) or config.dense:
+        raise ConfigError(f"{path}: {config.name!r} is not one of Keras's optimizers alone, such as 'adam'")
+    settings = dict(config.settings)
+    return _called(factory, path, settings, learning_rate=settings.pop("learning_rate", rate))
+
+
+def named_callbacks(configs: Sequence[CallbackConfig]) -> list[keras.callbacks.Callback]:
+    """The callbacks that a config names."""
+    return [
+        _called(_CALLBACKS[config.name], f"training.callbacks.{number}", config.settings)
+        for number, config in enumerate(configs)
+    ]
+
+
+def _called(factory: Callable[..., Any], path: str, settings: dict[str, Any], **given: Any) -> Any:
+    known = [name for name in inspect.signature(factory).parameters if name not in ("self", "kwargs", *given)]
+    for name in settings:
+        if name in given:
+            raise ConfigError(f"{path}.{name}: set training.{name} instead")
+        if name not in known:
+            raise ConfigError(f"{path}.{name}: there is no such setting{did_you_mean(name, known)}")
+    try:
+        return factory(**settings, **given)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -1,0 +1,49 @@
+import numpy as np
+import pandas as pd
+
+from recsys_nn import BiasConfig
+from recsys_nn.advice.doctor.pitfalls import predictions
+from tests.advice.cases import case, predicted
+
+
+def found(pitfall, case_):
+    return list(pitfall(case_))
+
+
+def test_predictions_that_are_nearly_constant():
+    constant = predicted().assign(prediction=3.0)
+    (finding,) = found(predictions.nearly_constant, case(tables={"test": constant}))
+    assert finding.evidence == "On the test part they have a standard deviation of 0, the ratings of 1.41."
+    assert not found(predictions.nearly_constant, case())
+    assert not found(predictions.nearly_constant, case(tables={"test": constant}, model=BiasConfig()))
+
+
+def test_worse_than_the_biases():
+    tables = {"validation": predicted(error=1.0, bias_error=0.8)}
+    (finding,) = found(predictions.worse_than_bias, case(tables=tables))
+    assert finding.evidence == "RMSE on the validation part 1.0000, of the bias baseline 0.8000, by 1,000 ratings."
+    assert not found(predictions.worse_than_bias, case())
+
+
+def test_a_difference_within_a_standard_error_is_none():
+    table = predicted(bias_error=0.0)
+    noise = np.random.default_rng(0).normal(size=len(table))
+    table["prediction"] = table["rating"] + 1.001 * noise
+    table["bias_baseline"] = table["rating"] + np.roll(noise, 1)
+    assert not found(predictions.worse_than_bias, case(tables={"test": table}))
+
+
+def test_many_unknown_ids_in_the_test_part():
+    table = predicted(10, user_ratings=[0, 0, 0, *[5] * 7], item_ratings=[5, 5, 0, 0, *[5] * 6])
+    (finding,) = found(predictions.unknown_ids, case(tables={"test": table}))
+    assert finding.evidence == (
+        "Of 10 ratings of the test part 40.0%: 2 have an unknown user, 1 an unknown item, 1 both."
+    )
+    assert not found(predictions.unknown_ids, case())
+
+
+def test_many_unknown_ids_at_prediction():
+    asked = pd.DataFrame({"source": ["model", "item", "item", "user"]})
+    (finding,) = found(predictions.unknown_ids, case().with_asked(asked))
+    assert finding.evidence == ("Of 4 pairs to be predicted 75.0%: 2 have an unknown user, 1 an unknown item, 0 both.")
+    assert not found(predictions.unknown_ids, case().with_asked(asked[:1]))
