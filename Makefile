@@ -34,11 +34,10 @@ types: $(VENV)/installed-test
 tests: $(VENV)/installed-test
 	$(PYTEST) -n 2 --dist worksteal -m "not slow and not cluster"
 
-test-all: $(VENV)/installed-test $(VENV)/installed-docs $(VENV)/installed-cluster  ## both at once, as one waits the other works
-	$(MAKE) --jobs=2 test-slow test-cluster
+test-all: test-slow test-cluster
 
-test-slow: $(VENV)/installed-test $(VENV)/installed-docs
-	$(PYTEST) -n 2 --dist worksteal -m slow
+test-slow: $(VENV)/installed-test $(VENV)/installed-docs  ## three at once: many wait for processes that they have started
+	$(PYTEST) -n 3 --dist worksteal -m slow
 
 test-cluster: $(VENV)/installed-test $(VENV)/installed-cluster  ## several processes that work together
 	$(PYTEST) -n 2 --dist loadfile -m cluster tests/cluster

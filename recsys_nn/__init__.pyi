@@ -76,3 +76,5 @@ from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
 from .errors import RecsysError as RecsysError
 from .errors import TrainingError as TrainingError
+
+__version__: str

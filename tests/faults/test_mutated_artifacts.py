@@ -39,7 +39,7 @@ from tests.faults.mutations import mutated
 from tests.faults.watching import watching
 
 RUNS = ("svd", "fm", "svdpp", "average")
-FEW, MANY = 150, 10_000 if ALL else 1_000
+FEW, MANY = 60, 10_000 if ALL else 1_000
 """Seventeen mutations of four runs, signed or not: with a thousand, each is tried about seven times."""
 FEW_BLENDS, MANY_BLENDS = 30, 1_000 if ALL else 100
 RECORDS = ("config", "training", "metrics", "data", "judged", "held_out", "item_features", "versions")
