@@ -51,6 +51,15 @@ def test_a_row_of_a_product_is_the_ridge_regression_on_the_other_side_s_vectors(
         np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def test_one_step_is_enough_where_the_model_is_linear_in_the_row(svd, monkeypatch):
+    """A step without damping is the solution of the normal equations."""
+    whole = svd.fold_in(RATINGS)
+    monkeypatch.setattr(fold_in, "STEPS", 1)
+    for name in ("user_factors", "user_bias", "item_factors", "item_bias"):
+        found, expected = (each.model.get_layer(name).embeddings.numpy() for each in (svd.fold_in(RATINGS), whole))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_a_table_without_a_penalty_is_fitted_with_that_of_its_rule():
     """12 s² and 4 s² in units of the model, as where the config leaves l2 and bias_l2 out."""
     svd = drawn(rn.SVDConfig(embedding_dim=3, l2=0, bias_l2=0))
