@@ -59,7 +59,7 @@ def main() -> None:
 
         calls: dict[str, Callable[[], object]] = {
             "load_ratings of a CSV": lambda: rn.load_ratings(table),
-            "one training step of svd": lambda: rn.Trainer(TRAINING, progress=False).fit(model, batch),
+            "one training step of svd, by the Trainer": lambda: rn.Trainer(TRAINING, progress=False).fit(model, batch),
             "one prediction from raw ids": lambda: predictor.predict(pair),
             "save and load": saved_and_loaded,
         }
