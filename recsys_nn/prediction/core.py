@@ -25,16 +25,7 @@ if TYPE_CHECKING:
 
 
 class PredictorCore:
-    """A trained model together with the encoder that its rows belong to.
-
-    Args:
-        model: a keras.Model, this package's or not, with the inputs ``user`` and ``item`` (int32 rows), or others of
-            those that ``Encoder.encode_pairs`` gives.
-        encoder: encoder fitted on the model's training part.
-        config: config of the model, needed to save it; models of :func:`build_model` carry theirs.
-        calibration: calibration of its intervals, where it has some; :meth:`calibrated` makes it.
-        seen: the ratings that are known, where they are kept; :meth:`with_seen` takes them.
-    """
+    """State of a :class:`Predictor`, which says what its arguments mean, and what it says of pairs."""
 
     def __init__(
         self,

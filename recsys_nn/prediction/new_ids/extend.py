@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,6 @@ from recsys_nn.models import build_model
 from recsys_nn.prediction.core import PredictorCore
 
 P = TypeVar("P", bound=PredictorCore)
-
-if TYPE_CHECKING:
-    import keras
 
 
 def newly_known(encoder: Encoder, ratings: pd.DataFrame) -> dict[Side, pd.DataFrame]:
@@ -60,8 +57,8 @@ def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
         raise DataError("this model does not carry its config, by which a larger one could be built; a run folder does")
     encoder = with_ids(predictor.encoder, {side: found[side] for side, found in pairs.items()})
     network, model = network_of(predictor.model), build_model(predictor.config, encoder)
-    for name, layer in named_layers(model).items():
-        trained = network.get_layer(name)
+    for layer in (each for each in model.layers if each.weights):
+        trained = network.get_layer(layer.name)
         for variable, values in zip(layer.weights, trained.get_weights(), strict=True):
             variable.assign(_extended(values, variable.shape))
         if isinstance(layer, KeepsPairs):
@@ -76,11 +73,6 @@ def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
     return type(predictor)(
         model, encoder, config=predictor.config, calibration=predictor.calibration, seen=predictor.seen
     )
-
-
-def named_layers(model: keras.Model) -> dict[str, Any]:
-    """The layers of a model that have weights, by name."""
-    return {layer.name: layer for layer in model.layers if layer.weights}
 
 
 def _extended(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
