@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,6 @@ import numpy.typing as npt
 from recsys_nn.encoding import Side
 from recsys_nn.hooks import network_of, sides_of
 from recsys_nn.prediction.core import PredictorCore
-
-if TYPE_CHECKING:
-    pass
 
 
 class SideVectors(NamedTuple):
