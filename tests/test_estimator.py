@@ -529,6 +529,7 @@ def test_what_must_be_installed_is_told(monkeypatch):
     for module in ("sklearn", "sklearn.base"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(
-        ConfigError, match=r"^RatingRegressor: sklearn is not installed; pip install 'recsys-nn\[sklearn\]'$"
+        ConfigError,
+        match=r"^RatingRegressor needs sklearn, which is not installed: pip install 'recsys-nn\[sklearn\]'$",
     ):
         importlib.import_module("recsys_nn.estimator")

@@ -348,7 +348,8 @@ class TestBeforeTheTraining:
     def test_a_missing_extra_is_named(self, extra, module, value, monkeypatch):
         monkeypatch.setitem(sys.modules, module, None)
         message = (
-            f"^tracking.{extra}: {module} is not installed; pip install 'recsys-nn\\[{extra}\\]', or leave the key out$"
+            f"^tracking.{extra} needs {module}, which is not installed: "
+            f"pip install 'recsys-nn\\[{extra}\\]', or leave the key out$"
         )
         with pytest.raises(ConfigError, match=message):
             run_experiment({**CLOSED, "tracking": {extra: value}}, progress=False)
@@ -381,7 +382,7 @@ class TestBeforeTheTraining:
     def test_a_search_without_its_tracker_has_no_trials(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "mlflow", None)
         search = {"method": "grid", "space": {"model.user_shrinkage": [1, 5]}}
-        with pytest.raises(ConfigError, match="tracking.mlflow: mlflow is not installed"):
+        with pytest.raises(ConfigError, match="tracking.mlflow needs mlflow, which is not installed"):
             tune({**CLOSED, "search": search, "tracking": {"mlflow": "films"}}, progress=False)
 
 

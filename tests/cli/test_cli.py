@@ -47,7 +47,7 @@ def test_train_says_over_how_many_weights_it_averages(run, folder, tmp_path):
         "train", folder / "small.yaml", *few, "--set", "training.patience=null", "--output", tmp_path / "run"
     )
     assert code == 0
-    assert "Average over 3 weights of the network." in out
+    assert "Predictions are averaged over 3 samples of the weights." in out
 
 
 def test_train_does_not_overwrite_unless_asked(run, folder):

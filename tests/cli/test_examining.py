@@ -50,9 +50,12 @@ def test_the_doctor_looks_at_pairs_to_be_predicted(run, folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("slow", "--set", "seed=1"), "--set: it is for a YAML file"),
-        (("slow", "--user", "who"), "--user: it is for --pairs"),
-        (("slow.yaml", "--pairs", "pairs.csv"), "--pairs: they are for a finished run"),
+        (("slow", "--set", "seed=1"), "--set changes a YAML file: leave it out"),
+        (
+            ("slow", "--user", "who"),
+            "--user describes the file that --pairs names: give --pairs too, or leave --user out",
+        ),
+        (("slow.yaml", "--pairs", "pairs.csv"), "--pairs needs a finished run: leave it out"),
     ],
 )
 def test_options_of_the_other_sort_are_refused(run, folder, words, message):
@@ -88,5 +91,5 @@ def test_a_report_that_fails_loses_no_run(run, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "build_report", lambda *_: 1 / 0)
     code, printed, _ = run("train", folder / "slow.yaml", "--output", tmp_path / "run")
     assert code == 0
-    assert "There is no report: division by zero" in printed
+    assert "The report was not written: division by zero" in printed
     assert rn.Predictor.load(tmp_path / "run")

@@ -15,4 +15,4 @@ def test_what_must_be_installed_is_told(run, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "recsys_nn.serving.server", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, _, err = run("serve", tmp_path)
-    assert (code, err) == (2, "recsys-nn: uvicorn is not installed; pip install 'recsys-nn[serve]'\n")
+    assert (code, err) == (2, "recsys-nn: uvicorn is not installed: pip install 'recsys-nn[serve]'\n")

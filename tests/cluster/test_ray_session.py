@@ -70,7 +70,7 @@ def test_without_a_cluster_there_is_no_ray(monkeypatch):
 
 def test_without_ray_what_else_can_be_done_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    told = "^cluster: ray is not installed; pip install 'recsys-nn\\[ray\\]', or leave the section out$"
+    told = "^cluster needs ray, which is not installed: pip install 'recsys-nn\\[ray\\]', or leave the section out$"
     with pytest.raises(ConfigError, match=told), connected(ClusterConfig(workers=1)):
         pass
 

@@ -40,14 +40,14 @@ def test_what_cannot_be_is_told(wrong, message):
 @pytest.mark.parametrize("work", [run_experiment, partial(cross_validate, folds=2)])
 def test_a_missing_extra_is_named(monkeypatch, tmp_path, work):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"cluster: ray is not installed; pip install 'recsys-nn\[ray\]'"):
+    with pytest.raises(ConfigError, match=r"cluster needs ray, which is not installed: pip install 'recsys-nn\[ray\]'"):
         work(load_config({**SMALL, "output": str(tmp_path / "run")}))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_search_without_the_extra_is_not_begun(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match="cluster: ray is not installed"):
+    with pytest.raises(ConfigError, match="cluster needs ray, which is not installed"):
         tune({**SMALL, "search": SEARCH}, output=tmp_path / "search")
     assert list(tmp_path.iterdir()) == []
 

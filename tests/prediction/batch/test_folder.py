@@ -143,7 +143,7 @@ def test_a_link_does_not_hide_that_the_output_lies_in_the_pairs(predictor, pairs
 
 def test_without_ray_nothing_is_written(predictor, pairs, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"cluster: ray is not installed; pip install 'recsys-nn\[ray\]'"):
+    with pytest.raises(ConfigError, match=r"cluster needs ray, which is not installed: pip install 'recsys-nn\[ray\]'"):
         predict_folder(predictor, pairs, tmp_path / "predicted", cluster={"workers": 2})
     assert not (tmp_path / "predicted").exists()
 

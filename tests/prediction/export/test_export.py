@@ -172,7 +172,9 @@ def test_another_format_is_refused(svd, tmp_path):
 
 def test_a_missing_converter_is_told_with_its_extra(svd, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(ConfigError, match=r"onnx: tf2onnx is not installed; pip install 'recsys-nn\[onnx\]'"):
+    with pytest.raises(
+        ConfigError, match=r"onnx needs tf2onnx, which is not installed: pip install 'recsys-nn\[onnx\]'"
+    ):
         svd.export(tmp_path / "model", "onnx")
 
 

@@ -55,5 +55,7 @@ def test_formats_are_known_and_can_be_made(places, monkeypatch):
     with pytest.raises(ConfigError, match=r"^unknown format 'h5' \(known: litert, onnx, savedmodel\)$"):
         check_export(places / "new", "h5", overwrite=False)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(ConfigError, match=r"^onnx: tf2onnx is not installed; pip install 'recsys-nn\[onnx\]'$"):
+    with pytest.raises(
+        ConfigError, match=r"^onnx needs tf2onnx, which is not installed: pip install 'recsys-nn\[onnx\]'$"
+    ):
         check_export(places / "new", "onnx", overwrite=False)
