@@ -54,6 +54,8 @@ class RowError(DataError):
         return DataError, self.args
 
 
+_SHOWN = 120  # characters
+
 Where = Callable[[int], str]
 """Names a row of the table being read: its position, or the file and line that it came from."""
 
@@ -97,6 +99,15 @@ def refuse(bad: npt.NDArray[np.bool_], where: Where, reason: Callable[[int], str
 def plain_repr(value: Any) -> str:
     """``repr`` without numpy's type names: 7, not np.int64(7)."""
     return repr(value.item() if type(value).__module__ == "numpy" else value)
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a message: ``repr``, shortened if it is long."""
+    try:
+        text = plain_repr(value)
+    except ValueError:  # of Python, for what has thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 class ConfigError(RecsysError, ValueError):
@@ -174,7 +185,7 @@ def must_be_one_of(name: str, value: object, choices: Iterable[str]) -> str:
     names = list(choices)
     near = get_close_matches(str(value)[:100], names, n=1)
     end = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{name} must be one of {', '.join(map(repr, names))}, not {plain_repr(value)}{end}"
+    return f"{name} must be one of {', '.join(map(repr, names))}, not {shown(value)}{end}"
 
 
 def worded(name: str, problem: Mapping[str, Any], given: str) -> str:
@@ -187,14 +198,15 @@ def worded(name: str, problem: Mapping[str, Any], given: str) -> str:
 
     Example:
 
-        >>> problem = {"msg": "Input should be greater than or equal to 1"}
+        >>> problem = {"type": "greater_than_equal", "msg": "Input should be greater than or equal to 1"}
         >>> worded("training.epochs", problem, "0")
         'training.epochs must be greater than or equal to 1, not 0'
     """
-    text = problem["msg"].removeprefix("Value error, ")
-    verb = re.match(r"(?:Input|String|List|Tuple|Dictionary) should (\w+)", text)
-    told = f"must {text[verb.start(1) :]}" if verb else f"is wrong: {text[0].lower()}{text[1:]}"
-    return f"{name} {told}, not {given}"
+    text = problem["msg"]
+    if problem["type"] == "value_error":
+        return f"{name}: {text.removeprefix('Value error, ')}"
+    must = re.sub(r"^\w+ should ", "must ", text.partition(", unable to")[0])
+    return f"{name}: {text[0].lower()}{text[1:]}, not {given}" if must == text else f"{name} {must}, not {given}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

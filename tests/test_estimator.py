@@ -393,12 +393,12 @@ def test_an_unknown_parameter_is_told_when_it_is_set(name, message):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"model__embedding_dim": 0}, "model.embedding_dim: input should be greater than or equal to 1, not 0"),
-        ({"training__validation": 2}, "training.validation: input should be less than 1, not 2"),
+        ({"model__embedding_dim": 0}, "model.embedding_dim must be greater than or equal to 1, not 0"),
+        ({"training__validation": 2}, "training.validation must be less than 1, not 2"),
         ({"model": 3}, "model: .* not 3"),
         ({"training": 3}, "training: .* not 3"),
         ({"features": {"users": ["age"]}}, "data.features.users: there is no such key; did you mean 'user'"),
-        ({"random_state": -1}, "seed: input should be greater than or equal to 0, not -1"),
+        ({"random_state": -1}, "seed must be greater than or equal to 0, not -1"),
     ],
 )
 def test_a_wrong_value_is_told_by_fit(parameters, message):

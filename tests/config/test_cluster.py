@@ -24,11 +24,11 @@ def test_the_section_reads_back_equal():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["cluster.workers=0"], "cluster.workers: input should be greater than or equal to 1, not 0"),
+        (["cluster.workers=0"], "cluster.workers must be greater than or equal to 1, not 0"),
         (["cluster.worker=2"], "cluster.worker: there is no such key.*workers"),
         (
             ["search={space: {model.embedding_dim: [1]}, workers: 2}"],
-            "search.workers: cluster.workers says how many trials are at work at a time; leave it out, or leave out cl",
+            "search.workers must be left out with cluster, as cluster.workers sets the number of trials at a time$",
         ),
     ],
 )
@@ -72,7 +72,9 @@ def test_a_search_goes_on_with_other_workers_or_none(tmp_path):
 
 
 def test_a_worker_sees_the_folder_of_the_output_or_says_so(tmp_path):
-    with pytest.raises(ArtifactError, match="elsewhere is not seen on .*: name an output on storage that all share"):
+    with pytest.raises(
+        ArtifactError, match="elsewhere does not exist on .*: name an output on storage that all machines share"
+    ):
         check_seen(tmp_path / "elsewhere")
 
 
