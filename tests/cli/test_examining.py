@@ -33,7 +33,7 @@ def test_the_doctor_tells_of_a_run_what_diagnose_does(run, folder):
 
 
 def test_the_doctor_looks_at_a_config_before_its_run(run, folder):
-    assert run("doctor", folder / "slow.yaml")[:2] == (0, "Nothing wrong was found.\n")
+    assert run("doctor", folder / "slow.yaml")[:2] == (0, "No problems were found.\n")
     code, printed, _ = run("doctor", folder / "slow.yaml", "--set", "training.batch_size=1")
     assert code == 0
     assert "extreme-batch-size" in printed
@@ -83,7 +83,7 @@ def test_a_report_does_not_replace_another_file(run, folder, tmp_path):
 def test_train_tells_of_findings_and_leaves_a_report(run, folder, tmp_path):
     code, printed, _ = run("train", folder / "slow.yaml", "--output", tmp_path / "run")
     assert code == 0
-    assert "The doctor has found learning-rate-too-low (training.learning_rate: 1e-05)" in printed
+    assert "The doctor found learning-rate-too-low (training.learning_rate: 1e-05)" in printed
     assert (tmp_path / "run-report.html").is_file()
 
 

@@ -237,7 +237,7 @@ def test_a_network_that_is_better_than_its_average_is_warned_of(recwarn):
 @pytest.mark.parametrize(
     ("found", "progress", "printed"),
     [
-        ("1 problem [sic]", True, "The doctor has found 1 problem [sic]\n"),
+        ("1 problem [sic]", True, "The doctor found 1 problem [sic]\n"),
         ("1 problem", False, ""),
         (None, True, ""),
     ],
