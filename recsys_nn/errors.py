@@ -205,7 +205,7 @@ def worded(name: str, problem: Mapping[str, Any], given: str) -> str:
     text = problem["msg"]
     if problem["type"] == "value_error":
         return f"{name}: {text.removeprefix('Value error, ')}"
-    must = re.sub(r"^\w+ should ", "must ", text.partition(", unable to")[0])
+    must = re.sub(r"^\w+ should ", "must ", re.sub(r", unable to.*| after validation.*", "", text))
     return f"{name}: {text[0].lower()}{text[1:]}, not {given}" if must == text else f"{name} {must}, not {given}"
 
 

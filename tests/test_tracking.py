@@ -332,7 +332,7 @@ class TestHowARunEnds:
         monkeypatch.setattr(MlflowTracker, "epoch", unreachable)
         tracking = {"tensorboard": str(logs), "mlflow": {"experiment": "lost", "uri": store}, "name": "lost"}
         config = load_config({**CLOSED, "tracking": tracking})
-        with pytest.warns(UserWarning, match="MlflowTracker logs no more of this run: the server is gone"):
+        with pytest.warns(UserWarning, match="MlflowTracker stopped logging this run: the server is gone"):
             run_on_split(config, split)
         assert "final/rmse" in scalars(logs / "lost")
 
@@ -376,7 +376,7 @@ class TestBeforeTheTraining:
 
     def test_a_folder_that_cannot_be_made_is_told(self, logs, tmp_path):
         (tmp_path / "file").touch()
-        with pytest.raises(ConfigError, match="tracking.tensorboard: .*file/logs cannot be made: Not a directory"):
+        with pytest.raises(ConfigError, match="tracking.tensorboard: .*file/logs cannot be created: Not a directory"):
             run_experiment({**CLOSED, "tracking": {"tensorboard": str(tmp_path / "file" / "logs")}}, progress=False)
 
     def test_a_search_without_its_tracker_has_no_trials(self, monkeypatch):

@@ -74,9 +74,9 @@ def test_weights_from_a_file(run, folder, test_part, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("bias",), "a blend is of two runs or more, not of 1"),
+        (("bias",), "a blend needs two runs or more, not 1"),
         (("bias", "other"), "other was not trained on the ratings that bias was trained on"),
-        (("bias", "users.yaml"), "a blend is of finished runs, .*'users' is a RunConfig"),
+        (("bias", "users.yaml"), "a blend needs finished runs, .*'users' is a RunConfig"),
         (
             ("bias", "users", "--user", "who"),
             "--user describes the file that --ratings names: give --ratings too, or leave --user out",

@@ -88,12 +88,12 @@ def test_configs_of_the_same_data(run, folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("svd",), "a comparison is of two models or more, not of 1"),
+        (("svd",), "a comparison needs two models or more, not 1"),
         (("svd", "bias.yaml"), "the models are not of one sort .*'svd' is a FinishedRun, 'bias' is a RunConfig"),
         (("svd", "nothing"), "nothing does not exist"),
         (("svd", "bias", "--kinds", "svd,gmf"), "--kinds needs exactly one YAML file, not 2"),
-        (("svd.yaml", "--kinds", "svd,gmff"), "model.kind: unknown model kind 'gmff'; did you mean 'gmf'"),
-        (("svd", "bias", "--reference", "bas"), "no model is named 'bas'; did you mean 'bias'"),
+        (("svd.yaml", "--kinds", "svd,gmff"), "model.kind: there is no model kind 'gmff'; did you mean 'gmf'"),
+        (("svd", "bias", "--reference", "bas"), "reference: there is no model 'bas'; did you mean 'bias'"),
         (("svd", "bias", "--plot", "plot.csv"), "the suffix of plot.csv must be one of .*'.png'.*, not '.csv'"),
         (("svd", "bias", "--output", "none/t.csv"), "the folder .*none does not exist"),
         (

@@ -79,7 +79,7 @@ def test_a_search_tells_its_trials_the_best_and_the_test_part(run, write, tmp_pa
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({}, "search: say what to search, such as search: {space:"),
+        ({}, "search is missing: name the values to try, such as search: {space:"),
         ({"search": {"space": {"model.embeding_dim": [1]}}}, "search.space: model.embeding_dim: there is no such key"),
         (
             {"search": SEARCH, "output": None},

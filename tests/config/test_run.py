@@ -82,7 +82,7 @@ def test_overrides_change_values_at_any_depth():
         (["model.embeding_dim=5"], "^model.embeding_dim: there is no such key; did you mean 'embedding_dim'"),
         (["data.split.tset=0.1"], "^data.split.tset: there is no such key; did you mean 'test'"),
         (["data.split.kind=radom"], "^data.split.kind: there is no kind 'radom'; did you mean 'random'"),
-        (["model={kind: neumff}"], "^model.kind: unknown model kind 'neumff'; did you mean 'neumf'"),
+        (["model={kind: neumff}"], "^model.kind: there is no model kind 'neumff'; did you mean 'neumf'"),
         (
             ["model={l2: 1}"],
             "^model.kind is missing: choose one of autorec, bias, bspline, deepfm, fm, "

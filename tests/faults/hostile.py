@@ -116,7 +116,7 @@ for advisory, config in {
         of_text("weights.safetensors", _keras_archive(config))
     )
 
-hostile("CVE-2025-1550, as the kind", "unknown model kind 'os.system'")(of_manifest(model_kind="os.system"))
+hostile("CVE-2025-1550, as the kind", "there is no model kind 'os.system'")(of_manifest(model_kind="os.system"))
 hostile("CVE-2025-9905, a legacy .h5 beside it", "model.h5 is no part of the run")(unlisted("model.h5", _H5))
 hostile("CVE-2025-9905, a legacy .h5 for the weights", "weights.safetensors(: a header of| is damaged)")(
     of_text("weights.safetensors", _H5)

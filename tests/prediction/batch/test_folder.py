@@ -213,7 +213,9 @@ def test_a_store_is_predicted_as_a_folder_here_is(predictor, pairs, tmp_path):
 
 def test_an_output_that_another_machine_does_not_see_is_named(pairs, tmp_path):
     scoring = FolderScoring(Folder.at(pairs), Folder.at(tmp_path / "predicted"), TableFormat())
-    with pytest.raises(ArtifactError, match="predicted is not seen on .*: name an output on storage that all share"):
+    with pytest.raises(
+        ArtifactError, match="predicted does not exist on .*: name an output on storage that all machines share"
+    ):
         scoring.check_begun()
     scoring.begin()
     scoring.check_begun()

@@ -95,7 +95,7 @@ def test_a_link_in_place_of_a_file_is_refused(run, tmp_path):
         ({"files": {}}, "does not list model.json"),
         ({"sizes": {"users": 10**9, "items": 6}}, "users.parquet is damaged: 5 rows, not 1,000,000,000"),
         ({"sizes": {"users": 5, "items": 6, "members": -1}}, "manifest.json is damaged: sizes.members: .* 1, not -1"),
-        ({"model_kind": "own"}, "model.json: unknown model kind 'own'.*import the module that registers it"),
+        ({"model_kind": "own"}, "model.json: there is no model kind 'own'.*import the module that registers it"),
         ({"model_kind": "bias"}, "model.json is damaged: kind: Input should be 'bias', not 'svd'"),
         ({"surprise": 1}, "manifest.json is damaged"),
     ],
