@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.readers import TableFormat, read_ratings
+from recsys_nn.data.readers import read_ratings
+from recsys_nn.data.table_format import TableFormat
 from recsys_nn.errors import DataError
 from recsys_nn.files import atomic_folder
 
