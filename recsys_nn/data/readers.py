@@ -15,7 +15,7 @@ from recsys_nn.data.feature_values import Written, values_of_texts
 from recsys_nn.data.ids import IdType, parse_ids
 from recsys_nn.data.ratings import COLUMNS, Ratings
 from recsys_nn.data.table_format import READERS, RECOGNISED, TableFormat, TableReader
-from recsys_nn.errors import DataError, Places, Where, did_you_mean, in_column, place_in, row_number
+from recsys_nn.errors import DataError, Places, Where, did_you_mean, in_column, place_in, refuse_pipe, row_number
 from recsys_nn.files import read_text, restored
 
 _ALIASES = {
@@ -92,6 +92,9 @@ class Table:
 
 
 def _read_by(read: TableReader, file: Path) -> pd.DataFrame | pa.Table:
+    refuse_pipe(file)
+    if not file.exists():
+        raise DataError(f"{file} does not exist")
     try:
         data = read(file)
     except DataError:
