@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from platform import node
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,11 @@ def row_number(row: int) -> str:
     return f"row {row}"
 
 
+def place_in(file: Path, first: int = 0) -> Where:
+    """Names the rows of a file in error messages, counted from ``first``."""
+    return lambda row: f"{file}, row {first + row}"
+
+
 @dataclass(frozen=True)
 class Places:
     """Names the rows of a table whose columns for user, item, rating and timestamp have names of their own."""
@@ -112,6 +118,12 @@ def refuse(bad: npt.NDArray[np.bool_], where: Where, reason: Callable[[int], str
 def plain_repr(value: Any) -> str:
     """``repr`` without numpy's type names: 7, not np.int64(7)."""
     return repr(value.item() if type(value).__module__ == "numpy" else value)
+
+
+def refuse_pipe(path: Path) -> None:
+    """Raises a DataError for a pipe or a device, from which a reader might wait for ever."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path} is a pipe or a device, where a file is expected: write what comes from it into one")
 
 
 class ConfigError(RecsysError, ValueError):

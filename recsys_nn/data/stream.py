@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from recsys_nn.data.column_roles import chosen_columns
 from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
+from recsys_nn.data.readers import chosen_columns
 from recsys_nn.data.summaries import Moments
 from recsys_nn.errors import DataError, Places, Where
 from recsys_nn.files import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts

@@ -14,9 +14,8 @@ import pandas as pd
 from recsys_nn.data import Levels, Moments, Ratings, RatingsStream
 from recsys_nn.encoding.baselines import EFFECTS, Part, Totals, fit_biases_to_totals
 from recsys_nn.encoding.drift import Drift
-from recsys_nn.encoding.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
+from recsys_nn.encoding.features import FeatureConfig, FeaturesConfig, Side, SideFeatures, item_names
 from recsys_nn.encoding.files import read_encoder, write_encoder
-from recsys_nn.encoding.item_names import item_names
 from recsys_nn.encoding.state import EncoderState
 from recsys_nn.encoding.vocabulary import DistinctIds, Vocabulary
 from recsys_nn.errors import DataError, Where, plain_repr, row_number

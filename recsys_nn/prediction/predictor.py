@@ -16,10 +16,9 @@ from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.prediction.held_out import calibration_on
 from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.outputs import Outputs
-from recsys_nn.prediction.saving.blend_folder import BlendParts, read_parts, write_blend_folder
-from recsys_nn.prediction.saving.folder import rebuilt_model, write_run_folder
+from recsys_nn.prediction.saving.folder import rebuilt_model, write_blend_folder, write_run_folder
 from recsys_nn.prediction.saving.manifest import MANIFEST, files_in
-from recsys_nn.prediction.saving.parts import RunParts
+from recsys_nn.prediction.saving.parts import BlendParts, RunParts, read_parts
 
 if TYPE_CHECKING:
     from recsys_nn.training import TrainConfig
@@ -97,7 +96,7 @@ class Predictor(Outputs):
             >>> predictor.predict([("new", "i4"), ("newer", "i4")])["source"].tolist()
             ['model', 'item']
         """
-        from recsys_nn.prediction.new_ids.history import with_history
+        from recsys_nn.prediction.new_ids.extend import with_history
 
         return with_history(self, history)
 
@@ -275,7 +274,7 @@ class BlendedPredictor(Predictor):
         return BlendedPredictor(changed, self.weights, calibration=self.calibration)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Writes the run folder that :meth:`Predictor.load` reads (see ``prediction/saving/blend_folder.py``).
+        """Writes the run folder that :meth:`Predictor.load` reads (see ``prediction/saving/folder.py``).
 
         Raises:
             ArtifactError: where the folder exists, or the kind of a member's model is not registered.

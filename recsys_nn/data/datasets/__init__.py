@@ -1,13 +1,11 @@
-"""Named data sets: one file each, and the list of them here."""
+"""Named data sets, and the list of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Protocol
 
-from recsys_nn.data.datasets.movielens_1m import MOVIELENS_1M
-from recsys_nn.data.datasets.movielens_100k import MOVIELENS_100K
-from recsys_nn.data.datasets.movielens_latest_small import MOVIELENS_LATEST_SMALL
+from recsys_nn.data.datasets.movielens import MOVIELENS_1M, MOVIELENS_100K, MOVIELENS_LATEST_SMALL
 from recsys_nn.data.datasets.synthetic import SYNTHETIC
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError, did_you_mean

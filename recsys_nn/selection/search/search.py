@@ -28,7 +28,7 @@ from recsys_nn.prediction import MANIFEST, Predictor
 from recsys_nn.runs import load_split
 from recsys_nn.selection.cross_validation import cross_validated, refit
 from recsys_nn.selection.processes import results
-from recsys_nn.selection.search.progress import SearchProgress
+from recsys_nn.selection.search.display import SearchProgress
 from recsys_nn.tracking import trackers_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class SearchResult:
 
     def plot(self) -> Figure:
         """Plots the trials in their order with the best so far, and by each key of the search."""
-        from recsys_nn.selection.search.plot import plotted
+        from recsys_nn.selection.search.display import plotted
 
         return plotted(self.trials)
 
