@@ -21,11 +21,27 @@ if TYPE_CHECKING:
 
 
 class RecsysError(Exception):
-    """Base class of all errors of this package."""
+    """Base class of all errors of this package.
+
+    Example:
+        >>> try:
+        ...     rn.load_config({"model": {"kind": "sdv"}})
+        ... except rn.RecsysError as error:
+        ...     print(type(error).__name__)
+        ConfigError
+    """
 
 
 class DataError(RecsysError, ValueError):
-    """A table, an id, a rating or a split that cannot be used as it is."""
+    """A table, an id, a rating or a split that cannot be used as it is.
+
+    Example:
+        >>> import pandas as pd
+        >>> rn.load_ratings(pd.DataFrame({"user": ["ann"], "item": ["Alien"], "rating": ["five"]}))
+        Traceback (most recent call last):
+            ...
+        recsys_nn.errors.DataError: row 0: the rating 'five' is a str, not a number
+    """
 
 
 class RowError(DataError):
@@ -111,7 +127,14 @@ def refuse_pipe(path: Path) -> None:
 
 
 class ConfigError(RecsysError, ValueError):
-    """A configuration with an unknown key, a value out of range, or parts that contradict each other."""
+    """A configuration with an unknown key, a value out of range, or parts that contradict each other.
+
+    Example:
+        >>> rn.load_config({"model": {"kind": "svd", "embeding_dim": 8}})
+        Traceback (most recent call last):
+            ...
+        recsys_nn.errors.ConfigError: model.embeding_dim: there is no such key; did you mean 'embedding_dim'?
+    """
 
 
 class TrainingError(RecsysError, RuntimeError):
@@ -119,6 +142,15 @@ class TrainingError(RecsysError, RuntimeError):
 
     Attributes:
         run: the TrainingRun up to there, for ``rn.diagnose``; None where the training had not begun.
+
+    Example:
+        >>> model = rn.build_model(rn.SVDConfig(), encoder)
+        >>> trainer = rn.Trainer(rn.TrainConfig(optimizer="sgd", learning_rate=1e12, epochs=5), progress=False)
+        >>> try:
+        ...     trainer.fit(model, encoder.encode(split.train))
+        ... except rn.TrainingError as error:
+        ...     print(rn.diagnose(error).codes)
+        ['learning-rate-too-high']
     """
 
     run: Any = None
@@ -129,7 +161,14 @@ class TrainingError(RecsysError, RuntimeError):
 
 
 class ArtifactError(RecsysError, OSError):
-    """A run folder that is damaged, incomplete, foreign, or of a newer version; a file that cannot be written."""
+    """A run folder that is damaged, incomplete, foreign, or of a newer version; a file that cannot be written.
+
+    Example:
+        >>> rn.Predictor.load("runs")
+        Traceback (most recent call last):
+            ...
+        recsys_nn.errors.ArtifactError: runs is not a run folder: it has no manifest.json
+    """
 
 
 def not_seen(place: object) -> ArtifactError:

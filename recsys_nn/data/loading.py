@@ -60,6 +60,15 @@ def load_ratings(
 
     Raises:
         DataError: naming the file, line and column, or the row, of what cannot be used.
+
+    Example:
+        >>> rn.load_ratings("ratings.csv")
+        Ratings(300 ratings, 30 users, 15 items, 1 to 5)
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"who": ["ann", "bob"], "film": ["Alien", "Alien"], "stars": [8, 6]})
+        >>> table.to_csv("films.csv", sep=";", index=False)
+        >>> rn.load_ratings("films.csv", user="who", item="film", rating="stars", scale=(1, 10))
+        Ratings(2 ratings, 2 users, 1 items, 1 to 10)
     """
     try:
         layout = TableFormat(

@@ -34,6 +34,11 @@ class Encoder(EncoderState):
     where there are more than 100. ``features`` holds the sides (user, item, rating) that have features, ``drift`` the
     knots of the users' drift in time, where that was asked for. ``item_names`` are the names of the items, in the order
     of their ids, where a column of their features (title, name) has them.
+
+    Example:
+        >>> encoder = rn.Encoder.fit(split.train)
+        >>> encoder.n_users, encoder.n_items, encoder.scale
+        (30, 15, (1.0, 5.0))
     """
 
     @classmethod
@@ -100,7 +105,12 @@ class Encoder(EncoderState):
         )
 
     def encode(self, ratings: Ratings | pd.DataFrame) -> Tensors:
-        """The model's inputs (:meth:`encode_pairs`) and the ratings (float32), in the table's order."""
+        """The model's inputs (:meth:`encode_pairs`) and the ratings (float32), in the table's order.
+
+        Example:
+            >>> encoder.encode(split.validation)
+            Tensors(48 rows, inputs user, item)
+        """
         if isinstance(ratings, RatingsStream):
             raise DataError("a stream of ratings is encoded by encode_stream, as its rows may not fit into memory")
         if isinstance(ratings, Ratings):
@@ -159,6 +169,10 @@ class Encoder(EncoderState):
         Raises:
             DataError: for ids of another type than in training, unequal lengths, and values that are not of a
                 feature's kind.
+
+        Example:
+            >>> encoder.encode_pairs(["u0", "new"], ["i2", "i2"])["user"]
+            array([1, 0], dtype=int32)
         """
         inputs: dict[str, npt.NDArray[Any]] = {
             "user": self.users.lookup(users, where),

@@ -144,6 +144,13 @@ class TrainConfig(BaseModel):
         engine: what makes the steps: ``"compiled"``, an epoch as one TensorFlow loop that XLA compiles; ``"keras"``,
             ``model.fit``; ``"auto"``, the compiled epoch, by XLA where the work is worth its compile time, or
             Keras's loop, saying why, where a callback acts on every batch or the model cannot be compiled.
+
+    Example:
+        >>> config = rn.TrainConfig(optimizer={"name": "sgd", "momentum": 0.9}, schedule={"kind": "cosine"}, epochs=40)
+        >>> config.optimizer.name, config.schedule.kind
+        ('sgd', 'cosine')
+        >>> rn.TrainConfig().monitor, rn.TrainConfig().patience  # early stopping, unless patience is None
+        ('val_loss', 3)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

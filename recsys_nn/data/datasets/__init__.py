@@ -35,7 +35,14 @@ _BY_NAME = {dataset.name: dataset for dataset in sorted(_ALL, key=lambda dataset
 
 
 def dataset_names() -> list[str]:
-    """The names of all data sets, sorted."""
+    """The names of all data sets, sorted.
+
+    Example:
+        >>> rn.dataset_names()
+        ['movielens-100k', 'movielens-1m', 'movielens-latest-small', 'synthetic']
+        >>> rn.load_ratings("synthetic", n_users=50, n_items=20, n_ratings=400)
+        Ratings(400 ratings, 50 users, 20 items, 1 to 5)
+    """
     return list(_BY_NAME)
 
 
