@@ -4,6 +4,7 @@ import sys
 from typing import Literal
 
 import keras
+import numpy as np
 import pytest
 
 from recsys_nn import (
