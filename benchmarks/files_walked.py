@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import recsys_nn as rn
 
@@ -20,8 +21,8 @@ PACKAGE = Path(rn.__file__).parent
 TRAINING = rn.TrainConfig(optimizer="lazy_adam", epochs=1, patience=None, validation=0.0, engine="keras")
 
 
-def walked(call: Callable[[], object]) -> list[str]:
-    """The files of the package in which a call runs code, in the order in which it enters them."""
+def watched() -> tuple[dict[str, None], Callable[[FrameType, str, object], None]]:
+    """Files of the package in the order in which code enters them, and the profile function that fills them in."""
     found: dict[str, None] = {}
 
     def entered(frame: FrameType, event: str, argument: object) -> None:
@@ -29,6 +30,12 @@ def walked(call: Callable[[], object]) -> list[str]:
         if event == "call" and PACKAGE in file.parents:
             found[file.relative_to(PACKAGE).as_posix()] = None
 
+    return found, entered
+
+
+def walked(call: Callable[[], object]) -> list[str]:
+    """The files of the package in which a call runs code."""
+    found, entered = watched()
     call()
     sys.setprofile(entered)
     try:
@@ -36,6 +43,26 @@ def walked(call: Callable[[], object]) -> list[str]:
     finally:
         sys.setprofile(None)
     return list(found)
+
+
+def step_walked(model: Any, batch: rn.Tensors) -> list[str]:
+    """The files in which the last of two steps of a training runs code, from its beginning to its end."""
+    import keras
+
+    found: list[list[str]] = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_begin(self, number: int, logs: object = None) -> None:
+            self.files, self.watch = watched()
+            sys.setprofile(self.watch)
+
+        def on_train_batch_end(self, number: int, logs: object = None) -> None:
+            sys.setprofile(None)
+            found.append(list(self.files))
+
+    halves = TRAINING.model_copy(update={"batch_size": len(batch) // 2})
+    rn.Trainer(halves, callbacks=[Watch()], progress=False).fit(model, batch)
+    return found[-1]
 
 
 def main() -> None:
@@ -59,12 +86,15 @@ def main() -> None:
 
         calls: dict[str, Callable[[], object]] = {
             "load_ratings of a CSV": lambda: rn.load_ratings(table),
-            "one training step of svd, by the Trainer": lambda: rn.Trainer(TRAINING, progress=False).fit(model, batch),
+            "a training of svd of one step, set up and all": lambda: rn.Trainer(TRAINING, progress=False).fit(
+                model, batch
+            ),
             "one prediction from raw ids": lambda: predictor.predict(pair),
             "save and load": saved_and_loaded,
         }
-        for name, call in calls.items():
-            files = walked(call)
+        found = {name: walked(call) for name, call in calls.items()}
+        found["one training step of svd"] = step_walked(model, batch)
+        for name, files in found.items():
             print(f"{name}: {len(files)} files\n    " + "\n    ".join(files))
 
 

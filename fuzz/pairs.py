@@ -6,7 +6,7 @@ from fuzz.harness import fuzz, scratch
 
 with atheris.instrument_imports(include=["recsys_nn"]):
     from recsys_nn.data.pair_files import PairsSource
-    from recsys_nn.data.readers import TableFormat
+    from recsys_nn.data.table_format import TableFormat
     from recsys_nn.errors import RowError
 
 if __name__ == "__main__":

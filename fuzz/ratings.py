@@ -5,7 +5,8 @@ import atheris
 from fuzz.harness import fuzz, scratch
 
 with atheris.instrument_imports(include=["recsys_nn"]):
-    from recsys_nn.data.readers import TableFormat, read_ratings
+    from recsys_nn.data.readers import read_ratings
+from recsys_nn.data.table_format import TableFormat
 
 if __name__ == "__main__":
     with scratch() as folder:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from platform import node
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,27 @@ if TYPE_CHECKING:
 
 
 class RecsysError(Exception):
-    """Base class of all errors of this package."""
+    """Base class of all errors of this package.
+
+    Example:
+        >>> try:
+        ...     rn.load_config({"model": {"kind": "sdv"}})
+        ... except rn.RecsysError as error:
+        ...     print(type(error).__name__)
+        ConfigError
+    """
 
 
 class DataError(RecsysError, ValueError):
-    """A table, an id, a rating or a split that cannot be used as it is."""
+    """A table, an id, a rating or a split that cannot be used as it is.
+
+    Example:
+        >>> import pandas as pd
+        >>> rn.load_ratings(pd.DataFrame({"user": ["ann"], "item": ["Alien"], "rating": ["five"]}))
+        Traceback (most recent call last):
+            ...
+        recsys_nn.errors.DataError: row 0: the rating 'five' is a str, not a number
+    """
 
 
 class RowError(DataError):
@@ -62,6 +79,11 @@ Where = Callable[[int], str]
 
 def row_number(row: int) -> str:
     return f"row {row}"
+
+
+def place_in(file: Path, first: int = 0) -> Where:
+    """Names the rows of a file in error messages, counted from ``first``."""
+    return lambda row: f"{file}, row {first + row}"
 
 
 @dataclass(frozen=True)
@@ -110,8 +132,21 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
+def refuse_pipe(path: Path) -> None:
+    """Raises a DataError for a pipe or a device, from which a reader might wait for ever."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path} is a pipe or a device, not a file: write its content to a file first")
+
+
 class ConfigError(RecsysError, ValueError):
-    """A configuration with an unknown key, a value out of range, or parts that contradict each other."""
+    """A configuration with an unknown key, a value out of range, or parts that contradict each other.
+
+    Example:
+        >>> rn.load_config({"model": {"kind": "svd", "embeding_dim": 8}})
+        Traceback (most recent call last):
+            ...
+        recsys_nn.errors.ConfigError: model.embeding_dim: there is no such key; did you mean 'embedding_dim'?
+    """
 
 
 class TrainingError(RecsysError, RuntimeError):
@@ -119,6 +154,15 @@ class TrainingError(RecsysError, RuntimeError):
 
     Attributes:
         run: the TrainingRun up to there, for ``rn.diagnose``; None where the training had not begun.
+
+    Example:
+        >>> model = rn.build_model(rn.SVDConfig(), encoder)
+        >>> trainer = rn.Trainer(rn.TrainConfig(optimizer="sgd", learning_rate=1e12, epochs=5), progress=False)
+        >>> try:
+        ...     trainer.fit(model, encoder.encode(split.train))
+        ... except rn.TrainingError as error:
+        ...     print(rn.diagnose(error).codes)
+        ['learning-rate-too-high']
     """
 
     run: Any = None
@@ -129,7 +173,14 @@ class TrainingError(RecsysError, RuntimeError):
 
 
 class ArtifactError(RecsysError, OSError):
-    """A run folder that is damaged, incomplete, foreign, or of a newer version; a file that cannot be written."""
+    """A run folder that is damaged, incomplete, foreign, or of a newer version; a file that cannot be written.
+
+    Example:
+        >>> rn.Predictor.load("runs")
+        Traceback (most recent call last):
+            ...
+        recsys_nn.errors.ArtifactError: runs is not a run folder: it has no manifest.json
+    """
 
 
 def not_seen(place: object) -> ArtifactError:

@@ -76,6 +76,15 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         n_iter_: the epochs that its weights come from.
         n_features_in_: number of columns of X.
         feature_names_in_: their names, where all are strings.
+
+    Example:
+        >>> from sklearn.model_selection import cross_val_score
+        >>> X, y = ratings.frame[["user", "item"]], ratings.frame["rating"]
+        >>> regressor = rn.RatingRegressor(rn.BiasConfig(), scale=(1, 5))
+        >>> cross_val_score(regressor, X, y, cv=3).shape
+        (3,)
+        >>> regressor.set_params(model__user_shrinkage=1.0).fit(X, y).predict(X).shape
+        (300,)
     """
 
     def __init__(

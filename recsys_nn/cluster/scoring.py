@@ -59,6 +59,14 @@ def predict_folder(
         ArtifactError: where a disk refuses, or a worker does not see the output.
         ConfigError: where there is no Ray, or it has too few CPUs or GPUs for the workers.
         RecsysError: where workers were lost too often.
+
+    Example:
+        >>> from pathlib import Path
+        >>> Path("pairs").mkdir()
+        >>> split.test.frame.to_parquet("pairs/monday.parquet")
+        >>> split.validation.frame.to_parquet("pairs/tuesday.parquet")
+        >>> rn.predict_folder(predictor, "pairs", "predicted").rows
+        108
     """
     scoring = FolderScoring(Folder.at(pairs), Folder.at(output), TableFormat.of(layout), interval, on_error)
     if isinstance(cluster, Mapping):

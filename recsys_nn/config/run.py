@@ -195,6 +195,18 @@ class RunConfig(Section):
         tracking: places where the run is logged as it goes; none where left out.
         cluster: the workers that train it together, or that carry out the trials of a search; where left out, this
             machine does without them.
+
+    Example:
+        >>> config = rn.RunConfig(model=rn.GMFConfig(), refit=True)
+        >>> config.with_values({"model.embedding_dim": 4}).model.embedding_dim
+        4
+        >>> print(config.to_yaml())
+        seed: 0
+        output: null
+        data:
+        ...
+        refit: true
+        ...
     """
 
     seed: int = Field(default=0, ge=0, lt=2**31)
@@ -303,6 +315,11 @@ def load_config(source: str | Path | Mapping[str, Any], *, overrides: Sequence[s
 
     Raises:
         ConfigError: for each wrong key or value, its dotted path and the nearest valid name.
+
+    Example:
+        >>> config = rn.load_config("run.yaml", overrides=["training.epochs=30"])
+        >>> config.model.kind, config.training.epochs, config.data.source
+        ('svd', 30, 'ratings.csv')
     """
     values = dict(source) if isinstance(source, Mapping) else read_yaml(Path(source))
     for override in overrides:
@@ -341,4 +358,7 @@ def config_schema() -> dict[str, Any]:
     for name in ("OptimizerConfig", "CallbackConfig", "FeatureConfig", "DriftConfig", "MlflowConfig"):
         schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": "string"}]}
     schema["properties"]["model"] = {"oneOf": [{"$ref": f"#/$defs/{config.__name__}"} for config in kinds.values()]}
+    for definition in (schema, *schema["$defs"].values()):
+        if "description" in definition:  # the docstring of its class, whose example is for Python
+            definition["description"] = definition["description"].partition("\n\nExample:")[0]
     return schema

@@ -26,9 +26,7 @@ from .pair_files import read_pairs as read_pairs
 from .ratings import COLUMNS as COLUMNS
 from .ratings import Duplicates as Duplicates
 from .ratings import Ratings as Ratings
-from .readers import RECOGNISED as RECOGNISED
 from .readers import Table as Table
-from .readers import TableFormat as TableFormat
 from .readers import read_features as read_features
 from .readers import read_ratings as read_ratings
 from .splits import AnySplit as AnySplit
@@ -42,3 +40,6 @@ from .splits import temporal_split as temporal_split
 from .stream import RatingsStream as RatingsStream
 from .stream import stream_ratings as stream_ratings
 from .ratings import Truth as Truth
+from .table_format import RECOGNISED as RECOGNISED
+from .table_format import TableFormat as TableFormat
+from .table_format import register_format as register_format

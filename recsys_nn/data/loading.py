@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from recsys_nn.data.datasets import dataset_names, get_dataset
 from recsys_nn.data.ids import IdType
 from recsys_nn.data.ratings import Duplicates, Ratings
-from recsys_nn.data.readers import RECOGNISED, TableFormat, ratings_of_table, read_ratings, table_of_frame
+from recsys_nn.data.readers import ratings_of_table, read_ratings, table_of_frame
+from recsys_nn.data.table_format import RECOGNISED, TableFormat
 from recsys_nn.errors import DataError, did_you_mean
 
 
@@ -34,7 +35,7 @@ def load_ratings(
     rating_features: Sequence[str] = (),
     **options: Any,
 ) -> Ratings:
-    """Loads ratings from a DataFrame, a file (CSV, TSV, ``::``, gzip, Parquet) or a named data set.
+    """Loads ratings from a DataFrame, a file (CSV, TSV, ``::``, gzip, Parquet, registered formats) or a named data set.
 
     Args:
         source: a DataFrame, a path, or one of ``recsys-nn datasets``.
@@ -59,6 +60,15 @@ def load_ratings(
 
     Raises:
         DataError: naming the file, line and column, or the row, of what cannot be used.
+
+    Example:
+        >>> rn.load_ratings("ratings.csv")
+        Ratings(300 ratings, 30 users, 15 items, 1 to 5)
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"who": ["ann", "bob"], "film": ["Alien", "Alien"], "stars": [8, 6]})
+        >>> table.to_csv("films.csv", sep=";", index=False)
+        >>> rn.load_ratings("films.csv", user="who", item="film", rating="stars", scale=(1, 10))
+        Ratings(2 ratings, 2 users, 1 items, 1 to 10)
     """
     try:
         layout = TableFormat(

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from recsys_nn.data.feature_values import Written
 from recsys_nn.data.ids import IdType
-from recsys_nn.data.readers import Table, TableFormat, parse_table_ids, read_table
+from recsys_nn.data.readers import Table, parse_table_ids, read_table
+from recsys_nn.data.table_format import READERS, TableFormat
 from recsys_nn.errors import DataError, Where
 from recsys_nn.files import (
     PARQUET_SUFFIXES,
@@ -127,6 +128,8 @@ class PairsSource:
             return self._parquet_parts(parquet_files(self.path))
         if self.path.suffix.lower() in PARQUET_SUFFIXES:
             return self._parquet_parts([self.path])
+        if self.path.suffix.lower() in READERS:
+            return iter([self._whole()])
         return map(self._part_of_text, self._text_parts())
 
     def pairs(self, table: Table, written: Mapping[str, Written] | None = None) -> pd.DataFrame:
@@ -169,7 +172,7 @@ class PairsSource:
     def _written(self) -> dict[str, Written]:
         """Forms in which the columns of the context are written in the whole text file."""
         written: dict[str, Written] = {}
-        if self.path.is_dir() or self.path.suffix.lower() in PARQUET_SUFFIXES:
+        if self.path.is_dir() or self.path.suffix.lower() in READERS:
             return written
         for part in map(self._part_of_text, self._text_parts()):
             names = part.table.found(self._context)
@@ -196,6 +199,16 @@ class PairsSource:
         data = restored(part.table, str(place))
         table = Table(data, str(self.path), part.where, text=True, header=part.header)
         return PairsPart(table, part.records, part.text_of, part.block.done, left_out)
+
+    def _whole(self) -> PairsPart:
+        table = read_table(self.path)
+        data = table.data
+        if isinstance(data, pd.DataFrame):
+            try:
+                data = pa.Table.from_pandas(data, preserve_index=False)
+            except pa.ArrowException as error:
+                raise DataError(f"{self.path}: a column mixes types: {error}") from None
+        return _part_of_parquet(data, self.path, table.where, 1.0)
 
     def _parquet_parts(self, files: list[Path]) -> Iterator[PairsPart]:
         schema, n_rows = _common_schema(files)

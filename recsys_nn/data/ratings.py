@@ -54,6 +54,12 @@ class Ratings:
 
     Raises:
         DataError: naming the first offending row and value.
+
+    Example:
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"user": ["ann", "ann", "bob"], "item": ["Up", "Alien", "Up"], "rating": [5, 3, 4]})
+        >>> rn.Ratings(table, scale=(1, 5))
+        Ratings(3 ratings, 2 users, 2 items, 1 to 5)
     """
 
     def __init__(
@@ -170,7 +176,14 @@ class Ratings:
         return ratings
 
     def liked(self, threshold: float) -> Ratings:
-        """Ratings of 1 where one is at least ``threshold``, else 0, on the scale (0, 1); for a binary head."""
+        """Ratings of 1 where one is at least ``threshold``, else 0, on the scale (0, 1); for a binary head.
+
+        Example:
+            >>> ratings.liked(4)
+            Ratings(300 ratings, 30 users, 15 items, 0 to 1)
+            >>> ratings.liked(4).frame["rating"].unique()
+            array([1., 0.])
+        """
         ratings = copy.copy(self)
         ratings._frame = self._frame.assign(rating=(self._frame["rating"] >= threshold).astype("float64"))
         ratings._scale, ratings._truth = (0.0, 1.0), None

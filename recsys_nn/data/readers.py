@@ -1,8 +1,8 @@
-"""Ratings from tables: DataFrames, delimited text files and Parquet."""
+"""Ratings from tables: DataFrames, delimited text, Parquet and other formats."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,61 +10,21 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from recsys_nn.data.column_roles import chosen_columns
 from recsys_nn.data.feature_values import Written, values_of_texts
 from recsys_nn.data.ids import IdType, parse_ids
 from recsys_nn.data.ratings import COLUMNS, Ratings
-from recsys_nn.errors import DataError, Places, Where, did_you_mean, in_column, row_number
-from recsys_nn.files import PARQUET_SUFFIXES, place_in, read_parquet, read_text, restored
+from recsys_nn.data.table_format import READERS, RECOGNISED, TableFormat, TableReader
+from recsys_nn.errors import DataError, Places, Where, did_you_mean, in_column, place_in, refuse_pipe, row_number
+from recsys_nn.files import read_text, restored
 
-
-class TableFormat(BaseModel):
-    """Layout of a table of ratings; what is left out is recognised, or asked for in the error.
-
-    ``user``, ``item``, ``rating``, ``timestamp`` name the columns (or give their positions, from 0, where the
-    file has no header). ``id_type`` says how ids written in a text file are read: ``"string"`` takes them
-    exactly as written, ``"integer"`` refuses whatever is not a plain 64-bit integer. Of all texts, the apostrophe is
-    taken away that is written before what a spreadsheet would else run (``'=a``), as this package writes it.
-
-    ``features`` are further columns to keep beside the ratings. In a text file such a column holds numbers where each
-    of its texts is written as one (7, -0.5, 1e3, but not 007), else texts; an empty text is a missing value.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    user: str | int | None = None
-    item: str | int | None = None
-    rating: str | int | None = None
-    timestamp: str | int | None = None
-    separator: str | None = None
-    encoding: str | None = None
-    header: bool | None = None
-    id_type: IdType = "string"
-    features: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, layout: TableFormat | Mapping[str, Any] | None) -> TableFormat:
-        """The layout that a mapping describes; without one, all is recognised.
-
-        Raises:
-            DataError: where it describes none.
-        """
-        try:
-            return cls.model_validate(layout or {})
-        except ValidationError as error:
-            problem = error.errors()[0]
-            name = ".".join(map(str, problem["loc"]))
-            if problem["type"] == "extra_forbidden":
-                raise DataError(f"layout.{name} is unknown{did_you_mean(name, cls.model_fields)}") from None
-            raise DataError(f"layout.{name}={problem['input']!r}: {problem['msg']}") from None
-
-    def columns(self) -> dict[str, str | int | None]:
-        return {"user": self.user, "item": self.item, "rating": self.rating, "timestamp": self.timestamp}
-
-
-RECOGNISED = TableFormat()
+_ALIASES = {
+    "user": ("user", "userid", "uid", "customer", "customerid", "reviewerid"),
+    "item": ("item", "itemid", "iid", "movie", "movieid", "product", "productid", "book", "bookid", "isbn", "asin"),
+    "rating": ("rating", "ratings", "score", "stars", "bookrating", "overall"),
+    "timestamp": ("timestamp", "time", "date", "datetime", "unixreviewtime"),
+}
+_UNNAMED = ("user", "item", "rating", "timestamp")
 _NULLABLE = {pa.uint64(): pd.UInt64Dtype()}
 
 
@@ -131,6 +91,21 @@ class Table:
         return {name: values_of_texts(texts, (written or {}).get(name)) for name, texts in columns.items()}
 
 
+def _read_by(read: TableReader, file: Path) -> pd.DataFrame | pa.Table:
+    refuse_pipe(file)
+    if not file.exists():
+        raise DataError(f"{file} does not exist")
+    try:
+        data = read(file)
+    except DataError:
+        raise
+    except Exception as error:  # a reader of somebody else's may stumble in any way over a damaged file
+        raise DataError(f"{file} cannot be read: {error}") from error
+    if not isinstance(data, pd.DataFrame | pa.Table):
+        raise DataError(f"{file}: the reader of {file.suffix} files returned a {type(data).__name__}, not a DataFrame")
+    return data.reset_index(drop=True) if isinstance(data, pd.DataFrame) else data
+
+
 def series_of(column: pa.ChunkedArray) -> pd.Series:
     """A column of Parquet or text as a Series; integers stay such where some are missing."""
     if pa.types.is_dictionary(column.type):
@@ -141,10 +116,11 @@ def series_of(column: pa.ChunkedArray) -> pd.Series:
 
 
 def read_table(path: str | Path, layout: TableFormat = RECOGNISED) -> Table:
-    """Reads a Parquet or delimited text file (CSV, TSV, ``::``; gzip too) as a table; text stays text."""
+    """Reads a file of a registered format, or else delimited text (CSV, TSV, ``::``; gzip too), which stays text."""
     file = Path(path).expanduser()
-    if file.suffix.lower() in PARQUET_SUFFIXES:
-        return Table(read_parquet(file), str(file), place_in(file), text=False)
+    read = READERS.get(file.suffix.lower())
+    if read is not None:
+        return Table(_read_by(read, file), str(file), place_in(file), text=False)
     text = read_text(file, separator=layout.separator, encoding=layout.encoding, header=layout.header)
     return Table(restored(text.table, str(file)), str(file), text.where, text=True, header=text.header)
 
@@ -230,3 +206,78 @@ def _is_number(text: str) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def chosen_columns(
+    names: Sequence[str],
+    asked: Mapping[str, str | int | None],
+    *,
+    required: tuple[str, ...],
+    table: str,
+    header: bool = True,
+) -> dict[str, int]:
+    """The position of the column for each role; an optional role for which there is none is left out.
+
+    Args:
+        names: names of the table's columns, in their order.
+        asked: column's name for each role (user, item, rating, timestamp) or, where no column has that name,
+            its position; None for one whose name is usual.
+        required: the roles that must have a column.
+        table: name of the table, for the error.
+        header: whether the table has names of its own; without, its columns stand in the usual order.
+
+    Raises:
+        DataError: where a role has no column or may have several, or two roles would share one.
+    """
+    chosen: dict[str, int] = {}
+    for role, given in asked.items():
+        position = _position(names, role, given, role in required, table, header)
+        if position is None:
+            continue
+        for other, taken in chosen.items():
+            if taken == position:
+                raise DataError(
+                    f"{table}: the column {names[position]!r} would be both {other} and {role}; "
+                    f"say which column is the {role}"
+                )
+        chosen[role] = position
+    return chosen
+
+
+def _position(
+    names: Sequence[str], role: str, given: str | int | None, required: bool, table: str, header: bool
+) -> int | None:
+    if given is not None:
+        named = [k for k, name in enumerate(names) if name == str(given)]
+        if not named and isinstance(given, int) and 0 <= given < len(names):
+            return given
+        return _only(names, role, named, f"no column {given!r}", table)
+    if not header:
+        return _usual_position(names, role, required, table)
+    named = [k for k, name in enumerate(names) if name == role]
+    fitting = named or [k for k, name in enumerate(names) if _plain(name) in _ALIASES[role]]
+    return _only(names, role, fitting, "no column", table) if fitting or required else None
+
+
+def _usual_position(names: Sequence[str], role: str, required: bool, table: str) -> int | None:
+    position = _UNNAMED.index(role)
+    if position < len(names) <= len(_UNNAMED):
+        return position
+    if required:
+        raise DataError(
+            f"{table} has no header and {len(names)} columns; say which is the {role} by its position, "
+            f"for example {role}={position}"
+        )
+    return None
+
+
+def _only(names: Sequence[str], role: str, positions: list[int], none: str, table: str) -> int:
+    if len(positions) == 1:
+        return positions[0]
+    problem = f"more than one column that may be the {role}" if positions else f"{none} for the {role}"
+    listed = ", ".join(map(repr, names))
+    raise DataError(f"{table}: {problem} among {listed}; name it with {role}='...'")
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())

@@ -31,7 +31,13 @@ Rule = Callable[[Ratings, float], Mask]
 class Split(Generic[Train]):
     """Training, validation and test part of ratings; one that is not given is empty.
 
-    The training part may be a stream, the others are in memory."""
+    The training part may be a stream, the others are in memory.
+
+    Example:
+        >>> parts = rn.Split(ratings.take(range(250)), test=ratings.take(range(250, 300)))
+        >>> len(parts.train), len(parts.validation), len(parts.test)
+        (250, 0, 50)
+    """
 
     train: Train
     validation: Ratings
@@ -46,6 +52,11 @@ class Split(Generic[Train]):
         """The split with a random ``fraction`` of the training part held out for validation.
 
         Of a stream these are other ratings than of a table of the same ones (:meth:`RatingsStream.split`).
+
+        Example:
+            >>> split = rn.random_split(ratings, validation=0, test=0.2).with_validation(0.1)
+            >>> len(split.train), len(split.validation), len(split.test)
+            (216, 24, 60)
         """
         if len(self.validation):
             raise DataError(f"the split already has a validation part of {len(self.validation)} ratings")
@@ -65,17 +76,35 @@ AnySplit: TypeAlias = Split[Ratings] | Split[RatingsStream]
 
 
 def random_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
-    """Holds out ratings drawn at random."""
+    """Holds out ratings drawn at random.
+
+    Example:
+        >>> split = rn.random_split(ratings, validation=0.1, test=0.2, seed=7)
+        >>> len(split.train), len(split.validation), len(split.test)
+        (216, 24, 60)
+    """
     return _split(ratings, validation, test, _random_rule(seed))
 
 
 def stratified_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
-    """Holds out the same fraction of every user's ratings (to within one), drawn at random."""
+    """Holds out the same fraction of every user's ratings (to within one), drawn at random.
+
+    Example:
+        >>> split = rn.stratified_split(ratings, test=0.2)
+        >>> set(split.test.frame.groupby("user").size())  # each of the 30 users has rated 10 items
+        {2}
+    """
     return _split(ratings, validation, test, partial(_per_user, rng=np.random.default_rng(seed)))
 
 
 def temporal_split(ratings: Ratings, *, validation: float = 0.1, test: float = 0.1) -> Split:
-    """Holds out the latest ratings of all: test after validation after training."""
+    """Holds out the latest ratings of all: test after validation after training.
+
+    Example:
+        >>> split = rn.temporal_split(ratings, test=0.2)
+        >>> split.train.frame["timestamp"].max() < split.test.frame["timestamp"].min()
+        True
+    """
     return _split(ratings, validation, test, _latest)
 
 
@@ -83,6 +112,11 @@ def leave_last_out_split(ratings: Ratings, *, validation: float = 0.1, n: int = 
     """Holds out the last ``n`` ratings of every user who has more, as the test part.
 
     The validation part is the latest ``validation`` of each user's remaining ratings.
+
+    Example:
+        >>> split = rn.leave_last_out_split(ratings, n=2)
+        >>> len(split.test) == 2 * ratings.n_users
+        True
     """
     if n < 1:
         raise DataError(f"n={n} is not a number of ratings to hold out")
@@ -96,7 +130,12 @@ def leave_last_out_split(ratings: Ratings, *, validation: float = 0.1, n: int = 
 
 
 def kfold(ratings: Ratings, folds: int = 5, *, validation: float = 0.0, seed: int = 0) -> Iterator[Split]:
-    """Yields ``folds`` splits whose test parts are disjoint and together the table (sizes equal to within one)."""
+    """Yields ``folds`` splits whose test parts are disjoint and together the table (sizes equal to within one).
+
+    Example:
+        >>> [len(fold.test) for fold in rn.kfold(ratings, folds=7)]
+        [43, 43, 43, 43, 43, 43, 42]
+    """
     if not 2 <= folds <= len(ratings):
         raise DataError(
             f"{folds} folds of {len(ratings)} ratings: there must be at least 2 folds and a rating for each"

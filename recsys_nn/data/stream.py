@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from recsys_nn.data.column_roles import chosen_columns
 from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
+from recsys_nn.data.readers import chosen_columns
 from recsys_nn.data.summaries import Moments
 from recsys_nn.errors import DataError, Places, Where
 from recsys_nn.files import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
@@ -34,6 +34,15 @@ class RatingsStream:
     ``len(stream)`` comes from the files' metadata. Iterating gives :class:`Ratings` of up to a million rows each,
     checked as any others are, except that a pair which is repeated stays so: to find it, all pairs would have to be
     held. Any number of iterations may be made; each reads the files anew. Times and features are not read.
+
+    Example:
+        >>> ratings.frame.to_parquet("ratings.parquet")
+        >>> stream = rn.stream_ratings("ratings.parquet")
+        >>> [len(part) for part in stream]
+        [300]
+        >>> train, held_out = stream.split(0.1, seed=0)
+        >>> len(train), len(held_out)
+        (270, 30)
     """
 
     user_features = item_features = None
@@ -196,6 +205,14 @@ def stream_ratings(
     Raises:
         DataError: where there is no Parquet, no rating or no such column, or ids are integers in one file and strings
             in another. What is wrong with a row is found when it is read; the error names its file and place.
+
+    Example:
+        >>> from pathlib import Path
+        >>> Path("parts").mkdir()
+        >>> ratings.take(range(200)).frame.to_parquet("parts/2023.parquet")
+        >>> ratings.take(range(200, 300)).frame.to_parquet("parts/2024.parquet")
+        >>> rn.stream_ratings("parts", scale=(1, 5))
+        RatingsStream(300 ratings in 2 Parquet files)
     """
     if not isinstance(source, str | os.PathLike):
         raise DataError(f"ratings are streamed from a path of Parquet files, not from a {type(source).__name__}")

@@ -14,9 +14,8 @@ import pandas as pd
 from recsys_nn.data import Levels, Moments, Ratings, RatingsStream
 from recsys_nn.encoding.baselines import EFFECTS, Part, Totals, fit_biases_to_totals
 from recsys_nn.encoding.drift import Drift
-from recsys_nn.encoding.features import FeatureConfig, FeaturesConfig, Side, SideFeatures
+from recsys_nn.encoding.features import FeatureConfig, FeaturesConfig, Side, SideFeatures, item_names
 from recsys_nn.encoding.files import read_encoder, write_encoder
-from recsys_nn.encoding.item_names import item_names
 from recsys_nn.encoding.state import EncoderState
 from recsys_nn.encoding.vocabulary import DistinctIds, Vocabulary
 from recsys_nn.errors import DataError, Where, plain_repr, row_number
@@ -35,6 +34,11 @@ class Encoder(EncoderState):
     where there are more than 100. ``features`` holds the sides (user, item, rating) that have features, ``drift`` the
     knots of the users' drift in time, where that was asked for. ``item_names`` are the names of the items, in the order
     of their ids, where a column of their features (title, name) has them.
+
+    Example:
+        >>> encoder = rn.Encoder.fit(split.train)
+        >>> encoder.n_users, encoder.n_items, encoder.scale
+        (30, 15, (1.0, 5.0))
     """
 
     @classmethod
@@ -101,7 +105,12 @@ class Encoder(EncoderState):
         )
 
     def encode(self, ratings: Ratings | pd.DataFrame) -> Tensors:
-        """The model's inputs (:meth:`encode_pairs`) and the ratings (float32), in the table's order."""
+        """The model's inputs (:meth:`encode_pairs`) and the ratings (float32), in the table's order.
+
+        Example:
+            >>> encoder.encode(split.validation)
+            Tensors(48 rows, inputs user, item)
+        """
         if isinstance(ratings, RatingsStream):
             raise DataError("a stream of ratings is encoded by encode_stream, as its rows may not fit into memory")
         if isinstance(ratings, Ratings):
@@ -160,6 +169,10 @@ class Encoder(EncoderState):
         Raises:
             DataError: for ids of another type than in training, unequal lengths, and values that are not of a
                 feature's kind.
+
+        Example:
+            >>> encoder.encode_pairs(["u0", "new"], ["i2", "i2"])["user"]
+            array([1, 0], dtype=int32)
         """
         inputs: dict[str, npt.NDArray[Any]] = {
             "user": self.users.lookup(users, where),

@@ -1,9 +1,10 @@
-"""State of an encoder: ids, rating scale, counts, side features."""
+"""State of an encoder: ids, rating scale, counts, side features; and which known ids a prediction rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from recsys_nn.encoding.features import Side, SideFeatures
 from recsys_nn.encoding.vocabulary import Vocabulary
 
 Counts = npt.NDArray[np.int32]
+SOURCES = ("global", "item", "user", "model")
+"""Sources of a prediction, by the code 2 · (user rated in training) + (item rated in training)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,3 +74,18 @@ class EncoderState:
         columns = self.features["rating"].columns if "rating" in self.features else ()
         drift = () if self.drift is None else (self.drift.config.column,)
         return tuple(dict.fromkeys((*(column.name for column in columns), *drift)))
+
+
+def training_counts(encoder: EncoderState, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[Side, Counts]:
+    """Numbers of training ratings of the user and the item of n encoded pairs (``Encoder.encode_pairs``), (n,) each."""
+    return {side: counts[inputs[side]] for side, counts in encoder.counts.items()}
+
+
+def kept_counts(table: pd.DataFrame) -> dict[Side, Counts]:
+    """The :func:`training_counts` in the columns of a table of predictions (``prediction/held_out.py``)."""
+    return {"user": table["user_ratings"].to_numpy(), "item": table["item_ratings"].to_numpy()}
+
+
+def source_codes(counts: Mapping[Side, Counts]) -> npt.NDArray[np.int8]:
+    """The code of each of n pairs by their ``training_counts``, int8 (n,); features do not matter for it."""
+    return (2 * (counts["user"] > 0) + (counts["item"] > 0)).astype(np.int8)

@@ -50,6 +50,15 @@ class Comparison:
 
     The p-values are Holm's: in ``pairs`` corrected for the number of pairs, and so in ``table`` where the reference is
     the best, which only the errors tell; where it was named, for the number of models beside it.
+
+    Example:
+        >>> items = rn.run_experiment(rn.ItemMeanConfig(), split, progress=False).predictor
+        >>> comparison = rn.compare({"svd": predictor, "item means": items}, split.test, progress=False)
+        >>> comparison.reference, comparison.n, comparison.n_users
+        ('svd', 60, 25)
+        >>> bool(comparison.table["difference_low"][1] > 0)  # the ratings suffice to tell them apart
+        True
+        >>> comparison.plot().savefig("comparison.png")
     """
 
     table: pd.DataFrame = field(repr=False)

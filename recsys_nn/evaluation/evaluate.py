@@ -40,6 +40,16 @@ class Evaluation:
         segments: a row for each side (user, item) and how often it was rated in training: side, ratings (in
             training), n, rmse, mae, bias (the bias baseline's RMSE), and of a calibrated predictor coverage and width.
         table: the prediction of each rating (``prediction/held_out.py``).
+
+    Example:
+        >>> evaluation = rn.evaluate(predictor, split.test)
+        >>> evaluation.n, evaluation.best_baseline, evaluation.lift > 0.4
+        (60, 'item', True)
+        >>> evaluation.segments[["side", "ratings", "n"]].query("n > 0")
+           side ratings   n
+        1  user     1-4   8
+        2  user    5-19  52
+        6  item    5-19  60
     """
 
     n: int
@@ -98,6 +108,11 @@ def evaluate(predictor: Predictor, ratings: Ratings, *, interval: float = 0.9) -
     Raises:
         DataError: where there are none, their ids or their scale are not those of the training, or a feature of the
             ratings themselves is missing.
+
+    Example:
+        >>> evaluation = rn.evaluate(predictor, split.test)
+        >>> evaluation.summary["predictor"][0], sorted(evaluation.baselines)  # the model is ahead of the baselines
+        ('model', ['bias', 'global', 'item', 'user'])
     """
     if not isinstance(ratings, Ratings):
         raise DataError(must_be("ratings", "Ratings (rn.load_ratings makes them)", ratings))

@@ -45,6 +45,15 @@ class Blend:
         cross_fitted_rmse: RMSE on them, each predicted with weights that were fitted on four fifths without it.
         n: number of these ratings.
         path: the run folder, where one was asked for.
+
+    Example:
+        >>> users = rn.run_experiment(rn.UserMeanConfig(), split, progress=False).predictor
+        >>> items = rn.run_experiment(rn.ItemMeanConfig(), split, progress=False).predictor
+        >>> blend = rn.blend({"users": users, "items": items}, split.validation)  # on ratings that none was trained on
+        >>> blend.table["run"].tolist(), blend.path
+        (['users', 'items'], None)
+        >>> blend.predictor.predict([("u0", "i0")]).columns.tolist()
+        ['user', 'item', 'prediction', 'source']
     """
 
     predictor: BlendedPredictor
@@ -70,10 +79,7 @@ def blend(
 
     μ is the mean of the training ratings. The weights minimise Σ (r − r̂)², before clipping, over ratings that no r̂_k
     there was trained on, with all w_k >= 0, which keeps them steady where runs are alike (Breiman 1996, "Stacked
-    regressions", Machine Learning 24). They need not sum to 1::
-
-        rn.blend(["runs/svdpp", "runs/neumf"], output="runs/blend")  # weights from the validation part that they share
-        rn.blend({"a": one, "b": other}, split.validation)  # predictors, and ratings that none was trained on
+    regressions", Machine Learning 24). They need not sum to 1.
 
     Of their validation part runs keep what they predicted (``prediction/held_out.py``). Refitted runs have since been
     trained on it; what they would predict of it now is not looked at. As in stacked generalisation (Wolpert 1992,
@@ -96,6 +102,14 @@ def blend(
         ConfigError: for what is no finished run, or fewer than two.
         DataError: where the runs were not trained on the same ratings, do not share their validation part, or some of
             the given ratings are known to be in their training part.
+
+    Example:
+        >>> _ = rn.run_experiment("run.yaml", overrides=["model={kind: bias}", "output=runs/bias"], progress=False)
+        >>> blend = rn.blend(["runs/svd", "runs/bias"], output="runs/blend")  # on the validation part that they share
+        >>> blend.n, blend.path.name
+        (48, 'blend')
+        >>> bool(blend.rmse <= blend.table["validation_rmse"].min())
+        True
     """
     opened = opened_by_name(runs)
     finished = all_of(FinishedRun, opened)

@@ -41,12 +41,9 @@ def compare(
 ) -> Comparison:
     """Compares models: which is best, by how much, and whether the ratings suffice to tell.
 
-    All models are of one sort::
-
-        rn.compare([rn.SVDConfig(), rn.NeuMFConfig()], split, training=rn.TrainConfig(epochs=30))   # trained alike
-        rn.compare(["configs/svd.yaml", "configs/neumf.yaml"])  # trained as configured, on the same data and seed
-        rn.compare(["runs/svd", "runs/neumf"])  # finished runs, on the test part that they share
-        rn.compare({"old": "runs/svd", "new": predictor}, ratings)  # or on ratings that none was trained on
+    All models are of one sort: model configs, which are trained alike; configs of runs or their files, trained as they
+    say, on the same data and seed; or finished runs, on the test part that they share, and predictors, on ratings that
+    none was trained on.
 
     Trained models are in ``comparison.predictors``; nothing is written.
 
@@ -66,6 +63,14 @@ def compare(
         ConfigError: where the models are not of one sort, or their configs are not of the same data and seed.
         DataError: where finished runs do not share their test part, or some of the given ratings are known to be in the
             training part of one.
+
+    Example:
+        >>> _ = rn.run_experiment("run.yaml", overrides=["model={kind: bias}", "output=runs/bias"], progress=False)
+        >>> rn.compare(["runs/bias", "runs/svd"], progress=False).table["model"].tolist()  # the best first
+        ['svd', 'bias']
+        >>> kinds = [rn.SVDConfig(), rn.GlobalMeanConfig()]  # trained alike
+        >>> sorted(rn.compare(kinds, split, training=rn.TrainConfig(epochs=2), progress=False).predictors)
+        ['global_mean', 'svd']
     """
     opened = opened_by_name(models)
     if len(opened) < 2:

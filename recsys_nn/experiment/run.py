@@ -76,6 +76,14 @@ def run_experiment(
 
     Raises:
         RecsysError: what is wrong and where; nothing is written then.
+
+    Example:
+        >>> result = rn.run_experiment("run.yaml", overrides=["training.epochs=2", "output=runs/short"], progress=False)
+        >>> sorted(file.name for file in result.path.iterdir())
+        ['calibration.json', 'config.yaml', ..., 'weights.safetensors']
+        >>> baseline = rn.run_experiment(rn.BiasConfig(), ratings, progress=False)  # nothing is written
+        >>> baseline.predictor.predict([("u0", "i0")])["source"].item()
+        'model'
     """
     config = as_run_config(config, overrides=overrides)
     place = unfinished_run(config.output, resume=resume, overwrite=overwrite)

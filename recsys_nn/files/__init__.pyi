@@ -1,13 +1,12 @@
 from .atomic import atomic_file as atomic_file
 from .atomic import atomic_folder as atomic_folder
 from .atomic import sweep as sweep
+from .folders import PARQUET_SUFFIXES as PARQUET_SUFFIXES
 from .folders import Folder as Folder
 from .folders import is_uri as is_uri
-from .parquet import PARQUET_SUFFIXES as PARQUET_SUFFIXES
 from .parquet import opened_parquet as opened_parquet
 from .parquet import parquet_files as parquet_files
 from .parquet import parquet_parts as parquet_parts
-from .parquet import place_in as place_in
 from .parquet import read_parquet as read_parquet
 from .spreadsheets import defused_frame as defused_frame
 from .spreadsheets import restored as restored

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
@@ -15,10 +15,15 @@ import pyarrow.fs as fs
 
 from recsys_nn.errors import DataError
 from recsys_nn.files.atomic import atomic_file
-from recsys_nn.files.parquet import PARQUET_SUFFIXES, is_shown_parquet
 
+PARQUET_SUFFIXES = (".parquet", ".pq")
 _WHOLE_BY_THEMSELVES = ("s3", "gcs", "abfs")
 """File systems in which a file is seen once all of it has been written."""
+
+
+def is_shown_parquet(name: PurePath) -> bool:
+    """Tells whether a name relative to a folder is that of a Parquet file, with no part hidden (``.`` or ``_``)."""
+    return name.suffix.lower() in PARQUET_SUFFIXES and not any(part[0] in "._" for part in name.parts)
 
 
 def is_uri(place: str | Path) -> bool:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys_nn.errors import DataError, Where
-from recsys_nn.files.regular_file import refuse_pipe
+from recsys_nn.errors import DataError, Where, place_in, refuse_pipe
+from recsys_nn.files.folders import PARQUET_SUFFIXES, is_shown_parquet
 
-PARQUET_SUFFIXES = (".parquet", ".pq")
 _BUFFER_BYTES = 2**20
 _SMALL_BYTES = 2**26
 
@@ -82,11 +81,6 @@ def parquet_parts(file: Path, rows: int, columns: Sequence[str] | None = None) -
             first += batch.num_rows
 
 
-def place_in(file: Path, first: int = 0) -> Where:
-    """Names the rows of a file in error messages, counted from ``first``."""
-    return lambda row: f"{file}, row {first + row}"
-
-
 def parquet_files(folder: Path) -> list[Path]:
     """The Parquet files of a folder and its subfolders in the order of their paths, without what is hidden.
 
@@ -97,8 +91,3 @@ def parquet_files(folder: Path) -> list[Path]:
     if not shown:
         raise DataError(f"the folder {folder} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
     return sorted(shown)
-
-
-def is_shown_parquet(name: PurePath) -> bool:
-    """Tells whether a name relative to a folder is that of a Parquet file, with no part hidden (``.`` or ``_``)."""
-    return name.suffix.lower() in PARQUET_SUFFIXES and not any(part[0] in "._" for part in name.parts)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from recsys_nn.errors import DataError
 from recsys_nn.files.atomic import atomic_file
-from recsys_nn.files.parquet import PARQUET_SUFFIXES
+from recsys_nn.files.folders import PARQUET_SUFFIXES
 from recsys_nn.files.spreadsheets import defused
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}

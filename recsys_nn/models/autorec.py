@@ -30,6 +30,13 @@ class AutoRecConfig(FactorConfig):
         embedding_dim: number of neurons of the hidden layer.
         activation: activation function g of the hidden layer.
         set_l2: the penalty on W. None: the rule for ``l2``.
+
+    Example:
+        >>> for side in ("item", "user"):
+        ...     model = rn.build_model(rn.AutoRecConfig(side=side, embedding_dim=32), encoder)
+        ...     print(side, tuple(model.get_layer(f"{side}_set").weights[0].shape))  # W, a row a user or an item
+        item (31, 32)
+        user (16, 32)
     """
 
     needs_table = True

@@ -33,7 +33,15 @@ if TYPE_CHECKING:
 
 
 class ModelConfig(BaseModel):
-    """Base of all model configs: they are frozen, refuse unknown keys, and carry their ``kind``."""
+    """Base of all model configs: they are frozen, refuse unknown keys, and carry their ``kind``.
+
+    Example:
+        >>> config = rn.SVDConfig(embedding_dim=16)
+        >>> isinstance(config, rn.ModelConfig), config.kind
+        (True, 'svd')
+        >>> config.model_copy(update={"embedding_dim": 4}).embedding_dim
+        4
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -65,6 +73,21 @@ def register_model(config: type[ModelConfig]) -> Callable[[Builder], Builder]:
 
     Raises:
         ConfigError: when the kind's name is missing or taken by another config class.
+
+    Example:
+        >>> import keras
+        >>> class DistanceConfig(rn.ModelConfig):
+        ...     kind: str = "distance"
+        ...     embedding_dim: int = 4
+        >>> @rn.register_model(DistanceConfig)
+        ... def build(config, encoder):
+        ...     user, item = (keras.Input((), dtype="int32", name=name) for name in ("user", "item"))
+        ...     p = keras.layers.Embedding(encoder.n_users + 1, config.embedding_dim)(user)
+        ...     q = keras.layers.Embedding(encoder.n_items + 1, config.embedding_dim)(item)
+        ...     rating = encoder.scale[1] - keras.ops.sum((p - q) ** 2, axis=-1)
+        ...     return keras.Model({"user": user, "item": item}, rating)
+        >>> rn.build_model(rn.load_config({"model": {"kind": "distance"}}).model, encoder).count_params()
+        188
     """
     name = config.model_fields["kind"].default
     if not isinstance(name, str):
@@ -111,6 +134,12 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
 
     Raises:
         ConfigError: when the config's kind is not registered.
+
+    Example:
+        >>> model = rn.build_model(rn.SVDConfig(embedding_dim=8), encoder, seed=7)
+        >>> model(encoder.encode_pairs(["u0", "u1"], ["i0", "i0"])).shape
+        TensorShape([2])
+        >>> model.compile(optimizer="adam", loss="mse")  # as any other keras.Model
     """
     if not isinstance(config, ModelConfig) or not isinstance(encoder, Encoder):
         found = f"{type(config).__name__} and {type(encoder).__name__}"

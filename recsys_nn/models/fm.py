@@ -18,6 +18,16 @@ class FMConfig(FactorConfig):
 
     (Rendle 2010, "Factorization machines", equation 1). The fields are the user, the item, and each column of side
     features, whose vector is the sum of those of its values, each times its weight. With ids alone it is svd.
+
+    Example:
+        >>> import pandas as pd
+        >>> films = pd.DataFrame({"item": ["i0", "i1", "new"], "genre": ["crime", "comedy", "crime"]})
+        >>> encoder = rn.Encoder.fit(ratings.with_features(item_features=films), features={"item": ["genre"]})
+        >>> encoder.n_items  # 15 of them were rated
+        16
+        >>> model = rn.build_model(rn.FMConfig(embedding_dim=4), encoder)
+        >>> [layer.name for layer in model.layers if layer.name.endswith(("factors", "features"))]
+        ['item_features', 'user_factors', 'item_factors']
     """
 
     prior = 12.0
@@ -27,6 +37,11 @@ class FMConfig(FactorConfig):
 class DeepFMConfig(TowerConfig):
     """Factorisation machine with a tower over the vectors of all fields side by side: + h·f_L(v_1, ..., v_F)
     (Guo et al. 2017, "DeepFM: a factorization-machine based neural network for CTR prediction").
+
+    Example:
+        >>> fm, deep = (rn.build_model(config, encoder) for config in (rn.FMConfig(), rn.DeepFMConfig(widths=(32, 16))))
+        >>> deep.count_params() - fm.count_params()  # of the tower: (16 + 1) 32 + (32 + 1) 16 + 16
+        1088
     """
 
     prior = 12.0

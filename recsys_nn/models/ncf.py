@@ -20,7 +20,13 @@ Width = Annotated[int, Field(ge=1, le=MAX_NEURONS)]
 
 class GMFConfig(FactorConfig):
     """Generalised matrix factorisation: r_ui = μ + a_u + b_i + h·(p_u ∘ q_i), h learned
-    (He et al. 2017, "Neural collaborative filtering", equation 9, with biases for ratings)."""
+    (He et al. 2017, "Neural collaborative filtering", equation 9, with biases for ratings).
+
+    Example:
+        >>> model = rn.build_model(rn.GMFConfig(embedding_dim=8), encoder)
+        >>> tuple(model.get_layer("gmf_head").kernel.shape)  # h, a weight for each coordinate of the product
+        (8, 1)
+    """
 
     kind: Literal["gmf"] = "gmf"
 
@@ -49,14 +55,26 @@ class TowerConfig(FactorConfig):
 
 class MLPConfig(TowerConfig):
     """A tower over both vectors: r_ui = μ + a_u + b_i + h·f_L, f_l = A(W_l f_{l-1} + b_l), f_0 = [p_u, q_i]
-    (He et al. 2017, equation 10)."""
+    (He et al. 2017, equation 10).
+
+    Example:
+        >>> model = rn.build_model(rn.MLPConfig(embedding_dim=8, widths=(32, 16, 8)), encoder)
+        >>> [layer.units for layer in model.layers if layer.name.startswith("hidden")]
+        [32, 16, 8]
+    """
 
     kind: Literal["mlp"] = "mlp"
 
 
 class NeuMFConfig(TowerConfig):
     """Product and tower side by side: r_ui = μ + a_u + b_i + h·[p_u ∘ q_i, f_L(p'_u, q'_i)], with factors of their own
-    (He et al. 2017, equation 12)."""
+    (He et al. 2017, equation 12).
+
+    Example:
+        >>> model = rn.build_model(rn.NeuMFConfig(embedding_dim=8), encoder)
+        >>> [layer.name for layer in model.layers if layer.name.endswith("factors")]
+        ['user_mlp_factors', 'item_mlp_factors', 'user_gmf_factors', 'item_gmf_factors']
+    """
 
     kind: Literal["neumf"] = "neumf"
 

@@ -1,25 +1,11 @@
-"""Importing this module registers every layer of the package with Keras, for ``keras.models.load_model``."""
+"""Importing this registers every layer and optimizer of the package with Keras, for ``keras.models.load_model``."""
 
-from recsys_nn.models.layers import (
-    averaged,
-    basic,
-    bspline,
-    dropout,
-    features,
-    kernel,
-    likelihood,
-    polynomial,
-    rated_sets,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "averaged",
-    "basic",
-    "bspline",
-    "dropout",
-    "features",
-    "kernel",
-    "likelihood",
-    "polynomial",
-    "rated_sets",
-]
+from recsys_nn import training
+from recsys_nn.models import layers
+
+for _module in iter_modules(layers.__path__, f"{layers.__name__}."):
+    import_module(_module.name)
+OPTIMIZERS = (training.LazyAdam, training.RowwiseAdagrad, training.RowwiseSGD)

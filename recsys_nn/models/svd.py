@@ -30,6 +30,11 @@ class SVDConfig(FactorConfig):
     Args:
         embedding_dim: length of p_u and q_i.
         init_std: standard deviation of the initial factors.
+
+    Example:
+        >>> model = rn.build_model(rn.SVDConfig(embedding_dim=4), encoder)
+        >>> [tuple(weight.shape) for weight in model.trainable_weights]  # of 30 users and 15 items, and of unknown ones
+        [(31, 4), (16, 4), (31, 1), (16, 1)]
     """
 
     prior = 12.0

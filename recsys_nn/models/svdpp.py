@@ -30,6 +30,11 @@ class SVDPPConfig(FactorConfig):
         embedding_dim: length of the vectors.
         set_l2: the penalty on y and x. None: two and a half times the rule for ``l2``.
         init_std: standard deviation of all initial vectors.
+
+    Example:
+        >>> model = rn.build_model(rn.SVDPPConfig(embedding_dim=4), encoder)
+        >>> [layer.name for layer in model.layers if layer.name.endswith("set")]
+        ['user_set', 'item_set']
     """
 
     needs_table = True

@@ -27,10 +27,9 @@ from rich.console import Console
 
 from recsys_nn.errors import TrainingError
 from recsys_nn.posterior.config import PosteriorConfig
-from recsys_nn.posterior.curvature import Curvature
+from recsys_nn.posterior.curvature import Arrays, Curvature
 from recsys_nn.posterior.langevin import Langevin
 from recsys_nn.posterior.penalties import LearnedPenalties
-from recsys_nn.posterior.slopes import Arrays
 from recsys_nn.tensors import TrainingPart
 from recsys_nn.training import (
     Checkpointing,

@@ -21,6 +21,11 @@ class PosteriorConfig(BaseModel):
             for each of its columns (of a table of vectors, the dimensions); or those of the training, fixed.
         step_size: the step size h of :class:`Langevin`.
         friction: the friction γ of :class:`Langevin`.
+
+    Example:
+        >>> config = rn.load_config("run.yaml", overrides=["ensemble.samples=8", "ensemble.temperature=0.5"])
+        >>> config.ensemble == rn.PosteriorConfig(samples=8, temperature=0.5)
+        True
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

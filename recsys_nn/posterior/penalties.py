@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from recsys_nn.posterior.slopes import Arrays, slopes_of, summed
+from recsys_nn.posterior.curvature import Arrays, slopes_of, summed
 from recsys_nn.tensors import TrainingPart
 from recsys_nn.training import Objective
 

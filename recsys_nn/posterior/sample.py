@@ -50,6 +50,15 @@ def sample_posterior(
         ConfigError: where the model has nothing to sample, or its loss is no likelihood: neither squared errors nor
             that of a head with probabilities.
         TrainingError: where the chain diverges.
+
+    Example:
+        >>> train = encoder.encode(split.train)
+        >>> trainer = rn.Trainer(rn.TrainConfig(epochs=2), progress=False)
+        >>> run = trainer.fit(rn.build_model(rn.SVDConfig(), encoder), train)
+        >>> config = rn.PosteriorConfig(samples=3, burn_in=1, thin=1, temperature=1, penalties="fixed")
+        >>> averaged = rn.sample_posterior(run, train, config, progress=False)
+        >>> rn.Predictor(averaged, encoder).predict([("u0", "i0")]).columns.tolist()
+        ['user', 'item', 'prediction', 'source']
     """
     return tempered(run, train, config or PosteriorConfig(), validation, progress=progress)[1]
 

@@ -18,8 +18,8 @@ from .intervals import Calibration as Calibration
 from .lists.side_vectors import side_vectors as side_vectors
 from .predictor import BlendedPredictor as BlendedPredictor
 from .predictor import Predictor as Predictor
-from .saving.blend_folder import run_copier as run_copier
-from .saving.blend_folder import write_blend_folder as write_blend_folder
+from .saving.folder import run_copier as run_copier
+from .saving.folder import write_blend_folder as write_blend_folder
 from .saving.folder import check_place as check_place
 from .saving.folder import write_run_folder as write_run_folder
 from .saving.manifest import MANIFEST as MANIFEST

@@ -71,6 +71,12 @@ class PredictorCore:
         Raises:
             DataError: for ids that would be known only after a cast from int to str or back, for values that are
                 not of a feature's kind, and where an interval is asked of a predictor that is not calibrated.
+
+        Example:
+            >>> predictor.predict(users=["u0", "u1"], items=["i0", "i0"], interval=0.9).round()
+              user item  prediction source  lower  upper
+            0   u0   i0         4.0  model    3.0    5.0
+            1   u1   i0         1.0  model    1.0    2.0
         """
         asked, inputs = self._encoded(pairs, users, items, where)
         codes = source_codes(training_counts(self.encoder, inputs))

@@ -51,6 +51,10 @@ class Outputs(PredictorCore):
         Raises:
             DataError: as of :meth:`predict`, with the file and its line or row; where the output must not be written;
                 where a column of the input has the name of one that is added.
+
+        Example:
+            >>> predictor.predict_file("pairs.csv", "predicted.csv").sources
+            {'model': 2, 'item': 1}
         """
         from recsys_nn.prediction.batch.file import predict_file
 
@@ -92,6 +96,13 @@ class Outputs(PredictorCore):
 
         Raises:
             DataError: where it is not known what the users have rated, and for candidates that training did not have.
+
+        Example:
+            >>> lists = predictor.recommend(["u0", "u1"], n=3)
+            >>> lists.columns.tolist(), len(lists)
+            (['user', 'rank', 'item', 'prediction', 'source'], 6)
+            >>> sorted(lists.query("user == 'u0'")["item"])  # who likes even items
+            ['i0', 'i12', 'i6']
         """
         from recsys_nn.prediction.lists.recommend import recommend
 
@@ -110,6 +121,10 @@ class Outputs(PredictorCore):
 
         Raises:
             DataError: where the model has no vectors, or the item none.
+
+        Example:
+            >>> sorted(predictor.similar_items("i0", n=7)["item"])  # the other even items
+            ['i10', 'i12', 'i14', 'i2', 'i4', 'i6', 'i8']
         """
         from recsys_nn.prediction.lists.similar import similar
 
@@ -153,6 +168,10 @@ class Outputs(PredictorCore):
             ConfigError: for another format, and where its converter is not installed.
             ArtifactError: where the format cannot hold the model, or the folder exists.
             DataError: where the file exists.
+
+        Example:
+            >>> predictor.export("exported", "savedmodel").name
+            'exported'
         """
         from recsys_nn.prediction.export.export import export
 

@@ -16,10 +16,9 @@ from recsys_nn.errors import ArtifactError, DataError
 from recsys_nn.prediction.held_out import calibration_on
 from recsys_nn.prediction.intervals import Calibration
 from recsys_nn.prediction.outputs import Outputs
-from recsys_nn.prediction.saving.blend_folder import BlendParts, read_parts, write_blend_folder
-from recsys_nn.prediction.saving.folder import rebuilt_model, write_run_folder
+from recsys_nn.prediction.saving.folder import rebuilt_model, write_blend_folder, write_run_folder
 from recsys_nn.prediction.saving.manifest import MANIFEST, files_in
-from recsys_nn.prediction.saving.parts import RunParts
+from recsys_nn.prediction.saving.parts import BlendParts, RunParts, read_parts
 
 if TYPE_CHECKING:
     from recsys_nn.training import TrainConfig
@@ -35,6 +34,14 @@ class Predictor(Outputs):
         config: config of the model, needed to save it; models of :func:`build_model` carry theirs.
         calibration: calibration of its intervals, where it has some; :meth:`calibrated` makes it.
         seen: the ratings that are known, where they are kept; :meth:`with_seen` takes them.
+
+    Example:
+        >>> predictor = rn.Predictor.load("runs/svd")
+        >>> predictor.predict([("u0", "i0"), ("u0", "i9"), ("u0", "new")]).round()
+          user item  prediction source
+        0   u0   i0         4.0  model
+        1   u0   i9         2.0  model
+        2   u0  new         3.0   user
     """
 
     def calibrated(self, validation: Ratings) -> Self:
@@ -45,6 +52,11 @@ class Predictor(Outputs):
 
         Raises:
             DataError: where there are none, or their ids are not those of the training.
+
+        Example:
+            >>> plain = rn.Predictor(predictor.model, predictor.encoder)
+            >>> plain.calibrated(split.validation).predict([("u0", "i0")], interval=0.9).columns.tolist()
+            ['user', 'item', 'prediction', 'source', 'lower', 'upper']
         """
         calibrated = copy(self)
         calibrated.calibration = calibration_on(self, validation)
@@ -55,6 +67,11 @@ class Predictor(Outputs):
 
         Args:
             ratings: ratings of the training, and others; they take the place of those that are kept.
+
+        Example:
+            >>> plain = rn.Predictor(predictor.model, predictor.encoder)
+            >>> sorted(plain.with_seen(ratings).recommend("u0", n=100)["item"])  # the five items that u0 has not rated
+            ['i0', 'i12', 'i3', 'i6', 'i9']
         """
         knowing = copy(self)
         knowing.seen = SeenRatings.of(self.encoder, (chunk.frame for each in ratings for chunk, _ in each.chunks()))
@@ -71,8 +88,15 @@ class Predictor(Outputs):
 
         Raises:
             DataError: where the model's kind keeps no rated-by sets, or no table of ratings takes the history.
+
+        Example:
+            >>> import pandas as pd
+            >>> history = pd.DataFrame({"user": ["new", "new"], "item": ["i0", "i2"]})
+            >>> predictor = rn.Predictor(rn.build_model(rn.SVDPPConfig(), encoder), encoder).with_history(history)
+            >>> predictor.predict([("new", "i4"), ("newer", "i4")])["source"].tolist()
+            ['model', 'item']
         """
-        from recsys_nn.prediction.new_ids.history import with_history
+        from recsys_nn.prediction.new_ids.extend import with_history
 
         return with_history(self, history)
 
@@ -88,6 +112,12 @@ class Predictor(Outputs):
 
         Raises:
             DataError: where none of the ratings says anything of a new id, and for what is no table of ratings.
+
+        Example:
+            >>> import pandas as pd
+            >>> first = pd.DataFrame({"user": ["new"] * 4, "item": ["i0", "i1", "i2", "i3"], "rating": [1, 4, 1, 5]})
+            >>> sorted(predictor.fold_in(first).recommend("new", n=3)["item"])  # likes odd items
+            ['i11', 'i5', 'i9']
         """
         from recsys_nn.prediction.new_ids.fold_in import fold_in
 
@@ -109,6 +139,13 @@ class Predictor(Outputs):
 
         Raises:
             DataError: where the ratings of the training are not kept, and of an average over many weights.
+
+        Example:
+            >>> import pandas as pd
+            >>> week = pd.DataFrame({"user": ["u0", "new"], "item": ["i0", "i0"], "rating": [5, 4]})
+            >>> updated = predictor.update(week, training=rn.TrainConfig(epochs=1))
+            >>> updated.encoder.n_users, len(updated.seen_by("new"))
+            (31, 1)
         """
         from recsys_nn.prediction.new_ids.update import update
 
@@ -119,6 +156,10 @@ class Predictor(Outputs):
 
         Raises:
             ArtifactError: where the folder exists, or the model's kind is not registered.
+
+        Example:
+            >>> rn.Predictor(rn.build_model(rn.SVDConfig(), encoder), encoder).save("runs/untrained").name
+            'untrained'
         """
         return write_run_folder(path, self, overwrite=overwrite)
 
@@ -233,7 +274,7 @@ class BlendedPredictor(Predictor):
         return BlendedPredictor(changed, self.weights, calibration=self.calibration)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Writes the run folder that :meth:`Predictor.load` reads (see ``prediction/saving/blend_folder.py``).
+        """Writes the run folder that :meth:`Predictor.load` reads (see ``prediction/saving/folder.py``).
 
         Raises:
             ArtifactError: where the folder exists, or the kind of a member's model is not registered.

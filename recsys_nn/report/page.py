@@ -28,6 +28,11 @@ class Report:
     Attributes:
         html: the whole page as HTML.
         title: title of the page.
+
+    Example:
+        >>> report = rn.build_report("runs/svd")
+        >>> report.title, report.html[:15]
+        ('svd: svd', '<!doctype html>')
     """
 
     html: str = field(repr=False)
@@ -60,11 +65,7 @@ class Report:
 def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
     """Builds the page of a run, or of several that are compared on the test part that they share.
 
-    It stands by itself: no request goes out from it. What it shows was kept by the runs; no data are read again::
-
-        rn.build_report("runs/svd").save("svd.html")
-        rn.build_report(rn.run_experiment(config))
-        rn.build_report(["runs/svd", "runs/neumf"])
+    It stands by itself: no request goes out from it. What it shows was kept by the runs; no data are read again.
 
     Args:
         runs: a run folder, what ``rn.run_experiment`` gave, or several of them in a list or by name.
@@ -73,6 +74,13 @@ def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
         ConfigError: for what is no finished run.
         ArtifactError: of a run folder that cannot be used.
         DataError: where several runs have not kept predictions of the same test part.
+
+    Example:
+        >>> rn.build_report("runs/svd").save("svd.html").name
+        'svd.html'
+        >>> result = rn.run_experiment("run.yaml", overrides=["model={kind: bias}", "output=null"], progress=False)
+        >>> rn.build_report({"svd": "runs/svd", "biases": result}).title
+        '2 runs compared'
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -59,6 +59,13 @@ class ExperimentResult:
         path: the run folder, where one was asked for.
         findings: what validation has found out.
         finished: the run as its folder records it, also where there is none.
+
+    Example:
+        >>> result = rn.run_experiment("run.yaml", resume=True, progress=False)  # finished before, so it is read
+        >>> len(result.split.train), result.evaluation.n, result.path.name
+        (192, 60, 'svd')
+        >>> result.metrics["rmse"] < result.metrics["bias_rmse"]
+        True
     """
 
     config: RunConfig

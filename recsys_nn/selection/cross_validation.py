@@ -70,6 +70,15 @@ class CrossValidation:
         config: config of the run.
         split: what was cut into folds, as its training part, and the test part, on which nothing was judged.
         folds: the folds in their order.
+
+    Example:
+        >>> result = rn.cross_validate(rn.ItemMeanConfig(), ratings, folds=3, progress=False)
+        >>> result.table[["fold", "training", "validation"]]
+           fold  training  validation
+        0     1       200         100
+        1     2       200         100
+        2     3       200         100
+        >>> result.plot().savefig("folds.png")
     """
 
     config: RunConfig
@@ -153,11 +162,7 @@ def cross_validate(
 ) -> CrossValidation:
     """Trains a model once for each of ``folds`` parts of the ratings, on all other parts, and judges it on that one.
 
-    The ratings are cut at random. The fold that is left out also stops its training early, as a validation part does::
-
-        result = rn.cross_validate(rn.SVDConfig(), ratings, folds=5)
-        result.metrics                # mean and spread of RMSE and MAE, the epochs to train for
-        predictor = rn.refit(result).predictor   # trained on all ratings
+    The ratings are cut at random. The fold that is left out also stops its training early, as a validation part does.
 
     Args:
         config: a RunConfig, a mapping, the path of a YAML file, or a model's config with defaults for all else.
@@ -171,6 +176,13 @@ def cross_validate(
     Raises:
         DataError: where there are fewer ratings than folds.
         RecsysError: as :func:`run_experiment` does.
+
+    Example:
+        >>> config = {"model": {"kind": "svd"}, "training": {"epochs": 2}}
+        >>> result = rn.cross_validate(config, ratings, folds=2, progress=False)
+        >>> sorted(result.metrics)  # mean and spread over the folds, and the epochs to train for
+        ['epochs', 'mae', 'mae_std', 'rmse', 'rmse_std']
+        >>> predictor = rn.refit(result, progress=False).predictor  # trained on all ratings
     """
     config = as_run_config(config, overrides=overrides)
     of_data = config.data
@@ -205,6 +217,12 @@ def refit(
 
     Raises:
         RecsysError: as :func:`run_experiment` does.
+
+    Example:
+        >>> result = rn.cross_validate(rn.BiasConfig(), split, folds=2, progress=False)  # leaves the test part alone
+        >>> final = rn.refit(result, output="runs/final", progress=False)
+        >>> len(final.split.train), final.evaluation.n
+        (240, 60)
     """
     place = result.config.output if output is None else str(output)
     if place is not None:

@@ -14,11 +14,9 @@ from recsys_nn.data import Ratings, parse_ids
 from recsys_nn.encoding import SOURCES, Side, source_codes, training_counts
 from recsys_nn.errors import DataError
 from recsys_nn.prediction import MANIFEST, Predictor
-from recsys_nn.serving.directory import Directory
 from recsys_nn.serving.limits import Limits
-from recsys_nn.serving.lookup import Lookup, PairLookup
+from recsys_nn.serving.lookup import Directory, Lookup, PairLookup, records_of
 from recsys_nn.serving.reasons import Reasons
-from recsys_nn.serving.records import records_of
 from recsys_nn.serving.schemas import Health, PredictQuestion, RecommendQuestion
 
 MAX_CHOICES = 11

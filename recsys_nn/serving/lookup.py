@@ -1,4 +1,7 @@
-"""Look-up of raw ids' rows without pandas, which would take a millisecond on the single pair of many a request."""
+"""Look-up of users and items: of raw ids' rows by dicts, of ids by a part of their name.
+
+pandas would take a millisecond on the single pair of many a request.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.encoding import Encoder, Vocabulary
+from recsys_nn.encoding import Encoder, Side, Vocabulary
 from recsys_nn.errors import DataError
 
 
@@ -68,3 +71,42 @@ class PairLookup:
         if self._sides:
             return {"user": self._sides["user"].rows(users), "item": self._sides["item"].rows(items)}
         return self._encoder.encode_pairs(users, items, context=pd.DataFrame(context, index=range(len(users))))
+
+
+def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as dicts of Python's own values."""
+    columns = {name: table[name].tolist() for name in table.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+class Directory:
+    """The users, or the items, that were rated in training, for searches.
+
+    Args:
+        encoder: the encoder that has them.
+        side: which of the two, ``"user"`` or ``"item"``.
+    """
+
+    def __init__(self, encoder: Encoder, side: Side) -> None:
+        counts = encoder.counts[side][1:]
+        rated = np.flatnonzero(counts)
+        order = rated[np.argsort(-counts[rated], kind="stable")]
+        ids = encoder.vocabularies[side].ids.iloc[order].reset_index(drop=True)
+        texts = {"id": ids.astype("str")}
+        if side == "item" and encoder.item_names is not None:
+            texts["name"] = encoder.item_names.iloc[order].reset_index(drop=True)
+        self._found = pd.DataFrame({"id": ids, "name": texts.get("name", texts["id"]), "ratings": counts[order]})
+        self._texts = [column.str.casefold() for column in texts.values()]
+
+    def find(self, text: str, n: int) -> list[dict[str, Any]]:
+        """Finds at most n that have this text in their name or id, the best matches first.
+
+        First those that it is, then those that begin with it, and then the others, each by how often they were rated.
+        """
+        sought = text.strip().casefold()
+        points = np.zeros(len(self._found), dtype=np.int8)
+        for texts in self._texts:
+            kinds = texts.str.contains(sought, regex=False), texts.str.startswith(sought), texts == sought
+            np.maximum(points, sum(kind.to_numpy(np.int8) for kind in kinds), out=points)
+        best = np.argsort(-points, kind="stable")[:n]
+        return records_of(self._found.iloc[best[points[best] > 0]])

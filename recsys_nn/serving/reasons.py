@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_nn.prediction import Predictor, side_vectors
-from recsys_nn.serving.lookup import Lookup
-from recsys_nn.serving.records import records_of
+from recsys_nn.serving.lookup import Lookup, records_of
 
 
 class Reasons:

@@ -30,6 +30,14 @@ class StreamedTensors:
 
     Raises:
         DataError: where the folder holds no encoded ratings.
+
+    Example:
+        >>> ratings.frame.to_parquet("ratings.parquet")
+        >>> stream = rn.stream_ratings("ratings.parquet")
+        >>> rn.Encoder.fit(stream).encode_stream(stream, cache="encoded")
+        StreamedTensors(300 rows, inputs user, item)
+        >>> rn.StreamedTensors("encoded").take([0, 7])
+        Tensors(2 rows, inputs user, item)
     """
 
     def __init__(self, source: str | Path | RowFile, *, block_rows: int = BLOCK_ROWS) -> None:

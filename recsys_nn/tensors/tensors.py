@@ -77,6 +77,14 @@ class Tensors:
 
     Raises:
         DataError: on unequal lengths, values that are not numbers or not finite, and integers beyond int32.
+
+    Example:
+        >>> import numpy as np
+        >>> rooms, prices = np.array([[3, 1.5], [4, 2.0], [2, 1.0]]), np.array([310, 420, 180])
+        >>> rn.Tensors(rooms, prices)
+        Tensors(3 rows, inputs (3, 2))
+        >>> rn.Tensors({"user": [1, 2], "item": [4, 4]}, [5, 3]).named_inputs["user"]
+        array([1, 2], dtype=int32)
     """
 
     def __init__(self, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike], targets: npt.ArrayLike) -> None:

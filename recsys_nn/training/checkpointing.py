@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,8 @@ import numpy as np
 from recsys_nn.errors import ArtifactError
 from recsys_nn.hooks import Checkpointed
 from recsys_nn.training.checkpoints import Checkpoints, State, is_plain
+
+_MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ModelCheckpoint, keras.callbacks.ReduceLROnPlateau)
 
 
 class Checkpointing(keras.callbacks.Callback):
@@ -120,11 +123,23 @@ class Checkpointing(keras.callbacks.Callback):
 def _known(hook: keras.callbacks.Callback) -> State:
     if isinstance(hook, Checkpointed):
         return hook.checkpoint()
-    return {name: value for name, value in vars(hook).items() if name != "params" and is_plain(value)}
+    state = {name: value for name, value in vars(hook).items() if name != "params" and is_plain(value)}
+    if isinstance(hook, _MONITORS):
+        # Keras 3.15.1 turns this setting's sign when it first looks for the comparison that a metric needs, as it does
+        # anew in a process that goes on (keras/src/callbacks/monitor_callback.py).
+        del state["min_delta"]
+    if isinstance(hook, keras.callbacks.CSVLogger) and hook.csv_file is not None:
+        state |= {"append_header": False, "text": Path(hook.filename).read_bytes().decode()}
+    return state
 
 
 def _restore(hook: keras.callbacks.Callback, state: State) -> None:
     if isinstance(hook, Checkpointed):
         hook.restore(state)
-    else:
-        vars(hook).update(state)
+        return
+    if isinstance(hook, keras.callbacks.CSVLogger) and "text" in state:
+        # The lines of the epochs that were saved: of those behind them, which come again, the file may have some too.
+        hook.csv_file.close()
+        Path(hook.filename).write_bytes(state["text"].encode())
+        hook.csv_file = open(hook.filename, "a", encoding="utf-8")  # noqa: SIM115 (Keras closes it)
+    vars(hook).update({name: value for name, value in state.items() if name != "text"})

@@ -1,14 +1,73 @@
-"""Settings of a training, as the section ``training`` of a config."""
+"""Settings of a training, as the section ``training`` of a config; among them the schedules of its learning rate η."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys_nn.training.accepting import Accepts, default
-from recsys_nn.training.schedules import Schedule
+
+if TYPE_CHECKING:
+    import keras
+
+
+class CosineSchedule(BaseModel):
+    """Cosine decay: η_t = η (f + (1 - f) (1 + cos(π t / T)) / 2), after an optional linear warm-up from 0 to η.
+
+    Args:
+        epochs: T; by default all epochs of the training.
+        final: f, the share of η that is left at the end.
+        warmup: epochs of linear warm-up before.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["cosine"] = "cosine"
+    epochs: int | None = Field(default=None, ge=1)
+    final: float = Field(default=0.0, ge=0, le=1)
+    warmup: int = Field(default=0, ge=0)
+
+    def over(self, epochs: int) -> CosineSchedule:
+        """Fixes the schedule to a training of so many epochs, even if that is cut short."""
+        return self.model_copy(update={"epochs": self.epochs or max(1, epochs - self.warmup)})
+
+    def build(self, rate: float, steps: int, epochs: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        import keras
+
+        decay_steps = (self.over(epochs).epochs or 1) * steps
+        if not self.warmup:
+            return keras.optimizers.schedules.CosineDecay(rate, decay_steps, alpha=self.final)
+        return keras.optimizers.schedules.CosineDecay(
+            0.0, decay_steps, alpha=self.final, warmup_target=rate, warmup_steps=self.warmup * steps
+        )
+
+
+class ExponentialSchedule(BaseModel):
+    """Exponential decay: η_t = η d^t, t in epochs, changing with every step.
+
+    Args:
+        decay: d, the factor of one epoch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["exponential"] = "exponential"
+    decay: float = Field(default=0.9, gt=0, le=1)
+
+    def over(self, epochs: int) -> ExponentialSchedule:
+        """Returns the schedule itself: it does not depend on how long the training is."""
+        return self
+
+    def build(self, rate: float, steps: int, epochs: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        import keras
+
+        return keras.optimizers.schedules.ExponentialDecay(rate, steps, self.decay)
+
+
+Schedule = Annotated[CosineSchedule | ExponentialSchedule, Field(discriminator="kind")]
+
 
 OptimizerName = Literal[
     "auto",
@@ -85,6 +144,13 @@ class TrainConfig(BaseModel):
         engine: what makes the steps: ``"compiled"``, an epoch as one TensorFlow loop that XLA compiles; ``"keras"``,
             ``model.fit``; ``"auto"``, the compiled epoch, by XLA where the work is worth its compile time, or
             Keras's loop, saying why, where a callback acts on every batch or the model cannot be compiled.
+
+    Example:
+        >>> config = rn.TrainConfig(optimizer={"name": "sgd", "momentum": 0.9}, schedule={"kind": "cosine"}, epochs=40)
+        >>> config.optimizer.name, config.schedule.kind
+        ('sgd', 'cosine')
+        >>> rn.TrainConfig().monitor, rn.TrainConfig().patience  # early stopping, unless patience is None
+        ('val_loss', 3)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -119,6 +119,16 @@ class RowwiseSGD(RowwiseOptimizer):
         learning_rate: the step size η.
         dense: the optimizer of all other variables; by default ``keras.optimizers.SGD(learning_rate)``.
         name: name of the optimizer.
+
+    Example:
+        >>> import numpy as np
+        >>> model = rn.build_model(rn.SVDConfig(), encoder)
+        >>> model.compile(optimizer=rn.RowwiseSGD(0.1), loss="mse")
+        >>> before = model.get_layer("user_factors").embeddings.numpy()
+        >>> _ = model.train_on_batch(encoder.encode_pairs(["u0", "u1"], ["i0", "i0"]), np.array([5.0, 1.0]))
+        >>> moved = (model.get_layer("user_factors").embeddings.numpy() != before).any(axis=1)
+        >>> int(moved.sum()), len(moved)
+        (2, 31)
     """
 
     def __init__(
@@ -149,6 +159,14 @@ class RowwiseAdagrad(RowwiseOptimizer):
         epsilon: ε, which bounds the step.
         dense: the optimizer of all other variables; by default ``keras.optimizers.Adagrad(learning_rate)``.
         name: name of the optimizer.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((), dtype="int32"), keras.layers.Embedding(100, 8)])
+        >>> optimizer = rn.RowwiseAdagrad(learning_rate=0.1)
+        >>> optimizer.build(model.trainable_variables)
+        >>> [tuple(variable.shape) for variable in optimizer.variables if "squares" in variable.name]
+        [(100,)]
     """
 
     def __init__(
@@ -197,6 +215,12 @@ class LazyAdam(RowwiseOptimizer):
         epsilon: ε, which bounds the step.
         dense: the optimizer of all other variables; by default ``keras.optimizers.Adam(learning_rate)``.
         name: name of the optimizer.
+
+    Example:
+        >>> trainer = rn.Trainer(rn.TrainConfig(optimizer="lazy_adam", epochs=1), progress=False)
+        >>> run = trainer.fit(rn.build_model(rn.SVDConfig(), encoder), encoder.encode(split.train))
+        >>> isinstance(run.model.optimizer, rn.LazyAdam)
+        True
     """
 
     def __init__(

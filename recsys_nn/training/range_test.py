@@ -34,6 +34,13 @@ class RangeTest:
     Attributes:
         rates: learning rates of the steps, (steps,).
         losses: losses of their batches, penalties included, before each step, (steps,).
+
+    Example:
+        >>> import numpy as np
+        >>> rates = np.geomspace(1e-4, 1, 41)
+        >>> found = rn.RangeTest(rates, losses=(np.log10(rates) + 0.5) ** 2)  # least at 10^-0.5
+        >>> round(float(found.limit), 2), found.rate
+        (0.32, 0.08)
     """
 
     rates: Floats = field(repr=False)
@@ -101,6 +108,13 @@ def range_test(
 
     Raises:
         TrainingError: where the loss of the first batch is no number.
+
+    Example:
+        >>> model = rn.build_model(rn.SVDConfig(), encoder)
+        >>> found = rn.range_test(model, encoder.encode(split.train), rn.TrainConfig(batch_size=64), steps=20)
+        >>> found.rates.shape, 0.0001 < found.rate < 1
+        ((20,), True)
+        >>> config = rn.TrainConfig(batch_size=64, learning_rate=found.rate)
     """
     from recsys_nn.training.compile import compile_model
     from recsys_nn.training.objective import objective_of

@@ -36,6 +36,15 @@ class TrainingRun:
         loss: name of what was minimised.
         n_train, n_validation: examples that it was trained on and judged by.
         inputs: how far the network's inputs are from being standardised, by name (``training/input_scales.py``).
+
+    Example:
+        >>> model = rn.build_model(rn.SVDConfig(), encoder)
+        >>> trainer = rn.Trainer(rn.TrainConfig(epochs=2), progress=False)
+        >>> run = trainer.fit(model, encoder.encode(split.train), encoder.encode(split.validation))
+        >>> run.stop_reason, run.loss, run.n_validation
+        ('epochs', 'mse', 48)
+        >>> [name for name in run.history if "rmse" in name]
+        ['rmse', 'val_rmse']
     """
 
     model: keras.Model

@@ -38,6 +38,16 @@ class Trainer:
             goes on from there, to the weights that it would have had without the interruption, bit for bit.
         workers: the processes of which this is one, where several train one model together; each calls ``fit`` with the
             same. The first of them prints and saves, all end with the same weights and history.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> config = rn.TrainConfig(optimizer="sgd", learning_rate=0.3, batch_size=8, epochs=9)
+        >>> run = rn.Trainer(config, progress=False).fit(model, rn.Tensors(x, 3 * x + 1))
+        >>> [weight.numpy().round(1).item() for weight in run.model.weights]
+        [3.0, 1.0]
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Settings of commands whose results are made up."""
 
-from recsys_nn.data.readers import TableFormat
+from recsys_nn.data.table_format import TableFormat
 
 CONFIG = {"data": {"source": "synthetic"}, "model": {"kind": "svd"}, "output": "run"}
 SEARCHED = {"model.embedding_dim": [1, 8], "training.learning_rate": {"low": 0.001, "high": 0.1}}

@@ -13,7 +13,7 @@ import yaml
 from recsys_nn import DataError, Evaluation, TrainingError, load_config
 from recsys_nn.cli.shared import read_test_ratings
 from recsys_nn.config.run import config_schema
-from recsys_nn.data.readers import TableFormat
+from recsys_nn.data.table_format import TableFormat
 from recsys_nn.prediction.batch.file import PredictedFile
 from recsys_nn.prediction.batch.folder import PredictedFolder
 from recsys_nn.runs.finished import FinishedRun

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from recsys_nn import Predictor, load_config
-from recsys_nn.selection.search.progress import SearchProgress
+from recsys_nn.selection.search.display import SearchProgress
 
 RUN = {
     "seed": 3,

@@ -14,7 +14,7 @@ import pytest
 
 from recsys_nn import SVDConfig, load_config, load_ratings, register_model, tune
 from recsys_nn.models.base import model_kind
-from recsys_nn.selection.search.progress import SearchProgress
+from recsys_nn.selection.search.display import SearchProgress
 from recsys_nn.selection.search.study import Study
 
 pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")

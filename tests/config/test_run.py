@@ -235,6 +235,15 @@ def test_the_schema_accepts_what_the_loader_accepts_and_refuses_typos():
     assert not validator.is_valid({**MINIMAL, "trainin": {}})
 
 
+def test_the_schema_describes_the_keys_of_yaml_without_the_examples_for_python():
+    schema = config_schema()
+    told = {name: definition.get("description", "") for name, definition in schema["$defs"].items()}
+    assert schema["description"].startswith("Config of one run: data, model, training.")
+    assert "side: side whose ratings are encoded" in told["AutoRecConfig"]
+    assert [name for name, text in told.items() if ">>>" in text] == []
+    assert ">>>" not in schema["description"]
+
+
 def test_the_schema_tells_a_kind_of_a_users_own_from_the_others():
     class Loose(ModelConfig):
         kind: str = "loose"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsys_nn.data.column_roles import chosen_columns
+from recsys_nn.data.readers import chosen_columns
 from recsys_nn.errors import DataError
 
 USUAL = {

@@ -10,7 +10,7 @@ import pytest
 
 from recsys_nn.data import pair_files as pairs_module
 from recsys_nn.data.pair_files import PairsSource, read_pairs
-from recsys_nn.data.readers import TableFormat
+from recsys_nn.data.table_format import TableFormat
 from recsys_nn.errors import DataError
 from recsys_nn.files.text import decoding
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from recsys_nn.data.loading import load_ratings
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.readers import TableFormat, read_features, read_ratings
+from recsys_nn.data.readers import read_features, read_ratings
+from recsys_nn.data.table_format import TableFormat
 from recsys_nn.errors import DataError
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=50)

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_nn.data.readers import TableFormat, read_ratings
+from recsys_nn.data.readers import read_ratings
 from recsys_nn.data.stream import stream_ratings
+from recsys_nn.data.table_format import TableFormat
 from recsys_nn.files.spreadsheets import restored
 from recsys_nn.files.tables import write_table
 

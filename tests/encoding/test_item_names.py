@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from recsys_nn.encoding.item_names import item_names
+from recsys_nn.encoding.features import item_names
 
 
 @pytest.mark.parametrize("column", ["title", "name", "item_name", "movie_title", "Title"])

@@ -1,5 +1,5 @@
 from recsys_nn import Encoder
-from recsys_nn.encoding.sources import SOURCES, source_codes, training_counts
+from recsys_nn.encoding.state import SOURCES, source_codes, training_counts
 from tests.models.contract import twenty_ratings
 
 

@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_nn.data.pair_files import PairsSource
-from recsys_nn.data.readers import TableFormat, read_ratings, read_table
+from recsys_nn.data.readers import read_ratings, read_table
+from recsys_nn.data.table_format import TableFormat
 from recsys_nn.errors import DataError
 from recsys_nn.files.spreadsheets import defused, defused_frame, restored
 from recsys_nn.files.tables import write_table

@@ -7,7 +7,19 @@ import keras
 import numpy as np
 import pytest
 
-from recsys_nn import ConfigError, Encoder, ModelConfig, Predictor, SVDConfig, build_model, models, register_model
+from recsys_nn import (
+    ConfigError,
+    Encoder,
+    ModelConfig,
+    Predictor,
+    SVDConfig,
+    TrainConfig,
+    Trainer,
+    build_model,
+    load_ratings,
+    models,
+    register_model,
+)
 from recsys_nn.data import datasets
 from recsys_nn.models import base, model_kind
 from recsys_nn.models.factors import FactorConfig, Parts
@@ -98,20 +110,47 @@ def test_a_predictor_knows_the_config_of_a_built_model():
     assert Predictor(build_model(SVDConfig(l2=0.5), encoder), encoder).config == SVDConfig(l2=0.5)
 
 
+def printed_by_another_process(model, folder, *expressions) -> list[str]:
+    """What expressions of a model print once Keras has loaded it where the package is registered."""
+    model.save(folder / "model.keras")
+    script = (
+        "import sys, numpy as np, keras, recsys_nn.models.registered;"
+        "model = keras.models.load_model(sys.argv[1]);"
+        f"print({', '.join(expressions)})"
+    )
+    words = [sys.executable, "-c", script, str(folder / "model.keras")]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+
+
+PAIR = {"user": np.array([1]), "item": np.array([2])}
+PREDICTED = "float(model({'user': np.array([1]), 'item': np.array([2])})[0])"
+OPTIMIZED = "sum(float(np.abs(variable.numpy()).sum()) for variable in model.optimizer.variables)"
+
+
 @pytest.mark.slow
 def test_keras_loads_a_model_in_another_process_once_the_layers_are_registered(tmp_path):
     encoder = Encoder.fit(twenty_ratings())
     model = build_model(SVDConfig(head="ordinal"), encoder, seed=1)
-    model.save(tmp_path / "model.keras")
-    script = (
-        "import sys, numpy as np, keras, recsys_nn.models.registered;"
-        "model = keras.models.load_model(sys.argv[1]);"
-        "print(float(model({'user': np.array([1]), 'item': np.array([2])})[0]))"
+    (predicted,) = printed_by_another_process(model, tmp_path, PREDICTED)
+    assert float(predicted) == pytest.approx(float(model(PAIR)[0]), rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["auto", "rowwise_adagrad", "rowwise_sgd"])
+def test_keras_loads_a_trained_model_in_another_process_with_its_optimizer_and_what_that_knows(tmp_path, optimizer):
+    """``auto`` takes lazy Adam for tables of so many rows a batch."""
+    ratings = load_ratings("synthetic", n_users=60, n_items=40, n_ratings=300)
+    encoder = Encoder.fit(ratings)
+    model = build_model(SVDConfig(), encoder, seed=1)
+    config = TrainConfig(optimizer=optimizer, epochs=1, batch_size=4)
+    Trainer(config, progress=False).fit(model, encoder.encode(ratings))
+    name, state, predicted = printed_by_another_process(
+        model, tmp_path, "type(model.optimizer).__name__", OPTIMIZED, PREDICTED
     )
-    words = [sys.executable, "-c", script, str(tmp_path / "model.keras")]
-    printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    expected = float(model({"user": np.array([1]), "item": np.array([2])})[0])
-    assert float(printed) == pytest.approx(expected, rel=1e-6)
+    assert name == type(model.optimizer).__name__
+    known = sum(float(np.abs(variable.numpy()).sum()) for variable in model.optimizer.variables)
+    assert float(state) == pytest.approx(known, rel=1e-6)
+    assert float(predicted) == pytest.approx(float(model(PAIR)[0]), rel=1e-6)
 
 
 @pytest.mark.parametrize("package", [models, datasets])

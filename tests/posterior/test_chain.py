@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from recsys_nn.errors import TrainingError
-from recsys_nn.posterior import chain, curvature, slopes
+from recsys_nn.posterior import chain, curvature
 from recsys_nn.posterior.chain import posterior_weights
 from recsys_nn.posterior.config import PosteriorConfig
 from recsys_nn.posterior.langevin import Langevin
@@ -180,7 +180,7 @@ def test_masses_are_those_of_vectors_and_grow_where_more_than_four_weights_move_
 
 
 def test_slopes_are_summed_some_examples_at_a_time(monkeypatch):
-    monkeypatch.setattr(slopes, "_ROWS", 4)
+    monkeypatch.setattr(curvature, "_ROWS", 4)
     sizes = []
 
     def of_some(examples, beside):
@@ -189,7 +189,7 @@ def test_slopes_are_summed_some_examples_at_a_time(monkeypatch):
         return [tf.reduce_sum(inputs * beside[:, None], axis=0), tf.reduce_sum(targets)]
 
     part = Tensors(np.arange(20.0).reshape(10, 2), np.arange(10.0))
-    inputs, targets = slopes.summed(of_some, part, lambda n: np.full(n, 2, np.float32))
+    inputs, targets = curvature.summed(of_some, part, lambda n: np.full(n, 2, np.float32))
     assert sizes == [4, 4, 2]
     np.testing.assert_array_equal(inputs, [180, 200])
     assert targets == 45

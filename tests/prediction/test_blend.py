@@ -9,7 +9,7 @@ import pytest
 import recsys_nn as rn
 from recsys_nn import ArtifactError, DataError, Encoder, Predictor, build_model
 from recsys_nn.prediction.predictor import BlendedPredictor
-from recsys_nn.prediction.saving.blend_folder import run_copier, write_blend_folder
+from recsys_nn.prediction.saving.folder import run_copier, write_blend_folder
 from tests.models.contract import twenty_ratings
 
 ENCODER = Encoder.fit(twenty_ratings())

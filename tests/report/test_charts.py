@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn import BiasConfig, Ratings, SVDConfig
-from recsys_nn.encoding.sources import SOURCES
+from recsys_nn.encoding.state import SOURCES
 from recsys_nn.evaluation.evaluate import judged
 from recsys_nn.prediction.intervals import Calibration, Scores
 from recsys_nn.report import charts, several

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import recsys_nn as rn
-from recsys_nn.serving.directory import Directory
+from recsys_nn.serving.lookup import Directory
 
 COUNTS = {"tea": 1, "teapot": 2, "green tea": 4, "Teacup": 3, "steam": 5, "milk": 6}
 

@@ -127,6 +127,10 @@ CASES = {
         "learning_rate": 0.3,
         "dropout": keras.layers.Dropout,
     },
+    "with patience for a least improvement": {"patience": 2, "min_delta": 0.02, "learning_rate": 0.1},
+    "with a plateau's least improvement": {
+        "callbacks": ({"name": "reduce_lr_on_plateau", "patience": 1, "factor": 0.5, "min_delta": 0.03},),
+    },
     "with row-wise Adagrad and without validation": {
         "optimizer": "rowwise_adagrad",
         "validation": 0,
@@ -179,6 +183,55 @@ def test_of_a_callback_that_says_nothing_what_is_plain_is_kept_but_for_what_kera
     others = Counts(0), Visits()  # of the second nothing was kept
     Checkpointing(Checkpoints(tmp_path), model, others, {}).on_train_begin()
     assert (others[0].n, others[1].epochs) == (3, set())
+
+
+def begun(folder, model, hook):
+    """What saves the epochs of a training with this callback, which has begun, perhaps after a kill."""
+    hook.set_model(model)
+    saving = Checkpointing(Checkpoints(folder), model, [hook], {})
+    hook.on_train_begin()
+    saving.on_train_begin()
+    return saving
+
+
+@pytest.mark.parametrize(
+    ("monitor", "losses"),
+    [
+        (partial(keras.callbacks.EarlyStopping, patience=9), [3.0, 2.8, 2.4]),
+        (partial(keras.callbacks.ReduceLROnPlateau, patience=9), [3.0, 2.8, 2.4]),
+        (partial(keras.callbacks.EarlyStopping, patience=9, mode="max"), [3.0, 3.2, 3.6]),
+    ],
+)
+def test_the_least_improvement_counts_after_a_resumption_as_before(tmp_path, monitor, losses):
+    """By .5: the second epoch is none for the best of the first, the third is."""
+    model = network()
+    model.compile("sgd", "mse")
+    first, again = (monitor(monitor="loss", min_delta=0.5) for _ in range(2))
+    saving = begun(tmp_path, model, first)
+    first.on_epoch_end(0, {"loss": losses[0]})
+    saving.on_epoch_end(0)
+    begun(tmp_path, model, again)
+    again.on_epoch_end(1, {"loss": losses[1]})
+    assert (again.wait, again.best) == (1, losses[0])
+    again.on_epoch_end(2, {"loss": losses[2]})
+    assert (again.wait, again.best) == (0, losses[2])
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_csv_log_has_the_lines_of_all_epochs_once(tmp_path, append):
+    """Also where an epoch was written that was not saved yet."""
+    model, file = network(), tmp_path / "log.csv"
+    model.compile("sgd", "mse")
+    first, again = (keras.callbacks.CSVLogger(file, append=append) for _ in range(2))
+    saving = begun(tmp_path / "states", model, first)
+    first.on_epoch_end(0, {"loss": 3.5, "val_loss": 4.0})
+    saving.on_epoch_end(0)
+    first.on_epoch_end(1, {"loss": 9.5, "val_loss": 9.5})
+    first.on_train_end()
+    begun(tmp_path / "states", model, again)
+    again.on_epoch_end(1, {"loss": 2.5, "val_loss": 3.0})
+    again.on_train_end()
+    assert file.read_bytes() == b"epoch,loss,val_loss\r\n0,3.5,4.0\r\n1,2.5,3.0\r\n"
 
 
 def test_one_that_does_not_save_leaves_no_state(tmp_path):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from recsys_nn import RangeTest, Tensors, TrainConfig, TrainingError, range_test
-from recsys_nn.training.schedules import CosineSchedule
+from recsys_nn.training.config import CosineSchedule
 from tests.figures import described
 
 SLOPE = 2.0

@@ -2,8 +2,7 @@ import math
 
 import pytest
 
-from recsys_nn.training.config import TrainConfig
-from recsys_nn.training.schedules import CosineSchedule, ExponentialSchedule
+from recsys_nn.training.config import CosineSchedule, ExponentialSchedule, TrainConfig
 
 
 def rate_at(schedule, epoch, *, steps=10, epochs=20):

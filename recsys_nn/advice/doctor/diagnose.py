@@ -29,23 +29,25 @@ def diagnose(
 ) -> Diagnosis:
     """Diagnoses a run, before it or after it: each finding has its cause, evidence and fix.
 
-    ::
-
-        rn.diagnose("configs/mine.yaml")          # before: settings, and the data that they name
-        rn.diagnose(config, ratings)              # or ratings in memory
-        rn.diagnose("runs/mine")                  # after: also the course of the training, and the predictions
-        rn.diagnose(rn.run_experiment(config))
-        rn.diagnose(trainer.fit(network, tensors))     # a training alone, of any network
-        rn.diagnose(error)                        # the TrainingError of one that diverged
-
     Args:
-        run: a config or its file; a run folder or what ``rn.run_experiment`` gave; a TrainingRun or a TrainingError.
+        run: a config or its file; a run folder or what ``rn.run_experiment`` gave; a TrainingRun of any network, or the
+            TrainingError of one that diverged.
         data: for a config, ratings in memory or a split of them, as in ``rn.run_experiment``.
         pairs: pairs that a finished run shall predict, as in ``Predictor.predict``, to see whether their ids are known.
 
     Raises:
         ConfigError: where there is nothing to be diagnosed, or data or pairs that do not belong to it.
         RecsysError: of a config or a run folder that cannot be used.
+
+    Example:
+        >>> rn.diagnose("run.yaml")  # before it: the settings, and the data that they name
+        Diagnosis()
+        >>> rn.diagnose(rn.BiasConfig(), ratings)  # or ratings in memory
+        Diagnosis()
+        >>> rn.diagnose("runs/svd", pairs=[("new", "i0")])  # after it: also the training, and what it shall predict
+        Diagnosis(unknown-ids)
+        >>> rn.diagnose(rn.run_experiment(rn.BiasConfig(), split, progress=False)).codes
+        []
     """
     subject = _opened(run)
     planned = isinstance(subject, RunConfig)

@@ -24,6 +24,13 @@ class Finding:
         evidence: the numbers and epochs that say so.
         fix: what to do about it.
         settings: lines of the config that do it, by dotted key; ``RunConfig.with_values`` takes them.
+
+    Example:
+        >>> (finding,) = rn.diagnose("runs/svd", pairs=[("new", "i0"), ("newer", "i0")])
+        >>> finding.code, finding.severity
+        ('unknown-ids', 'warning')
+        >>> print(finding.evidence)
+        Of 2 pairs to be predicted 100.0%: 2 have an unknown user, 0 an unknown item, 0 both.
     """
 
     code: str
@@ -53,6 +60,14 @@ class Diagnosis(Sequence[Finding]):
 
     Args:
         findings: the findings in any order.
+
+    Example:
+        >>> config = rn.load_config("run.yaml", overrides=["training.epochs=3", "output=null"])
+        >>> diagnosis = rn.diagnose(rn.run_experiment(config, progress=False))
+        >>> diagnosis
+        Diagnosis(patience-never-fired)
+        >>> config.with_values(diagnosis[0].settings).training.epochs
+        100
     """
 
     def __init__(self, findings: Sequence[Finding] = ()) -> None:

@@ -40,11 +40,7 @@ def suggest(
     """Suggests a complete config for a table of ratings, each line with its reason and the numbers that it rests on.
 
     The table's numbers give the kind, its size, head, penalties, batches and samples; a short trial on the training
-    part gives the learning rate (:func:`range_test`) and the number of epochs. The test part is not looked at::
-
-        suggestion = rn.suggest(ratings)
-        print(suggestion.to_yaml())
-        result = rn.run_experiment(suggestion.config, ratings)
+    part gives the learning rate (:func:`range_test`) and the number of epochs. The test part is not looked at.
 
     Args:
         ratings: the table of ratings.
@@ -57,6 +53,15 @@ def suggest(
     Raises:
         ConfigError: for a kind that is not registered, and for a split without a validation part.
         DataError: where there are too few ratings to be split, or nothing to be learned from them.
+
+    Example:
+        >>> suggestion = rn.suggest(ratings, kind="bias", progress=False)  # without a kind: the best that is affordable
+        >>> print(suggestion.to_yaml())
+        # Suggested by recsys-nn suggest: Ratings(300 ratings, 30 users, 15 items, 1 to 5).
+        ...
+          kind: bias
+        ...
+        >>> result = rn.run_experiment(suggestion.config, ratings, progress=False)
     """
     from rich.console import Console
 

@@ -38,6 +38,13 @@ class Suggestion:
     Attributes:
         title: what it was suggested for.
         choices: lines of the config, in the order of its sections.
+
+    Example:
+        >>> suggestion = rn.suggest(ratings, kind="user_mean", progress=False)
+        >>> suggestion.reasons["key"].tolist()
+        ['seed', 'data.split', 'model.kind', 'refit']
+        >>> suggestion.config.model
+        UserMeanConfig(kind='user_mean', user_shrinkage=15.0)
     """
 
     title: str

@@ -1,13 +1,11 @@
-"""Named data sets: one file each, and the list of them here."""
+"""Named data sets, and the list of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Protocol
 
-from recsys_nn.data.datasets.movielens_1m import MOVIELENS_1M
-from recsys_nn.data.datasets.movielens_100k import MOVIELENS_100K
-from recsys_nn.data.datasets.movielens_latest_small import MOVIELENS_LATEST_SMALL
+from recsys_nn.data.datasets.movielens import MOVIELENS_1M, MOVIELENS_100K, MOVIELENS_LATEST_SMALL
 from recsys_nn.data.datasets.synthetic import SYNTHETIC
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.errors import DataError, did_you_mean
@@ -37,7 +35,14 @@ _BY_NAME = {dataset.name: dataset for dataset in sorted(_ALL, key=lambda dataset
 
 
 def dataset_names() -> list[str]:
-    """The names of all data sets, sorted."""
+    """The names of all data sets, sorted.
+
+    Example:
+        >>> rn.dataset_names()
+        ['movielens-100k', 'movielens-1m', 'movielens-latest-small', 'synthetic']
+        >>> rn.load_ratings("synthetic", n_users=50, n_items=20, n_ratings=400)
+        Ratings(400 ratings, 50 users, 20 items, 1 to 5)
+    """
     return list(_BY_NAME)
 
 

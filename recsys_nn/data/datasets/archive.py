@@ -1,34 +1,25 @@
-"""Data sets that somebody publishes as a zip archive of text files: found, or downloaded once."""
+"""Data sets that somebody publishes as a zip archive of text files: found, or downloaded once by pooch."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
-import tempfile
-import urllib.request
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any, BinaryIO
+from tempfile import TemporaryDirectory
+from typing import Any
+from zipfile import BadZipFile
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.data.readers import TableFormat, read_ratings
+from recsys_nn.data.readers import read_ratings
+from recsys_nn.data.table_format import TableFormat
 from recsys_nn.errors import DataError
 from recsys_nn.files import atomic_folder
 
 DATA_VARIABLE = "RECSYS_NN_DATA"
 _TIMEOUT = 30.0  # seconds that the server may be silent
-_CHUNK = 1 << 16  # bytes
-_MAX_BYTES = 1 << 32  # of an archive, and of what it holds
-_FAILURES = (DataError, OSError, HTTPException, zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error)
-"""What a server, a disk or an archive can answer with; of zipfile, for a packing or a password that it has not."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +80,30 @@ class ArchiveDataset:
         return self._download(cache)
 
     def _download(self, cache: Path) -> Path:
+        import pooch
+
         final = cache / self.folder
         console = Console(stderr=True)
         console.print(f"Downloading {self.title}\n{self.licence}", highlight=False, markup=False)
+        pooch.get_logger().setLevel("WARNING")
         try:
-            with atomic_folder(final, replace=False) as draft, tempfile.TemporaryFile(dir=draft) as archive:
-                checksum = _fetch(self.url, archive, console)
-                if checksum != self.sha256:
-                    raise DataError(f"its SHA-256 is {checksum}, but {self.sha256} is expected")
-                _unpack(archive, self.folder, draft)
-                if not (draft / self.main).is_file():
+            with (
+                atomic_folder(final, replace=False) as draft,
+                TemporaryDirectory(dir=draft) as beside,
+                console.status(f"Downloading {self.url}"),
+            ):
+                pooch.retrieve(
+                    self.url,
+                    f"sha256:{self.sha256}",
+                    path=beside,
+                    downloader=pooch.HTTPDownloader(timeout=_TIMEOUT),
+                    processor=pooch.Unzip(extract_dir="."),
+                )
+                if not (Path(beside) / self.folder / self.main).is_file():
                     raise DataError(f"the archive holds no {self.folder}/{self.main}")
-        except _FAILURES as error:
+                for part in (Path(beside) / self.folder).iterdir():
+                    part.rename(draft / part.name)
+        except (DataError, OSError, ValueError, BadZipFile) as error:
             if (final / self.main).is_file():  # another process was faster
                 return final
             raise DataError(
@@ -116,49 +119,3 @@ def cache_folder() -> Path:
     # The XDG specification has a relative path ignored.
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "recsys_nn"
-
-
-def _fetch(url: str, target: BinaryIO, console: Console) -> str:
-    """Streams a URL into a file, with a progress bar, and returns the SHA-256 of what came."""
-    digest = hashlib.sha256()
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with (
-        urllib.request.urlopen(url, timeout=_TIMEOUT) as response,
-        Progress(*columns, console=console) as progress,
-    ):
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdecimal() else None
-        task = progress.add_task(url.rpartition("/")[2], total=total)
-        received = 0
-        while chunk := response.read(_CHUNK):
-            target.write(chunk)
-            digest.update(chunk)
-            received += len(chunk)
-            if received > _MAX_BYTES:
-                raise DataError(f"there are more than {_MAX_BYTES:,} bytes")
-            progress.update(task, completed=received)
-    # Reading in chunks, http.client does not mind a connection that was cut off.
-    if total is not None and received < total:
-        raise DataError(f"the connection ended after {received:,} of {total:,} bytes")
-    return digest.hexdigest()
-
-
-def _unpack(archive: BinaryIO, folder: str, target: Path) -> None:
-    """Extracts the files of a folder of a zip archive, or refuses all of it.
-
-    It is refused where a member would be more than a file below ``target``, which zipfile itself would put elsewhere
-    in silence, and where its members are too large.
-    """
-    with zipfile.ZipFile(archive) as members:
-        for member in members.infolist():
-            name = member.filename
-            outside = name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name
-            if outside or stat.S_ISLNK(member.external_attr >> 16):
-                raise DataError(f"the archive has a member with the unsafe path {name!r}")
-        if sum(member.file_size for member in members.infolist()) > _MAX_BYTES:
-            raise DataError(f"the archive unpacks to more than {_MAX_BYTES:,} bytes")
-        for member in members.infolist():
-            if member.filename.startswith(f"{folder}/"):
-                member.filename = member.filename.removeprefix(f"{folder}/")
-                if member.filename:
-                    members.extract(member, target)

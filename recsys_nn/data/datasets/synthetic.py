@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr
 
-from recsys_nn.data.datasets.grouplens import GENRE_SEPARATOR
+from recsys_nn.data.datasets.movielens import GENRE_SEPARATOR
 from recsys_nn.data.datasets.synthetic_pairs import draw_pairs
 from recsys_nn.data.datasets.synthetic_truth import NONLINEAR_FORMS, Floats, LatentTruth, Positions
 from recsys_nn.data.ratings import Ratings

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recsys_nn.errors import DataError
-from recsys_nn.files.regular_file import refuse_pipe
+from recsys_nn.errors import DataError, refuse_pipe
 
 BLOCK_BYTES = 1 << 24  # what is read at a time; no row can be longer
 

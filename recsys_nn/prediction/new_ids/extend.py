@@ -1,4 +1,4 @@
-"""Trained networks with rows for ids that training did not see."""
+"""Trained networks with rows for ids that training did not see, perhaps known by their history alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import OTHER_SIDE, Encoder, Side, with_ids
 from recsys_nn.errors import DataError
-from recsys_nn.hooks import KeepsPairs, network_of
+from recsys_nn.hooks import KeepsPairs, layers_with, network_of
 from recsys_nn.models import build_model
 from recsys_nn.prediction.core import PredictorCore
 
@@ -79,3 +79,24 @@ def _extended(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[A
     """Values with zeros behind, as many as the shape has more."""
     behind = [(0, more - had) for more, had in zip(shape, values.shape, strict=True)]
     return np.pad(values, behind) if behind else values
+
+
+def with_history(predictor: P, history: pd.DataFrame | Ratings) -> P:
+    """A predictor that also knows the ids among these pairs that were not rated in training.
+
+    Such an id has no vector or bias of its own, but the sum over its history: p_u = |R(u)|^(-1/2) Σ_{j ∈ R(u)} y_j, and
+    its features, where it has some. Known ids keep theirs; pairs of two known ids, and of two new ones, have no effect.
+
+    Raises:
+        DataError: where the model has no rated-by sets, or needs the ratings of the history and has none; and for pairs
+            or ratings that no table of ratings takes.
+    """
+    encoder = predictor.encoder
+    layers = list(layers_with(network_of(predictor.model).layers, KeepsPairs))
+    if predictor.config is not None and not layers:
+        raise DataError("this model keeps no sets of who rated what: histories are for the kinds svdpp and autorec")
+    if isinstance(history, pd.DataFrame) and "rating" not in history.columns:
+        if any(layer.standard for layer in layers):
+            raise DataError("this model needs the ratings of a history: give the columns user, item and rating")
+        history = history.assign(rating=encoder.scale[0])  # it does not matter
+    return grown(predictor, newly_known(encoder, checked_ratings(history, encoder)))

@@ -9,7 +9,11 @@
     and what an experiment adds: config.yaml, history.csv, training.json, metrics.json, data.json, test.parquet and
     validation.parquet, what was predicted of these parts by a network not trained on them (prediction/held_out.py)
 
-That of a blend (``saving/blend_folder.py``) has blend.json and the folders of its members in place of a model.
+A blend, a weighted sum of predictors that is itself a predictor, has in place of a model
+
+    blend.json            the members' names and weights
+    member_1, ...         the members in this order, each a whole run folder
+
 It is written beside its final place, synced and renamed into it, so that a crash leaves the old run or none.
 Reading verifies the manifest first, reads all parts without TensorFlow (``prediction/saving/parts.py``), and rebuilds
 the model from its config with the registered builder of its kind, which may make no weight that the file does not hold:
@@ -18,6 +22,7 @@ no pickle, no keras.models.load_model, no name imported from a file.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -30,7 +35,7 @@ from recsys_nn.hooks import Average
 from recsys_nn.models import ModelConfig, build_model, import_keras, model_kinds
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.saving.manifest import MANIFEST, files_in, listed_files, write_manifest
-from recsys_nn.prediction.saving.parts import CALIBRATION, MODEL, SEEN, RunParts
+from recsys_nn.prediction.saving.parts import BLEND, CALIBRATION, MODEL, SEEN, RunParts, member_folder
 from recsys_nn.prediction.saving.weights import WEIGHTS, Weights, no_larger_than, set_weights, weights_of, write_weights
 
 if TYPE_CHECKING:
@@ -55,6 +60,40 @@ def write_run_folder(
     )
 
 
+def write_blend_folder(
+    path: str | Path,
+    blend: PredictorCore,
+    members: Mapping[str, Callable[[Path], object]],
+    weights: Mapping[str, float],
+    *,
+    documents: Documents | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Writes a blend, its members and further files as one run folder.
+
+    Args:
+        path: path of the run folder.
+        blend: blend that is written.
+        members: function, by name, that writes a member's run folder to a place (its ``save``, a :func:`run_copier`).
+        weights: weights of the members, by name.
+        documents: content of further files, by name.
+        overwrite: whether a run that already stands there is replaced.
+
+    Raises:
+        ArtifactError: as of ``write_run_folder``.
+    """
+
+    def fill(draft: Path) -> None:
+        for place, write in enumerate(members.values(), start=1):
+            write(member_folder(draft, place))
+        state = {"members": [{"name": name, "weight": weights[name]} for name in members]}
+        _write_documents(draft, blend, {BLEND: json.dumps(state, indent=2) + "\n", **(documents or {})})
+        sizes = {"users": blend.encoder.n_users, "items": blend.encoder.n_items}
+        write_manifest(draft, model_kind="blend", sizes=sizes, shapes={})
+
+    return write_folder(path, fill, overwrite=overwrite)
+
+
 def write_folder(path: str | Path, fill: Callable[[Path], None], *, overwrite: bool) -> Path:
     """Writes a run folder at ``path``, of the files that ``fill`` writes into its draft.
 
@@ -67,6 +106,17 @@ def write_folder(path: str | Path, fill: Callable[[Path], None], *, overwrite: b
     with atomic_folder(target, replace=overwrite) as draft:
         fill(draft)
     return target
+
+
+def run_copier(run: Path) -> Callable[[Path], None]:
+    """Returns a function that writes the files of a run folder, with all that they record, to a place."""
+
+    def copy(place: Path) -> None:
+        for name in (MANIFEST, *listed_files(run)):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(run / name, place / name)
+
+    return copy
 
 
 def check_place(path: str | Path, *, overwrite: bool) -> None:
@@ -136,7 +186,7 @@ def _write_files(
     write_weights(weights, draft)
     predictor.encoder.save(draft)
     kept = {} if predictor.seen is None else {SEEN: predictor.seen.to_parquet()}
-    write_documents(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **kept, **documents})
+    _write_documents(draft, predictor, {MODEL: config.model_dump_json(indent=2) + "\n", **kept, **documents})
     shutil.copymode(draft / MODEL, draft / WEIGHTS)  # safetensors makes files that only their owner reads
     sizes = {"users": predictor.encoder.n_users, "items": predictor.encoder.n_items}
     if isinstance(predictor.model, Average):
@@ -145,7 +195,7 @@ def _write_files(
     write_manifest(draft, model_kind=config.kind, sizes=sizes, shapes=shapes)
 
 
-def write_documents(draft: Path, predictor: PredictorCore, documents: Documents) -> None:
+def _write_documents(draft: Path, predictor: PredictorCore, documents: Documents) -> None:
     """Writes files into a draft, and the predictor's calibration where it has one."""
     calibration = predictor.calibration
     calibrated = {} if calibration is None else {CALIBRATION: calibration.model_dump_json() + "\n"}

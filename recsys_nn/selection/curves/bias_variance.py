@@ -36,10 +36,9 @@ def bias_variance(
     workers: int = 1,
     progress: bool = True,
 ) -> Curve:
-    """Splits the expected squared error of a model on generated ratings, by a setting of its complexity::
+    """Splits the expected squared error of a model on generated ratings, by a setting of its complexity.
 
-        rn.bias_variance({"data": {"source": "synthetic"}, ...}, key="model.embedding_dim", values=[1, 2, 4, 8, 16])
-        rn.bias_variance({"data": {"source": "synthetic"}, ...}, key="training.epochs", values=range(1, 61))
+    Such a setting is ``model.embedding_dim`` with the values 1, 2, 4, 8, 16, or ``training.epochs`` with 1 to 60.
 
     For a pair k of the test part let r_k be its rating, f_k = E r_k, and g_k what the model predicts, which is random
     as its training ratings and its seed are. Then (Geman, Bienenstock & Doursat 1992, "Neural networks and the
@@ -86,6 +85,13 @@ def bias_variance(
         ConfigError: for a wrong key or value, and for one that changes the data.
         DataError: where the ratings were not generated, or there is no test part.
         RecsysError: as :func:`run_experiment` does.
+
+    Example:
+        >>> made = rn.load_ratings("synthetic", n_users=30, n_items=20, n_ratings=300)
+        >>> key, values = "model.user_shrinkage", [100, 1]  # from the simplest
+        >>> curve = rn.bias_variance(rn.UserMeanConfig(), made, key=key, values=values, resamples=4, progress=False)
+        >>> curve.table["bias_squared"].is_monotonic_decreasing, curve.table["variance"].is_monotonic_increasing
+        (True, True)
     """
     config = unwritten(config, overrides)
     values, split = named(values), load_split(config.data, config.seed, data)

@@ -58,6 +58,11 @@ def epoch_curve(
     Raises:
         ConfigError: where there is no validation part, or the model has no epochs.
         RecsysError: as :func:`run_experiment` does.
+
+    Example:
+        >>> curve = rn.epoch_curve({"training": {"epochs": 3}}, ratings, progress=False)
+        >>> curve.table["epoch"].tolist(), list(curve.marks)
+        ([1, 2, 3], ['kept', 'stopped'])
     """
     config = alone(config, overrides)
     runs = list(points(config, data, [({}, {})], seeds))
@@ -105,11 +110,10 @@ def validation_curve(
     workers: int = 1,
     progress: bool = True,
 ) -> Curve:
-    """Training and validation RMSE by one setting, such as one of complexity::
+    """Training and validation RMSE by one setting, such as one of complexity.
 
-        rn.validation_curve(rn.SVDConfig(), ratings, key="model.embedding_dim", values=[2, 4, 8, 16, 32])
-        rn.validation_curve(rn.SVDConfig(), ratings, key="model.l2", values=[1e-2, 1e-3, 1e-4, 1e-5])
-        rn.validation_curve(rn.MLPConfig(), ratings, key="model.widths", values=[[64], [64, 32], [64, 32, 16]])
+    Settings of complexity are ``model.embedding_dim`` (2, 4, 8, 16, 32), ``model.l2`` (1e-2, 1e-3, 1e-4, 1e-5), and
+    of a tower ``model.widths`` ([64], [64, 32], [64, 32, 16]).
 
     Two values are marked: the best, and the first, which is the simplest, whose validation error is within one standard
     error of the best one's (Breiman, Friedman, Olshen & Stone 1984, section 3.4.3); their means over the seeds count.
@@ -134,6 +138,14 @@ def validation_curve(
         ConfigError: for a wrong key or value, before the first run; where there is no validation part.
         TrainingError: where the runs of every value have diverged.
         RecsysError: as :func:`run_experiment` does.
+
+    Example:
+        >>> config = {"model": {"kind": "svd"}, "training": {"epochs": 2}}
+        >>> curve = rn.validation_curve(
+        ...     config, ratings, key="model.embedding_dim", values=[1, 2], seeds=1, progress=False
+        ... )
+        >>> curve.table["model.embedding_dim"].tolist(), list(curve.marks)
+        ([1, 2], ['best', 'within one standard error'])
     """
     config, values = alone(config, overrides), named(values)
     changes = [({key: name}, {key: value}) for name, value in values.items()]
@@ -187,6 +199,14 @@ def learning_curve(
     Raises:
         ConfigError: where fractions are not ascending within (0, 1], or there is no validation part.
         RecsysError: as :func:`run_experiment` does.
+
+    Example:
+        >>> curve = rn.learning_curve(rn.BiasConfig(), ratings, fractions=[0.25, 0.5, 1], seeds=1, progress=False)
+        >>> curve.table[["fraction", "ratings"]]
+           fraction  ratings
+        0      0.25       61
+        1      0.50      122
+        2      1.00      243
     """
     if list(fractions) != sorted({*fractions}) or not 0 < min(fractions, default=0) <= max(fractions) <= 1:
         raise ConfigError(f"fractions must be ascending numbers above 0 and up to 1, not {tuple(fractions)}")
@@ -245,6 +265,12 @@ def sensitivity(
     Raises:
         ConfigError: for a wrong value, before the first run; where there is no validation part.
         RecsysError: as :func:`run_experiment` does.
+
+    Example:
+        >>> config = {"training": {"optimizer": "sgd", "epochs": 2}}
+        >>> curve = rn.sensitivity(config, ratings, learning_rates=[0.01, 1e12], batch_sizes=[64], progress=False)
+        >>> curve.table["diverged"].tolist(), curve.marks["best"]
+        ([False, True], {'learning_rate': 0.01, 'batch_size': 64})
     """
     config = alone(config, overrides)
     changes = [

@@ -22,6 +22,13 @@ class Curve:
         table: a row a run (or an epoch of one), with what was changed, the seed and the errors.
         marks: values that the figure marks, by name, such as ``best``.
         figure: the table drawn; ``curve.figure.savefig("curve.png")`` writes it.
+
+    Example:
+        >>> key, values = "model.item_shrinkage", [100, 1]
+        >>> curve = rn.validation_curve(rn.ItemMeanConfig(), ratings, key=key, values=values, seeds=1, progress=False)
+        >>> curve.marks["best"], curve.table[key].tolist()
+        (1, [100, 1])
+        >>> curve.figure.savefig("curve.png")
     """
 
     table: pd.DataFrame = field(repr=False)

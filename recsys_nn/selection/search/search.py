@@ -28,7 +28,7 @@ from recsys_nn.prediction import MANIFEST, Predictor
 from recsys_nn.runs import load_split
 from recsys_nn.selection.cross_validation import cross_validated, refit
 from recsys_nn.selection.processes import results
-from recsys_nn.selection.search.progress import SearchProgress
+from recsys_nn.selection.search.display import SearchProgress
 from recsys_nn.tracking import trackers_of
 
 if TYPE_CHECKING:
@@ -52,6 +52,14 @@ class SearchResult:
         predictor: the winner, refitted on all training rows.
         metrics: figures of the winner, flat; where there is a test part ``rmse`` and so on, judged once.
         path: the search's folder; None where none was asked for.
+
+    Example:
+        >>> search = {"method": "grid", "space": {"model.item_shrinkage": [1, 100]}}
+        >>> found = rn.tune({"model": {"kind": "item_mean"}, "search": search}, ratings, progress=False)
+        >>> found.trials["model.item_shrinkage"].tolist(), found.best.refit
+        ([1, 100], True)
+        >>> found.best.model.item_shrinkage
+        1.0
     """
 
     config: RunConfig
@@ -68,7 +76,7 @@ class SearchResult:
 
     def plot(self) -> Figure:
         """Plots the trials in their order with the best so far, and by each key of the search."""
-        from recsys_nn.selection.search.plot import plotted
+        from recsys_nn.selection.search.display import plotted
 
         return plotted(self.trials)
 
@@ -87,16 +95,6 @@ def tune(
     progress: bool = True,
 ) -> SearchResult:
     """Searches the space of the config's ``search`` section for the least RMSE of held-out ratings.
-
-    ::
-
-        search:
-          method: tpe          # or random, grid
-          trials: 20           # or timeout: 300, in seconds
-          workers: 2           # processes, or leave it out and have a cluster section
-          space:
-            model.embedding_dim: [8, 16, 32]
-            training.learning_rate: {low: 0.001, high: 0.1, log: true}
 
     Each trial is an ordinary run, judged on its validation part or on ``folds``. The best is trained anew on all
     training rows, for as many epochs as were best there, and only then judged on the test part, once. A search that was
@@ -122,6 +120,19 @@ def tune(
         ConfigError: where nothing is searched, or naming a value of the space that the config refuses.
         ArtifactError: where the folder holds something else, or another process is at work in it.
         TrainingError: where no trial comes to its end.
+
+    Example:
+        >>> search = {
+        ...     "method": "random",  # or "tpe", "grid"
+        ...     "trials": 2,  # or "timeout": 300, in seconds
+        ...     "workers": 1,  # processes, or leave it out and have a cluster section
+        ...     "space": {"model.item_shrinkage": [5, 25], "model.user_shrinkage": {"low": 1, "high": 99, "log": True}},
+        ... }
+        >>> config = {"model": {"kind": "bias"}, "search": search}
+        >>> rn.tune(config, ratings, output="runs/search", progress=False).trials["state"].tolist()
+        ['complete', 'complete']
+        >>> rn.Predictor.load("runs/search/winner").predict([("u0", "i0")])["source"].item()
+        'model'
     """
     required("optuna", "search", asked_by="search")
     import_keras()

@@ -4,7 +4,7 @@ import io
 import zipfile
 
 from recsys_nn.data.datasets.archive import ArchiveDataset
-from recsys_nn.data.readers import TableFormat
+from recsys_nn.data.table_format import TableFormat
 
 
 def zipped(members: dict[str, str], compression: int = zipfile.ZIP_STORED) -> bytes:

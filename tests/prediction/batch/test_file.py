@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from recsys_nn import DataError, Encoder, Predictor, Ratings, SVDConfig, build_model
 from recsys_nn.data import pair_files as pairs_module
 from recsys_nn.data.pair_files import PairsSource
-from recsys_nn.data.readers import TableFormat
+from recsys_nn.data.table_format import TableFormat
 from recsys_nn.files.text import decoding
 from recsys_nn.prediction.batch import file
 

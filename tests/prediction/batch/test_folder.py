@@ -22,7 +22,7 @@ from recsys_nn import (
     build_model,
     predict_folder,
 )
-from recsys_nn.data.readers import TableFormat
+from recsys_nn.data.table_format import TableFormat
 from recsys_nn.files import folders
 from recsys_nn.files.folders import Folder
 from recsys_nn.prediction.batch.folder import RECORD, FolderScoring, PredictedFolder

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from recsys_nn.plots import new_figure
-from recsys_nn.selection.search.plot import _focus, plotted
+from recsys_nn.selection.search.display import _focus, plotted
 from tests.figures import described
 
 TRIALS = pd.DataFrame(

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from recsys_nn.config.search import SearchConfig
-from recsys_nn.selection.search import progress
-from recsys_nn.selection.search.progress import SearchProgress
+from recsys_nn.selection.search import display
+from recsys_nn.selection.search.display import SearchProgress
 from recsys_nn.selection.search.trial import Outcome
 
 SPACE = {"model.widths": [[64], [32]], "training.learning_rate": {"low": 0.001, "high": 0.1}}
@@ -43,7 +43,7 @@ def shown(monkeypatch):
         def console(quiet):
             return Console(file=told, quiet=quiet, force_terminal=terminal, width=70, legacy_windows=False)
 
-        monkeypatch.setattr(progress, "Console", console)
+        monkeypatch.setattr(display, "Console", console)
         study = SimpleNamespace(table=begun)
         with SearchProgress(SearchConfig(space=SPACE, **settings), study, enabled=enabled) as shown:
             for study.table, outcome in zip(tables, outcomes, strict=True):

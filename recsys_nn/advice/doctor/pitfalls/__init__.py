@@ -10,7 +10,7 @@ from recsys_nn.advice.doctor.pitfalls import data, predictions, settings, traini
 
 Pitfall = Callable[[Case], Iterator[Finding]]
 
-PITFALLS: tuple[Pitfall, ...] = (
+PITFALLS: list[Pitfall] = [
     settings.no_validation,
     settings.extreme_batch_size,
     settings.embedding_too_large,
@@ -28,6 +28,23 @@ PITFALLS: tuple[Pitfall, ...] = (
     predictions.nearly_constant,
     predictions.worse_than_bias,
     predictions.unknown_ids,
-)
+]
 """All pitfalls, those of the lecture among them: no validation set, extreme batch sizes, inputs not normalised,
 learning rates too high and too low, too many epochs without early stopping."""
+
+
+def register_pitfall(pitfall: Pitfall) -> Pitfall:
+    """Decorates a function that looks at a run: the doctor asks it too, in Python, on the command line and in reports.
+
+    ::
+
+        @register_pitfall
+        def few_ratings(case):
+            if case.n_train < 1000:
+                yield Finding("few-ratings", "note", "There are few ratings.", f"{case.n_train} are trained on.", "...")
+
+    Args:
+        pitfall: function that yields a :class:`Finding` for each thing that it finds wrong with a run.
+    """
+    PITFALLS.append(pitfall)
+    return pitfall
