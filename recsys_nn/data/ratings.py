@@ -279,7 +279,7 @@ def _check_within(ratings: pd.Series, scale: tuple[float, float], where: Where) 
         row = int(outside.argmax())
         raise DataError(
             f"{in_column(where, 'rating')(row)}: the rating {ratings.iloc[row]:g} is outside the scale "
-            f"{lowest:g} to {highest:g}, as are {int(outside.sum())} of {len(ratings)} in all: correct them or the "
+            f"{lowest:g} to {highest:g}, as {int(outside.sum())} of {len(ratings)} ratings are: correct them or the "
             "scale"
         )
 

@@ -75,13 +75,13 @@ def test_weights_from_a_file(run, folder, test_part, tmp_path):
     ("words", "message"),
     [
         (("bias",), "a blend needs two runs or more, not 1"),
-        (("bias", "other"), "other was not trained on the ratings that bias was trained on"),
+        (("bias", "other"), "other and bias were trained on different ratings"),
         (("bias", "users.yaml"), "a blend needs finished runs, .*'users' is a RunConfig"),
         (
             ("bias", "users", "--user", "who"),
             "--user describes the file that --ratings names: give --ratings too, or leave --user out",
         ),
-        (("bias", "users", "--output", "bias"), "bias already holds a run; .*--overwrite"),
+        (("bias", "users", "--output", "bias"), "bias already holds a run: .*--overwrite"),
     ],
 )
 def test_wrong_calls_give_one_clear_line(run, folder, monkeypatch, tmp_path, words, message):

@@ -36,7 +36,8 @@ def test_the_columns_of_the_file_keep_their_names_and_predictions_stand_behind_t
     (tmp_path / "out.csv").rename(tmp_path / "again.csv")
     code, _, err = run("predict", trained, tmp_path / "again.csv", "--output", tmp_path / "out.csv")
     assert (code, (tmp_path / "out.csv").exists()) == (2, False)
-    assert "again.csv has a column 'prediction', which predictions are written to: rename it or leave it out" in err
+    assert "again.csv has a column 'prediction', the name of a column of predictions: rename it or leave it out$ or "
+    "leave it out" in err
 
 
 def test_a_bad_row_exits_with_2_and_writes_nothing_unless_it_is_to_be_skipped(run, trained, tmp_path):
@@ -168,6 +169,6 @@ def test_a_run_that_is_not_the_one_that_was_meant_is_refused(run, trained, tmp_p
     ):
         code, _, err = run(*words, "--manifest-sha256", "0" * 64)
         assert (code, len(list(tmp_path.iterdir()))) == (2, 2)
-        assert f"manifest.json has the SHA-256 {meant}, not {'0' * 64}: it is not the run that was meant" in err
+        assert f"manifest.json has the SHA-256 {meant}, not {'0' * 64}: it was changed, or is another run" in err
     code, _, err = run("recommend", trained, "--user", "a", "--seen", "--manifest-sha256", meant)
     assert (code, err) == (0, "")

@@ -217,7 +217,7 @@ def test_predict_of_a_folder(printed, gives, snapshot):
 def test_ids_are_read_with_the_type_of_the_training(run, gives):
     encoder = SimpleNamespace(users=SimpleNamespace(name="user", type="integer"), items=None)
     gives("recsys_nn.prediction.predictor.Predictor.load", SimpleNamespace(encoder=encoder))
-    told = "--user: the user id 'ann' is not written as a plain 64-bit integer, which the user ids are here"
+    told = "--user: the user id must be a plain 64-bit integer, as other user ids are, not 'ann'"
     assert run("recommend", "run", "--user", "ann") == (2, "", f"recsys-nn: {told}\n")
 
 

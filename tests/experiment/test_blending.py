@@ -254,7 +254,7 @@ def test_the_test_part_is_one_no_longer_where_weights_were_fitted_on_it(folder, 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("bias", "other"), "other was not trained on the ratings that bias was trained on: .*the same seed"),
+        (("bias", "other"), "other and bias were trained on different ratings: .*the same seed"),
         (
             ("whole", "entire"),
             "the validation part has no ratings: give ratings that none of the runs was trained "

@@ -160,7 +160,7 @@ def rewrite(run: Path, name: str, content: bytes) -> FinishedRun:
     ("name", "content", "attribute", "message"),
     [
         ("metrics.json", b'{"rmse": "low"}', "metrics", "metrics.json is damaged: rmse"),
-        ("metrics.json", b'{"rmse": NaN}', "metrics", "metrics.json is damaged: 'NaN' is no finite number"),
+        ("metrics.json", b'{"rmse": NaN}', "metrics", "metrics.json is damaged: 'NaN' is not a finite number"),
         ("data.json", b'{"parts": {"train": {"ratings": -1}}}', "data", "data.json is damaged: parts.train.ratings"),
         ("data.json", b"[]", "parts", "data.json is damaged: Input should be a mapping"),
         ("training.json", b'{"best_epoch": 1}', "training", "training.json is damaged: stop_reason: Field required"),
@@ -220,7 +220,7 @@ def test_other_columns_beside_the_predictions_are_left_alone(recorded, name, att
 def test_a_record_that_has_changed_since_the_run_was_loaded_is_not_read(recorded):
     run = FinishedRun.load(recorded)
     (recorded / "metrics.json").write_text('{"rmse": 0.0}')
-    with pytest.raises(ArtifactError, match="metrics.json has 13 bytes, its manifest says"):
+    with pytest.raises(ArtifactError, match="metrics.json has 13 bytes, but its manifest says"):
         _ = run.metrics
 
 
@@ -228,5 +228,5 @@ def test_the_manifests_hash_holds_for_what_is_read_later(recorded):
     sha256 = hashlib.sha256((recorded / "manifest.json").read_bytes()).hexdigest()
     run = FinishedRun.load(recorded, manifest_sha256=sha256)
     write(signed({**files_of(recorded), "metrics.json": b'{"rmse": 0.0}'}), recorded)
-    with pytest.raises(ArtifactError, match="it is not the run that was meant"):
+    with pytest.raises(ArtifactError, match="it was changed, or is another run"):
         _ = run.metrics

@@ -90,7 +90,7 @@ def set_weights(model: keras.Model, weights: Weights, file: Path) -> None:
     """
     variables = _named(model)
     if len(weights) != len(variables):
-        raise ArtifactError(f"{file} must have {len(variables)} weights, as the model has, not {len(weights)}")
+        raise ArtifactError(f"{file} must have as many weights as the model, {len(variables)}, not {len(weights)}")
     pairs = list(zip(variables.items(), sorted(weights.items()), strict=True))
     for (name, variable), (saved_name, values) in pairs:
         found, expected = _form(values.shape, values.dtype.name), _form(variable.shape, variable.dtype)

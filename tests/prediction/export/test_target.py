@@ -35,12 +35,12 @@ def test_a_place_that_can_be_written(places, place, format, overwrite):
 @pytest.mark.parametrize(
     ("place", "format", "overwrite", "error", "told"),
     [
-        ("model", "savedmodel", False, ArtifactError, "already holds a model; choose another output, or overwrite it"),
-        ("other", "savedmodel", False, ArtifactError, "exists and is not an exported model; choose another output"),
-        ("other", "savedmodel", True, ArtifactError, "exists and is not an exported model; choose another output"),
-        ("file", "savedmodel", True, ArtifactError, "exists and is not an exported model; choose another output"),
-        ("file", "litert", False, DataError, "already exists; choose another output, or overwrite it"),
-        ("model", "onnx", True, DataError, "is a folder"),
+        ("model", "savedmodel", False, ArtifactError, "already holds a model: choose another output, or overwrite it"),
+        ("other", "savedmodel", False, ArtifactError, "exists and is not an exported model: choose another output"),
+        ("other", "savedmodel", True, ArtifactError, "exists and is not an exported model: choose another output"),
+        ("file", "savedmodel", True, ArtifactError, "exists and is not an exported model: choose another output"),
+        ("file", "litert", False, DataError, "already exists: choose another output, or overwrite it"),
+        ("model", "onnx", True, DataError, "is a folder: name a file"),
     ],
 )
 def test_one_that_cannot(places, place, format, overwrite, error, told):
