@@ -50,9 +50,9 @@ def test_one_that_cannot(places, place, format, overwrite, error, told):
 
 
 def test_formats_are_known_and_can_be_made(places, monkeypatch):
-    with pytest.raises(ConfigError, match="^unknown format 'onxx'; did you mean 'onnx'\\?$"):
+    with pytest.raises(ConfigError, match="not 'onxx'; did you mean 'onnx'\\?$"):
         check_export(places / "new", "onxx", overwrite=False)
-    with pytest.raises(ConfigError, match=r"^unknown format 'h5' \(known: litert, onnx, savedmodel\)$"):
+    with pytest.raises(ConfigError, match="^format must be one of 'savedmodel', 'onnx', 'litert', not 'h5'$"):
         check_export(places / "new", "h5", overwrite=False)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(
