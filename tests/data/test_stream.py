@@ -153,7 +153,7 @@ def test_a_missing_column_is_named_with_its_file_and_those_there_are(written):
     folder = written(a=A, b={"user": [1], "thing": [2], "rating": [3]})
     with pytest.raises(
         DataError,
-        match="b.parquet: there is no column for the item among 'user', 'thing', 'rating': set the option item to its column",
+        match="b.parquet: there is no column for the item among 'user', 'thing', 'rating': set the option item",
     ):
         stream_ratings(folder)
     with pytest.raises(DataError, match="a.parquet: there is no column 'customer' for the user among"):

@@ -67,7 +67,7 @@ LISTS = "Input should be a list of integers or a list of strings"
         (b'{"pairs": [["a", null]]}', ["body", "pairs", 0, 1], "Input should be a valid integer or a valid string"),
         (b'{"pairs": [["a", true]]}', ["body", "pairs", 0, 1], "Input should be a valid integer or a valid string"),
         (b'{"pairs": [["a"]]}', ["body", "pairs", 0, 1], "Field required"),
-        (b'{"users": ["a"], "items": ["b", "c"]}', ["body"], "users and items must have the same length, not 1 and 2$"),
+        (b'{"users": ["a"], "items": ["b", "c"]}', ["body"], "users and items must have the same length, not 1 and 2"),
         (b'{"users": ["a"], "items": ["b"], "interval": 1}', ["body", "interval"], "Input should be less than 1"),
         (b'{"users": ["a"], "items": ["b"], "n": 1}', ["body", "n"], "Extra inputs are not permitted"),
         (
@@ -82,7 +82,11 @@ LISTS = "Input should be a list of integers or a list of strings"
             "items[0]: the item id 123456789012345678901234567890 does not fit into a signed 64-bit integer",
         ),
         (b'{"users": ["\\ud800"], "items": ["b"]}', ["body"], "Invalid JSON"),
-        (b'{"pairs": [["a", "b"]], "context": {"hour": [1]}}', ["body"], "the model reads no 'hour' beside the ids"),
+        (
+            b'{"pairs": [["a", "b"]], "context": {"hour": [1]}}',
+            ["body"],
+            "context: there is no column 'hour' that the model reads",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(client, body, place, message):

@@ -38,7 +38,7 @@ def test_only_candidates_are_recommended(client, predictor, user):
     candidates = sorted(set(predictor.encoder.items.ids) - set(predictor.seen_by(user)["item"]))[:3]
     assert sorted(listed(client.post("/recommend", json={"users": [user], "candidates": candidates}))) == candidates
     unknown = client.post("/recommend", json={"users": [user], "candidates": ["nothing"]})
-    assert (unknown.status_code, "'nothing' is an item that training did" in unknown.text) == (422, True)
+    assert (unknown.status_code, "'nothing' is an item that is unknown in training" in unknown.text) == (422, True)
 
 
 def test_an_address_asks_for_one_user(client, user):
