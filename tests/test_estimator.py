@@ -143,8 +143,8 @@ def test_few_ratings_are_trained_on_without_validation():
     with pytest.warns(
         UserWarning,
         match=(
-            r"4 ratings are too few for validation=0\.1: 0 would be held out and 4 left for training; all 3 "
-            "epochs are done without validation"
+            r"4 ratings are too few for validation=0\.1: 0 would be held out and 4 left for training; the "
+            "training takes all 3 epochs without validation"
         ),
     ):
         model = regressor(refit=True).fit(x, [1, 2, 3, 5])

@@ -199,7 +199,7 @@ def test_a_single_resample_suffices_and_ratings_are_needed(trained):
             [SVD, 3],
             SPLIT,
             {},
-            "a report needs one finished run or more: there is none$",
+            "a model must be a model config .*, not int$",
         ),
         (
             [SVD, RUN],
