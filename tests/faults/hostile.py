@@ -118,7 +118,7 @@ for advisory, config in {
     )
 
 hostile("CVE-2025-1550, as the kind", "there is no model kind 'os.system'")(of_manifest(model_kind="os.system"))
-hostile("CVE-2025-9905, a legacy .h5 beside it", "model.h5 is no part of the run")(unlisted("model.h5", _H5))
+hostile("CVE-2025-9905, a legacy .h5 beside it", "model.h5 is not part of the run")(unlisted("model.h5", _H5))
 hostile("CVE-2025-9905, a legacy .h5 for the weights", "weights.safetensors(: a header of| is damaged)")(
     of_text("weights.safetensors", _H5)
 )
@@ -223,13 +223,13 @@ hostile("a folder for the manifest", "manifest.json (is not a plain file|cannot 
 )
 
 
-@hostile("two thousand files more", "is no part of the run")
+@hostile("two thousand files more", "is not part of the run")
 def _many_files(folder: Path) -> None:
     for number in range(2000):
         (folder / f"{number}").touch()
 
 
-@hostile("a link among the files to the folder itself", "again is no part of the run")
+@hostile("a link among the files to the folder itself", "again is not part of the run")
 def _loop(folder: Path) -> None:
     (folder / "again").symlink_to(folder)
 
@@ -264,9 +264,10 @@ for name, values in {
     "a penalty without an end": {"l2": float("inf")},
 }.items():
     hostile(f"CVE-2026-0897, {name}", "model.json is damaged")(of_json("model.json", **values))
-hostile("CVE-2026-0897, a shape in the manifest", "0000 .* has shape .*, where the manifest states|is not both")(
-    of_manifest(shapes={"0000 user_factors/embeddings": [10**9, 10**9]})
-)
+hostile(
+    "CVE-2026-0897, a shape in the manifest",
+    "0000 .* must have shape .*, as the manifest states|must be in it and in the manifest",
+)(of_manifest(shapes={"0000 user_factors/embeddings": [10**9, 10**9]}))
 hostile("CVE-2026-0897, 10^9 members", "manifest.json is damaged: sizes.members")(
     of_manifest(sizes={"users": 5, "items": 6, "members": 10**9})
 )
@@ -288,12 +289,17 @@ def _seen(n: int) -> bytes:
     return _parquet(table, store_schema=False, compression="zstd")
 
 
-@hostile("CVE-2026-0897, ten million rows in a few bytes", "seen.parquet is damaged: its rows would take 120,000,000")
+@hostile(
+    "CVE-2026-0897, ten million rows in a few bytes",
+    "seen.parquet is damaged: its rows must take at most .*, not 120,000,000",
+)
 def _rows(folder: Path) -> None:
     write(signed({**files_of(folder), "seen.parquet": _seen(10**7)}), folder)
 
 
-@hostile("CVE-2026-0897, a page that unpacks to 20 MB", "users.parquet is damaged: its rows would take 20,0")
+@hostile(
+    "CVE-2026-0897, a page that unpacks to 20 MB", "users.parquet is damaged: its rows must take at most .*, not 20,0"
+)
 def _page(folder: Path) -> None:
     texts = pa.array(["a" * 4_000_000] * 5)
     table = pa.table({"id": texts, "count": [1] * 5, **dict.fromkeys(("global", "user", "item", "bias"), [0.0] * 5)})
@@ -302,7 +308,10 @@ def _page(folder: Path) -> None:
     write(signed({**files_of(folder), "users.parquet": content}), folder)
 
 
-@hostile("CVE-2026-0897, a long text repeated by reference", "items.parquet is damaged: its rows would take 30,000,000")
+@hostile(
+    "CVE-2026-0897, a long text repeated by reference",
+    "items.parquet is damaged: its rows must take at most .*, not 30,000,000",
+)
 def _text(folder: Path) -> None:
     long = pa.DictionaryArray.from_arrays(pa.array(np.zeros(6, np.int8)), pa.array(["a" * 5_000_000]))
     files = files_of(folder)
@@ -390,12 +399,12 @@ def _of_table(name: str, change: Callable[[pd.DataFrame], pd.DataFrame], run: st
 
 for name, (change, message) in {
     "an id twice": (lambda table: table.assign(id=[0, 0, 1, 2, 3]), "the id 0 occurs twice"),
-    "ids that are no numbers": (lambda table: table.assign(id=[0.5, 1, 2, 3, 4]), "ids are integers or strings"),
+    "ids that are no numbers": (lambda table: table.assign(id=[0.5, 1, 2, 3, 4]), "ids must be integers or strings"),
     "an id that is missing": (lambda table: table.assign(id=pd.array([0, None, 1, 2, 3], "Int64")), "id is missing"),
-    "negative counts": (lambda table: table.assign(count=-table["count"]), "'count' is not how often"),
+    "negative counts": (lambda table: table.assign(count=-table["count"]), "'count' must say how often"),
     "no counts": (lambda table: table.drop(columns="count"), "'count' is missing"),
-    "nobody who was rated": (lambda table: table.assign(count=0), "'count' is not how often"),
-    "counts beyond 32 bits": (lambda table: table.assign(count=2**40), "'count' is not how often"),
+    "nobody who was rated": (lambda table: table.assign(count=0), "'count' must say how often"),
+    "counts beyond 32 bits": (lambda table: table.assign(count=2**40), "'count' must say how often"),
     "biases that are no numbers": (lambda table: table.assign(bias=np.nan), "'bias' must hold finite numbers"),
     "biases without an end": (lambda table: table.assign(user=np.inf), "'user' must hold finite numbers"),
     "lists": (lambda table: table.assign(more=[[1]] * 5), "'more' is of type list"),
@@ -418,7 +427,7 @@ for name, change in {
 hostile("a drift of two billion users", "drift.parquet is damaged: .* not of the 30 users", run="fm")(
     _of_table("drift.parquet", lambda table: table.assign(user=np.int32(2**31 - 1)))
 )
-hostile("calibration that falls", "calibration.json is damaged: scores.model: .*not those of scores")(
+hostile("calibration that falls", "calibration.json is damaged: scores.model: .*the quantiles must ascend")(
     changed(
         lambda files: with_json(
             files,
@@ -439,7 +448,7 @@ def _of_weights(change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
     return apply
 
 
-hostile("weights that are no numbers", "weights.safetensors: the weight 0000 .* is not finite throughout")(
+hostile("weights that are no numbers", "weights.safetensors: the weight 0000 .* must be finite, and is not")(
     _of_weights(lambda weights: {name: values * np.float32("nan") for name, values in weights.items()})
 )
 hostile("weights of another type", "0000 .* is int8 .*, where .* is float32")(
@@ -448,13 +457,13 @@ hostile("weights of another type", "0000 .* is int8 .*, where .* is float32")(
 hostile("weights of double width", "0000 .* is float64 .*, where .* is float32")(
     _of_weights(lambda weights: {name: values.astype(np.float64) for name, values in weights.items()})
 )
-hostile("a weight fewer", "weights, where the model has")(
+hostile("a weight fewer", "must have as many weights as the model")(
     _of_weights(lambda weights: dict(sorted(weights.items())[1:]))
 )
 hostile("sets of users that do not exist", "weights.safetensors: the sets of 'user_set' have an member", run="svdpp")(
     _of_weights(lambda weights: {name: np.full_like(v, 99) if "members" in name else v for name, v in weights.items()})
 )
-hostile("an average of what is not trained", "an average of what is not trained", run="bias")(
+hostile("an average of what is not trained", "an average needs weights that are trained", run="bias")(
     of_manifest(sizes={"users": 5, "items": 6, "members": 5})
 )
 

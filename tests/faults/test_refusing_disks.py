@@ -106,5 +106,5 @@ def test_a_folder_that_cannot_be_written_to_is_found_before_the_training(small_d
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes to every folder")
 def test_a_folder_of_somebody_else_is_refused(predictor, tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(rn.ArtifactError, match="is not a folder that can be written to"):
+    with pytest.raises(rn.ArtifactError, match="is not a writable folder"):
         predictor.save(tmp_path / "run")

@@ -87,11 +87,11 @@ def check_what_is_no_pair_is_refused(subject: Subject) -> None:
             subject.predictor.predict(wrong)
     with pytest.raises(rn.DataError, match="no column 'item'"):
         subject.predictor.predict(PAIRS[["user"]])
-    with pytest.raises(rn.DataError, match="give pairs, or both"):
+    with pytest.raises(rn.DataError, match="pass pairs, or both"):
         subject.predictor.predict(users=[0])
     with pytest.raises(rn.DataError, match="either pairs, or users"):
         subject.predictor.predict(PAIRS, users=[0], items=[100])
-    with pytest.raises(rn.DataError, match="2 users and 1 items do not make pairs"):
+    with pytest.raises(rn.DataError, match="users and items must have the same length, not 2 and 1"):
         subject.predictor.predict(users=[0, 1], items=[100])
 
 

@@ -63,7 +63,7 @@ def check_intervals_change_no_prediction(subject: Subject) -> None:
 def check_an_interval_is_of_a_share(subject: Subject) -> None:
     """0, 1, more, NaN and a text are no shares; without calibration there are no intervals."""
     for share in (0, 1, 90, -0.5, float("nan"), "0.9"):
-        with pytest.raises(rn.DataError, match="is not a share between 0 and 1"):
+        with pytest.raises(rn.DataError, match="interval must be a share between 0 and 1"):
             subject.predictor.predict(PAIRS, interval=share)
     with pytest.raises(rn.DataError, match="no intervals"):
         rn.Predictor(subject.predictor.model, subject.encoder).predict(PAIRS, interval=0.9)
