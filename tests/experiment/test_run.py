@@ -196,9 +196,8 @@ def test_a_figure_that_is_not_a_number_is_null_in_json(tmp_path):
 
 def test_a_rating_level_that_only_the_test_part_has_is_judged_and_kept(result, tmp_path):
     """Its log loss alone is the negative log of the least float32."""
-    train, validation, test = (
-        part.frame.assign(rating=part.frame["rating"].round().clip(2, 4)) for part in result.split
-    )
+    parts = (result.split.train, result.split.validation, result.split.test)
+    train, validation, test = (part.frame.assign(rating=part.frame["rating"].round().clip(2, 4)) for part in parts)
     test.loc[0, "rating"] = 5.0
     split = Split(*(Ratings(part, scale=(1, 5)) for part in (train, validation, test)))
     config = {
