@@ -6,6 +6,7 @@ them into one line and exit code 2; anything else that escapes is a defect of th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +19,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+_WITH_TENSORFLOW: set[int] = set()
+"""Ids of this process, and of those that it was forked from, in which TensorFlow has begun to compute."""
 
 
 class RecsysError(Exception):
@@ -193,6 +198,20 @@ def required(module: str, extra: str, *, asked_by: str = "", instead: str = "") 
     except ModuleNotFoundError as error:
         where, other = asked_by and f"{asked_by}: ", instead and f", or {instead}"
         raise ConfigError(f"{where}{error.name} is not installed; pip install 'recsys-nn[{extra}]'{other}") from None
+
+
+def note_tensorflow() -> None:
+    """Notes that TensorFlow has begun to compute in this process."""
+    _WITH_TENSORFLOW.add(os.getpid())
+
+
+def check_process() -> None:
+    """Raises a ConfigError in a process forked from one in which TensorFlow had begun, where it would wait for ever."""
+    if _WITH_TENSORFLOW and os.getpid() not in _WITH_TENSORFLOW:
+        raise ConfigError(
+            "this process was forked from one in which TensorFlow had begun, and it would wait for ever here; begin "
+            "processes anew: multiprocessing.get_context('spawn').Pool(...), or joblib and loky, which do so"
+        )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

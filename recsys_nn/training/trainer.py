@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError
+from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError, check_process
 from recsys_nn.hooks import LearnsFromTable
 from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
@@ -81,6 +81,7 @@ class Trainer:
         """
         from recsys_nn.training.objective import objective_of
 
+        check_process()
         config = self.config
         for part in (train, validation):
             if part is not None and not isinstance(part, TrainingPart):
