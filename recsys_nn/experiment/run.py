@@ -220,8 +220,16 @@ def refit_on_split(
     encoder, began = fit_encoder(split, config.data.features), time.perf_counter()
     model = build_model(config.model, encoder, seed=config.seed)
     training = config.training.until(findings.run.best_epoch)
-    kept = unfinished.checkpoints("refit")
-    again = train_on_split(model, encoder, split, training, cluster=config.cluster, checkpoints=kept, progress=progress)
+    again = train_on_split(
+        model,
+        encoder,
+        split,
+        training,
+        callbacks=_rates_of(findings.run),
+        cluster=config.cluster,
+        checkpoints=unfinished.checkpoints("refit"),
+        progress=progress,
+    )
     if again.stop_reason == "interrupted":
         raise KeyboardInterrupt
     run = replace(findings.run, model=model, seconds=findings.run.seconds + again.seconds)
@@ -233,6 +241,15 @@ def refit_on_split(
     if refitted is not None:
         data["parts"]["refitted"] = refitted
     return _concluded(config, split, run, predictor, findings, data, documents=documents, overwrite=overwrite)
+
+
+def _rates_of(run: TrainingRun) -> list[keras.callbacks.Callback]:
+    """The callback that sets the learning rates of a run whose callbacks changed and logged them."""
+    if "learning_rate" not in run.history:
+        return []
+    from recsys_nn.training import RecordedRates
+
+    return [RecordedRates(run.history["learning_rate"].tolist())]
 
 
 def train_on_split(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError, check_process
+from recsys_nn.errors import ArtifactError, DataError, TrainingError, check_process
 from recsys_nn.hooks import LearnsFromTable
 from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
@@ -99,21 +99,7 @@ class Trainer:
                 objective.check(part, name)
         if not model.trainable_weights:
             return self._evaluated_once(model, objective, train, validation, began)
-        self._check_monitor(objective.metric_names, validation)
         return self._fitted(model, objective, train, validation, began)
-
-    def _check_monitor(self, metric_names: tuple[str, ...], validation: TrainingPart | None) -> None:
-        config = self.config
-        if validation is None and config.patience is None:
-            return
-        logged = ["loss", *metric_names]
-        if validation is not None:
-            logged += [f"val_{name}" for name in logged]
-        if config.monitor not in logged:
-            why = "" if validation is not None else ": there is no validation part, so set patience to null"
-            raise ConfigError(
-                f"training.monitor: {config.monitor!r} is never logged (logged: {', '.join(logged)}){why}"
-            )
 
     def _check_beginning(self, epoch: int) -> None:
         """Checks that all workers see the same saved epoch: else, with slow storage, their weights would differ."""
@@ -138,30 +124,40 @@ class Trainer:
         from recsys_nn.training import callbacks
         from recsys_nn.training.checkpointing import Checkpointing
         from recsys_nn.training.checkpoints import Checkpoints
-        from recsys_nn.training.compile import WRITING_CALLBACKS, compile_model, named_callbacks
+        from recsys_nn.training.compile import WRITING_CALLBACKS, check_monitor, compile_model, named_callbacks
         from recsys_nn.training.engines.batches import steps_per_epoch
         from recsys_nn.training.engines.choose import choose_engine
         from recsys_nn.training.engines.collectives import OneDecision
+        from recsys_nn.training.objective import mode_of
 
         config = self.config
+        logged = ["loss", *objective.metric_names]
+        if validation is not None:
+            logged += [f"val_{name}" for name in logged]
+        stops = validation is not None or config.patience is not None
+        if stops:
+            check_monitor("training.monitor", config.monitor, logged)
+        named = [each for each in config.callbacks if self._leads or each.name not in WRITING_CALLBACKS]
+        hooks = [*named_callbacks(named, logged), *self._callbacks]
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(config.seed)
         compile_model(objective, config, steps=steps_per_epoch(train, config.batch_size))
         stopping = None
-        if validation is not None or config.patience is not None:
+        if stops:
             stopping = keras.callbacks.EarlyStopping(
                 monitor=config.monitor,
+                mode=mode_of(config.monitor),
                 patience=config.patience or config.epochs,
                 min_delta=config.min_delta,
                 restore_best_weights=True,
             )
         inputs = input_scales(model, train)
         log = callbacks.EpochLog(keep_weights=stopping is None)
-        hooks = [log, callbacks.StopOnNonFinite(inputs, config.learning_rate)]
+        hooks += [log, callbacks.StopOnNonFinite(inputs, config.learning_rate)]
+        if stopping is not None:
+            hooks.append(stopping)
         if self._progress:
-            hooks.append(callbacks.ProgressLines(log, config.epochs, stopping and config.monitor, _console()))
-        named = [each for each in config.callbacks if self._leads or each.name not in WRITING_CALLBACKS]
-        hooks += [*named_callbacks(named), *self._callbacks, *([stopping] if stopping else [])]
+            hooks.append(callbacks.ProgressLines(log, config.epochs, stopping, _console()))
         if self._workers is not None:
             hooks.append(OneDecision(self._workers))
         done = None

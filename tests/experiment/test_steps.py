@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -94,8 +95,22 @@ def test_a_refit_trains_for_the_epochs_that_are_best(asked, tmp_path):
     (((model, _, split, training), usual), (_, named)) = calls
     assert (split, training) == (SPLIT, CONFIG.training.until(findings.run.best_epoch))
     assert same_weights(model, 5)
-    assert usual == {"cluster": SHARED.cluster, "checkpoints": None, "progress": False}
-    assert named == {"cluster": SHARED.cluster, "checkpoints": tmp_path / "refit", "progress": True}
+    assert usual == {"callbacks": [], "cluster": SHARED.cluster, "checkpoints": None, "progress": False}
+    assert named == usual | {"checkpoints": tmp_path / "refit", "progress": True}
+
+
+def test_a_refit_has_the_learning_rates_that_the_validation_has_found(asked):
+    calls = asked("train_on_split")
+    found = replace(trained(), history=pd.DataFrame({"epoch": [1, 2, 3], "learning_rate": [0.5, 0.5, 0.25]}))
+    with pytest.raises(KeyboardInterrupt):
+        refit_on_split(SHARED, SPLIT, Findings(found, {}, None, "folds", 1.0))
+    (callback,) = calls[0][1]["callbacks"]
+    callback.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=None)))
+    rates = []
+    for epoch in range(4):
+        callback.on_epoch_begin(epoch)
+        rates.append(callback.model.optimizer.learning_rate)
+    assert rates == [0.5, 0.5, 0.25, 0.25]
 
 
 def test_without_a_validation_part_there_is_nothing_to_refit_with():
