@@ -7,6 +7,7 @@ them into one line and exit code 2; anything else that escapes is a defect of th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -75,6 +76,8 @@ class RowError(DataError):
         return DataError, self.args
 
 
+_SHOWN = 120  # characters
+
 Where = Callable[[int], str]
 """Names a row of the table being read: its position, or the file and line that it came from."""
 
@@ -125,10 +128,19 @@ def plain_repr(value: Any) -> str:
     return repr(value.item() if type(value).__module__ == "numpy" else value)
 
 
+def shown(value: Any) -> str:
+    """A value as it stands in a message: ``repr``, shortened if it is long."""
+    try:
+        text = plain_repr(value)
+    except ValueError:  # of Python, for what has thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
 def refuse_pipe(path: Path) -> None:
     """Raises a DataError for a pipe or a device, from which a reader might wait for ever."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise DataError(f"{path} is a pipe or a device, where a file is expected: write what comes from it into one")
+        raise DataError(f"{path} is a pipe or a device, not a file: write its content to a file first")
 
 
 class ConfigError(RecsysError, ValueError):
@@ -178,7 +190,7 @@ class ArtifactError(RecsysError, OSError):
 
 def not_seen(place: object) -> ArtifactError:
     """Error for a place that all workers of a cluster have to see and this worker's machine does not."""
-    return ArtifactError(f"{place} is not seen on {node()}: name an output on storage that all share")
+    return ArtifactError(f"{place} does not exist on {node()}: name an output on storage that all machines share")
 
 
 def required(module: str, extra: str, *, asked_by: str = "", instead: str = "") -> ModuleType:
@@ -196,8 +208,61 @@ def required(module: str, extra: str, *, asked_by: str = "", instead: str = "") 
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        where, other = asked_by and f"{asked_by}: ", instead and f", or {instead}"
-        raise ConfigError(f"{where}{error.name} is not installed; pip install 'recsys-nn[{extra}]'{other}") from None
+        missing = f"{asked_by} needs {error.name}, which" if asked_by else error.name
+        other = instead and f", or {instead}"
+        raise ConfigError(f"{missing} is not installed: pip install 'recsys-nn[{extra}]'{other}") from None
+
+
+OR_OVERWRITE = "choose another output, or overwrite it (--overwrite, in Python overwrite=True)"
+"""The end of a message about an output that exists and may be overwritten."""
+OR_START_OVER = "start over (--overwrite, in Python overwrite=True)"
+"""The end of a message about unfinished work that may be thrown away."""
+
+
+def must_be(name: str, kind: str, value: object) -> str:
+    """Message about an argument of a type that it cannot have.
+
+    Example:
+
+        >>> must_be("ratings", "Ratings (rn.load_ratings makes them)", 7)
+        'ratings must be Ratings (rn.load_ratings makes them), not int'
+    """
+    return f"{name} must be {kind}, not {type(value).__name__}"
+
+
+def must_be_one_of(name: str, value: object, choices: Iterable[str]) -> str:
+    """Message about a value that is not among a few.
+
+    Example:
+
+        >>> must_be_one_of("duplicates", "lats", ["error", "last", "mean"])
+        "duplicates must be one of 'error', 'last', 'mean', not 'lats'; did you mean 'last'?"
+    """
+    names = list(choices)
+    near = get_close_matches(str(value)[:100], names, n=1)
+    end = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{name} must be one of {', '.join(map(repr, names))}, not {shown(value)}{end}"
+
+
+def worded(name: str, problem: Mapping[str, Any], given: str) -> str:
+    """Message of this package for a value that pydantic refuses.
+
+    Args:
+        name: name of the value, as a dotted key or an argument.
+        problem: an item of ``ValidationError.errors()``.
+        given: the value as the message shows it.
+
+    Example:
+
+        >>> problem = {"type": "greater_than_equal", "msg": "Input should be greater than or equal to 1"}
+        >>> worded("training.epochs", problem, "0")
+        'training.epochs must be greater than or equal to 1, not 0'
+    """
+    text = problem["msg"]
+    if problem["type"] == "value_error":
+        return f"{name}: {text.removeprefix('Value error, ')}"
+    must = re.sub(r"^\w+ should ", "must ", re.sub(r", unable to.*| after validation.*", "", text))
+    return f"{name}: {text[0].lower()}{text[1:]}, not {given}" if must == text else f"{name} {must}, not {given}"
 
 
 def note_tensorflow() -> None:

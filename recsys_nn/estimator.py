@@ -275,7 +275,7 @@ def _split(config: RunConfig, ratings: Ratings) -> tuple[RunConfig, Split]:
         return config, load_split(config.data, config.seed, ratings)
     except DataError as error:
         epochs = config.training.epochs
-        warnings.warn(f"{error}; all {epochs} epochs are done without validation", stacklevel=3)
+        warnings.warn(f"{error}; the training takes all {epochs} epochs without validation", stacklevel=3)
         return config.model_copy(update={"training": config.training.until(epochs), "refit": False}), Split(ratings)
 
 
@@ -286,7 +286,7 @@ def _integers_of_floats(ids: pd.Series, side: str) -> pd.Series:
     if bad.any():
         row = int(bad.argmax())
         raise DataError(
-            f"row {row}: the {side} id {plain_repr(ids.iloc[row])} is no whole number that {ids.dtype} holds exactly; "
-            "ids are integers or strings"
+            f"row {row}: the {side} id must be an integer that {ids.dtype} holds exactly, or a string, not "
+            f"{plain_repr(ids.iloc[row])}"
         )
     return ids.astype("int64")

@@ -207,9 +207,7 @@ def test_other_floats_are_no_ids(value):
     pairs = np.array([[1.0, 1.0], [1.0, 2.0], [value, 1.0]])
     with pytest.raises(
         DataError,
-        match=(
-            f"row 2: the user id {value!r} is no whole number that float64 holds exactly; ids are integers or strings"
-        ),
+        match=(f"row 2: the user id must be an integer that float64 holds exactly, or a string, not {value!r}"),
     ):
         bias().fit(pairs, [1, 2, 3])
 
@@ -393,12 +391,12 @@ def test_an_unknown_parameter_is_told_when_it_is_set(name, message):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"model__embedding_dim": 0}, "model.embedding_dim: input should be greater than or equal to 1, not 0"),
-        ({"training__validation": 2}, "training.validation: input should be less than 1, not 2"),
-        ({"model": 3}, "model: .* not 3"),
-        ({"training": 3}, "training: .* not 3"),
+        ({"model__embedding_dim": 0}, "model.embedding_dim must be greater than or equal to 1, not 0"),
+        ({"training__validation": 2}, "training.validation must be less than 1, not 2"),
+        ({"model": 3}, "model must be a valid dictionary or instance of ModelConfig, not 3$"),
+        ({"training": 3}, "training must be a valid dictionary or instance of TrainConfig, not 3$"),
         ({"features": {"users": ["age"]}}, "data.features.users: there is no such key; did you mean 'user'"),
-        ({"random_state": -1}, "seed: input should be greater than or equal to 0, not -1"),
+        ({"random_state": -1}, "seed must be greater than or equal to 0, not -1"),
     ],
 )
 def test_a_wrong_value_is_told_by_fit(parameters, message):
@@ -514,7 +512,7 @@ def test_a_kind_of_ones_own_must_be_registered_where_it_is_loaded(monkeypatch):
     model = rn.RatingRegressor(OwnConfig()).fit(X, Y)
     restored, arguments = model.predictor_.__reduce__()
     del base._kinds["own"]
-    with pytest.raises(ArtifactError, match="unknown model kind 'own'.*import the module that registers it"):
+    with pytest.raises(ArtifactError, match="there is no model kind 'own'.*import the module that registers it"):
         restored(*arguments)
 
 
@@ -529,6 +527,7 @@ def test_what_must_be_installed_is_told(monkeypatch):
     for module in ("sklearn", "sklearn.base"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(
-        ConfigError, match=r"^RatingRegressor: sklearn is not installed; pip install 'recsys-nn\[sklearn\]'$"
+        ConfigError,
+        match=r"^RatingRegressor needs sklearn, which is not installed: pip install 'recsys-nn\[sklearn\]'$",
     ):
         importlib.import_module("recsys_nn.estimator")

@@ -332,7 +332,7 @@ class TestHowARunEnds:
         monkeypatch.setattr(MlflowTracker, "epoch", unreachable)
         tracking = {"tensorboard": str(logs), "mlflow": {"experiment": "lost", "uri": store}, "name": "lost"}
         config = load_config({**CLOSED, "tracking": tracking})
-        with pytest.warns(UserWarning, match="MlflowTracker logs no more of this run: the server is gone"):
+        with pytest.warns(UserWarning, match="MlflowTracker stopped logging this run: the server is gone"):
             run_on_split(config, split)
         assert "final/rmse" in scalars(logs / "lost")
 
@@ -348,7 +348,8 @@ class TestBeforeTheTraining:
     def test_a_missing_extra_is_named(self, extra, module, value, monkeypatch):
         monkeypatch.setitem(sys.modules, module, None)
         message = (
-            f"^tracking.{extra}: {module} is not installed; pip install 'recsys-nn\\[{extra}\\]', or leave the key out$"
+            f"^tracking.{extra} needs {module}, which is not installed: "
+            f"pip install 'recsys-nn\\[{extra}\\]', or leave the key out$"
         )
         with pytest.raises(ConfigError, match=message):
             run_experiment({**CLOSED, "tracking": {extra: value}}, progress=False)
@@ -375,13 +376,13 @@ class TestBeforeTheTraining:
 
     def test_a_folder_that_cannot_be_made_is_told(self, logs, tmp_path):
         (tmp_path / "file").touch()
-        with pytest.raises(ConfigError, match="tracking.tensorboard: .*file/logs cannot be made: Not a directory"):
+        with pytest.raises(ConfigError, match="tracking.tensorboard: .*file/logs cannot be created: Not a directory"):
             run_experiment({**CLOSED, "tracking": {"tensorboard": str(tmp_path / "file" / "logs")}}, progress=False)
 
     def test_a_search_without_its_tracker_has_no_trials(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "mlflow", None)
         search = {"method": "grid", "space": {"model.user_shrinkage": [1, 5]}}
-        with pytest.raises(ConfigError, match="tracking.mlflow: mlflow is not installed"):
+        with pytest.raises(ConfigError, match="tracking.mlflow needs mlflow, which is not installed"):
             tune({**CLOSED, "search": search, "tracking": {"mlflow": "films"}}, progress=False)
 
 

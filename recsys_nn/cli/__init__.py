@@ -37,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 PANELS = {  # in the order of the work
-    "Train and judge": (datasets, suggest, train, evaluate),
+    "Train and evaluate": (datasets, suggest, train, evaluate),
     "Predict": (predict, recommend),
     "Understand": (report, doctor, compare),
     "Choose": (cross_validate, tune, blend),
@@ -75,7 +75,7 @@ def main() -> None:
     except Exception as error:
         if not _of_memory(error):
             raise
-        _fail(f"the memory does not suffice: {error}", 1)
+        _fail(f"there is not enough memory: {error}", 1)
     except SystemExit as exit_:
         if exit_.code == 130 and not isinstance(exit_, Told):  # Typer ends with it on Ctrl-C, without a word
             _fail("interrupted", 130)

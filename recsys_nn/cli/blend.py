@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 @with_layout("user", "item", "rating", "timestamp")
 def blend(
     runs: Annotated[list[str], typer.Argument(help="Run folders, trained on the same ratings.", metavar="RUN")],
-    output: Annotated[Path, typer.Option(help="The run folder to write.", metavar="DIR")],
+    output: Annotated[Path, typer.Option(help="Run folder to write.", metavar="DIR")],
     ratings: Annotated[
         str | None,
         typer.Option(
-            help="What to fit the weights on instead of the runs' validation part: a file or a data set.",
+            help="Ratings to fit the weights on: a file or a named data set. By default the runs' validation part.",
             metavar="FILE",
         ),
     ] = None,
@@ -31,7 +31,7 @@ def blend(
     layout: TableFormat,
     overwrite: Overwrite = False,
 ) -> None:
-    """Blend finished runs: a weighted sum, its weights fitted to what they predicted of held-out ratings."""
+    """Blend finished runs into a weighted sum of their predictions, with weights fitted on held-out ratings."""
     from recsys_nn.experiment import blend as fit
 
     blended = fit(runs, read_given_ratings(ratings, runs[0], layout), output=output, overwrite=overwrite)
@@ -52,8 +52,8 @@ def _print_blend(blended: Blend) -> None:
     table.add_row("blend, cross-fitted", "", f"{blended.cross_fitted_rmse:.4f}", style="bold")
     out.print(table)
     out.print(
-        "The weights were fitted on these ratings, on which the blend looks slightly better than it is; cross-fitted, "
-        "every rating is predicted with weights that were fitted without it.",
+        "The weights were fitted on these ratings, so the RMSE of the blend is slightly too low. For the cross-fitted "
+        "RMSE, each rating is predicted with weights that were fitted without it.",
         highlight=False,
     )
     assert blended.path is not None

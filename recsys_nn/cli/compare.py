@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from recsys_nn.cli.shared import Overwrite, out, read_given_ratings, with_layout
-from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.errors import ConfigError, DataError, must_be_one_of
 
 if TYPE_CHECKING:
     from recsys_nn.data import TableFormat
@@ -24,31 +24,36 @@ STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
 def compare(
     models: Annotated[
         list[str],
-        typer.Argument(help="Run folders, or YAML files of equal data and seed.", metavar="RUN_OR_CONFIG"),
+        typer.Argument(help="Run folders, or YAML files with the same data and seed.", metavar="RUN_OR_CONFIG"),
     ],
     kinds: Annotated[
         str | None,
         typer.Option(
-            help="The one YAML file with each of these kinds, by its defaults unless it is the file's own.",
+            help="Model kinds to compare on the one YAML file. A kind other than the file's takes its defaults.",
             metavar="KIND,KIND",
         ),
     ] = None,
     ratings: Annotated[
         str | None,
-        typer.Option(help="What to compare runs on instead of their test part: a file or a data set.", metavar="FILE"),
+        typer.Option(
+            help="Ratings to compare runs on: a file or a named data set. By default their test part.", metavar="FILE"
+        ),
     ] = None,
     *,
     layout: TableFormat,
     reference: Annotated[
-        str | None, typer.Option(help="To which model differences are told; the best by default.", metavar="NAME")
+        str | None,
+        typer.Option(help="Model that the others are compared to. By default the best one.", metavar="NAME"),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The CSV or Parquet file to write the table to.", metavar="FILE")
+        Path | None, typer.Option(help="CSV or Parquet file to write the table to.", metavar="FILE")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="The image (.png, .svg, .pdf) to write.", metavar="FILE")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Image (.png, .svg, .pdf) to write the plot to.", metavar="FILE")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Compare models on the same ratings: finished runs, or configs that are trained for it."""
+    """Compare models on the same ratings: finished runs, or configs that are trained first."""
     from recsys_nn.config import YAML_SUFFIXES
     from recsys_nn.experiment import compare as judge
     from recsys_nn.files import check_output, write_table
@@ -58,7 +63,7 @@ def compare(
     if plot is not None:
         _check_plot(plot, overwrite=overwrite)
     if ratings is not None and models[0].endswith(YAML_SUFFIXES):
-        raise ConfigError(f"--ratings: it is for finished runs; {models[0]} says itself which")
+        raise ConfigError(f"--ratings is for finished runs: leave it out, as {models[0]} names its ratings itself")
     data = read_given_ratings(ratings, models[0], layout)
     compared: Any = models if kinds is None else _of_kinds(models, kinds.split(","))
     comparison = judge(compared, data, reference=reference)
@@ -75,7 +80,7 @@ def _of_kinds(models: list[str], kinds: list[str]) -> dict[str, Any]:
     from recsys_nn.models import model_kinds
 
     if len(models) != 1:
-        raise ConfigError(f"--kinds takes one YAML file, not {len(models)}")
+        raise ConfigError(f"--kinds needs exactly one YAML file, not {len(models)}")
     given = load_config(models[0])
     head, known = getattr(given.model, "head", None), model_kinds()
 
@@ -98,7 +103,7 @@ def _check_plot(file: Path, *, overwrite: bool) -> None:
     check_file_place(file, overwrite=overwrite)
     known = FigureCanvasBase.get_supported_filetypes()
     if file.suffix.lower().removeprefix(".") not in known:
-        raise DataError(f"{file}: write a plot as {', '.join(f'.{name}' for name in sorted(known))}")
+        raise DataError(must_be_one_of(f"the suffix of {file}", file.suffix, (f".{name}" for name in sorted(known))))
 
 
 def _write_plot(comparison: Comparison, file: Path) -> None:
@@ -132,7 +137,8 @@ def _print_comparison(comparison: Comparison) -> None:
         )
     out.print(table)
     legend = ", ".join(f"{stars} p < {level}" for stars, level in reversed(STARS.items()))
-    out.print(f"{legend} (paired by user; p corrected by Holm, intervals not). ", highlight=False, markup=False, end="")
+    tests = "tests are paired by user, and Holm's method corrects p but not the intervals"
+    out.print(f"{legend} ({tests}). ", highlight=False, markup=False, end="")
     lines = comparison.baselines | ({} if comparison.oracle is None else {"oracle": comparison.oracle})
     out.print(f"RMSE of baselines: {', '.join(f'{name} {rmse:.4f}' for name, rmse in lines.items())}", highlight=False)
 

@@ -6,7 +6,7 @@ import typer
 
 from recsys_nn.cli.shared import ConfigFile, Overrides
 
-config_app = typer.Typer(help="Look at configs.", no_args_is_help=True)
+config_app = typer.Typer(help="Print configs and their schema.", no_args_is_help=True)
 
 
 @config_app.command()

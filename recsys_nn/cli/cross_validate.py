@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 def cross_validate(
     config: ConfigFile,
     overrides: Overrides = None,
-    folds: Annotated[int, typer.Option(help="How many parts the ratings are cut into.", min=2)] = 5,
-    workers: Annotated[int, typer.Option(help="Processes that folds are trained in.", min=1)] = 1,
+    folds: Annotated[int, typer.Option(help="Number of folds.", min=2)] = 5,
+    workers: Annotated[int, typer.Option(help="Number of processes that train folds.", min=1)] = 1,
     refit: Annotated[
-        bool, typer.Option("--refit", help="Then train on all rows, judge on the test part, and save the run.")
+        bool,
+        typer.Option("--refit", help="Train on all folds afterwards, evaluate on the test part, and save the run."),
     ] = False,
     output: Annotated[
-        Path | None, typer.Option(help="The run folder of the refit; the config's own by default.", metavar="DIR")
+        Path | None, typer.Option(help="Run folder of --refit. By default the config's output.", metavar="DIR")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train once for each fold, on the others, and judge on that one; the test part is left alone."""
+    """Cross-validate a config: for each fold, train on the other folds and evaluate on it, without the test part."""
     from recsys_nn.config import load_config
     from recsys_nn.errors import ConfigError
     from recsys_nn.prediction import check_place
@@ -35,13 +36,13 @@ def cross_validate(
     from recsys_nn.selection import refit as train_on_all
 
     if output is not None and not refit:
-        raise ConfigError("--output: it is for the run of --refit")
+        raise ConfigError("--output names the run folder of --refit: add --refit, or leave --output out")
     resolved = load_config(config, overrides=overrides or [])
     if output is not None:
         resolved = resolved.model_copy(update={"output": str(output)})
     if refit:
         if resolved.output is None:
-            raise ConfigError("output: say where the run of --refit is kept (--output DIR)")
+            raise ConfigError("--refit needs a run folder: name it with --output DIR, or as output in the config")
         check_place(resolved.output, overwrite=overwrite)
     result = validate(resolved, folds=folds, workers=workers)
     _print_folds(result)

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 @with_layout("user", "item", "timestamp")
 def doctor(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a YAML file before its run.", metavar="RUN_OR_CONFIG")],
+    run: Annotated[Path, typer.Argument(help="Run folder, or YAML file of a run to come.", metavar="RUN_OR_CONFIG")],
     overrides: Overrides = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="A file of pairs that the run shall predict: are their ids known?")
+        Path | None,
+        typer.Option(help="File of user-item pairs to predict. The doctor checks that their ids are known."),
     ] = None,
     *,
     layout: TableFormat,
 ) -> None:
-    """Say what is wrong with a run, before or after it: cause, evidence, and the line of the config to change."""
+    """Diagnose a run before or after it: the cause and evidence of each problem, and the config line to change."""
     from recsys_nn.advice import diagnose
     from recsys_nn.config import YAML_SUFFIXES, load_config
     from recsys_nn.data import read_pairs
@@ -32,9 +33,11 @@ def doctor(
 
     planned = run.suffix in YAML_SUFFIXES
     if overrides and not planned:
-        raise ConfigError("--set: it is for a YAML file; a finished run has its config")
+        raise ConfigError(
+            f"--set changes a YAML file: leave it out, as {run} is a finished run with a config of its own"
+        )
     if pairs is not None and planned:
-        raise ConfigError("--pairs: they are for a finished run")
+        raise ConfigError(f"--pairs needs a finished run: leave it out, as {run} is a YAML file")
     if pairs is None:
         check_layout_is_unused(layout, "--pairs")
     if planned:

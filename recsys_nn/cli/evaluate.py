@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 @with_layout("user", "item", "rating", "timestamp")
 def evaluate(
     run: RunFolder,
-    ratings: Annotated[str, typer.Argument(help="A file of ratings, or a named data set.", metavar="RATINGS")],
+    ratings: Annotated[str, typer.Argument(help="File of ratings, or named data set.", metavar="RATINGS")],
     *,
     layout: TableFormat,
     manifest_sha256: ManifestHash = None,
 ) -> None:
-    """Judge a saved run on other ratings."""
+    """Evaluate a saved run on other ratings."""
     from recsys_nn.evaluation import evaluate as judge
     from recsys_nn.runs import FinishedRun
 
@@ -47,11 +47,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
         found = ", ".join(
             f"{name.replace('_', ' ')} {value:.4f}" for name, value in evaluation.of_probabilities.items()
         )
-        out.print(f"Of probabilities: {found}", highlight=False)
+        out.print(f"Probabilities: {found}", highlight=False)
     columns = ["side", "rated in training", "ratings", "RMSE", "MAE", "bias RMSE"]
     if evaluation.interval is not None:
         out.print(
-            f"{evaluation.interval:.0%} intervals: {evaluation.coverage:.1%} of the ratings lie in theirs, "
+            f"{evaluation.interval:.0%} intervals: they cover {evaluation.coverage:.1%} of the ratings, "
             f"mean width {evaluation.width:.2f}",
             highlight=False,
         )

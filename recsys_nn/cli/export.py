@@ -13,8 +13,8 @@ from recsys_nn.prediction import Format, check_export
 
 def export(
     run: RunFolder,
-    format: Annotated[Format, typer.Option(help="For TensorFlow, for onnxruntime, or for LiteRT.")],
-    output: Annotated[Path, typer.Option(help="The folder (savedmodel) or file to write.", metavar="PATH")],
+    format: Annotated[Format, typer.Option(help="Runtime to export to: TensorFlow, onnxruntime or LiteRT.")],
+    output: Annotated[Path, typer.Option(help="Folder (savedmodel) or file to write.", metavar="PATH")],
     overwrite: Overwrite = False,
     manifest_sha256: ManifestHash = None,
 ) -> None:
@@ -27,7 +27,8 @@ def export(
     encoder = predictor.encoder
     if missing := encoder.context_columns:
         out.print(
-            f"The model reads {', '.join(missing)} of the pairs; exported, it predicts them without.", highlight=False
+            f"The exported model predicts without {', '.join(missing)}, which the run reads of each pair.",
+            highlight=False,
         )
     inputs = ", ".join(f"{side} ({type_})" for side, type_ in encoder.id_types.items())
     out.print(f"{format} written to {output}: {inputs} -> prediction", highlight=False, soft_wrap=True)

@@ -33,40 +33,44 @@ def predict(
     pairs: Annotated[
         str,
         typer.Argument(
-            help="A CSV, TSV or Parquet file with user and item columns, or a folder of Parquet (s3://, gs://, hdfs:// "
-            "too).",
+            help="CSV, TSV or Parquet file with user and item columns, or folder of Parquet files, also at s3://, "
+            "gs:// or hdfs://.",
             metavar="PAIRS",
         ),
     ],
     output: Annotated[
         str,
         typer.Option(
-            help="The CSV, TSV or Parquet file to write, by this process alone; or, without a suffix, a folder, in "
-            "which each file of PAIRS gets one.",
+            help="CSV, TSV or Parquet file to write. A name without a suffix is a folder, in which each file of PAIRS "
+            "gets a file.",
             metavar="PLACE",
         ),
     ],
     *,
     layout: TableFormat,
     interval: Annotated[
-        float | None, typer.Option(help="Add the ends of intervals for this share of the ratings.", metavar="0.9")
+        float | None,
+        typer.Option(help="Share of the ratings that added prediction intervals shall cover.", metavar="0.9"),
     ] = None,
     on_error: Annotated[
-        OnError, typer.Option(help="Rows that cannot be predicted end it, or are left out and listed beside FILE.")
+        OnError,
+        typer.Option(
+            help="Whether to stop at a row that cannot be predicted, or skip it and list it beside the output."
+        ),
     ] = OnError.stop,
     overwrite: Overwrite = False,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="The workers that predict a folder: cluster.workers=4, or cluster=null for this process alone. By "
-            "default those of the run's config.",
+            help="Workers that predict a folder: cluster.workers=4, or cluster=null for this process alone. By default "
+            "the run's config names them.",
             metavar="KEY=VALUE",
         ),
     ] = None,
     manifest_sha256: ManifestHash = None,
 ) -> None:
-    """Predict the ratings of a file of user-item pairs, whatever its size; or of a folder, file by file."""
+    """Predict the ratings of the user-item pairs in a file of any size, or in a folder, file by file."""
     from recsys_nn.files import check_output, is_uri
     from recsys_nn.prediction import Predictor
 
@@ -74,9 +78,11 @@ def predict(
     cluster = _cluster_of(run, overrides or []) if as_folder else None
     if not as_folder:
         if is_uri(pairs) or is_uri(output):
-            raise ConfigError(f"--output {output}: what lies in a store is predicted file by file; name a folder")
+            raise ConfigError(f"--output {output} must be a folder, as a remote store is read or written file by file")
         if overrides:
-            raise ConfigError("--set: workers predict a folder of Parquet into a folder")
+            raise ConfigError(
+                "--set changes the workers that predict a folder into a folder: name two folders, or leave --set out"
+            )
         check_output(Path(output), overwrite=overwrite)  # before TensorFlow is loaded
     predictor = Predictor.load(run, manifest_sha256=manifest_sha256)
     settings: dict[str, Any] = {
@@ -97,7 +103,7 @@ def predict(
             listed = found.skipped_file
     if found.missing:
         out.print(
-            f"The pairs have no {', '.join(found.missing)}, which the model reads: they are predicted without.",
+            f"The model predicts without {', '.join(found.missing)}, as the pairs have no such column.",
             highlight=False,
         )
     sources = ", ".join(f"{count:,} from {name}" for name, count in found.sources.items())
@@ -119,7 +125,7 @@ def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
 
     keys = [override.partition("=")[0] for override in overrides]
     if wrong := [override for override, key in zip(overrides, keys, strict=True) if key.split(".")[0] != "cluster"]:
-        raise ConfigError(f"--set {wrong[0]}: a prediction has workers (cluster.workers=4) and nothing else to set")
+        raise ConfigError(f"--set {wrong[0]} must change the cluster section, such as cluster.workers=4")
     file = run / "config.yaml"
     values = {"cluster": read_yaml(file).get("cluster") if file.is_file() else None}
     for override in overrides:
@@ -129,8 +135,8 @@ def _cluster_of(run: Path, overrides: list[str]) -> ClusterConfig | None:
     cluster = validated(ClusterConfig, values["cluster"], ("cluster",))
     if cluster.address not in (None, "auto") and not {"cluster", "cluster.address"}.intersection(keys):
         raise ConfigError(
-            f"cluster.address: the run names a Ray at {cluster.address!r}, and what that sends is executed here; if it "
-            f"is yours, --set cluster.address={cluster.address}, else --set cluster=null"
+            f"cluster.address: the run names a Ray cluster at {cluster.address!r}, which could run any code on this "
+            f"machine; if it is yours, --set cluster.address={cluster.address}, else --set cluster=null"
         )
     return cluster
 

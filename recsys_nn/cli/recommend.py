@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 def recommend(
     run: RunFolder,
     user: Annotated[
-        list[str] | None, typer.Option(help="A user's id; may be repeated. Without it, all users.", metavar="ID")
+        list[str] | None, typer.Option(help="Id of a user. May be repeated. By default all users.", metavar="ID")
     ] = None,
-    n: Annotated[int, typer.Option("-n", help="How many items for each user.", min=1)] = 10,
+    n: Annotated[int, typer.Option("-n", help="Number of items to recommend to each user.", min=1)] = 10,
     item: Annotated[
-        list[str] | None, typer.Option(help="Choose among these items alone; may be repeated.", metavar="ID")
+        list[str] | None,
+        typer.Option(help="Id of an item to choose from. May be repeated. By default all items.", metavar="ID"),
     ] = None,
-    seen: Annotated[bool, typer.Option("--seen", help="Recommend also what a user has rated.")] = False,
+    seen: Annotated[bool, typer.Option("--seen", help="Recommend also items that the user has rated.")] = False,
     output: Annotated[
-        Path | None, typer.Option(help="The CSV or Parquet file to write; else they are printed.", metavar="FILE")
+        Path | None, typer.Option(help="CSV or Parquet file to write. By default printed.", metavar="FILE")
     ] = None,
     overwrite: Overwrite = False,
     manifest_sha256: ManifestHash = None,
@@ -40,7 +41,7 @@ def recommend(
     if output is not None:
         check_output(output, overwrite=overwrite)
     elif not user:
-        raise ConfigError("name a user (--user ID), or a file for the recommendations of all (--output FILE)")
+        raise ConfigError("no user is named: give --user ID, or --output FILE to recommend to all users")
     predictor = Predictor.load(run, manifest_sha256=manifest_sha256)
     encoder = predictor.encoder
     users, items = _ids(user, encoder.users), _ids(item, encoder.items)
@@ -78,8 +79,8 @@ def _print(found: pd.DataFrame) -> None:
 _KNOWN_BY = {
     "model": "known from training",
     "user": "known from training",
-    "item": "unknown: what is rated highest",
-    "global": "unknown: what is rated highest",
+    "item": "unknown: items that are rated highest",
+    "global": "unknown: items that are rated highest",
 }
 
 

@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="A run folder, or several to compare.", metavar="RUN...")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folder, or several to compare.", metavar="RUN...")],
     output: Annotated[
         Path | None,
-        typer.Option(help="The page to write; RUN-report.html beside one run by default.", metavar="FILE"),
+        typer.Option(
+            help="HTML file to write. By default RUN-report.html beside the run; report.html for several.",
+            metavar="FILE",
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a run's report, one HTML file that needs nothing else, or that of several runs side by side."""
+    """Write a report of a run, or of several runs side by side, as one self-contained HTML file."""
     from recsys_nn.report import build_report, default_place
 
     place = output or (default_place(runs[0]) if len(runs) == 1 else Path("report.html"))
@@ -38,6 +41,6 @@ def report_of(result: ExperimentResult) -> None:
     try:
         written = build_report(result).save(default_place(result.path))
     except Exception as error:
-        out.print(f"There is no report: {error}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"The report was not written: {error}", highlight=False, markup=False, soft_wrap=True)
         return
     out.print(f"Report: {os.path.relpath(written)}", highlight=False, soft_wrap=True)

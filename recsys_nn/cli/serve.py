@@ -13,18 +13,22 @@ from recsys_nn.errors import required
 def serve(
     run: RunFolder,
     host: Annotated[
-        str, typer.Option(help="Where to listen; others than this machine reach it at 0.0.0.0.", metavar="ADDRESS")
+        str, typer.Option(help="Address to listen at. At 0.0.0.0 other machines can reach it.", metavar="ADDRESS")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
-    max_pairs: Annotated[int, typer.Option(min=1, help="Most pairs of one request.")] = 100_000,
-    max_body: Annotated[int, typer.Option(min=1, help="Most bytes of a request's body.", metavar="BYTES")] = 8 * 2**20,
-    time_limit: Annotated[float, typer.Option(help="Most seconds for an answer.", metavar="SECONDS")] = 10,
-    max_waiting: Annotated[int, typer.Option(min=1, help="Most requests that wait for their turn.")] = 64,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at. 0 takes any free port.")] = 8000,
+    max_pairs: Annotated[int, typer.Option(min=1, help="Largest number of pairs in a request.")] = 100_000,
+    max_body: Annotated[
+        int, typer.Option(min=1, help="Largest size of a request's body, in bytes.", metavar="BYTES")
+    ] = 8 * 2**20,
+    time_limit: Annotated[float, typer.Option(help="Time limit for an answer, in seconds.", metavar="SECONDS")] = 10,
+    max_waiting: Annotated[
+        int, typer.Option(min=1, help="Largest number of requests that are worked on or wait.")
+    ] = 64,
 ) -> None:
-    """Serve predictions and recommendations over HTTP, with a page for people at /.
+    """Serve predictions and recommendations over HTTP, with a web page at /.
 
-    The folder may be replaced while it is served: the new run answers from then on. Whoever reaches the address may ask
-    everything; there is no log-in.
+    The run folder may be replaced while it is served: the new run answers from then on. There is no log-in: whoever
+    reaches the address may send any request.
     """
     required("recsys_nn.serving.server", "serve")
     from recsys_nn.config import validated

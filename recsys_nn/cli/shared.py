@@ -18,25 +18,37 @@ if TYPE_CHECKING:
 
 out = Console()
 
-ConfigFile = Annotated[Path, typer.Argument(help="A YAML file describing the run.", metavar="CONFIG")]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
+ConfigFile = Annotated[Path, typer.Argument(help="YAML file that describes the run.", metavar="CONFIG")]
+RunFolder = Annotated[Path, typer.Argument(help="Run folder.", metavar="RUN")]
 ManifestHash = Annotated[
     str | None,
     typer.Option(
         "--manifest-sha256",
-        help="That the run's manifest.json must have, as sha256sum prints it: guards against tampering.",
+        help="Expected SHA-256 of the run's manifest.json, as sha256sum prints it. Guards against tampering.",
         metavar="HEX",
     ),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change a value: training.epochs=5. May be repeated.", metavar="KEY=VALUE"),
+    typer.Option(
+        "--set", help="Value to change in the config, such as training.epochs=5. May be repeated.", metavar="KEY=VALUE"
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at the output.")]
-Column = Annotated[str | None, typer.Option(help="Name (or position) of the column.", metavar="COLUMN")]
-Separator = Annotated[str | None, typer.Option(help="Between the fields of a text file; recognised by default.")]
-Encoding = Annotated[str | None, typer.Option(help="Of a text file; UTF-8, or as its mark says, by default.")]
-Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first line names the columns.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+Column = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the column, or its position counted from 0. By default found by name.", metavar="COLUMN"
+    ),
+]
+Separator = Annotated[str | None, typer.Option(help="Separator of the fields in a text file. By default detected.")]
+Encoding = Annotated[
+    str | None, typer.Option(help="Encoding of a text file. By default UTF-8, or what its byte order mark says.")
+]
+Header = Annotated[
+    bool | None,
+    typer.Option("--header/--no-header", help="Whether the first line names the columns. By default detected."),
+]
 READING = {"separator": Separator, "encoding": Encoding, "header": Header}
 
 
@@ -90,7 +102,9 @@ def check_layout_is_unused(layout: TableFormat, option: str) -> None:
     from recsys_nn.data import RECOGNISED
 
     if given := [name for name, value in layout if value != getattr(RECOGNISED, name)]:
-        raise ConfigError(f"--{given[0]}: it is for {option}")
+        raise ConfigError(
+            f"--{given[0]} describes the file that {option} names: give {option} too, or leave --{given[0]} out"
+        )
 
 
 def read_test_ratings(source: str, run: FinishedRun, layout: TableFormat) -> Ratings:

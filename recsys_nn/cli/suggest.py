@@ -16,21 +16,25 @@ if TYPE_CHECKING:
 
 @with_layout("user", "item", "rating", "timestamp")
 def suggest(
-    ratings: Annotated[str, typer.Argument(help="A file of ratings, or a named data set.", metavar="RATINGS")],
+    ratings: Annotated[str, typer.Argument(help="File of ratings, or named data set.", metavar="RATINGS")],
     *,
     layout: TableFormat,
-    kind: Annotated[str | None, typer.Option(help="Of the model; the best affordable one by default.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Kind of the model. By default the most accurate that is affordable.")
+    ] = None,
     known: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="What is known of the data: data.scale=[1,5]. May be repeated.", metavar="KEY=VALUE"
+            "--set",
+            help="Known value of the data section, such as data.scale=[1,5]. May be repeated.",
+            metavar="KEY=VALUE",
         ),
     ] = None,
 ) -> None:
-    """Print a complete config for a table of ratings, with the reason of each line.
+    """Print a complete config for a table of ratings, with the reason for each line.
 
-    What is known of the data stands in the config as it is told: --set data.scale=[1,5], data.duplicates=last,
-    data.liked=4, data.options, data.split, and also seed and output.
+    The config keeps the values that --set gives: data.scale=[1,5], data.duplicates=last, data.liked=4, data.options,
+    data.split, seed and output.
     """
     from recsys_nn.advice import suggest as suggested
     from recsys_nn.config import load_config
@@ -42,7 +46,7 @@ def suggest(
         values["data"]["format"] = given
     for told in known or []:
         if told.partition(".")[0].partition("=")[0] not in ("seed", "output", "data"):
-            raise ConfigError(f"--set {told}: it is for seed, output and data; change the others in the YAML")
+            raise ConfigError(f"--set {told} must change seed, output or data: change other keys in the printed YAML")
         values = with_override(values, told)
     config = load_config(values)
     suggestion = suggested(load_whole(config.data), kind=kind, data=config.data, seed=config.seed, output=config.output)

@@ -16,13 +16,13 @@ from recsys_nn.cli.shared import ConfigFile, Overrides, Overwrite, Told, out
 def train(
     config: ConfigFile,
     overrides: Overrides = None,
-    output: Annotated[Path | None, typer.Option(help="The run folder to write.", metavar="DIR")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Run folder to write. By default the config's output.", metavar="DIR")
+    ] = None,
     overwrite: Overwrite = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an unfinished training, if there is one.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an unfinished training, if there is one.")] = False,
 ) -> None:
-    """Train, judge and save the model of a YAML file."""
+    """Train, evaluate and save the model of a YAML file."""
     from recsys_nn.config import load_config
     from recsys_nn.experiment import run_experiment
 
@@ -33,7 +33,8 @@ def train(
     run = result.run
     if run.stop_reason == "interrupted":
         out.print(
-            f"Interrupted: the best epoch so far, {run.best_epoch}, is kept; go on with --resume.", highlight=False
+            f"Interrupted: the best epoch so far, {run.best_epoch}, is kept. Resume the training with --resume.",
+            highlight=False,
         )
     out.print(
         f"{result.config.model.kind}: best epoch {run.best_epoch} of {len(run.history)}, "
@@ -41,7 +42,9 @@ def train(
         highlight=False,
     )
     if result.config.ensemble is not None:
-        out.print(f"Average over {result.predictor.model.n_members} weights of the network.", highlight=False)
+        out.print(
+            f"Predictions are averaged over {result.predictor.model.n_members} samples of the weights.", highlight=False
+        )
     if result.evaluation is not None:
         print_evaluation(result.evaluation)
     if result.path is not None:

@@ -19,11 +19,11 @@ def tune(
     overrides: Overrides = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="The folder of the search; the config's output with -search behind.", metavar="DIR"),
+        typer.Option(help="Folder of the search. By default the config's output with -search appended.", metavar="DIR"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the search that stands there first.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove a search that exists there first.")] = False,
 ) -> None:
-    """Search the space of a YAML file's search section; a search that was ended goes on."""
+    """Search for good values in the space of a YAML file's search section; resume an interrupted search."""
     from recsys_nn.config import load_config
     from recsys_nn.errors import ConfigError
     from recsys_nn.selection import SUFFIX
@@ -31,12 +31,12 @@ def tune(
 
     resolved = load_config(config, overrides=overrides or [])
     if output is None and resolved.output is None:
-        raise ConfigError("output: say where the search is kept (--output DIR)")
+        raise ConfigError("the search needs a folder: name it with --output DIR, or as output in the config")
     try:
         result = search(resolved, output=output, overwrite=overwrite)
     except KeyboardInterrupt:
         place = os.path.relpath(output or f"{resolved.output}{SUFFIX}")
-        told = f"Interrupted: the trials are kept in {place}; the same command goes on."
+        told = f"Interrupted: the trials are kept in {place}. The same command resumes the search."
         out.print(told, highlight=False, soft_wrap=True)
         raise Told(130) from None
     _print_search(result)
@@ -49,7 +49,7 @@ def _print_search(result: SearchResult) -> None:
     assert result.config.search is not None
     out.print(
         f"{', '.join(f'{n} {state}' for state, n in counts.items())}; the best is trial {best['trial']}, with RMSE "
-        f"{result.score:.4f} of held-out ratings:",
+        f"{result.score:.4f} on held-out ratings:",
         highlight=False,
     )
     for key in result.config.search.space:

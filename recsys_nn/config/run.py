@@ -136,26 +136,26 @@ class DataConfig(Section):
         of_files = isinstance(self.split, FilesSplitConfig)
         named = self.source in dataset_names()
         if of_files and self.source is not None and not named:
-            raise ConfigError("data.source: the split names files of its own; leave the source out, or name a data set")
+            raise ConfigError("data.source must be left out or name a data set, as data.split names files")
         if self.options and (of_files or not named):
-            raise ConfigError("data.options: they are a named data set's, and files have none")
+            raise ConfigError("data.options must be left out, as only named data sets have options")
         if named:
             for name in ("format", "scale", "duplicates", "user_features", "item_features"):
                 if getattr(self, name) != DataConfig.model_fields[name].default:
-                    raise ConfigError(f"data.{name}: that of the data set {self.source!r} is known; leave it out")
+                    raise ConfigError(f"data.{name} must be left out, as the data set {self.source!r} sets its own")
         elif self.source is not None or of_files:
             for side in ("user", "item"):
                 if getattr(self.features, side) and getattr(self, f"{side}_features") is None:
                     raise ConfigError(
-                        f"data.features.{side}: name the file in which they are with data.{side}_features"
+                        f"data.features.{side} needs a file of features: name it with data.{side}_features"
                     )
         for side in ("user", "item"):
             if getattr(self, f"{side}_features") is not None and not getattr(self.features, side):
                 raise ConfigError(
-                    f"data.{side}_features: name in data.features.{side} which of its columns are features"
+                    f"data.{side}_features needs data.features.{side}: name there the columns that are features"
                 )
         if self.scale is not None and self.scale[0] >= self.scale[1]:
-            raise ConfigError(f"data.scale: {list(self.scale)} is not [lowest, highest] with lowest < highest")
+            raise ConfigError(f"data.scale must be [lowest, highest] with lowest < highest, not {list(self.scale)}")
         return self
 
     @model_validator(mode="after")
@@ -164,18 +164,16 @@ class DataConfig(Section):
             return self
         if not isinstance(self.split, FilesSplitConfig):
             raise ConfigError(
-                "data.stream: it is for files of training ratings in Parquet; name them, as in "
-                "split: {kind: files, train: ratings.parquet, validation: 0.1, test: test.csv}"
+                "data.stream needs Parquet files of training ratings: name them, such as with "
+                "data.split: {kind: files, train: ratings.parquet, validation: 0.1, test: test.csv}"
             )
         if self.source is not None:
-            raise ConfigError("data.source: no data set is a stream; leave it out, or leave out data.stream")
+            raise ConfigError("data.source cannot be streamed: leave it out, or leave data.stream out")
         for name in ("features", "user_features", "item_features", "duplicates"):
             if getattr(self, name) != DataConfig.model_fields[name].default:
-                raise ConfigError(
-                    f"data.{name}: it needs all ratings in memory; leave it out, or leave out data.stream"
-                )
+                raise ConfigError(f"data.{name} needs all ratings in memory: leave it out, or leave data.stream out")
         if self.format.features:
-            raise ConfigError("data.format.features: a stream has none; leave it out, or leave out data.stream")
+            raise ConfigError("data.format.features cannot be streamed: leave it out, or leave data.stream out")
         return self
 
 
@@ -232,7 +230,9 @@ class RunConfig(Section):
         training = values.get("training", {})
         if isinstance(training, Mapping):
             if "validation" in training:
-                raise ConfigError("training.validation: in a run, data.split.validation says what is held out")
+                raise ConfigError(
+                    "training.validation must be left out: in a run, data.split.validation sets what is held out"
+                )
             values["training"] = {"seed": values.get("seed", 0), **training}
         data = values.get("data")
         if data.stream if isinstance(data, DataConfig) else isinstance(data, Mapping) and data.get("stream") is True:
@@ -245,7 +245,7 @@ class RunConfig(Section):
         if not isinstance(value, Mapping):
             return value
         if "kind" not in value:
-            raise ConfigError(f"model.kind: say which: {', '.join(model_kinds())}")
+            raise ConfigError(f"model.kind is missing: choose one of {', '.join(model_kinds())}")
         try:
             config = model_kind(str(value["kind"])).config
         except ConfigError as error:
@@ -256,8 +256,7 @@ class RunConfig(Section):
     def _is_shared_by_workers(self) -> RunConfig:
         if self.cluster is not None and self.search is not None and self.search.workers > 1:
             raise ConfigError(
-                "search.workers: cluster.workers says how many trials are at work at a time; leave it out, or leave "
-                "out cluster"
+                "search.workers must be left out with cluster, as cluster.workers sets the number of trials at a time"
             )
         return self
 
@@ -268,12 +267,12 @@ class RunConfig(Section):
         if self.model.needs_table:
             kinds = [name for name, kind in model_kinds().items() if not kind.config.needs_table]
             raise ConfigError(
-                f"model.kind: {self.model.kind} learns from all training ratings in memory; with data.stream, take one "
-                f"of {', '.join(kinds)}"
+                f"model.kind: {self.model.kind} needs all training ratings in memory; with data.stream, choose one of "
+                f"{', '.join(kinds)}"
             )
         for name in ("ensemble", "keep_ratings"):
             if getattr(self, name):
-                raise ConfigError(f"{name}: it needs all ratings in memory; leave it out, or leave out data.stream")
+                raise ConfigError(f"{name} needs all ratings in memory: leave it out, or leave data.stream out")
         return self
 
     def to_yaml(self) -> str:
@@ -339,7 +338,7 @@ def as_run_config(
     if not isinstance(source, RunConfig | ModelConfig):
         return load_config(source, overrides=overrides)
     if overrides:
-        raise ConfigError("overrides are for a file or a mapping; change a RunConfig with model_copy")
+        raise ConfigError("overrides must be left out for a config: change a config with model_copy")
     return source if isinstance(source, RunConfig) else RunConfig(model=source)
 
 

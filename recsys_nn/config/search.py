@@ -35,13 +35,13 @@ class Range(Section):
     @model_validator(mode="after")
     def _holds_numbers(self) -> Range:
         if self.low >= self.high:
-            raise ValueError(f"a range from {self.low} to {self.high} holds no numbers")
+            raise ValueError(f"low must be less than high, not {self.low} with high {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range cannot begin at {self.low}")
+            raise ValueError(f"low must be greater than 0 where log is true, not {self.low}")
         if self.log and self.step is not None:
-            raise ValueError("the numbers of a logarithmic range have no step")
+            raise ValueError("step must be left out where log is true")
         if self.step is not None and not self._reached(self.high):
-            raise ValueError(f"steps of {self.step} from {self.low} do not end at {self.high}")
+            raise ValueError(f"step must divide the range from {self.low} to {self.high}, which {self.step} does not")
         return self
 
     def _reached(self, value: float) -> bool:
@@ -74,7 +74,9 @@ class Range(Section):
         if step is None:
             tried = np.geomspace(self.low, self.high, 4) if self.log else np.linspace(self.low, self.high, 4)
             as_list = ", ".join(f"{value:.{max(0, 2 - round(log10(abs(value) or 1)))}f}" for value in tried)
-            raise ConfigError(f"search.space.{key}: a grid needs a list of values, such as [{as_list}], or a step")
+            raise ConfigError(
+                f"search.space.{key} must be a list of values in a grid, such as [{as_list}], or have a step"
+            )
         return [self.low + step * place for place in range(round((self.high - self.low) / step) + 1)]
 
 
@@ -143,7 +145,7 @@ def _values(key: str, given: Any) -> Any:
         return validated(Range, given, ("search", "space", key))
     if isinstance(given, Range | list | tuple):
         return given
-    raise ConfigError(f"search.space.{key}: {given!r} is neither a list of choices nor a range {{low: ..., high: ...}}")
+    raise ConfigError(f"search.space.{key} must be a list of choices or a range {{low: ..., high: ...}}, not {given!r}")
 
 
 def label(value: Any) -> bool | int | float | str | None:

@@ -8,10 +8,9 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from recsys_nn.errors import ConfigError, did_you_mean
+from recsys_nn.errors import ConfigError, did_you_mean, must_be_one_of, shown, worded
 
 Model = TypeVar("Model", bound=BaseModel)
-_SHOWN = 120  # characters
 
 
 class Section(BaseModel):
@@ -46,24 +45,12 @@ def _message(config: type[BaseModel], problem: Any, path: tuple[str, ...]) -> st
         tag, kinds = problem["ctx"]["tag"], _quoted(problem["ctx"]["expected_tags"])
         return f"{dotted}.kind: there is no kind {tag!r}{did_you_mean(tag, kinds)}"
     if problem["type"] == "union_tag_not_found":
-        return f"{dotted}.kind: is missing"
+        return f"{dotted}.kind is missing"
     if problem["type"] == "literal_error":
-        names = _quoted(problem["ctx"]["expected"])
-        given = shown(problem["input"])
-        near = did_you_mean(given.strip("'"), names)
-        return f"{dotted}: {given} is not known{near}"
+        return must_be_one_of(dotted, problem["input"], _quoted(problem["ctx"]["expected"]))
     if problem["type"] == "missing":
-        return f"{dotted}: is missing"
-    return f"{dotted}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {shown(problem['input'])}"
-
-
-def shown(value: Any) -> str:
-    """A value as it stands in a message: ``repr``, shortened if it is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # of Python, for what has thousands of digits
-        return "a number of thousands of digits"
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+        return f"{dotted} is missing"
+    return worded(dotted, problem, shown(problem["input"]))
 
 
 def _quoted(text: str) -> list[str]:
@@ -107,7 +94,7 @@ def _misplaced_answers(options: Sequence[type[BaseModel]], values: Any, path: tu
         given = value if isinstance(value, list | tuple) else [value]
         takes_answers = not parts or any(part in (bool, Any) for part in parts)
         if not takes_answers and any(isinstance(each, bool) for each in given):
-            yield f"{'.'.join((*path, name))}: cannot be yes or no, as {shown(value)} is"
+            yield f"{'.'.join((*path, name))} cannot take yes or no, but is {shown(value)}"
         for each in given:
             yield from _misplaced_answers(_sections_among(parts), each, (*path, name))
 

@@ -44,5 +44,5 @@ class TrackingConfig(Section):
     @model_validator(mode="after")
     def _is_somewhere(self) -> TrackingConfig:
         if self.tensorboard is None and self.mlflow is None:
-            raise ConfigError("tracking: say where: tensorboard, mlflow or both; or leave the section out")
+            raise ConfigError("tracking needs tensorboard, mlflow or both: name one, or leave the section out")
         return self

@@ -40,8 +40,8 @@ def plain_values(values: Any, name: str, where: Where) -> pd.Series:
     if kind not in ("string", "boolean", "empty"):
         for row, value in enumerate(series):
             if not isinstance(value, str | Number | np.generic | type(None)) and value is not pd.NA:
-                found = f"{plain_repr(value)} is a {type(value).__name__}"
-                raise DataError(f"{where(row)}: the feature {name!r} {found}, not a number, a text or a time")
+                found = f"{plain_repr(value)} ({type(value).__name__})"
+                raise DataError(f"{where(row)}: the feature {name!r} must be a number, a text or a time, not {found}")
     texts = series.astype("str")
     return texts.mask(texts == "")
 
@@ -54,7 +54,7 @@ def plain_column(frame: pd.DataFrame, name: str, side: str, where: Where) -> pd.
     """
     if name not in frame.columns:
         near = did_you_mean(name, map(str, frame.columns))
-        kept = "; rating_features (in YAML data.format.features) keeps further columns" if side == "rating" else ""
+        kept = "; name further columns in rating_features, in YAML data.format.features" if side == "rating" else ""
         raise DataError(f"there is no {side} feature {name!r}{near}{kept}")
     return plain_values(frame[name], name, where)
 
@@ -105,7 +105,7 @@ def values_of_texts(texts: pd.Series, written: Written | None = None) -> pd.Seri
 def as_texts(values: pd.Series, name: str) -> pd.Series:
     """Plain values as names of categories; a whole number has no decimal point, so that 5.0 is "5"."""
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        raise DataError(f"the feature {name!r} holds times, which are of the kind date, not categorical")
+        raise DataError(f"the feature {name!r} holds times: set its kind to date, not categorical")
     if values.dtype == np.float64:
         return values.map(lambda number: f"{number:.0f}" if number.is_integer() else repr(number), "ignore").astype(
             "str"
@@ -116,10 +116,10 @@ def as_texts(values: pd.Series, name: str) -> pd.Series:
 def as_numbers(values: pd.Series, name: str, where: Where) -> npt.NDArray[np.float64]:
     """Plain values as float64, NaN where missing; texts must be written as numbers."""
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        raise DataError(f"the feature {name!r} holds times, which are of the kind date, not numeric")
+        raise DataError(f"the feature {name!r} holds times: set its kind to date, not numeric")
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     bad = (np.isnan(numbers) & values.notna().to_numpy()) | np.isinf(numbers)
-    refuse(bad, where, lambda row: f"the feature {name!r} is {plain_repr(values.iloc[row])}, not a finite number")
+    refuse(bad, where, lambda row: f"the feature {name!r} must be a finite number, not {plain_repr(values.iloc[row])}")
     return numbers
 
 

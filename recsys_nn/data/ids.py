@@ -48,11 +48,12 @@ def _canonical(series: pd.Series, name: str, where: Where) -> pd.Series:
         types = sorted({type(value).__name__ for value in series})
         raise DataError(
             f"{where(0)} and others: the {name} ids are of mixed types ({', '.join(types)}): convert them all to int "
-            f"or all to str, for example frame[{name!r}].astype(str)"
+            f"or all to str, for example with frame[{name!r}].astype(str)"
         )
     raise DataError(
-        f"{where(0)}: the {name} ids are of type {kind} (the first is {plain_repr(series.iloc[0])}); ids are integers "
-        f"or strings, so convert them first, for example frame[{name!r}].astype('int64') or .astype(str)"
+        f"{where(0)}: the {name} ids must be integers or strings, not {kind} as {plain_repr(series.iloc[0])} is: "
+        "convert "
+        f"them, for example with frame[{name!r}].astype('int64') or .astype(str)"
     )
 
 
@@ -69,9 +70,7 @@ def parse_ids(texts: pd.Series, kind: IdType, name: str, where: Where = row_numb
     refuse(
         numbers.isna().to_numpy(),
         where,
-        lambda row: (
-            f"the {name} id {texts.iloc[row]!r} is not written as a plain 64-bit integer, which the {name} ids are here"
-        ),
+        lambda row: f"the {name} id must be a plain 64-bit integer, as other {name} ids are, not {texts.iloc[row]!r}",
     )
     return numbers.astype("int64")
 
@@ -105,8 +104,8 @@ def _integers(series: pd.Series, name: str, where: Where) -> pd.Series:
         outside,
         where,
         lambda row: (
-            f"the {name} id {series.iloc[row]} does not fit into a signed 64-bit integer; "
-            f"give the {name} ids as strings"
+            f"the {name} id {series.iloc[row]} does not fit into a signed 64-bit integer: convert the {name} ids to "
+            "strings"
         ),
     )
     return series.astype("int64")
@@ -120,7 +119,7 @@ def _strings(series: pd.Series, name: str, where: Where) -> pd.Series:
     def reason(row: int) -> str:
         if series.iloc[row] == "":
             return f"the {name} id '' is empty"
-        hint = "if fields are separated by ', ', say separator=', '"
+        hint = "if ', ' separates the fields, set the option separator to ', '"
         return f"the {name} id {series.iloc[row]!r} begins or ends with white space ({hint})"
 
     refuse(bad, where, reason)

@@ -14,7 +14,7 @@ from recsys_nn.data.ids import IdType
 from recsys_nn.data.ratings import Duplicates, Ratings
 from recsys_nn.data.readers import ratings_of_table, read_ratings, table_of_frame
 from recsys_nn.data.table_format import RECOGNISED, TableFormat
-from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.errors import DataError, did_you_mean, must_be, shown, worded
 
 
 def load_ratings(
@@ -85,18 +85,14 @@ def load_ratings(
     except ValidationError as error:
         problem = error.errors()[0]
         name = "rating_features" if problem["loc"][0] == "features" else problem["loc"][0]
-        raise DataError(f"{name}={problem['input']!r}: {problem['msg']}") from None
+        raise DataError(worded(str(name), problem, shown(problem["input"]))) from None
     if not isinstance(source, str | Path | pd.DataFrame):
-        raise DataError(
-            f"ratings come from a DataFrame, a path or a data set's name, not from a {type(source).__name__}"
-        )
+        raise DataError(must_be("the source of ratings", "a DataFrame, a path or the name of a data set", source))
     beside: dict[str, Any] = {"user_features": user_features, "item_features": item_features}
     if is_dataset(source):
         given = [scale, *beside.values(), None if duplicates == "error" else duplicates]
         if layout != RECOGNISED or any(value is not None for value in given):
-            raise DataError(
-                f"the format, scale and features of the data set {source!r} are known: give its options alone"
-            )
+            raise DataError(f"the data set {source!r} has its own format, scale and features: leave yours out")
         return get_dataset(str(source)).load(**options)
     if options:
         name = next(iter(options))

@@ -147,7 +147,7 @@ class PairsSource:
         """
         by_position = any(isinstance(column, int) for column in (self._layout.user, self._layout.item))
         if table.text and self._layout.header is None and by_position:
-            raise DataError(f"{self.path}: columns are given by position, so say whether the first line is a header")
+            raise DataError(f"{self.path}: columns are named by position: set the option header to true or false")
         features = table.features(table.found(self._context), self._written if written is None else written)
         pairs = table.renamed(self._roles, required=SIDES).assign(**features)
         if table.text:
@@ -207,7 +207,7 @@ class PairsSource:
             try:
                 data = pa.Table.from_pandas(data, preserve_index=False)
             except pa.ArrowException as error:
-                raise DataError(f"{self.path}: a column mixes types: {error}") from None
+                raise DataError(f"{self.path}: a column has values of several types: {error}") from None
         return _part_of_parquet(data, self.path, table.where, 1.0)
 
     def _parquet_parts(self, files: list[Path]) -> Iterator[PairsPart]:
@@ -237,15 +237,15 @@ def _common_schema(files: list[Path]) -> tuple[pa.Schema, int]:
             n_rows += opened.metadata.num_rows
         if sorted(schemas[-1].names) != sorted(schemas[0].names):
             raise DataError(
-                f"{file}: its columns {', '.join(map(repr, schemas[-1].names))} are not those of {files[0]}: "
-                f"{', '.join(map(repr, schemas[0].names))}; write the same columns in all files"
+                f"{file} has the columns {', '.join(map(repr, schemas[-1].names))}, but {files[0]} has "
+                f"{', '.join(map(repr, schemas[0].names))}: write the same columns in all files"
             )
     if len(files) == 1:
         return schemas[0], n_rows
     try:
         return pa.unify_schemas(schemas, promote_options="permissive"), n_rows
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(f"{files[0].parent}: the files have a column of different types: {error}") from None
+        raise DataError(f"{files[0].parent}: a column has different types in these files: {error}") from None
 
 
 def _as(schema: pa.Schema, data: pa.Table, file: Path) -> pa.Table:
@@ -254,4 +254,4 @@ def _as(schema: pa.Schema, data: pa.Table, file: Path) -> pa.Table:
     try:
         return data.select(schema.names).cast(schema)
     except pa.ArrowInvalid as error:
-        raise DataError(f"{file}: a column is not of the type that it has in other files: {error}") from None
+        raise DataError(f"{file}: a column has another type than in the other files: {error}") from None

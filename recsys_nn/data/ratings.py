@@ -14,7 +14,7 @@ import pandas as pd
 from recsys_nn.data.feature_values import plain_values
 from recsys_nn.data.ids import canonical_ids, id_type
 from recsys_nn.data.timestamps import as_timestamps
-from recsys_nn.errors import DataError, Where, did_you_mean, in_column, plain_repr, row_number
+from recsys_nn.errors import DataError, Where, did_you_mean, in_column, must_be, must_be_one_of, plain_repr, row_number
 
 Duplicates = Literal["error", "last", "mean"]
 COLUMNS = ("user", "item", "rating", "timestamp")
@@ -152,7 +152,9 @@ class Ratings:
         positions = np.asarray(rows)
         if positions.dtype == bool:
             if len(positions) != len(self):
-                raise DataError(f"a mask of {len(positions)} does not fit {len(self)} ratings")
+                raise DataError(
+                    f"a mask must have a value for each of {len(self)} ratings, not {len(positions)} values"
+                )
             positions = np.flatnonzero(positions)
         part = copy.copy(self)
         part._frame = self._frame.take(positions.astype(np.int64)).reset_index(drop=True)
@@ -192,7 +194,7 @@ class Ratings:
     def redrawn(self, rng: np.random.Generator) -> Ratings:
         """The pairs of generated data, rated anew: other noise around the same truth."""
         if self._truth is None:
-            raise DataError("only generated ratings, whose truth is known, can be drawn anew")
+            raise DataError("only generated ratings can be drawn anew: take the data set 'synthetic'")
         ratings = copy.copy(self)
         ratings._frame = self._frame.assign(rating=self._truth.draw(self._frame["user"], self._frame["item"], rng))
         return ratings
@@ -210,7 +212,7 @@ class Ratings:
 def _checked_table(frame: pd.DataFrame, where: Where) -> pd.DataFrame:
     missing = [name for name in ("user", "item", "rating") if name not in frame.columns]
     if missing:
-        raise DataError(f"no column {missing[0]!r} among {', '.join(map(repr, frame.columns))}")
+        raise DataError(f"there is no column {missing[0]!r} among {', '.join(map(repr, frame.columns))}")
     columns = {
         "user": canonical_ids(frame["user"], "user", in_column(where, "user")),
         "item": canonical_ids(frame["item"], "item", in_column(where, "item")),
@@ -223,13 +225,13 @@ def _checked_table(frame: pd.DataFrame, where: Where) -> pd.DataFrame:
 
 def _kept_beside(frame: pd.DataFrame, names: Sequence[str], where: Where) -> dict[str, pd.Series]:
     if isinstance(names, str):
-        raise DataError(f"rating_features={names!r} is a text; give a list of column names, [{names!r}]")
+        raise DataError(f"rating_features must be a list of column names such as [{names!r}], not {names!r}")
     others = [str(name) for name in frame.columns if name not in COLUMNS]
     for name in names:
         if name in COLUMNS:
-            raise DataError(f"{name!r} is no further column to keep as a rating feature: it is one of the table's own")
+            raise DataError(f"rating_features must be without {name!r}, which the table keeps anyway: leave it out")
         if name not in others:
-            raise DataError(f"there is no column {name!r} to keep as a rating feature{did_you_mean(name, others)}")
+            raise DataError(f"rating_features: there is no column {name!r}{did_you_mean(name, others)}")
     return {name: plain_values(frame[name], name, where) for name in names}
 
 
@@ -243,12 +245,12 @@ def finite_ratings(values: pd.Series, where: Where) -> pd.Series:
         number = [isinstance(value, Real) and not isinstance(value, bool) for value in series]
         row = number.index(False)
         value = series.iloc[row]
-        raise DataError(f"{where(row)}: the rating {plain_repr(value)} is a {type(value).__name__}, not a number")
+        raise DataError(f"{where(row)}: the rating must be a number, not {plain_repr(value)} ({type(value).__name__})")
     numbers = series.astype("float64")
     bad = ~np.isfinite(numbers.to_numpy(na_value=np.nan))
     if bad.any():
         row = int(bad.argmax())
-        raise DataError(f"{where(row)}: the rating is {plain_repr(series.iloc[row])}; ratings are finite numbers")
+        raise DataError(f"{where(row)}: the rating must be a finite number, not {plain_repr(series.iloc[row])}")
     return numbers
 
 
@@ -263,10 +265,10 @@ def _checked_scale(ratings: pd.Series, scale: tuple[float, float] | None, where:
 def scale_bounds(scale: tuple[float, float]) -> tuple[float, float]:
     """A given scale as two floats, or a DataError where it is not (lowest, highest)."""
     if not (isinstance(scale, tuple | list) and len(scale) == 2 and all(isinstance(bound, Real) for bound in scale)):
-        raise DataError(f"the scale {scale!r} is not a pair (lowest, highest)")
+        raise DataError(f"scale must be a pair of numbers (lowest, highest), not {scale!r}")
     lowest, highest = (float(bound) for bound in scale)
     if not (np.isfinite(lowest) and np.isfinite(highest) and lowest < highest):
-        raise DataError(f"the scale {tuple(scale)} is not (lowest, highest) with lowest < highest")
+        raise DataError(f"scale must be (lowest, highest) with lowest < highest, not {tuple(scale)}")
     return lowest, highest
 
 
@@ -277,13 +279,14 @@ def _check_within(ratings: pd.Series, scale: tuple[float, float], where: Where) 
         row = int(outside.argmax())
         raise DataError(
             f"{in_column(where, 'rating')(row)}: the rating {ratings.iloc[row]:g} is outside the scale "
-            f"{lowest:g} to {highest:g} ({int(outside.sum())} of {len(ratings)} are)"
+            f"{lowest:g} to {highest:g}, as {int(outside.sum())} of {len(ratings)} ratings are: correct them or the "
+            "scale"
         )
 
 
 def _without_duplicates(table: pd.DataFrame, policy: Duplicates, where: Where) -> pd.DataFrame:
     if policy not in ("error", "last", "mean"):
-        raise DataError(f"duplicates={policy!r} is not one of 'error', 'last', 'mean'")
+        raise DataError(must_be_one_of("duplicates", policy, ("error", "last", "mean")))
     if not _has_duplicates(table):
         return table
     pair = ["user", "item"]
@@ -294,7 +297,7 @@ def _without_duplicates(table: pd.DataFrame, policy: Duplicates, where: Where) -
         first = int(((table["user"] == user) & (table["item"] == item)).to_numpy().argmax())
         raise DataError(
             f"{where(row)}: user {plain_repr(user)} already rated item {plain_repr(item)} at {where(first)} "
-            f"({int(later.sum())} rows repeat a pair); choose duplicates='last' or duplicates='mean'"
+            f"({int(later.sum())} rows repeat a pair): set the option duplicates to 'last' or 'mean'"
         )
     newest = table.sort_values("timestamp", kind="stable") if "timestamp" in table.columns else table
     newest = newest.drop_duplicates(pair, keep="last").sort_index()
@@ -316,17 +319,17 @@ def _feature_table(features: pd.DataFrame | None, name: str, ids: pd.Series) -> 
     if features is None:
         return None
     if not isinstance(features, pd.DataFrame):
-        raise DataError(f"the {name} features are a DataFrame with a column {name!r}, not a {type(features).__name__}")
+        raise DataError(must_be(f"{name}_features", f"a DataFrame with a column {name!r}", features))
     if name not in features.columns:
         raise DataError(f"the {name} features have no column {name!r} among {', '.join(map(repr, features.columns))}")
     table = features.reset_index(drop=True).copy()
     table[name] = canonical_ids(table[name], f"{name} (in its features)")
     if len(ids) and len(table) and id_type(table[name]) != id_type(ids):
         raise DataError(
-            f"the {name} ids are of type {id_type(ids)}, in the {name} features of type {id_type(table[name])}"
+            f"the {name} ids must be of type {id_type(ids)} in the {name} features too, not {id_type(table[name])}"
         )
     repeated = table[name].duplicated()
     if repeated.any():
         value = plain_repr(table[name][repeated].iloc[0])
-        raise DataError(f"the {name} features have more than one row for {name} {value}")
+        raise DataError(f"the {name} features have several rows for {name} {value}: keep one")
     return table

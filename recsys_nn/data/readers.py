@@ -81,10 +81,12 @@ class Table:
         """
         for name in names:
             if name in COLUMNS:
-                raise DataError(f"{self.name}: {name!r} is no further column: it is one of the ratings' own")
+                raise DataError(
+                    f"{self.name}: rating features must be without {name!r}, which is kept anyway: leave it out"
+                )
             if name not in self.names:
                 near = did_you_mean(name, self.names)
-                raise DataError(f"{self.name}: there is no column {name!r} to keep as a feature{near}")
+                raise DataError(f"{self.name}: rating features: there is no column {name!r}{near}")
         columns = {name: self.column(self.names.index(name)) for name in names}
         if not self.text:
             return columns
@@ -237,8 +239,8 @@ def chosen_columns(
         for other, taken in chosen.items():
             if taken == position:
                 raise DataError(
-                    f"{table}: the column {names[position]!r} would be both {other} and {role}; "
-                    f"say which column is the {role}"
+                    f"{table}: the column {names[position]!r} cannot be both {other} and {role}: set the option {role} "
+                    "to another column"
                 )
         chosen[role] = position
     return chosen
@@ -265,8 +267,8 @@ def _usual_position(names: Sequence[str], role: str, required: bool, table: str)
         return position
     if required:
         raise DataError(
-            f"{table} has no header and {len(names)} columns; say which is the {role} by its position, "
-            f"for example {role}={position}"
+            f"{table} has no header and {len(names)} columns: set the option {role} to the position of its column, "
+            f"such as {position}"
         )
     return None
 
@@ -274,9 +276,9 @@ def _usual_position(names: Sequence[str], role: str, required: bool, table: str)
 def _only(names: Sequence[str], role: str, positions: list[int], none: str, table: str) -> int:
     if len(positions) == 1:
         return positions[0]
-    problem = f"more than one column that may be the {role}" if positions else f"{none} for the {role}"
+    problem = f"several columns may be the {role}" if positions else f"there is {none} for the {role}"
     listed = ", ".join(map(repr, names))
-    raise DataError(f"{table}: {problem} among {listed}; name it with {role}='...'")
+    raise DataError(f"{table}: {problem} among {listed}: set the option {role} to its column")
 
 
 def _plain(name: str) -> str:

@@ -59,7 +59,9 @@ class Split(Generic[Train]):
             (216, 24, 60)
         """
         if len(self.validation):
-            raise DataError(f"the split already has a validation part of {len(self.validation)} ratings")
+            raise DataError(
+                f"the split has a validation part of {len(self.validation)} ratings already: take a split without one"
+            )
         if isinstance(self.train, Ratings):
             return _hold_out_validation(self, fraction, _random_rule(seed))
         if not fraction:
@@ -119,12 +121,12 @@ def leave_last_out_split(ratings: Ratings, *, validation: float = 0.1, n: int = 
         True
     """
     if n < 1:
-        raise DataError(f"n={n} is not a number of ratings to hold out")
+        raise DataError(f"n must be a positive integer such as 1, not {n}")
     age = _age_per_user(ratings)
     rows = ratings.frame.groupby("user")["user"].transform("size").to_numpy()
     held_out = (age < n) & (rows > n)
     if not held_out.any():
-        raise DataError(f"no user has more than n={n} ratings, so none can be held out")
+        raise DataError(f"n must be less than {n}, as no user has more than {n} ratings")
     split = _parts(ratings, held_out, "test")
     return _hold_out_validation(split, validation, _latest_per_user)
 
@@ -137,9 +139,7 @@ def kfold(ratings: Ratings, folds: int = 5, *, validation: float = 0.0, seed: in
         [43, 43, 43, 43, 43, 43, 42]
     """
     if not 2 <= folds <= len(ratings):
-        raise DataError(
-            f"{folds} folds of {len(ratings)} ratings: there must be at least 2 folds and a rating for each"
-        )
+        raise DataError(f"folds must be between 2 and the number of ratings, {len(ratings)}, not {folds}")
     return _folds(ratings, folds, validation, seed)
 
 
@@ -166,7 +166,7 @@ def _parts(ratings: Ratings, held_out: Mask, part: str) -> Split:
 
 def _held_out(ratings: Ratings, fraction: float, rule: Rule, part: str) -> Mask:
     if not 0.0 <= fraction < 1.0:
-        raise DataError(f"{part}={fraction:g} is not a fraction in [0, 1)")
+        raise DataError(f"{part} must be a fraction of at least 0 and below 1, not {fraction:g}")
     if fraction == 0.0:
         return np.zeros(len(ratings), dtype=bool)
     mask = rule(ratings, fraction)
@@ -219,7 +219,7 @@ def _age_per_user(ratings: Ratings) -> npt.NDArray[np.int64]:
 
 def _times(ratings: Ratings) -> npt.NDArray[Any]:
     if not ratings.has_timestamps:
-        raise DataError("this split goes by time, and the ratings have no timestamps")
+        raise DataError("a split by time needs ratings with timestamps: choose another kind of split")
     return ratings.frame["timestamp"].to_numpy()
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from recsys_nn.data.ratings import Ratings, finite_ratings, scale_bounds
 from recsys_nn.data.readers import chosen_columns
 from recsys_nn.data.summaries import Moments
-from recsys_nn.errors import DataError, Places, Where
+from recsys_nn.errors import DataError, Places, Where, must_be
 from recsys_nn.files import PARQUET_SUFFIXES, opened_parquet, parquet_files, parquet_parts
 from recsys_nn.tensors import drawn_in_chunks, held_out_of
 
@@ -215,7 +215,7 @@ def stream_ratings(
         RatingsStream(300 ratings in 2 Parquet files)
     """
     if not isinstance(source, str | os.PathLike):
-        raise DataError(f"ratings are streamed from a path of Parquet files, not from a {type(source).__name__}")
+        raise DataError(must_be("the source of a stream", "a path of Parquet files", source))
     bounds = None if scale is None else scale_bounds(scale)
     asked = {"user": user, "item": item, "rating": rating}
     files = [ParquetRatings.of(path, asked) for path in _parquet_files(Path(source).expanduser())]
@@ -226,8 +226,8 @@ def stream_ratings(
         for side, kind in file.id_types.items():
             if kind != filled[0].id_types[side]:
                 raise DataError(
-                    f"{file.path}: the {side} ids ({file.columns[side]!r}) are of type {kind}, in {filled[0].path} of "
-                    f"type {filled[0].id_types[side]}; write them as one type in all files"
+                    f"{file.path}: the {side} ids ({file.columns[side]!r}) are of type {kind}, but in "
+                    f"{filled[0].path} of type {filled[0].id_types[side]}: write them as one type in all files"
                 )
     return RatingsStream(filled, scale=bounds)
 
@@ -238,8 +238,8 @@ def _parquet_files(source: Path) -> list[Path]:
     if source.is_file():
         if source.suffix.lower() not in PARQUET_SUFFIXES:
             raise DataError(
-                f"{source} is not a Parquet file ({', '.join(PARQUET_SUFFIXES)}), which alone is streamed: convert it "
-                "to Parquet, or read it whole with load_ratings"
+                f"{source} must be a Parquet file ({', '.join(PARQUET_SUFFIXES)}) to be streamed: convert it, or read "
+                "it whole with load_ratings"
             )
         return [source]
     return parquet_files(source)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from recsys_nn import files
 from recsys_nn.data.ids import IdType
 from recsys_nn.data.ratings import COLUMNS
-from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.errors import DataError, did_you_mean, shown, worded
 from recsys_nn.files import PARQUET_SUFFIXES
 
 TableReader = Callable[[Path], pd.DataFrame | pa.Table]
@@ -40,7 +40,7 @@ def register_format(*suffixes: str) -> Callable[[TableReader], TableReader]:
     """
     for suffix in suffixes:
         if not suffix.startswith(".") or len(suffix) < 2:
-            raise DataError(f"suffixes={suffix!r}: a suffix begins with a dot, as in '.feather'")
+            raise DataError(f"suffixes must begin with a dot, such as '.feather', not {suffix!r}")
 
     def register(read: TableReader) -> TableReader:
         READERS.update(dict.fromkeys(map(str.lower, suffixes), read))
@@ -86,8 +86,8 @@ class TableFormat(BaseModel):
             problem = error.errors()[0]
             name = ".".join(map(str, problem["loc"]))
             if problem["type"] == "extra_forbidden":
-                raise DataError(f"layout.{name} is unknown{did_you_mean(name, cls.model_fields)}") from None
-            raise DataError(f"layout.{name}={problem['input']!r}: {problem['msg']}") from None
+                raise DataError(f"layout.{name}: there is no such key{did_you_mean(name, cls.model_fields)}") from None
+            raise DataError(worded(f"layout.{name}", problem, shown(problem["input"]))) from None
 
     def columns(self) -> dict[str, str | int | None]:
         """The given column of each role."""

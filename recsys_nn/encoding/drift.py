@@ -78,7 +78,9 @@ class Drift:
         times = as_times(plain_column(frame, config.column, "rating", where), config.column, where)
         known = times.notna().to_numpy()
         if not known.any():
-            raise DataError(f"the feature {config.column!r} has no value in training: there is no time to drift in")
+            raise DataError(
+                f"the feature {config.column!r} has no value in training, so that users cannot drift: leave drift out"
+            )
         users, microseconds = users[known], times[known].to_numpy().astype(np.int64)
         order = np.lexsort((microseconds, users))
         return cls(config, users[order].astype(np.int32), microseconds[order])
@@ -122,10 +124,10 @@ class Drift:
     def restored(cls, config: DriftConfig, frame: pd.DataFrame, *, n_users: int) -> Drift:
         """The drift of this config and the table that :meth:`to_frame` gave; a ValueError where it gave no such."""
         if not len(frame) or frame["time"].isna().any() or not are_integers(frame["user"], 0, n_users):
-            raise ValueError(f"the times in which users drift are not of the {n_users:,} users that there are")
+            raise ValueError(f"the times of users who drift must be of {n_users:,} users")
         users, times = frame["user"].to_numpy(np.int32), frame["time"].to_numpy("datetime64[us]")
         if (np.lexsort((times, users)) != np.arange(len(users))).any():
-            raise ValueError("the times in which users drift are not in the order of users and times")
+            raise ValueError("the times of users who drift must be in the order of users and times")
         return cls(config, users, times.astype(np.int64))
 
     def _between_knots(self, users: Rows, times: npt.NDArray[np.int64]) -> Slots:

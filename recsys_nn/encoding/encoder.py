@@ -65,7 +65,7 @@ class Encoder(EncoderState):
                 features that the ratings do not have, that are constant, or that are asked of a stream.
         """
         if not len(train):
-            raise DataError("the training part is empty")
+            raise DataError("the training part has no ratings")
         config = FeaturesConfig.of(features)
         asked = config.by_side()
         tables = {side: _feature_table(train, side) for side in asked}
@@ -74,9 +74,9 @@ class Encoder(EncoderState):
         for side in (users, items):
             if len(side.ids) == 1:
                 only = plain_repr(side.ids.iloc[0])
-                raise DataError(f"the training part has only one {side.name} ({only}): there is nothing to compare")
+                raise DataError(f"the training part has only one {side.name}, {only}: give ratings of two or more")
         if moments.lowest == moments.highest:
-            raise DataError(f"all {moments.n} training ratings are {moments.lowest:g}: there is nothing to predict")
+            raise DataError(f"all {moments.n} training ratings are {moments.lowest:g}: give ratings that differ")
         users, items = (_with_described(side, tables) for side in (users, items))
         totals = Totals(moments.mean, n_user_rows=users.n_rows, n_item_rows=items.n_rows)
 
@@ -112,7 +112,7 @@ class Encoder(EncoderState):
             Tensors(48 rows, inputs user, item)
         """
         if isinstance(ratings, RatingsStream):
-            raise DataError("a stream of ratings is encoded by encode_stream, as its rows may not fit into memory")
+            raise DataError("encode needs ratings in memory, not a stream: call encode_stream")
         if isinstance(ratings, Ratings):
             table = ratings
         else:
@@ -133,7 +133,7 @@ class Encoder(EncoderState):
             DataError: where ratings have features, which need a table in memory.
         """
         if self.context_columns:
-            raise DataError("features of ratings need the ratings as a table in memory (load_ratings), not as a stream")
+            raise DataError("features of ratings need ratings in memory, not a stream: read them with load_ratings")
         parts = (self._encoded(ratings, where) for ratings, where in stream.chunks())
         return StreamedTensors(RowFile.temporary(parts) if cache is None else RowFile.write(parts, cache))
 
@@ -146,9 +146,7 @@ class Encoder(EncoderState):
         infinite = ~np.isfinite(ratings32)
         if infinite.any():
             row = int(infinite.argmax())
-            raise DataError(
-                f"{where(row)}: the rating {ratings64[row]:g} is beyond 32-bit numbers, which training needs"
-            )
+            raise DataError(f"{where(row)}: the rating must fit into a 32-bit number, not {ratings64[row]:g}")
         return rows["user"], rows["item"], ratings32
 
     def encode_pairs(
@@ -180,11 +178,11 @@ class Encoder(EncoderState):
         }
         n = len(inputs["user"])
         if n != len(inputs["item"]):
-            raise DataError(f"{n} users and {len(inputs['item'])} items do not make pairs")
+            raise DataError(f"users and items must have the same length, not {n} and {len(inputs['item'])}")
         if self.context_columns:
             context = pd.DataFrame(index=range(n)) if context is None else context
             if len(context) != n:
-                raise DataError(f"{len(context)} rows of context do not fit {n} pairs")
+                raise DataError(f"context must have a row for each of {n} pairs, not {len(context)} rows")
             if "rating" in self.features:
                 inputs["context_rows"], inputs["context_weights"] = self.features["rating"].encode(context, where)
             if self.drift is not None:
@@ -217,7 +215,7 @@ def _first_pass(train: Ratings | RatingsStream) -> tuple[Vocabulary, Vocabulary,
 def _feature_table(train: Ratings | RatingsStream, side: Side) -> pd.DataFrame:
     """The columns in which the features of a side are, users and items by their ids."""
     if isinstance(train, RatingsStream):
-        raise DataError("features need the ratings as a table in memory (load_ratings), not as a stream")
+        raise DataError("features need ratings in memory, not a stream: read them with load_ratings")
     tables: dict[Side, pd.DataFrame | None] = {
         "user": train.user_features,
         "item": train.item_features,
@@ -225,7 +223,7 @@ def _feature_table(train: Ratings | RatingsStream, side: Side) -> pd.DataFrame:
     }
     table = tables[side]
     if table is None or not len(table.columns):
-        raise DataError(f"{side} features are asked for, but the ratings have none: load_ratings takes {side}_features")
+        raise DataError(f"the ratings have no {side} features: pass {side}_features to load_ratings, or leave them out")
     return table if side == "rating" else table.set_index(side)
 
 

@@ -55,7 +55,7 @@ class Categories(_Column):
     @model_validator(mode="after")
     def _has_no_more_slots_than_values(self) -> Categories:
         if self.n_slots > len(self.values):
-            raise ValueError(f"{self.n_slots} values of one owner, of {len(self.values)} that there are")
+            raise ValueError(f"an owner cannot have {self.n_slots} of {len(self.values)} values")
         return self
 
     @classmethod
@@ -119,8 +119,8 @@ class Numeric(_Column):
             np.isinf(weights),
             where,
             lambda row: (
-                f"the feature {self.name!r} is {numbers[row]:g}, which standardised "
-                f"(mean {self.mean:g}, standard deviation {self.std:g}) is beyond 32-bit numbers"
+                f"the feature {self.name!r} is {numbers[row]:g}, which is too far from its mean {self.mean:g} "
+                f"(standard deviation {self.std:g}) for a 32-bit number"
             ),
         )
         return given.astype(np.int32)[:, None], weights[:, None]
@@ -139,7 +139,7 @@ class Bins(_Column):
     @model_validator(mode="after")
     def _ascends(self) -> Bins:
         if list(self.edges) != sorted(set(self.edges)):
-            raise ValueError("the edges of the bins do not ascend")
+            raise ValueError("the edges of the bins must ascend")
         return self
 
     @classmethod
@@ -154,7 +154,7 @@ class Bins(_Column):
         edges = np.unique(quantiles[quantiles < numbers.max()])
         if not len(edges):
             raise DataError(
-                f"the feature {name!r} is {numbers.max():g} so often that bins={bins} are one bin: take more bins"
+                f"the feature {name!r} is {numbers.max():g} so often that its {bins} bins are one: set bins higher"
             )
         return cls(name=name, edges=tuple(edges.tolist()))
 
@@ -230,7 +230,9 @@ def _varied(name: str, values: pd.Series, known: Mask, where: Where) -> npt.NDAr
 
 def _constant(name: str, values: pd.Series) -> DataError:
     value = values.dropna().iloc[0]
-    return DataError(f"the feature {name!r} is {value} wherever training has it: it tells nothing apart, leave it out")
+    return DataError(
+        f"the feature {name!r} is always {value} in training, so that nothing can be learned from it: leave it out"
+    )
 
 
 def _days(times: pd.Series) -> pd.Series:

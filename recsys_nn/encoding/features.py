@@ -25,7 +25,7 @@ from recsys_nn.encoding.feature_columns import (
     Period,
     Slots,
 )
-from recsys_nn.errors import ConfigError, DataError, Where, did_you_mean, row_number
+from recsys_nn.errors import ConfigError, DataError, Where, did_you_mean, row_number, shown, worded
 
 Side = Literal["user", "item", "rating"]
 SIDES: tuple[Side, Side] = ("user", "item")
@@ -69,7 +69,7 @@ class FeatureConfig(BaseModel):
             self._check(self.kind, ConfigError)
         elif len(given) > 1:
             kinds = [f"{name} is for a {_SETTINGS[name]} feature" for name in given[:2]]
-            raise ConfigError(f"the feature {self.column!r}: {', '.join(kinds)}; give one of them")
+            raise ConfigError(f"the feature {self.column!r}: {', '.join(kinds)}: leave one out")
         return self
 
     def _settings(self) -> list[str]:
@@ -81,7 +81,9 @@ class FeatureConfig(BaseModel):
             if _SETTINGS[name] != kind:
                 setting = f"{name}={getattr(self, name)!r}"
                 raise error(
-                    f"the feature {self.column!r}: {setting} is for a {_SETTINGS[name]} feature, not a {kind} one"
+                    f"the feature {self.column!r}: {setting} must be left out, as it is for a {_SETTINGS[name]} "
+                    "feature, "
+                    f"not a {kind} one"
                 )
 
     def fit(self, values: pd.Series, known: Mask, where: Where) -> FeatureColumn:
@@ -133,8 +135,10 @@ class FeaturesConfig(BaseModel):
             if problem["type"] == "extra_forbidden":
                 inner = DriftConfig if problem["loc"][0] == "drift" else FeatureConfig
                 known = (inner if len(problem["loc"]) > 1 else cls).model_fields
-                raise DataError(f"features.{place} is unknown{did_you_mean(str(problem['loc'][-1]), known)}") from None
-            raise DataError(f"features.{place}: {problem['msg']}, not {problem['input']!r}") from None
+                raise DataError(
+                    f"features.{place}: there is no such key{did_you_mean(str(problem['loc'][-1]), known)}"
+                ) from None
+            raise DataError(worded(f"features.{place}", problem, shown(problem["input"]))) from None
 
     def by_side(self) -> dict[Side, tuple[FeatureConfig, ...]]:
         """The features of each side that has some."""

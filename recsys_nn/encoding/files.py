@@ -52,10 +52,10 @@ class _Fitted(BaseModel):
     def _belongs_together(self) -> _Fitted:
         lowest, highest = self.scale
         if not lowest <= self.rating_mean <= highest or not self.rating_std <= highest - lowest:
-            raise ValueError("the mean and the standard deviation are not those of ratings on the scale")
+            raise ValueError("the mean and the standard deviation must be those of ratings on the scale")
         levels, counts = self.levels or (), self.level_counts or ()
         if list(levels) != sorted(set(levels)) or len(levels) != len(counts):
-            raise ValueError("the levels do not ascend, or have not a count each")
+            raise ValueError("the levels must ascend, with a count for each")
         return self
 
 
@@ -82,8 +82,8 @@ def write_encoder(encoder: EncoderState, folder: Path) -> None:
     content = (json.dumps(values) + "\n").encode()
     if len(content) > _MAX_JSON:
         raise ArtifactError(
-            f"encoder.json would have {len(content):,} bytes, where at most {_MAX_JSON:,} are read again: leave out "
-            "the feature with the most categories, or make them fewer"
+            f"encoder.json must have at most {_MAX_JSON:,} bytes to be read again, not {len(content):,}: leave out the "
+            "feature with the most categories, or make them fewer"
         )
     (folder / "encoder.json").write_bytes(content)
 
@@ -150,25 +150,25 @@ class _Table:
         except DataError as error:
             raise self._damaged(str(error)) from None
         if not ids.is_unique:
-            raise self._damaged(f"the id {plain_repr(ids[ids.duplicated()].iloc[0])} stands twice")
+            raise self._damaged(f"the id {plain_repr(ids[ids.duplicated()].iloc[0])} occurs twice")
         return ids
 
     def counts(self) -> npt.NDArray[np.int32]:
         column = self._column("count")
         if not are_integers(column, 0, 2**31 - 1) or not column.any():
-            raise self._damaged("the column 'count' is not how often each was rated")
+            raise self._damaged("the column 'count' must say how often each was rated")
         return np.concatenate([[0], column.to_numpy(np.int32)]).astype(np.int32)
 
     def floats(self, name: str) -> npt.NDArray[np.float64]:
         column = self._column(name)
         if column.dtype != np.float64 or not np.isfinite(column).all():
-            raise self._damaged(f"the column {name!r} is not of finite numbers")
+            raise self._damaged(f"the column {name!r} must hold finite numbers")
         return np.concatenate([[0.0], column])
 
     def names(self) -> pd.Series | None:
         column = self._frame.get(_NAME)
         if column is not None and not isinstance(column.dtype, pd.StringDtype):
-            raise self._damaged(f"the column {_NAME!r} is not of texts")
+            raise self._damaged(f"the column {_NAME!r} must hold texts")
         return column
 
     def features(self, columns: tuple[FeatureColumn, ...]) -> pd.DataFrame:

@@ -36,8 +36,8 @@ class JointEncoder(Encoder):
         for name in others:
             if difference := _difference(encoders[name], first):
                 raise DataError(
-                    f"{name} was not trained on the ratings that {first_name} was trained on: {difference}; train them "
-                    f"on the same data with the same seed"
+                    f"{name} and {first_name} were trained on different ratings: {difference}; train them on the same "
+                    "data with the same seed"
                 )
         of_first = {part.name: getattr(first, part.name) for part in fields(Encoder)}
         return cls(**of_first, members=tuple(encoders.values()))

@@ -102,9 +102,9 @@ class SeenRatings:
         table = read_plain_table(content, name, columns=["user", "item", "rating"])
         for side, of in encoder.vocabularies.items():
             if not are_integers(table[side], 0, of.n_rows - 1):
-                raise ArtifactError(f"{name} is damaged: rows of {side}s that the encoder does not have")
+                raise ArtifactError(f"{name} is damaged: it names {side}s that the encoder does not have")
         ratings = table["rating"]
         if ratings.dtype != np.float32 or not np.isfinite(ratings).all():
-            raise ArtifactError(f"{name} is damaged: ratings that are not finite")
+            raise ArtifactError(f"{name} is damaged: its ratings must be finite")
         users, items = (table[side].to_numpy(np.int32) for side in ("user", "item"))
         return cls._sorted(encoder.users.n_rows, users, items, ratings.to_numpy())

@@ -61,8 +61,9 @@ class Vocabulary:
         known = cast.isin(self.ids).to_numpy(dtype=bool, na_value=False)
         row = int(known.argmax())
         return DataError(
-            f"{where(row)}: {self.name} {plain_repr(asked.iloc[row])} is of type {_OTHER[self.type]}, the {self.name} "
-            f"ids were of type {self.type} in training ({int(known.sum())} of {len(asked)} would match after a cast)"
+            f"{where(row)}: the {self.name} ids must be of type {self.type}, as in training, not "
+            f"{_OTHER[self.type]} as "
+            f"{plain_repr(asked.iloc[row])} is: cast them ({int(known.sum())} of {len(asked)} would match then)"
         )
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import Side, kept_counts
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, must_be
 from recsys_nn.evaluation.metrics import auc, coverage, mae, r2, rmse, width
 from recsys_nn.prediction import BASELINES, Calibration, Predictor, predict_ratings
 
@@ -118,14 +118,14 @@ def evaluate(predictor: Predictor, ratings: Ratings, *, interval: float = 0.9) -
         ('model', ['bias', 'global', 'item', 'user'])
     """
     if not isinstance(ratings, Ratings):
-        raise DataError(f"evaluate takes Ratings (load_ratings makes them), not a {type(ratings).__name__}")
+        raise DataError(must_be("ratings", "Ratings (rn.load_ratings makes them)", ratings))
     if not len(ratings):
         raise DataError("there are no ratings to evaluate on")
     encoder, frame = predictor.encoder, ratings.frame
     check_scale(ratings, encoder.scale)
     for name in encoder.context_columns:
         if name not in frame:
-            raise DataError(f"the ratings have no {name!r}, which the model reads of every rating")
+            raise DataError(f"the ratings have no column {name!r}, which the model reads: add it")
     rows = encoder.encode_pairs(frame["user"], frame["item"], context=frame)
     expected = None if ratings.truth is None else ratings.truth.expected(frame["user"], frame["item"])
     probabilities = predictor.predict_row_probabilities(rows) if predictor.has_probabilities else None
@@ -204,7 +204,7 @@ def check_scale(ratings: Ratings, scale: tuple[float, float]) -> None:
     if outside.any():
         raise DataError(
             f"{int(outside.sum())} of {len(ratings)} ratings, the first {values[outside.argmax()]:g}, are outside the "
-            f"training scale {scale[0]:g} to {scale[1]:g}: rate on the same scale, or train with the scale of both"
+            f"training scale {scale[0]:g} to {scale[1]:g}: convert them to it, or train on a scale that holds both"
         )
 
 

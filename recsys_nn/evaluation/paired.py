@@ -54,7 +54,7 @@ class ErrorSums:
         """
         counts = np.bincount(users).astype(np.float64)
         if len(counts) < 2:
-            raise DataError(f"the ratings are of {len(counts)} users: intervals and tests need two or more")
+            raise DataError(f"intervals and tests need ratings of two users or more, not of {len(counts)}")
         sums = [(np.bincount(users, error**2), np.bincount(users, np.abs(error))) for error in errors]
         squared, absolute = (np.stack(columns, axis=1) for columns in zip(*sums, strict=True))
         return cls(counts, squared, absolute)

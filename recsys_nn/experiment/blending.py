@@ -14,7 +14,7 @@ import pandas as pd
 
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import JointEncoder
-from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.errors import ConfigError, DataError, must_be
 from recsys_nn.evaluation import check_scale, rmse
 from recsys_nn.experiment.models_by_name import all_of, opened_by_name, sorts
 from recsys_nn.prediction import (
@@ -114,11 +114,11 @@ def blend(
     opened = opened_by_name(runs)
     finished = all_of(FinishedRun, opened)
     if len(opened) < 2:
-        raise ConfigError(f"a blend is of two runs or more, not of {len(opened)}")
+        raise ConfigError(f"a blend needs two runs or more, not {len(opened)}")
     if not finished:
-        raise ConfigError(f"a blend is of finished runs, run folders or Predictors: {sorts(opened)}")
+        raise ConfigError(f"a blend needs finished runs, run folders or Predictors: {sorts(opened)}")
     if not isinstance(ratings, Ratings | None):
-        raise DataError(f"weights are fitted on Ratings (load_ratings makes them), not on a {type(ratings).__name__}")
+        raise DataError(must_be("ratings", "Ratings (rn.load_ratings makes them)", ratings))
     if output is not None:
         check_place(output, overwrite=overwrite)
     predictors = {name: run.predictor for name, run in finished.items()}
@@ -186,7 +186,7 @@ def _fitted(
     """
     first = next(iter(tables.values()))
     if len(first) < FOLDS:
-        raise DataError(f"{len(first)} ratings are too few to fit weights on in {FOLDS} folds")
+        raise DataError(f"a blend needs {FOLDS} ratings or more to fit its weights on, not {len(first)}")
     deviations = np.stack([table[PREDICTIONS].to_numpy(np.float64) for table in tables.values()], axis=-1) - mean
     weights, cross_fitted = stacked(deviations[:, 0], first["rating"].to_numpy() - mean, seed=seed)
     blended = np.clip(mean + deviations @ weights, *scale)

@@ -10,7 +10,7 @@ from rich.console import Console
 from recsys_nn.config import RunConfig
 from recsys_nn.data import Ratings, Split, random_split
 from recsys_nn.encoding import Encoder, FeaturesConfig
-from recsys_nn.errors import ConfigError, DataError, did_you_mean
+from recsys_nn.errors import ConfigError, DataError, did_you_mean, must_be
 from recsys_nn.evaluation import Comparison, compare_predictors
 from recsys_nn.experiment.models_by_name import Model, all_of, opened_by_name, sorts
 from recsys_nn.experiment.run import train_on_split
@@ -74,15 +74,15 @@ def compare(
     """
     opened = opened_by_name(models)
     if len(opened) < 2:
-        raise ConfigError(f"a comparison is of two models or more, not of {len(opened)}")
+        raise ConfigError(f"a comparison needs two models or more, not {len(opened)}")
     if reference is not None and reference not in opened:
-        raise ConfigError(f"reference: no model is named {reference!r}{did_you_mean(reference, opened)}")
+        raise ConfigError(f"reference: there is no model {reference!r}{did_you_mean(reference, opened)}")
     if resamples < 1:
-        raise ConfigError(f"resamples={resamples} is not a number of resamples")
+        raise ConfigError(f"resamples must be a positive integer such as 1000, not {resamples}")
     configs = all_of(ModelConfig, opened)
     for name, setting in (("training", training), ("features", features)):
         if setting is not None and not configs:
-            raise ConfigError(f"{name}: it is for model configs; the config of a run has its own")
+            raise ConfigError(f"{name} must be left out, as it is for model configs, and these models have their own")
     if configs:
         field = _trained_alike(configs, data, training or TrainConfig(), features, seed, progress=progress)
     elif runs := all_of(RunConfig, opened):
@@ -91,7 +91,7 @@ def compare(
         field = _finished(finished, data)
     else:
         raise ConfigError(
-            f"the models are not of one sort (model configs, configs of runs, or finished runs): {sorts(opened)}"
+            f"the models must be all model configs, all configs of runs, or all finished runs: {sorts(opened)}"
         )
     return compare_predictors(
         field.predictors, field.test, reference=reference, resamples=resamples, seed=seed, seconds=field.seconds
@@ -108,9 +108,7 @@ def _trained_alike(
     progress: bool,
 ) -> _Field:
     if not isinstance(data, Split | Ratings):
-        raise DataError(
-            f"model configs need a Split or Ratings to be trained and compared on, not a {type(data).__name__}"
-        )
+        raise DataError(must_be("data", "a Split or Ratings, on which the model configs are trained", data))
     split = data if isinstance(data, Split) else random_split(data, seed=seed)
     if "seed" not in training.model_fields_set:
         training = training.model_copy(update={"seed": seed})
@@ -120,19 +118,21 @@ def _trained_alike(
 
 def _trained_as_configured(runs: Mapping[str, RunConfig], data: object, *, progress: bool) -> _Field:
     if data is not None:
-        raise ConfigError("data: the configs of runs say which")
+        raise ConfigError("data must be left out, as the configs of runs name their own")
     first, *others = runs
     common = runs[first]
     for name in others:
         for part in ("seed", "data"):
             if getattr(runs[name], part) != getattr(common, part):
-                raise ConfigError(f"{name}: its {part} is not that of {first}, so that their errors would not compare")
+                raise ConfigError(
+                    f"{name}: its {part} differs from that of {first}, so that their errors cannot be compared"
+                )
     for name, run in runs.items():
         for setting in ("ensemble", "refit"):
             if getattr(run, setting):
                 raise ConfigError(
-                    f"{name}: {setting}: a comparison trains single networks; leave it out, or carry the run out and "
-                    f"compare its folder"
+                    f"{name}: {setting} must be left out, as a comparison trains single networks: leave it out, or "
+                    "train the run and compare its folder"
                 )
     models = {name: run.model for name, run in runs.items()}
     trainings = {name: run.training for name, run in runs.items()}
@@ -176,7 +176,7 @@ def _finished(runs: Mapping[str, FinishedRun], data: Split | Ratings | None) -> 
 
 def _ratings_to_compare_on(ratings: object) -> Ratings:
     if not isinstance(ratings, Ratings):
-        raise DataError(f"models are compared on Ratings (load_ratings makes them), not on a {type(ratings).__name__}")
+        raise DataError(must_be("data", "Ratings (rn.load_ratings makes them)", ratings))
     if not len(ratings):
-        raise DataError("there is no test part to compare on: it has no ratings")
+        raise DataError("the test part has no ratings to compare models on: hold some out, or give other ratings")
     return ratings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from recsys_nn.config import YAML_SUFFIXES, RunConfig, load_config
-from recsys_nn.errors import ConfigError
+from recsys_nn.errors import ConfigError, must_be
 from recsys_nn.models import ModelConfig
 from recsys_nn.prediction import Predictor
 from recsys_nn.runs import Concluded, FinishedRun
@@ -41,7 +41,7 @@ def _named(models: Mapping[str, Model] | Sequence[Model]) -> dict[str, Model]:
     if isinstance(models, Mapping):
         return dict(models)
     if isinstance(models, str) or not isinstance(models, Sequence):
-        raise ConfigError(f"give a list of models, or a dict of them by name, not a {type(models).__name__}")
+        raise ConfigError(must_be("models", "a list of models, or a dict of them by name", models))
     short = [_short_name(model) for model in models]
     names = [
         str(model) if isinstance(model, str | Path) and short.count(name) > 1 else name
@@ -79,6 +79,5 @@ def _opened(model: Model) -> ModelConfig | RunConfig | FinishedRun:
     if isinstance(model, str | Path):
         return load_config(model) if Path(model).suffix in YAML_SUFFIXES else FinishedRun.load(Path(model))
     raise ConfigError(
-        f"a {type(model).__name__} is no model: give model configs (rn.SVDConfig()), YAML files, run folders or "
-        f"Predictors"
+        must_be("a model", "a model config (rn.SVDConfig()), a YAML file, a run folder or a Predictor", model)
     )

@@ -99,7 +99,7 @@ def run_experiment(
         result = run_on_split(config, split, unfinished=unfinished, overwrite=overwrite, progress=progress)
         unfinished.is_to_stay = result.run.stop_reason == "interrupted"
     if progress and (found := diagnose(result)):
-        Console().print(f"The doctor has found {found.summary}", soft_wrap=True, highlight=False, markup=False)
+        Console().print(f"The doctor found {found.summary}", soft_wrap=True, highlight=False, markup=False)
     return result
 
 
@@ -151,7 +151,7 @@ def _carried_out(
 ) -> ExperimentResult:
     validation, began = split.validation, time.perf_counter() - unfinished.seconds
     if config.refit and not len(validation):
-        raise ConfigError("refit: there is no validation part to join to the training part; leave it out")
+        raise ConfigError("refit needs a validation part: set data.split.validation above 0, or leave refit out")
     encoder = fit_encoder(split, config.data.features)
     model = build_model(config.model, encoder, seed=config.seed)
     kept = unfinished.checkpoints("training")
@@ -374,7 +374,7 @@ def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, r
     if alone < rmse_of_average:
         warnings.warn(
             f"ensemble: on validation the average (RMSE {rmse_of_average:.4f}) is worse than the network alone "
-            f"({alone:.4f}): try more samples, a longer burn_in, or penalties where there are none "
-            "(model.bias_l2: null)",
+            f"({alone:.4f}): raise ensemble.samples or ensemble.burn_in, or set penalties that are 0 to null, such as "
+            "model.bias_l2",
             stacklevel=3,
         )

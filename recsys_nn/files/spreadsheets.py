@@ -54,8 +54,10 @@ def restored(table: pa.Table, name: str) -> pa.Table:
     found = _mapped(table, _restored)
     for column, count in Counter(found.column_names).items():
         if count > 1:
-            held = "one of them with an apostrophe, as spreadsheets need it"
-            raise DataError(f"{name}: two columns have the same name {column!r}, {held}; all names must differ")
+            raise DataError(
+                f"{name}: two columns have the same name {column!r}, apart from an apostrophe for spreadsheets: "
+                "rename one"
+            )
     return found
 
 

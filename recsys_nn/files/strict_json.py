@@ -43,7 +43,7 @@ def read_json(
         ArtifactError: naming the file, the place in it and the value that is wrong.
     """
     if len(content) > most_bytes:
-        raise ArtifactError(f"{name} has {len(content):,} bytes, where at most {most_bytes:,} can be right")
+        raise ArtifactError(f"{name} is damaged: it must have at most {most_bytes:,} bytes, not {len(content):,}")
     adapter = expected if isinstance(expected, TypeAdapter) else TypeAdapter(expected)
     try:
         _check_structure(content, most_values)
@@ -73,14 +73,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in pairs:
         if key in values:
-            raise ValueError(f"the key {reprlib.repr(key)} stands twice")
+            raise ValueError(f"the key {reprlib.repr(key)} occurs twice")
         values[key] = value
     return values
 
 
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise ValueError(f"{reprlib.repr(text)} is no finite number")
+        raise ValueError(f"{reprlib.repr(text)} is not a finite number")
     return number
 
 

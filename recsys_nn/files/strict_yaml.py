@@ -46,12 +46,12 @@ class _StrictLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            raise _refused(event, "anchors (&) and aliases (*) are not supported; write the value out")
+            raise _refused(event, "anchors (&) and aliases (*) are not supported: write the value out")
         if event.tag is not None:
-            raise _refused(event, f"tags ({_shortened(event.tag)}) are not supported; write the value plainly")
+            raise _refused(event, f"tags ({_shortened(event.tag)}) are not supported: write a plain value")
         self._n_values += 1
         if self._n_values > MAX_VALUES:
-            raise _refused(event, f"there are more than {MAX_VALUES:,} values")
+            raise _refused(event, f"the text has more than {MAX_VALUES:,} values")
         nested = isinstance(event, yaml.CollectionStartEvent)
         if nested and self._depth == MAX_DEPTH:
             raise _refused(event, f"values are nested more than {MAX_DEPTH} levels deep")
@@ -64,12 +64,12 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[str] = set()
         for key_node, _ in node.value:
             if key_node.tag == _YAML + "merge":
-                raise _refused(key_node, "merging (<<) is not supported; write the keys out")
+                raise _refused(key_node, "merging (<<) is not supported: write the keys out")
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise _refused(key_node, f"the key {_shortened(repr(key))} is not a name")
+                raise _refused(key_node, f"the key {_shortened(repr(key))} must be a name: write it in quotes")
             if key in seen:
-                raise _refused(key_node, f"the key {_shortened(repr(key))} stands twice")
+                raise _refused(key_node, f"the key {_shortened(repr(key))} occurs twice: remove one")
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -119,7 +119,7 @@ def parse_yaml(content: bytes, name: str) -> dict[str, Any]:
     except ConfigError as error:
         raise ConfigError(f"{name}, {error}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{name} does not hold a mapping of sections (seed, output, data, model, training)")
+        raise ConfigError(f"{name} must hold a mapping of sections, such as seed, output, data, model and training")
     return values
 
 
@@ -132,7 +132,7 @@ def with_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
     """``values`` with one of them changed by ``"dotted.path=value"``."""
     path, equals, text = override.partition("=")
     if not equals or not path:
-        raise ConfigError(f"{override!r} is not of the form dotted.path=value, like training.epochs=5")
+        raise ConfigError(f"{override!r} must have the form dotted.path=value, such as training.epochs=5")
     try:
         value = _value(text)
     except _NotYamlError as error:
@@ -163,7 +163,7 @@ def _set(values: Any, path: list[str], value: Any) -> dict[str, Any]:
 
 def _decoded(content: bytes) -> str:
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"line 1, column 1: there are more than {MAX_BYTES >> 20} MiB")
+        raise ConfigError(f"line 1, column 1: the text is larger than {MAX_BYTES >> 20} MiB")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
@@ -174,7 +174,7 @@ def _decoded(content: bytes) -> str:
 def _value(text: str) -> Any:
     """The value of a text, or a ConfigError that begins with the line and column."""
     if len(text) > MAX_BYTES:
-        raise ConfigError(f"line 1, column 1: there are more than {MAX_BYTES >> 20} MiB")
+        raise ConfigError(f"line 1, column 1: the text is larger than {MAX_BYTES >> 20} MiB")
     try:
         loader = _StrictLoader(text)
     except yaml.reader.ReaderError as error:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from recsys_nn.errors import DataError
+from recsys_nn.errors import OR_OVERWRITE, DataError
 from recsys_nn.files.atomic import atomic_file
 from recsys_nn.files.folders import PARQUET_SUFFIXES
 from recsys_nn.files.spreadsheets import defused
@@ -25,18 +25,15 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     """Raises a DataError where a table must not or cannot be written; called before the work that makes it."""
     check_file_place(path, overwrite=overwrite)
     if _format(path) not in (*_SEPARATORS, *PARQUET_SUFFIXES):
-        raise DataError(f"{path}: write a .csv, .tsv (either also .gz) or .parquet file")
+        raise DataError(f"{path} must be a .csv, .tsv (either also .gz) or .parquet file")
 
 
 def check_file_place(path: Path, *, overwrite: bool) -> None:
     """Raises a DataError where a file of any format must not or cannot be written."""
     if path.exists() and (path.is_dir() or not overwrite):
-        hint = (
-            "is a folder" if path.is_dir() else "already exists; choose another output, or overwrite it (--overwrite)"
-        )
-        raise DataError(f"{path} {hint}")
+        raise DataError(f"{path} is a folder: name a file" if path.is_dir() else f"{path} exists: {OR_OVERWRITE}")
     if not path.absolute().parent.is_dir():
-        raise DataError(f"{path}: the folder {path.absolute().parent} does not exist")
+        raise DataError(f"{path}: the folder {path.absolute().parent} does not exist: create it, or choose another")
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
@@ -75,7 +72,7 @@ def _written_as_text(path: Path) -> Iterator[None]:
     try:
         yield
     except pa.ArrowInvalid as error:
-        raise DataError(f"{path}: a column cannot be written as text ({error}); write a .parquet file") from None
+        raise DataError(f"{path}: a column cannot be written as text ({error}): write a .parquet file") from None
 
 
 def _format(path: Path) -> str:

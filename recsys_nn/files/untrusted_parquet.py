@@ -66,9 +66,11 @@ def _read(content: bytes, columns: Sequence[str] | None, rows: int | None) -> pd
     metadata, schema = stated.metadata, stated.schema_arrow
     found, room = metadata.num_rows, MIN_ROOM + ROOM_A_BYTE * len(content)
     if rows is not None and found != rows:
-        raise ValueError(f"{found:,} rows, not {rows:,}")
+        raise ValueError(f"it must have {rows:,} rows, not {found:,}")
     if metadata.num_columns > MAX_COLUMNS or metadata.num_row_groups > MAX_ROW_GROUPS:
-        raise ValueError(f"{metadata.num_columns:,} columns in {metadata.num_row_groups:,} groups of rows")
+        raise ValueError(
+            f"it has too many columns, {metadata.num_columns:,}, or groups of rows, {metadata.num_row_groups:,}"
+        )
     fields = [_plain(schema, column) for column in (schema.names if columns is None else columns)]
     wanted, texts = [field.name for field in fields], [field.name for field in fields if _is_text(field.type)]
     _check_room(found * sum(map(_width, fields)), room)
@@ -82,7 +84,7 @@ def _read(content: bytes, columns: Sequence[str] | None, rows: int | None) -> pd
         table = table.set_column(table.column_names.index(column), column, table[column].cast(pa.large_string()))
     table.validate(full=True)  # that texts are UTF-8
     if table.num_rows != found:
-        raise ValueError(f"{table.num_rows:,} rows, where its metadata has {found:,}")
+        raise ValueError(f"it has {table.num_rows:,} rows, but its metadata says {found:,}")
     frame = table.to_pandas(types_mapper=_INTEGERS.get)
     whole = [field for field in table.schema if field.type in _INTEGERS and not table[field.name].null_count]
     return frame.astype({field.name: field.type.to_pandas_dtype() for field in whole})
@@ -99,12 +101,12 @@ _INTEGERS = {getattr(pa, f"{sign}int{bits}")(): pd.Int64Dtype() for sign in ("",
 
 def _plain(schema: pa.Schema, column: str) -> pa.Field:
     if (times := len(schema.get_all_field_indices(column))) != 1:
-        raise ValueError(f"the column {column!r} {'is missing' if not times else 'stands twice'}")
+        raise ValueError(f"the column {column!r} {'is missing' if not times else 'occurs twice'}")
     field = schema.field(column)
     types = pa.types
     plain = (types.is_integer, types.is_floating, types.is_boolean, types.is_timestamp, types.is_null, _is_text)
     if not any(is_of_kind(field.type) for is_of_kind in plain):
-        raise ValueError(f"the column {column!r} is of type {field.type}: neither numbers nor texts nor times")
+        raise ValueError(f"the column {column!r} must hold numbers, texts or times, not {field.type}")
     return field
 
 
@@ -121,7 +123,7 @@ def _width(field: pa.Field) -> int:
 
 def _check_room(needed: int, room: int) -> None:
     if needed > room:
-        raise ValueError(f"its rows would take {needed:,} bytes, where at most {room:,} can be right")
+        raise ValueError(f"its rows must take at most {room:,} bytes, not {needed:,}")
 
 
 def _text_bytes(column: pa.ChunkedArray) -> int:

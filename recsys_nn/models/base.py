@@ -91,10 +91,10 @@ def register_model(config: type[ModelConfig]) -> Callable[[Builder], Builder]:
     """
     name = config.model_fields["kind"].default
     if not isinstance(name, str):
-        raise ConfigError(f'{config.__name__} must name its kind, as in: kind: Literal["mine"] = "mine"')
+        raise ConfigError(f'{config.__name__} must name its kind, such as with kind: Literal["mine"] = "mine"')
     taken = _kinds.get(name)
     if taken is not None and _origin(taken.config) != _origin(config):
-        raise ConfigError(f"the model kind {name!r} is already registered, by {taken.config.__qualname__}")
+        raise ConfigError(f"the model kind {name!r} is taken by {taken.config.__qualname__}: choose another name")
 
     def register(build: Builder) -> Builder:
         _kinds[name] = ModelKind(config, build)
@@ -121,7 +121,7 @@ def register_kinds(kinds: Iterable[ModelKind]) -> None:
 def model_kind(name: str) -> ModelKind:
     """The kind of this name, or a ConfigError with the nearest one."""
     if name not in _kinds:
-        raise ConfigError(f"unknown model kind {name!r}{did_you_mean(name, _kinds)}")
+        raise ConfigError(f"there is no model kind {name!r}{did_you_mean(name, _kinds)}")
     return _kinds[name]
 
 

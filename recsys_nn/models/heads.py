@@ -185,8 +185,8 @@ class OrdinalHead(HeadConfig):
         """The ratings of the training part and the share of each; a ConfigError where the head does not fit them."""
         if encoder.levels is None or encoder.level_counts is None:
             raise ConfigError(
-                f"model.head: {self.kind!r} is for ratings of few distinct values, and these have too many: "
-                "use regression or bounded"
+                f"model.head: {self.kind!r} needs ratings with few distinct values, and these have too many: choose "
+                "'regression' or 'bounded'"
             )
         counts = np.asarray(encoder.level_counts, dtype=np.float64)
         return encoder.levels, counts / counts.sum()
@@ -226,8 +226,8 @@ class BinaryHead(OrdinalHead):
         if levels is None or len(levels) != 2:
             found = "more than 100" if levels is None else f"{len(levels)} ({_listed(levels)})"
             raise ConfigError(
-                f"model.head: 'binary' is for ratings of two values, and these have {found}: "
-                "make them liked (1) or not (0) by ratings.liked(4), in YAML data.liked: 4"
+                f"model.head: 'binary' needs ratings with two distinct values, and these have {found}: convert them "
+                "with ratings.liked(4), in YAML data.liked: 4"
             )
         return super().levels_and_shares(encoder)
 

@@ -31,7 +31,7 @@ class InteractionConfig(FactorConfig):
         """Raises a ConfigError where a setting that has no effect there is neither its default nor 0."""
         value = getattr(self, name)
         if value and value != type(self).model_fields[name].default:
-            raise ConfigError(f"model.{name}: {value:g} has no effect {where}; leave it out")
+            raise ConfigError(f"model.{name} must be left out, as it has no effect {where}, but is {value:g}")
 
 
 def with_interaction(config: InteractionConfig, encoder: Encoder, layer: Any, **options: Any) -> keras.Model:

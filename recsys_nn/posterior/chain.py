@@ -259,9 +259,9 @@ class _Chain(keras.callbacks.Callback):
         was = float(self._dynamics.learning_rate)
         if self._attempts == ATTEMPTS:
             raise TrainingError(
-                f"the chain of samples diverges: try ensemble.step_size {SHORTER * was:.2g}, or more penalty"
+                f"the chain of samples diverges: set ensemble.step_size to {SHORTER * was:.2g}, or raise penalties"
             )
-        shorter = f"begun anew with {SHORTER * was:.2g}"
+        shorter = f"it is restarted with {SHORTER * was:.2g}"
         warnings.warn(f"the chain of samples diverged at the step size {was:.2g}: {shorter}", stacklevel=2)
         self._restart()
         self._dynamics.restart(self._masses(), SHORTER * was)

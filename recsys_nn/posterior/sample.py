@@ -77,11 +77,13 @@ def tempered(
     from recsys_nn.posterior.chain import posterior_weights
 
     if not run.model.trainable_variables:
-        raise ConfigError(f"ensemble: {run.model.name} is fitted in closed form, there is no posterior to sample")
+        raise ConfigError(
+            f"ensemble must be left out, as {run.model.name} is fitted in closed form, without a posterior"
+        )
     if run.config.loss not in (None, "mse"):
         raise ConfigError(
-            f"ensemble: a posterior rests on squared errors or on a head with probabilities; leave out "
-            f"training.loss {run.config.loss!r}"
+            "training.loss must be left out with ensemble, as a posterior needs squared errors or a head with "
+            f"probabilities, not {run.config.loss!r}"
         )
     if config.temperature is not None:
         temperatures: tuple[float, ...] = (config.temperature,)

@@ -130,11 +130,12 @@ class PredictorCore:
         """The ends of the intervals (n,) around the predictions (n,) for encoded pairs, within the rating scale."""
         if self.calibration is None:
             raise DataError(
-                "this predictor has no intervals, as there was no validation part to calibrate them on: "
-                "predictor.calibrated(ratings) does, with ratings that the model was not trained on"
+                "this predictor has no intervals, as there was no validation part to calibrate them on: calibrate "
+                "it with "
+                "predictor.calibrated(ratings), on ratings that the model was not trained on"
             )
         if not isinstance(interval, Real) or not 0 < interval < 1:
-            raise DataError(f"interval={interval!r} is not a share between 0 and 1, as 0.9 for nine ratings of ten")
+            raise DataError(f"interval must be a share between 0 and 1, such as 0.9, not {interval!r}")
         std, counts = self.predict_row_std(inputs), training_counts(self.encoder, inputs)
         return self.calibration.bounds(predicted, std, counts, self.encoder.scale, interval)
 
@@ -147,8 +148,9 @@ class PredictorCore:
         """The probabilities for encoded pairs (``Encoder.encode_pairs``): a column for each rating level."""
         if not self.has_probabilities:
             raise DataError(
-                "this model predicts ratings without probabilities: train one with head='ordinal' (one that Keras has "
-                "loaded has lost them; a run folder keeps them)"
+                "this model predicts ratings without probabilities: train one with head='ordinal', and load it from "
+                "its "
+                "run folder, as Keras's own loading loses them"
             )
         probabilities = np.exp(self._network.log_probabilities(inputs))
         return pd.DataFrame(probabilities, columns=list(self.model.likelihood.levels))
@@ -193,25 +195,25 @@ class PredictorCore:
 def asked_frame(pairs: Any, users: Any, items: Any) -> pd.DataFrame:
     """The columns user and item, and those of a DataFrame beside them; a DataError where there are no pairs."""
     if pairs is not None and (users is not None or items is not None):
-        raise DataError("give either pairs, or users and items")
+        raise DataError("pass either pairs, or users and items, not all of them")
     if pairs is None:
         if users is None or items is None:
-            raise DataError("give pairs, or both users and items")
+            raise DataError("pass pairs, or both users and items")
         if any(isinstance(side, str) or not hasattr(side, "__len__") for side in (users, items)):
-            raise DataError("users and items are lists or arrays of ids")
+            raise DataError("users and items must be lists or arrays of ids")
         if len(users) != len(items):
-            raise DataError(f"{len(users)} users and {len(items)} items do not make pairs")
+            raise DataError(f"users and items must have the same length, not {len(users)} and {len(items)}")
         return pd.DataFrame({"user": pd.Series(users).to_numpy(), "item": pd.Series(items).to_numpy()})
     if isinstance(pairs, Ratings):
         pairs = pairs.frame
     if isinstance(pairs, pd.DataFrame):
         for name in ("user", "item"):
             if name not in pairs.columns:
-                raise DataError(f"no column {name!r} among {', '.join(map(repr, pairs.columns))}")
+                raise DataError(f"there is no column {name!r} among {', '.join(map(repr, pairs.columns))}")
         return pairs.reset_index(drop=True)
     listed = list(pairs)
     for row, pair in enumerate(listed):
         if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
-            raise DataError(f"row {row}: {plain_repr(pair)} is not a (user, item) pair")
+            raise DataError(f"row {row}: a pair must be (user, item), not {plain_repr(pair)}")
     user_ids, item_ids = zip(*listed, strict=True) if listed else ((), ())
     return pd.DataFrame({"user": pd.Series(user_ids), "item": pd.Series(item_ids)})

@@ -24,7 +24,7 @@ import pandas as pd
 
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import EFFECTS, training_counts
-from recsys_nn.errors import ArtifactError, DataError
+from recsys_nn.errors import ArtifactError, DataError, must_be
 from recsys_nn.files import read_plain_table
 from recsys_nn.prediction.core import PredictorCore
 from recsys_nn.prediction.intervals import MASKS, Calibration
@@ -75,9 +75,7 @@ def calibration_on(predictor: PredictorCore, validation: Ratings) -> Calibration
         DataError: where there are none, or their ids are not those of the training.
     """
     if not isinstance(validation, Ratings):
-        raise DataError(
-            f"intervals are calibrated on Ratings (load_ratings makes them), not on a {type(validation).__name__}"
-        )
+        raise DataError(must_be("ratings", "Ratings (rn.load_ratings makes them)", validation))
     if not len(validation):
         raise DataError("there are no ratings to calibrate intervals on")
     return Calibration.of(predict_held_out(predictor, validation), predictor.encoder.scale)
@@ -97,5 +95,5 @@ def read_predicted(content: bytes, columns: list[str], name: str) -> pd.DataFram
     table = read_plain_table(content, name, columns=columns)
     for column in table.columns.difference(["user", "item"]):
         if not pd.api.types.is_numeric_dtype(table[column]) or not np.isfinite(table[column]).all():
-            raise ArtifactError(f"{name} is damaged: the column {column!r} is not of finite numbers")
+            raise ArtifactError(f"{name} is damaged: the column {column!r} must hold finite numbers")
     return table

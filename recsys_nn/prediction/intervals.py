@@ -70,7 +70,7 @@ class Scores(BaseModel):
     @model_validator(mode="after")
     def _ascend(self) -> Scores:
         if list(self.quantiles) != sorted(self.quantiles) or bool(self.quantiles) != (self.n > 0):
-            raise ValueError("the quantiles are not those of scores")
+            raise ValueError("the quantiles must ascend, and be there where there are scores")
         return self
 
     @classmethod
@@ -108,7 +108,7 @@ class Calibration(BaseModel):
     @classmethod
     def _of_every_group(cls, scores: dict[str, Scores]) -> dict[str, Scores]:
         if set(scores) != set(SOURCES):
-            raise ValueError(f"the groups are {', '.join(SOURCES)}, not {', '.join(scores)}")
+            raise ValueError(f"the groups must be {', '.join(SOURCES)}, not {', '.join(scores)}")
         return scores
 
     @classmethod

@@ -42,7 +42,7 @@ class TracedNetwork:
         for name in names:
             if name not in given:
                 raise DataError(
-                    f"the model has an input {name!r}, of which the encoder knows nothing; it gives {', '.join(given)}"
+                    f"the model has an input {name!r}, which the encoder does not know; it encodes {', '.join(given)}"
                 )
         self._rows = {
             name: tf.TensorSpec((None, *given[name].shape[1:]), given[name].dtype, name=name) for name in names

@@ -296,9 +296,9 @@ def predictor_of(parts: RunParts | BlendParts) -> Predictor:
     try:
         blend = BlendedPredictor(members, parts.weights, calibration=parts.calibration)
     except DataError as error:
-        raise ArtifactError(f"{parts.folder}: its members do not belong together: {error}") from error
+        raise ArtifactError(f"{parts.folder} is damaged: its members do not belong together: {error}") from error
     if parts.sizes != (blend.encoder.n_users, blend.encoder.n_items):
-        raise ArtifactError(f"{parts.folder}: its members do not have the sizes that {MANIFEST} states")
+        raise ArtifactError(f"{parts.folder} is damaged: its members do not have the sizes that {MANIFEST} states")
     return blend
 
 

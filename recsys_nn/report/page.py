@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from recsys_nn._version import __version__
-from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.errors import OR_OVERWRITE, ArtifactError, ConfigError
 from recsys_nn.experiment import all_of, opened_by_name, sorts
 from recsys_nn.files import atomic_file
 from recsys_nn.runs import Concluded, FinishedRun
@@ -50,9 +50,9 @@ class Report:
         """
         place = Path(file)
         if place.is_dir():
-            raise ArtifactError(f"{place} is a folder; name a file, such as {place}{SUFFIX}")
+            raise ArtifactError(f"{place} is a folder: name a file, such as {place}{SUFFIX}")
         if place.exists() and not overwrite and not _is_report(place):
-            raise ArtifactError(f"{place} exists and is no report; choose another, or overwrite it (--overwrite)")
+            raise ArtifactError(f"{place} exists and is not a report: {OR_OVERWRITE}")
         with atomic_file(place) as stream:
             stream.write(self.html.encode())
         return place
@@ -92,7 +92,7 @@ def build_report(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Report:
     opened = opened_by_name(listed)
     finished = all_of(FinishedRun, opened)
     if not finished:
-        raise ConfigError(f"a report is of finished runs, one or more: {sorts(opened) or 'there is none'}")
+        raise ConfigError(f"a report needs one finished run or more: {sorts(opened) or 'there is none'}")
     environment = Environment(
         loader=PackageLoader("recsys_nn.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

@@ -34,13 +34,15 @@ def common_tables(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]:
     tables = {}
     for name, run in runs.items():
         if run.judged is None:
-            raise DataError(f"{name} keeps no predictions of a test part; only runs that do are compared on a page")
+            raise DataError(
+                f"{name} has no predictions of a test part, which a page of several runs needs: leave it out"
+            )
         tables[name] = run.judged
     first, *others = tables
     for name in others:
         if not tables[name][RATING].equals(tables[first][RATING]):
             raise DataError(
-                f"the test part of {name} is not that of {first}: `recsys-nn compare --ratings` can compare them"
+                f"the test parts of {name} and {first} differ: compare them with `recsys-nn compare --ratings`"
             )
     return tables
 

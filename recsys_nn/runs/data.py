@@ -28,7 +28,7 @@ from recsys_nn.data import (
     stream_ratings,
 )
 from recsys_nn.encoding import DistinctIds, Encoder, FeaturesConfig
-from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.errors import ConfigError, DataError, must_be
 from recsys_nn.evaluation import check_scale
 from recsys_nn.tensors import FILE_NAME, StreamedTensors, TrainingPart
 
@@ -47,7 +47,7 @@ def load_parts(data: DataConfig, seed: int, given: Split | Ratings | None = None
     if not data.stream:
         return load_split(data, seed, given)
     if given is not None:
-        raise ConfigError("data.stream: the ratings are given in memory; leave it out")
+        raise ConfigError("data.stream must be left out, as the ratings are given in memory")
     assert isinstance(data.split, FilesSplitConfig)
     layout = data.format
     columns = {"user": layout.user, "item": layout.item, "rating": layout.rating}
@@ -69,24 +69,26 @@ def load_split(data: DataConfig, seed: int, given: Split | Ratings | None = None
     """
     if data.stream:
         raise ConfigError(
-            "data.stream: a single run (recsys-nn train) alone takes a stream; this needs the training ratings in "
-            "memory, so leave it out, or name a sample of them in data.split.train"
+            "data.stream must be left out, as only a single run (recsys-nn train) can stream: name a sample of the "
+            "training ratings in data.split.train"
         )
     if isinstance(given, Split):
         _check_in_memory(data)
         if not isinstance(given.train, Ratings):
             raise DataError(
-                f"the training part of a split in memory is Ratings, not a {type(given.train).__name__}: name its "
-                "files in data.split, with data.stream"
+                must_be("the training part of a Split", "Ratings", given.train)
+                + ": to stream, name the files in data.split and set data.stream"
             )
         return given
     if isinstance(given, Ratings):
         _check_in_memory(data)
         if isinstance(data.split, FilesSplitConfig):
-            raise ConfigError("data.split: ratings in memory are not split by files")
+            raise ConfigError(
+                "data.split.kind cannot be files, as the ratings are given in memory: choose another kind"
+            )
         return data.split.apply(_targets(data, given), seed)
     if given is not None:
-        raise DataError(f"ratings in memory are Ratings or a Split, not a {type(given).__name__}")
+        raise DataError(must_be("the ratings", "Ratings or a Split", given))
     if isinstance(data.split, FilesSplitConfig):
         train = _with_features(data, _of_format(data, data.split.train))
         return _with_held_out(data, data.split, train, seed)
@@ -101,7 +103,9 @@ def load_whole(data: DataConfig) -> Ratings:
         DataError: where the ratings cannot be used.
     """
     if data.source is None:
-        raise ConfigError("data.source: say which ratings to read: a file, or one of `recsys-nn datasets`")
+        raise ConfigError(
+            "data.source is missing: name a file of ratings, or a data set that `recsys-nn datasets` lists"
+        )
     if is_dataset(data.source):
         ratings = get_dataset(data.source).load(**data.options)
     else:
@@ -135,7 +139,7 @@ def encoded(encoder: Encoder, train: Ratings | RatingsStream, folder: Path | Non
 
 def _check_in_memory(data: DataConfig) -> None:
     if data.source is not None:
-        raise ConfigError(f"data.source: the ratings are given in memory; leave {data.source!r} out")
+        raise ConfigError(f"data.source must be left out, as the ratings are given in memory, but is {data.source!r}")
 
 
 def _read(data: DataConfig, file: str) -> Ratings:

@@ -202,7 +202,9 @@ class FinishedRun:
 
     def _history(self, content: bytes) -> pd.DataFrame:
         if len(content) > MAX_BYTES:
-            raise ArtifactError(f"{self._name('history.csv')} has {len(content):,} bytes: more than a history can have")
+            raise ArtifactError(
+                f"{self._name('history.csv')} is damaged: it has {len(content):,} bytes, too many for a history"
+            )
         try:
             table = pd.read_csv(io.BytesIO(content))
         except ValueError as error:
@@ -212,7 +214,9 @@ class FinishedRun:
             or not table.dtypes.map(pd.api.types.is_numeric_dtype).all()
             or not {"epoch", "loss"} <= {*table}
         ):
-            raise ArtifactError(f"{self._name('history.csv')} is damaged: it is not numbers by epoch")
+            raise ArtifactError(
+                f"{self._name('history.csv')} is damaged: it must hold columns of numbers, with epoch and loss"
+            )
         return table
 
     def _values(self, name: str, expected: Any) -> Any:
@@ -256,15 +260,15 @@ def common_part(runs: Mapping[str, FinishedRun], part: PartName) -> Ratings:
     first, *others = runs
     for name, run in runs.items():
         if part not in run.fingerprints:
-            raise DataError(f"{name} does not record its {part} part: {_INSTEAD}")
+            raise DataError(f"{name} has no record of its {part} part: {_INSTEAD}")
     for name in others:
         if runs[name].fingerprints[part] != runs[first].fingerprints[part]:
-            raise DataError(f"the {part} part of {name} is not that of {first}: {_INSTEAD}")
+            raise DataError(f"the {part} parts of {name} and {first} differ: {_INSTEAD}")
     if not runs[first].parts[part]["ratings"]:
-        raise DataError(f"there is no {part} part, it has no ratings: {_INSTEAD}")
+        raise DataError(f"the {part} part has no ratings: {_INSTEAD}")
     ratings: Ratings = getattr(runs[first].split(), part)
     if fingerprint(ratings) != runs[first].fingerprints[part]:
-        raise DataError(f"the {part} part that {first} describes has changed since: {_INSTEAD}")
+        raise DataError(f"the {part} part of {first} has changed since that run: {_INSTEAD}")
     return ratings
 
 
@@ -282,7 +286,7 @@ def kept_predictions(runs: Mapping[str, FinishedRun]) -> dict[str, pd.DataFrame]
     first, *others = kept
     for name in others:
         if not kept[name][RATING].equals(kept[first][RATING]):
-            raise DataError(f"the validation part of {name} is not that of {first}: {_INSTEAD}")
+            raise DataError(f"the validation parts of {name} and {first} differ: {_INSTEAD}")
     return kept
 
 
@@ -317,6 +321,6 @@ def _n_seen(ratings: Ratings, name: str, run: FinishedRun) -> int:
     else:
         if fingerprint(train) == run.fingerprints["train"]:
             return shared_pairs(ratings, train)
-        why = "the data that its config describes have changed since"
-    warnings.warn(f"{name}: whether it was trained on some of these ratings cannot be told: {why}", stacklevel=2)
+        why = "its data have changed since the run"
+    warnings.warn(f"{name} may have been trained on some of these ratings: {why}", stacklevel=2)
     return 0

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from recsys_nn.config import RunConfig
 from recsys_nn.data import AnySplit, fingerprints
-from recsys_nn.errors import ArtifactError, ConfigError, TrainingError
+from recsys_nn.errors import OR_START_OVER, ArtifactError, ConfigError, TrainingError
 from recsys_nn.files import atomic_file, remove_locked, sweep
 from recsys_nn.models import import_keras
 from recsys_nn.prediction import MANIFEST, check_place, versions
@@ -104,8 +104,8 @@ class Unfinished:
                 return
             if not anew:
                 raise ArtifactError(
-                    f"{self.folder} holds the unfinished training of another run: {changed}; go back to it, or begin "
-                    "anew (--overwrite)"
+                    f"{self.folder} holds the unfinished training of another run: {changed}; restore it, or "
+                    f"{OR_START_OVER}"
                 )
         self.clear()
         with atomic_file(self.folder / _RUN) as stream:
@@ -118,7 +118,7 @@ class Unfinished:
             recorded = json.loads(file.read_bytes())
             return {"run": dict(recorded["run"]), "versions": dict(recorded["versions"])}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArtifactError(f"{file} is damaged ({error}): begin anew (--overwrite)") from error
+            raise ArtifactError(f"{file} is damaged ({error}): {OR_START_OVER}") from error
 
 
 NOTHING_KEPT = Unfinished()
@@ -143,7 +143,7 @@ def unfinished_run(output: str | None, *, resume: bool, overwrite: bool) -> Iter
     """
     if output is None:
         if resume:
-            raise ConfigError("output: a training goes on from what it has saved beside its run folder; name one")
+            raise ConfigError("output is missing: name the run folder beside which the unfinished training was saved")
         yield Unfinished()
         return
     target = Path(output).expanduser().resolve()
@@ -155,7 +155,8 @@ def unfinished_run(output: str | None, *, resume: bool, overwrite: bool) -> Iter
         unfinished = Unfinished(folder)
         if unfinished.is_begun and not (resume or overwrite):
             raise ArtifactError(
-                f"{folder} holds an unfinished training: go on with it (--resume), or begin anew (--overwrite)"
+                f"{folder} holds an unfinished training: resume it (--resume, in Python resume=True), or "
+                f"{OR_START_OVER}"
             )
         sweep(target)
         if not resume:
@@ -191,7 +192,7 @@ def _locked(folder: Path, target: Path) -> FileLock:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise ArtifactError(f"{target}: another process is training into it") from None
+        raise ArtifactError(f"{target} is in use by another training: wait for it, or choose another output") from None
     except OSError as error:
         raise ArtifactError(f"{folder} cannot be written: {error.strerror or error}") from error
     return lock
@@ -203,7 +204,9 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     for name in dict.fromkeys([*before, *now]):
         if before.get(name) != now.get(name):
             of_data = " part" in name or "table of" in name
-            told.append(f"the {name} has changed" if of_data else f"{name} was {before.get(name)}, is {now.get(name)}")
+            told.append(
+                f"the {name} has changed" if of_data else f"{name} was {before.get(name)} and is {now.get(name)}"
+            )
     return ", ".join(told)
 
 
@@ -217,8 +220,8 @@ def _warn_of_versions(before: Mapping[str, str]) -> None:
     changed = [f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]]
     if changed:
         warnings.warn(
-            f"the unfinished training was begun with other versions ({', '.join(changed)}): its numbers may differ in "
-            "their last digits from those of a training in one piece",
+            f"the unfinished training started with other versions ({', '.join(changed)}): its results may differ in "
+            "their last digits from those of an uninterrupted training",
             stacklevel=4,
         )
 

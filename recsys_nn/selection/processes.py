@@ -42,7 +42,7 @@ def results(work: Callable[[Job], Found], jobs: Iterable[Job], *, workers: int) 
         TrainingError: where a process is lost.
     """
     if workers < 1:
-        raise ConfigError(f"workers={workers} is not a number of processes")
+        raise ConfigError(f"workers must be a positive integer such as 2, not {workers}")
     return map(work, jobs) if workers == 1 else _in_processes(work, iter(jobs), workers)
 
 
@@ -100,7 +100,9 @@ def _in_processes(work: Callable[[Job], Found], jobs: Iterator[Job], workers: in
                 yield future.result()
             running |= {executor.submit(work, job) for job in islice(jobs, len(done))}
     except TerminatedWorkerError as error:
-        raise TrainingError(f"one of {workers} workers was killed, perhaps for want of memory: try fewer") from error
+        raise TrainingError(
+            f"one of {workers} workers was killed, perhaps because memory ran out: use fewer workers"
+        ) from error
     finally:
         executor.shutdown(wait=True, kill_workers=True)
         told_of_end.close()

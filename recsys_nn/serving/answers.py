@@ -94,7 +94,7 @@ class ServedRun:
         """
         users, items = question.columns()
         if len(users) > self.limits.pairs:
-            raise DataError(f"{len(users):,} pairs are more than the {self.limits.pairs:,} of a request")
+            raise DataError(f"a request may have at most {self.limits.pairs:,} pairs, not {len(users):,}")
         inputs = self._pairs.inputs(users, items, question.context)
         predictions = self.predictor.predict_rows(inputs)
         codes = source_codes(training_counts(self.predictor.encoder, inputs))
@@ -113,7 +113,7 @@ class ServedRun:
         predictor, users = self.predictor, question.users
         n_asked = question.n * (1 if users is None else len(users))
         if n_asked > self.limits.pairs:
-            raise DataError(f"{n_asked:,} items are more than the {self.limits.pairs:,} of a request")
+            raise DataError(f"a request may ask for at most {self.limits.pairs:,} items, not {n_asked:,}")
         if question.ratings is not None:
             users, predictor = self._folded_in(question.ratings)
         assert users is not None
@@ -145,7 +145,7 @@ class ServedRun:
         items, values = zip(*ratings, strict=True)
         for place, row in enumerate(self._items.rows(items)):
             if not row:
-                raise DataError(f"ratings[{place}]: the item {items[place]!r} is one that training did not have")
+                raise DataError(f"ratings[{place}]: the item {items[place]!r} is unknown in training: leave it out")
         frame = pd.DataFrame({"user": user, "item": list(items), "rating": values})
         folded = self.predictor.fold_in(frame)
         return [user], folded if folded.seen is not None else folded.with_seen(Ratings(frame, scale=encoder.scale))

@@ -21,7 +21,7 @@ async def body_of(request: Request, limits: Limits) -> bytes:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise HTTPException(415, f"send Content-Type: application/json, not {kind or 'nothing'}", _CLOSE)
+        raise HTTPException(415, f"Content-Type must be application/json, not {kind or 'nothing'}", _CLOSE)
     declared = request.headers.get("content-length", "0")
     body = bytearray()
     try:
@@ -35,9 +35,9 @@ async def body_of(request: Request, limits: Limits) -> bytes:
     except TimeoutError:
         raise HTTPException(408, f"the body did not arrive within {limits.seconds:g} s", _CLOSE) from None
     except ClientDisconnect:
-        raise HTTPException(400, "the body ended before its end", _CLOSE) from None
+        raise HTTPException(400, "the body ended too early", _CLOSE) from None
     return bytes(body)
 
 
 def _too_long(limits: Limits) -> HTTPException:
-    return HTTPException(413, f"the body is longer than {limits.body:,} bytes", _CLOSE)
+    return HTTPException(413, f"the body must have at most {limits.body:,} bytes: send less at once", _CLOSE)

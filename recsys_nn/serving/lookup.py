@@ -63,11 +63,15 @@ class PairLookup:
         known = self._encoder.context_columns
         for name, values in (context or {}).items():
             if name not in known:
-                raise DataError(f"the model reads no {name!r} beside the ids, but {', '.join(known) or 'nothing'}")
+                raise DataError(
+                    f"context: there is no column {name!r} that the model reads (known: {', '.join(known) or 'none'})"
+                )
             if len(values) != len(users):
-                raise DataError(f"{len(values)} values of {name!r} do not fit {len(users)} pairs")
+                raise DataError(
+                    f"context: {name!r} must have a value for each of {len(users)} pairs, not {len(values)} values"
+                )
         if len(users) != len(items):
-            raise DataError(f"{len(users)} users and {len(items)} items do not make pairs")
+            raise DataError(f"users and items must have the same length, not {len(users)} and {len(items)}")
         if self._sides:
             return {"user": self._sides["user"].rows(users), "item": self._sides["item"].rows(items)}
         return self._encoder.encode_pairs(users, items, context=pd.DataFrame(context, index=range(len(users))))

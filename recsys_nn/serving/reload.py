@@ -55,7 +55,7 @@ class LiveRun:
         except Exception as error:  # whatever it is, the old run goes on
             if _stamp(self.folder) == stamp:
                 self._looked_at, self.refused = stamp, str(error)
-                logger.error("%s is refused, the former run stays: %s", self.folder, error)
+                logger.error("%s cannot be loaded, and the former run goes on answering: %s", self.folder, error)
                 self._told("refused")
             return
         if _stamp(self.folder) == stamp:  # else it was replaced meanwhile

@@ -23,22 +23,28 @@ class Question(BaseModel):
 class PredictQuestion(Question):
     """Pairs of users and items, as two columns or as a list of pairs; ids are of the type that they had in training."""
 
-    users: Ids | None = Field(default=None, description="n users; with items, instead of pairs", examples=[["196"]])
-    items: Ids | None = Field(default=None, description="n items", examples=[["242"]])
-    pairs: list[tuple[Id, Id]] | None = Field(default=None, description="n pairs of a user and an item, instead")
+    users: Ids | None = Field(
+        default=None,
+        description="Ids of the users of n pairs, given with items and instead of pairs",
+        examples=[["196"]],
+    )
+    items: Ids | None = Field(default=None, description="Ids of the items of n pairs", examples=[["242"]])
+    pairs: list[tuple[Id, Id]] | None = Field(
+        default=None, description="List of n pairs [user, item], instead of users and items"
+    )
     interval: float | None = Field(
-        default=None, gt=0, lt=1, description="the share of ratings that shall lie between lower and upper, as 0.9"
+        default=None, gt=0, lt=1, description="Share of the ratings that shall lie between lower and upper, such as 0.9"
     )
     context: dict[str, list[int | float | str | None]] | None = Field(
-        default=None, description="columns of n values that the model reads beside the ids, as the ratings' timestamp"
+        default=None, description="Columns that the model reads beside the ids, such as timestamp, with n values each"
     )
 
     @model_validator(mode="after")
     def _are_pairs(self) -> PredictQuestion:
         if (self.pairs is None) == (self.users is None and self.items is None):
-            raise ValueError("give either pairs, or users and items")
+            raise ValueError("give either pairs, or users and items, not both")
         if self.pairs is None and (self.users is None or self.items is None):
-            raise ValueError("give both users and items")
+            raise ValueError("users and items must be given together")
         return self
 
     def columns(self) -> tuple[list[Any], list[Any]]:
@@ -53,32 +59,36 @@ class PredictQuestion(Question):
 class RecommendQuestion(Question):
     """Users to recommend items to, by their ids, or one new person by a few ratings."""
 
-    users: Ids | None = Field(default=None, description="users, one list each", examples=[["196"]])
+    users: Ids | None = Field(default=None, description="Ids of the users, who get one list each", examples=[["196"]])
     ratings: list[tuple[Id, float]] | None = Field(
-        default=None, min_length=1, description="instead: what a new person has rated, as [item, rating]"
+        default=None, min_length=1, description="Ratings of a new person as pairs [item, rating], instead of users"
     )
-    n: int = Field(default=10, ge=1, description="items of a list")
-    exclude_seen: bool = Field(default=True, description="leave out what the user has rated")
-    candidates: Ids | None = Field(default=None, description="choose among these items alone")
-    reasons: int = Field(default=0, ge=0, le=10, description="at most so many of the user's own items explain each")
+    n: int = Field(default=10, ge=1, description="Number of items in a list")
+    exclude_seen: bool = Field(default=True, description="Whether to leave out items that the user has rated")
+    candidates: Ids | None = Field(default=None, description="Ids of the items to choose from; by default all")
+    reasons: int = Field(
+        default=0, ge=0, le=10, description="Largest number of the user's own items that explain a recommendation"
+    )
 
     @model_validator(mode="after")
     def _is_for_somebody(self) -> RecommendQuestion:
         if (self.users is None) == (self.ratings is None):
-            raise ValueError("give either users or ratings")
+            raise ValueError("give either users or ratings, not both")
         if self.ratings is not None and len({item for item, _ in self.ratings}) < len(self.ratings):
-            raise ValueError("an item is rated twice")
+            raise ValueError("ratings must name each item once")
         return self
 
 
 class Predictions(BaseModel):
     """Predicted ratings, a value for each pair, in the order of the pairs."""
 
-    predictions: list[float] = Field(description="ratings, within the scale")
-    sources: list[Source] = Field(description="what each rests on: both ids known (model), one of them, neither")
-    lower: list[float] | None = Field(default=None, description="with interval: its lower end ...")
-    upper: list[float] | None = Field(default=None, description="... and its upper end")
-    revision: str = Field(description="of the run that was asked, as of /health")
+    predictions: list[float] = Field(description="Predicted ratings, within the scale")
+    sources: list[Source] = Field(
+        description="Source of each prediction: model where both ids are known, else user, item or global"
+    )
+    lower: list[float] | None = Field(default=None, description="Lower ends of the intervals, where interval was given")
+    upper: list[float] | None = Field(default=None, description="Upper ends of the intervals, where interval was given")
+    revision: str = Field(description="Revision of the run that answered, as /health gives it")
 
 
 class Reason(BaseModel):
@@ -87,23 +97,23 @@ class Reason(BaseModel):
     item: Id
     name: str
     rating: float
-    similarity: float = Field(description="cosine of the two items' vectors")
+    similarity: float = Field(description="Cosine of the vectors of the two items")
 
 
 class Recommended(BaseModel):
     """An item of a list."""
 
     item: Id
-    name: str = Field(description="its id, where the run knows no names")
+    name: str = Field(description="Name of the item, or its id where the run knows no names")
     prediction: float
     source: Source
-    reasons: list[Reason] = Field(description="the most similar of what the user rated well")
+    reasons: list[Reason] = Field(description="Items that the user rated well, the most similar first")
 
 
 class RecommendedList(BaseModel):
     """The list of one user, the best first."""
 
-    user: Id | None = Field(description="none for a new person")
+    user: Id | None = Field(description="Id of the user; null for a new person")
     items: list[Recommended]
 
 
@@ -111,7 +121,7 @@ class Recommendations(BaseModel):
     """Lists of recommended items, one for each user."""
 
     lists: list[RecommendedList]
-    revision: str = Field(description="of the run that was asked, as of /health")
+    revision: str = Field(description="Revision of the run that answered, as /health gives it")
 
 
 class Found(BaseModel):
@@ -119,7 +129,7 @@ class Found(BaseModel):
 
     id: Id
     name: str
-    ratings: int = Field(description="in training")
+    ratings: int = Field(description="Number of its ratings in training")
 
 
 class Health(BaseModel):
@@ -127,17 +137,17 @@ class Health(BaseModel):
 
     status: Literal["ok"] = "ok"
     run: str
-    revision: str = Field(description="of the run folder: the beginning of its manifest's SHA-256")
+    revision: str = Field(description="Revision of the run folder: the beginning of the SHA-256 of its manifest")
     kind: str
-    since: str = Field(description="when it was loaded (ISO 8601)")
+    since: str = Field(description="Time at which the run was loaded (ISO 8601)")
     users: int
     items: int
     id_types: dict[str, IdType]
     scale: tuple[float, float]
-    context: list[str] = Field(description="columns that it reads beside the ids")
+    context: list[str] = Field(description="Columns that the model reads beside the ids")
     has_intervals: bool
-    keeps_ratings: bool = Field(description="whether it knows what its users have rated")
-    refused: str | None = Field(description="why the run folder that stands there now is not used, where it is not")
+    keeps_ratings: bool = Field(description="Whether the run knows what its users have rated")
+    refused: str | None = Field(description="Reason why a newer run folder could not be loaded; null where it could")
 
 
 class Problem(BaseModel):

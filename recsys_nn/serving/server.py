@@ -78,7 +78,7 @@ def _listening(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
     except OSError as error:
-        raise ConfigError(f"cannot listen at {host}, port {port}: {error.strerror or error}") from None
+        raise ConfigError(f"the service cannot listen at {host}, port {port}: {error.strerror or error}") from None
 
 
 def _is_loopback(listener: socket.socket) -> bool:

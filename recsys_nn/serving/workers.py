@@ -39,16 +39,16 @@ class Workers:
             HTTPException: 503 where too many wait already, 504 where it takes too long.
         """
         if self.waiting >= self._limits.waiting:
-            raise HTTPException(
-                503, f"{self.waiting} requests are being worked on; try again later", {"Retry-After": "1"}
-            )
+            raise HTTPException(503, f"{self.waiting} requests are waiting: try again later", {"Retry-After": "1"})
         loop, future = asyncio.get_running_loop(), self._pool.submit(function, *arguments)
         self._futures.add(future)
         future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._futures.discard, done))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self._limits.seconds)
         except TimeoutError:
-            raise HTTPException(504, f"no answer within {self._limits.seconds:g} s; ask for less at once") from None
+            raise HTTPException(
+                504, f"there is no answer within {self._limits.seconds:g} s: ask for less at once"
+            ) from None
 
     def close(self) -> None:
         """Waits for what is being worked on, and drops what is not."""

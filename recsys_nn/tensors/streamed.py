@@ -42,7 +42,7 @@ class StreamedTensors:
 
     def __init__(self, source: str | Path | RowFile, *, block_rows: int = BLOCK_ROWS) -> None:
         if block_rows < 1:
-            raise DataError(f"block_rows={block_rows}: a block has at least one row")
+            raise DataError(f"block_rows must be a positive integer such as 10000, not {block_rows}")
         self._rows = source if isinstance(source, RowFile) else RowFile(source)
         self._block_rows = block_rows
         self._sizes = self._rows.sizes
@@ -112,7 +112,7 @@ class StreamedTensors:
         The N mod n rows at the end of an epoch are nobody's.
         """
         if len(self) < n:
-            raise DataError(f"{len(self):,} rows are too few for {n} workers")
+            raise DataError(f"{len(self):,} rows are too few for {n} workers: use fewer workers")
         return _WorkersRows(self, rank, n)
 
     def split(self, fraction: float, *, seed: int) -> tuple[StreamedTensors, Tensors]:

@@ -91,7 +91,7 @@ class Tensors:
         self.targets = aligned(_numeric(targets, "the targets"), np.float32)
         self.inputs: Inputs
         if isinstance(inputs, Mapping) and not inputs:
-            raise DataError("there are no inputs")
+            raise DataError("inputs must not be empty: give an array for each input")
         if isinstance(inputs, Mapping):
             self.inputs = {name: _numeric(values, f"the input {name!r}") for name, values in inputs.items()}
         else:
@@ -99,7 +99,7 @@ class Tensors:
         for name, values in self.named_inputs.items():
             if len(values) != len(self.targets):
                 what = f"the input {name!r}" if isinstance(self.inputs, dict) else "the inputs"
-                raise DataError(f"{len(values)} rows of {what}, {len(self.targets)} of the targets")
+                raise DataError(f"{what} must have as many rows as the targets, {len(self.targets)}, not {len(values)}")
 
     @classmethod
     def unchecked(cls, inputs: Inputs, targets: npt.NDArray[np.float32]) -> Tensors:
@@ -161,7 +161,7 @@ def held_out_of(n: int, fraction: float) -> int:
     """Number of rows that a fraction of ``n`` is; DataError where it would leave a part empty."""
     held_out = round(fraction * n)
     if not 0 < held_out < n:
-        raise DataError(f"{n} rows are too few to hold out a fraction of {fraction:g}")
+        raise DataError(f"{n} rows are too few to hold out a fraction of {fraction:g}: hold out another fraction")
     return held_out
 
 
@@ -175,17 +175,17 @@ def drawn_in_chunks(sizes: npt.NDArray[np.int64], n: int, rng: np.random.Generat
 def _numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     array = np.asarray(values)
     if array.ndim == 0:
-        raise DataError(f"{name} must be an array with a row an example, not the single value {array.item()!r}")
+        raise DataError(f"{name} must be an array with a row for each example, not the single value {array.item()!r}")
     if array.dtype.kind in "biu":
         if array.size and not (array.min() >= -(2**31) and array.max() < 2**31):
-            raise DataError(f"{name} holds an integer beyond 32 bits")
+            raise DataError(f"{name} must hold integers of at most 32 bits")
         return aligned(array, np.int32)
     if array.dtype.kind != "f":
-        raise DataError(f"{name} must be numbers, not {array.dtype}")
+        raise DataError(f"{name} must hold numbers, not {array.dtype}")
     with np.errstate(over="ignore"):
         numbers = aligned(array, np.float32)
     finite = np.isfinite(numbers)
     if not finite.all():
         place = tuple(np.argwhere(~finite)[0])
-        raise DataError(f"row {place[0]}: {array[place]:g} among {name}; training needs finite 32-bit numbers")
+        raise DataError(f"row {place[0]}: {name} must hold finite 32-bit numbers, not {array[place]:g}")
     return numbers

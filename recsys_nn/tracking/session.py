@@ -61,7 +61,7 @@ class Tracking:
                 what(tracker)
             except Exception as error:  # whatever a disk, a network or a server's library raises
                 self._trackers.remove(tracker)
-                warnings.warn(f"{type(tracker).__name__} logs no more of this run: {error}", stacklevel=2)
+                warnings.warn(f"{type(tracker).__name__} stopped logging this run: {error}", stacklevel=2)
 
 
 @contextmanager

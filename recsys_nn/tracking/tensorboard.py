@@ -33,7 +33,7 @@ class TensorBoardTracker:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"tracking.tensorboard: {folder} cannot be made: {error.strerror}") from error
+            raise ConfigError(f"tracking.tensorboard: {folder} cannot be created: {error.strerror}") from error
 
     def begin(self, run: TrackedRun) -> None:
         import tensorflow as tf

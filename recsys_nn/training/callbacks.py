@@ -83,7 +83,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
                     f"mean {scale.mean:.4g} and standard deviation {scale.std:.4g}): give its columns mean 0 and "
                     "standard deviation 1"
                 )
-        return f"the likely cause is that this rate is too high: try {min(self._learning_rate / 10, 1e-3):g}"
+        return f"the likely cause is that this rate is too high: lower it to {min(self._learning_rate / 10, 1e-3):g}"
 
 
 def non_finite(model: keras.Model) -> str | None:

@@ -64,14 +64,14 @@ class Checkpointing(keras.callbacks.Callback):
         for name, value in self._settings.items():
             if (before := state["settings"].get(name)) != value:
                 raise ArtifactError(
-                    f"{self._checkpoints.folder} is of another training: its {name} is {before!r}, here {value!r}; "
-                    "begin anew in another folder"
+                    f"{self._checkpoints.folder} holds another training, whose {name} is {before!r}, not {value!r}: "
+                    "choose another folder"
                 )
         for name, variables in self._variables():
             shapes = [tuple(variable.shape) for variable in variables]
             if shapes != [array.shape for array in state[name]]:
                 raise ArtifactError(
-                    f"{self._checkpoints.folder} is of another training: its {name} has other variables; begin anew in "
+                    f"{self._checkpoints.folder} holds another training, whose {name} has other variables: choose "
                     "another folder"
                 )
 

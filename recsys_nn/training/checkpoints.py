@@ -69,7 +69,7 @@ class Checkpoints:
                 damage = error
                 continue
             if damage is not None:
-                warnings.warn(f"{damage}; going on from epoch {epoch}", stacklevel=2)
+                warnings.warn(f"{damage}; the training resumes after epoch {epoch}", stacklevel=2)
             return found
         if damage is not None:
             raise damage
@@ -127,7 +127,7 @@ def _unpacked(file: Path) -> State:
         raise ValueError(error) from error
     tree = metadata["state"]
     if _digest(tree, arrays) != metadata["sha256"]:
-        raise ValueError("it does not have the SHA-256 that it states")
+        raise ValueError("its SHA-256 differs from the one that it states")
     state: State = _put_together(json.loads(tree), arrays)
     return state
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from recsys_nn.errors import ConfigError, did_you_mean
+from recsys_nn.errors import ConfigError, did_you_mean, must_be_one_of
 from recsys_nn.training.config import (
     PLATEAU,
     CallbackConfig,
@@ -74,7 +74,9 @@ def _optimizer(config: OptimizerConfig, automatic: OptimizerName, rate: Any) -> 
     factory = _OPTIMIZERS[automatic if config.name == "auto" else config.name]
     if config.dense is not None:
         if config.name == "auto" or not issubclass(factory, RowwiseOptimizer):
-            raise ConfigError(f"{path}.dense: it stands beside a row-wise optimizer ({_ROWWISE}), not {config.name!r}")
+            raise ConfigError(
+                f"{path}.dense must be left out, as it is for row-wise optimizers ({_ROWWISE}), not {config.name!r}"
+            )
         settings["dense"] = _dense(config.dense, f"{path}.dense", rate)
     return _called(factory, path, settings, learning_rate=rate)
 
@@ -82,7 +84,7 @@ def _optimizer(config: OptimizerConfig, automatic: OptimizerName, rate: Any) -> 
 def _dense(config: OptimizerConfig, path: str, rate: Any) -> keras.optimizers.Optimizer:
     factory = _OPTIMIZERS.get(config.name)
     if factory is None or issubclass(factory, RowwiseOptimizer) or config.dense:
-        raise ConfigError(f"{path}: {config.name!r} is not one of Keras's optimizers alone, such as 'adam'")
+        raise ConfigError(f"{path} must be one of Keras's optimizers alone, such as 'adam', not {config.name!r}")
     settings = dict(config.settings)
     return _called(factory, path, settings, learning_rate=settings.pop("learning_rate", rate))
 
@@ -120,8 +122,8 @@ def check_monitor(key: str, monitor: str, logged: Sequence[str]) -> None:
     """
     if monitor not in logged:
         has_validation = any(name.startswith("val_") for name in logged)
-        why = "" if has_validation else "; there is no validation part"
-        raise ConfigError(f"{key} must be one of {', '.join(map(repr, logged))}, not {monitor!r}{why}")
+        why = "" if has_validation else "; there is no validation part, so nothing of it is logged"
+        raise ConfigError(must_be_one_of(key, monitor, logged) + why)
 
 
 def _check_file(key: str, file: Path) -> None:
@@ -135,7 +137,7 @@ def _called(factory: Callable[..., Any], path: str, settings: dict[str, Any], **
     known = [name for name in inspect.signature(factory).parameters if name not in unfit]
     for name, value in settings.items():
         if name in given:
-            raise ConfigError(f"{path}.{name}: set training.{name} instead")
+            raise ConfigError(f"{path}.{name} must be left out: set training.{name} instead")
         if name not in known:
             raise ConfigError(f"{path}.{name}: there is no such setting{did_you_mean(name, known)}")
         if isinstance(value, float) and not math.isfinite(value):

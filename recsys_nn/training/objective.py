@@ -71,7 +71,7 @@ def objective_of(model: keras.Model, config: TrainConfig) -> Objective:
         )
     for name in ("loss", "metrics"):
         if getattr(config, name) is not None:
-            raise ConfigError(f"training.{name}: the model's head has {name} of its own; leave it out")
+            raise ConfigError(f"training.{name} must be left out, as the model's head sets its own {name}")
     own = model.likelihood
     return Objective(own.model, own.loss_name, own.loss, own.metric_names, own.metrics, check)
 

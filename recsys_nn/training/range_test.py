@@ -137,7 +137,9 @@ def range_test(
         trained.set_weights(before)
     finite = [loss for loss in losses if isfinite(loss)]
     if not finite:
-        raise TrainingError(f"the loss is {losses[0]} before the first step: no rate can be found")
+        raise TrainingError(
+            f"the loss is {losses[0]} before the first step: look for extreme values in inputs and targets"
+        )
     return RangeTest(rates[: len(finite)], np.array(finite))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.errors import ArtifactError, DataError, TrainingError, check_process
+from recsys_nn.errors import ArtifactError, DataError, TrainingError, check_process, must_be
 from recsys_nn.hooks import LearnsFromTable
 from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
@@ -83,11 +83,11 @@ class Trainer:
 
         check_process()
         config = self.config
-        for part in (train, validation):
+        for name, part in (("training", train), ("validation", validation)):
             if part is not None and not isinstance(part, TrainingPart):
-                raise DataError(f"the Trainer takes Tensors (Encoder.encode makes them), not a {type(part).__name__}")
+                raise DataError(must_be(f"the {name} part", "Tensors (Encoder.encode makes them)", part))
         if not len(train):
-            raise DataError("the training part is empty")
+            raise DataError("the training part has no rows")
         if validation is None and config.validation > 0:
             train, validation = train.split(config.validation, seed=config.seed)
         validation = validation if validation is not None and len(validation) else None
@@ -106,8 +106,8 @@ class Trainer:
         if self._workers is not None and len(set(found := self._workers.told(epoch))) > 1:
             seen = ", ".join(f"{each:.0f}" for each in found)
             raise ArtifactError(
-                f"{self._checkpoints}: the workers see the states after different epochs ({seen}); begin again once "
-                "their storage shows all of them the same"
+                f"{self._checkpoints}: the workers see checkpoints of different epochs ({seen}); start again once "
+                "their storage is consistent"
             )
 
     def _fitted(
@@ -173,7 +173,7 @@ class Trainer:
         if self._progress and config.engine == "auto" and name.startswith("keras"):
             _console().print(f"engine: {name}", soft_wrap=True, highlight=False)
         if self._progress and done is not None and done.first_epoch:
-            _console().print(f"going on after epoch {done.first_epoch}", soft_wrap=True, highlight=False)
+            _console().print(f"resuming after epoch {done.first_epoch}", soft_wrap=True, highlight=False)
 
         def run(best_epoch: int, reason: StopReason) -> TrainingRun:
             return TrainingRun(
@@ -250,7 +250,7 @@ def prepare(model: keras.Model, train: TrainingPart) -> None:
     for layer in model.layers:
         if isinstance(layer, LearnsFromTable):
             if not isinstance(train, Tensors):
-                raise DataError(f"the layer {layer.name!r} learns from Tensors in memory alone, not from streams")
+                raise DataError(f"the layer {layer.name!r} needs Tensors in memory, not a stream")
             layer.before_training(train.inputs, train.targets)
 
 

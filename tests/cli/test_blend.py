@@ -34,7 +34,7 @@ def test_runs_are_blended_into_a_run(run, folder, test_part, tmp_path):
     for name, weight, rmse in expected.table.itertuples(index=False):
         assert all(shown in printed for shown in (name, f"{weight:.4f}", f"{rmse:.4f}"))
     assert f"{expected.cross_fitted_rmse:.4f}" in printed
-    assert "looks slightly better than it is" in " ".join(printed.split())
+    assert "so the RMSE of the blend is slightly too low" in " ".join(printed.split())
     assert Predictor.load(tmp_path / "blend").weights == expected.predictor.weights
 
 
@@ -74,11 +74,14 @@ def test_weights_from_a_file(run, folder, test_part, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("bias",), "a blend is of two runs or more, not of 1"),
-        (("bias", "other"), "other was not trained on the ratings that bias was trained on"),
-        (("bias", "users.yaml"), "a blend is of finished runs, .*'users' is a RunConfig"),
-        (("bias", "users", "--user", "who"), "--user: it is for --ratings"),
-        (("bias", "users", "--output", "bias"), "bias already holds a run; .*--overwrite"),
+        (("bias",), "a blend needs two runs or more, not 1"),
+        (("bias", "other"), "other and bias were trained on different ratings"),
+        (("bias", "users.yaml"), "a blend needs finished runs, .*'users' is a RunConfig"),
+        (
+            ("bias", "users", "--user", "who"),
+            "--user describes the file that --ratings names: give --ratings too, or leave --user out",
+        ),
+        (("bias", "users", "--output", "bias"), "bias already holds a run: .*--overwrite"),
     ],
 )
 def test_wrong_calls_give_one_clear_line(run, folder, monkeypatch, tmp_path, words, message):

@@ -47,13 +47,13 @@ def test_train_says_over_how_many_weights_it_averages(run, folder, tmp_path):
         "train", folder / "small.yaml", *few, "--set", "training.patience=null", "--output", tmp_path / "run"
     )
     assert code == 0
-    assert "Average over 3 weights of the network." in out
+    assert "Predictions are averaged over 3 samples of the weights." in out
 
 
 def test_train_does_not_overwrite_unless_asked(run, folder):
     code, out, err = run("train", folder / "small.yaml", "--output", folder / "run")
     assert (code, out) == (2, "")
-    assert "already holds a run; choose another output, or overwrite it (--overwrite)" in err
+    assert "already holds a run: choose another output, or overwrite it (--overwrite)" in err
     assert run("train", folder / "small.yaml", "--output", folder / "run", "--overwrite")[0] == 0
 
 
@@ -117,7 +117,7 @@ def test_ids_of_text_are_read_as_the_training_ids_were(run, tmp_path):
     (tmp_path / "bad.csv").write_text("user,item\n1,8\n007,8\n")
     code, _, err = run("predict", tmp_path / "run", tmp_path / "bad.csv", "--output", tmp_path / "out2.csv")
     assert (code, (tmp_path / "out2.csv").exists()) == (2, False)
-    assert "bad.csv, line 3: the user id '007' is not written as a plain 64-bit integer" in err
+    assert "bad.csv, line 3: the user id must be a plain 64-bit integer, as other user ids are, not '007'" in err
 
 
 def test_a_pair_is_never_taken_for_a_header_silently(run, folder, tmp_path):
@@ -192,7 +192,7 @@ def test_an_output_is_a_path_whatever_it_looks_like(run, folder, tmp_path, monke
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("taken.csv", "already exists; choose another output, or overwrite it"),
+        ("taken.csv", "already exists: choose another output, or overwrite it"),
         ("none/out.csv", "none does not exist"),
         ("out.xlsx", "write a .csv, .tsv"),
     ],
@@ -209,12 +209,15 @@ BAD_TABLES = {
     "a missing file": (None, "does not exist|No such file"),
     "an empty file": ("", "is empty"),
     "a header alone": ("user,item,rating\n", "no rows"),
-    "a missing column": ("user,thing,rating\na,x,1\n", "no column for the item among 'user', 'thing', 'rating'"),
+    "a missing column": (
+        "user,thing,rating\na,x,1\n",
+        "there is no column for the item among 'user', 'thing', 'rating'",
+    ),
     "a short row": ("\n".join([*GOOD_ROWS, "d,x"]), "line 7: 2 fields where 3 are expected: 'd,x'"),
     "a long row": ("\n".join([*GOOD_ROWS, "d,x,1,9"]), "line 7: 4 fields where 3 are expected"),
     "a word for a rating": ("\n".join([*GOOD_ROWS, "d,x,good"]), "line 7: the rating 'good' is not a number"),
-    "a NaN rating": ("\n".join([*GOOD_ROWS, "d,x,NaN"]), "line 7: the rating is nan; ratings are finite"),
-    "an infinite rating": ("\n".join([*GOOD_ROWS, "d,x,-inf"]), "line 7: the rating is -inf"),
+    "a NaN rating": ("\n".join([*GOOD_ROWS, "d,x,NaN"]), "line 7: the rating must be a finite number, not nan"),
+    "an infinite rating": ("\n".join([*GOOD_ROWS, "d,x,-inf"]), "line 7: the rating must be a finite number, not -inf"),
     "a rating off the scale": ("\n".join([*GOOD_ROWS, "d,x,6"]), "line 7: the rating 6 is outside the scale 1 to 5"),
     "one user": ("user,item,rating\na,x,1\na,y,2\na,z,3\n", r"only one user \('a'\)"),
     "one item": ("user,item,rating\na,x,1\nb,x,2\nc,x,3\n", r"only one item \('x'\)"),

@@ -36,7 +36,13 @@ def test_finished_runs_side_by_side(run, folder, tmp_path):
     code, printed, err = run("compare", folder / "svd", folder / "bias", "--output", table, "--plot", plot)
     assert (code, err) == (0, "")
     comparison = compare([folder / "svd", folder / "bias"])
-    for shown in ("100 ratings of 42 users", "* p < 0.05", "corrected by Holm", "RMSE of baselines: global", "oracle"):
+    for shown in (
+        "100 ratings of 42 users",
+        "* p < 0.05",
+        "Holm's method corrects p",
+        "RMSE of baselines: global",
+        "oracle",
+    ):
         assert shown in printed
     best = comparison.table.loc[0]
     assert f"{best['rmse']:.4f} [{best['rmse_low']:.4f}, {best['rmse_high']:.4f}]" in printed
@@ -82,17 +88,17 @@ def test_configs_of_the_same_data(run, folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("svd",), "a comparison is of two models or more, not of 1"),
+        (("svd",), "a comparison needs two models or more, not 1"),
         (("svd", "bias.yaml"), "the models are not of one sort .*'svd' is a FinishedRun, 'bias' is a RunConfig"),
         (("svd", "nothing"), "nothing does not exist"),
-        (("svd", "bias", "--kinds", "svd,gmf"), "--kinds takes one YAML file, not 2"),
-        (("svd.yaml", "--kinds", "svd,gmff"), "model.kind: unknown model kind 'gmff'; did you mean 'gmf'"),
-        (("svd", "bias", "--reference", "bas"), "no model is named 'bas'; did you mean 'bias'"),
-        (("svd", "bias", "--plot", "plot.csv"), "plot.csv: write a plot as .*.png"),
+        (("svd", "bias", "--kinds", "svd,gmf"), "--kinds needs exactly one YAML file, not 2"),
+        (("svd.yaml", "--kinds", "svd,gmff"), "model.kind: there is no model kind 'gmff'; did you mean 'gmf'"),
+        (("svd", "bias", "--reference", "bas"), "reference: there is no model 'bas'; did you mean 'bias'"),
+        (("svd", "bias", "--plot", "plot.csv"), "the suffix of plot.csv must be one of .*'.png'.*, not '.csv'"),
         (("svd", "bias", "--output", "none/t.csv"), "the folder .*none does not exist"),
         (
             ("svd.yaml", "bias.yaml", "--ratings", "synthetic"),
-            "--ratings: it is for finished runs; svd.yaml says itself which",
+            "--ratings is for finished runs: leave it out, as svd.yaml names its ratings itself",
         ),
     ],
 )
@@ -119,4 +125,4 @@ def test_other_kinds_have_the_head_of_the_config(tmp_path, run):
 def test_columns_without_ratings_to_read_are_refused(folder, run):
     code, _, err = run("compare", folder / "svd", folder / "bias", "--user", "who")
     assert code == 2
-    assert "--user: it is for --ratings" in err
+    assert "--user describes the file that --ratings names: give --ratings too, or leave --user out" in err

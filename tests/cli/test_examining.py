@@ -33,7 +33,7 @@ def test_the_doctor_tells_of_a_run_what_diagnose_does(run, folder):
 
 
 def test_the_doctor_looks_at_a_config_before_its_run(run, folder):
-    assert run("doctor", folder / "slow.yaml")[:2] == (0, "Nothing wrong was found.\n")
+    assert run("doctor", folder / "slow.yaml")[:2] == (0, "No problems were found.\n")
     code, printed, _ = run("doctor", folder / "slow.yaml", "--set", "training.batch_size=1")
     assert code == 0
     assert "extreme-batch-size" in printed
@@ -50,9 +50,12 @@ def test_the_doctor_looks_at_pairs_to_be_predicted(run, folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("slow", "--set", "seed=1"), "--set: it is for a YAML file"),
-        (("slow", "--user", "who"), "--user: it is for --pairs"),
-        (("slow.yaml", "--pairs", "pairs.csv"), "--pairs: they are for a finished run"),
+        (("slow", "--set", "seed=1"), "--set changes a YAML file: leave it out"),
+        (
+            ("slow", "--user", "who"),
+            "--user describes the file that --pairs names: give --pairs too, or leave --user out",
+        ),
+        (("slow.yaml", "--pairs", "pairs.csv"), "--pairs needs a finished run: leave it out"),
     ],
 )
 def test_options_of_the_other_sort_are_refused(run, folder, words, message):
@@ -80,7 +83,7 @@ def test_a_report_does_not_replace_another_file(run, folder, tmp_path):
 def test_train_tells_of_findings_and_leaves_a_report(run, folder, tmp_path):
     code, printed, _ = run("train", folder / "slow.yaml", "--output", tmp_path / "run")
     assert code == 0
-    assert "The doctor has found learning-rate-too-low (training.learning_rate: 1e-05)" in printed
+    assert "The doctor found learning-rate-too-low (training.learning_rate: 1e-05)" in printed
     assert (tmp_path / "run-report.html").is_file()
 
 
@@ -88,5 +91,5 @@ def test_a_report_that_fails_loses_no_run(run, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "build_report", lambda *_: 1 / 0)
     code, printed, _ = run("train", folder / "slow.yaml", "--output", tmp_path / "run")
     assert code == 0
-    assert "There is no report: division by zero" in printed
+    assert "The report was not written: division by zero" in printed
     assert rn.Predictor.load(tmp_path / "run")

@@ -21,7 +21,7 @@ def test_it_writes_a_model_that_predicts_and_tells_what_it_reads(run, saved, tmp
     code, printed, _ = run("export", saved, "--format", "savedmodel", "--output", place)
     assert code == 0
     assert printed == (
-        "The model reads timestamp of the pairs; exported, it predicts them without.\n"
+        "The exported model predicts without timestamp, which the run reads of each pair.\n"
         f"savedmodel written to {place}: user (integer), item (integer) -> prediction\n"
     )
     expected = rn.Predictor.load(saved).predict([(0, 100), (1, 101)])["prediction"]
@@ -33,7 +33,7 @@ def test_a_place_that_is_taken_is_refused_before_the_run_is_read(run, tmp_path):
     words = ["export", tmp_path / "no run", "--format", "onnx", "--output", tmp_path / "model.onnx"]
     code, _, told = run(*words)
     assert code == 2
-    assert "model.onnx already exists; choose another output, or overwrite it" in told
+    assert "model.onnx already exists: choose another output, or overwrite it" in told
     code, _, told = run(*words, "--overwrite")
     assert code == 2
     assert "no run does not exist" in told

@@ -33,5 +33,5 @@ def test_a_command_takes_what_it_says(name, snapshot):
 
 def test_commands_on_configs_are_a_group_of_their_own():
     assert [(group.name, group.typer_instance.info.help) for group in app.registered_groups] == [
-        ("config", "Look at configs.")
+        ("config", "Print configs and their schema.")
     ]

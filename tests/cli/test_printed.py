@@ -91,8 +91,8 @@ def test_train_without_a_test_part_or_a_report(printed, gives, snapshot):
     [
         (TrainingError("epoch 3: nan"), 1, "recsys-nn: epoch 3: nan\n"),
         (DataError("line 3: nan"), 2, "recsys-nn: line 3: nan\n"),
-        (MemoryError("12 GiB"), 1, "recsys-nn: the memory does not suffice: 12 GiB\n"),
-        (type("ResourceExhaustedError", (Exception,), {})("OOM"), 1, "recsys-nn: the memory does not suffice: OOM\n"),
+        (MemoryError("12 GiB"), 1, "recsys-nn: there is not enough memory: 12 GiB\n"),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM"), 1, "recsys-nn: there is not enough memory: OOM\n"),
         (KeyboardInterrupt(), 130, "recsys-nn: interrupted\n"),
     ],
 )
@@ -164,7 +164,7 @@ def test_ratings_for_a_run_are_read_with_the_types_of_its_training(gives):
 
 def test_the_commands_are_listed(run):
     code, out, _ = run("config")
-    assert (code, "Look at configs." in out) == (2, True)
+    assert (code, "Print configs and their schema." in out) == (2, True)
     code, out, _ = run("--help")
     assert (code, "Rating prediction with latent-factor and neural models in Keras." in out) == (0, True)
     listed = [line.split()[1] for line in out.splitlines() if re.match(r"[│|] [a-z]", line)]
@@ -217,7 +217,7 @@ def test_predict_of_a_folder(printed, gives, snapshot):
 def test_ids_are_read_with_the_type_of_the_training(run, gives):
     encoder = SimpleNamespace(users=SimpleNamespace(name="user", type="integer"), items=None)
     gives("recsys_nn.prediction.predictor.Predictor.load", SimpleNamespace(encoder=encoder))
-    told = "--user: the user id 'ann' is not written as a plain 64-bit integer, which the user ids are here"
+    told = "--user: the user id must be a plain 64-bit integer, as other user ids are, not 'ann'"
     assert run("recommend", "run", "--user", "ann") == (2, "", f"recsys-nn: {told}\n")
 
 

@@ -131,5 +131,5 @@ def test_tune_without_a_test_part(printed, gives, snapshot):
 @pytest.mark.parametrize(("words", "place"), [((), "run-search"), (("--output", PLACE), PLACE)])
 def test_tune_is_interrupted(printed, gives, words, place):
     gives("recsys_nn.selection.tune", KeyboardInterrupt())
-    told = f"Interrupted: the trials are kept in {place}; the same command goes on."
+    told = f"Interrupted: the trials are kept in {place}. The same command resumes the search."
     assert printed("tune", "search.yaml", *words, code=130) == [told]

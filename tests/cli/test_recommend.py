@@ -34,7 +34,7 @@ def test_a_user_sees_what_they_have_not_rated_by_name(run, saved):
 
 def test_an_unknown_user_sees_what_is_rated_highest(run, saved):
     _, out, _ = run("recommend", saved, "--user", "zoe", "-n", "1")
-    assert "user zoe (unknown: what is rated highest)" in out
+    assert "user zoe (unknown: items that are rated highest)" in out
     assert "Xanadu" in out
 
 
@@ -62,12 +62,12 @@ def test_all_users_go_to_a_file(run, saved, tmp_path):
 def test_what_is_wrong_is_said_in_a_line(run, saved, tmp_path):
     assert run("recommend", saved)[::2] == (
         2,
-        "recsys-nn: name a user (--user ID), or a file for the recommendations of all (--output FILE)\n",
+        "recsys-nn: no user is named: give --user ID, or --output FILE to recommend to all users\n",
     )
     code, _, err = run("recommend", saved, "--user", "ann", "--item", "q")
     assert (code, err) == (2, "recsys-nn: the candidate 'q' is an item that training did not have\n")
     taken = tmp_path / "lists.csv"
     taken.write_text("kept")
-    told = f"recsys-nn: {taken} already exists; choose another output, or overwrite it (--overwrite)\n"
+    told = f"recsys-nn: {taken} already exists: choose another output, or overwrite it (--overwrite)\n"
     assert run("recommend", saved, "--output", taken) == (2, "", told)
     assert run("recommend", saved, "--output", taken, "--overwrite")[0] == 0

@@ -48,13 +48,17 @@ def test_a_refit_is_judged_and_saved(run, write, tmp_path):
 def test_an_output_without_a_refit_is_refused(run, write):
     assert run("cross-validate", write(), "--output", "x")[::2] == (
         2,
-        "recsys-nn: --output: it is for the run of --refit\n",
+        "recsys-nn: --output names the run folder of --refit: add --refit, or leave --output out\n",
     )
 
 
 def test_a_refit_without_a_place_is_refused_before_the_folds(run, write):
     code, out, err = run("cross-validate", write(output=None), "--refit")
-    assert (code, out, err) == (2, "", "recsys-nn: output: say where the run of --refit is kept (--output DIR)\n")
+    assert (code, out, err) == (
+        2,
+        "",
+        "recsys-nn: --refit needs a run folder: name it with --output DIR, or as output in the config\n",
+    )
 
 
 @pytest.mark.slow
@@ -62,7 +66,7 @@ def test_a_search_tells_its_trials_the_best_and_the_test_part(run, write, tmp_pa
     code, out, err = run("tune", write(search=SEARCH))
     assert (code, err) == (0, "")
     assert len(re.findall(r"trial \d: complete, RMSE \d\.\d{4}, epoch \d of 4", out)) == 2
-    assert re.search(r"2 complete; the best is trial [01], with RMSE \d\.\d{4} of held-out ratings:", out)
+    assert re.search(r"2 complete; the best is trial [01], with RMSE \d\.\d{4} on held-out ratings:", out)
     assert re.search(r"  model.embedding_dim: [12]\n  model.l2: 0.001\n", out)
     assert "Test part, 120 ratings: RMSE" in out
     best = load_config(tmp_path / "run-search" / "best.yaml")
@@ -75,9 +79,12 @@ def test_a_search_tells_its_trials_the_best_and_the_test_part(run, write, tmp_pa
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({}, "search: say what to search, such as search: {space:"),
+        ({}, "search is missing: name the values to try, such as search: {space:"),
         ({"search": {"space": {"model.embeding_dim": [1]}}}, "search.space: model.embeding_dim: there is no such key"),
-        ({"search": SEARCH, "output": None}, "output: say where the search is kept (--output DIR)"),
+        (
+            {"search": SEARCH, "output": None},
+            "the search needs a folder: name it with --output DIR, or as output in the config",
+        ),
     ],
 )
 def test_a_search_that_cannot_be_is_one_line(run, write, sections, message):
@@ -100,5 +107,5 @@ def test_ctrl_c_keeps_the_trials_and_says_so(run, write, tmp_path, monkeypatch):
     assert (code, err) == (130, "")
     assert out.startswith("trial 0: complete")
     told = out.replace("\n", "")
-    assert re.search(r"Interrupted: the trials are kept in .*run-search; the same command goes on\.", told)
+    assert re.search(r"Interrupted: the trials are kept in .*run-search\. The same command resumes the search\.", told)
     assert (tmp_path / "run-search" / "trials" / "0000" / "manifest.json").is_file()

@@ -69,8 +69,8 @@ def test_a_named_data_set_with_its_options(run, tmp_path, monkeypatch):
     [
         (("missing.csv",), "missing.csv: cannot be read"),
         (("films.csv",), "no column"),
-        (("films.csv", *LAYOUT, "--kind", "svdd"), "unknown model kind 'svdd'; did you mean 'svd'"),
-        (("films.csv", *LAYOUT, "--set", "model.kind=svd"), "it is for seed, output and data"),
+        (("films.csv", *LAYOUT, "--kind", "svdd"), "there is no model kind 'svdd'; did you mean 'svd'"),
+        (("films.csv", *LAYOUT, "--set", "model.kind=svd"), "--set model.kind=svd must change seed, output or data"),
         (("films.csv", *LAYOUT, "--set", "data.scales=[1,5]"), "data.scales: there is no such key"),
     ],
 )

@@ -107,7 +107,7 @@ def test_a_worker_that_does_not_see_the_folder_says_so(here, tmp_path):
         (tmp_path / ".recsys-nn-ray").rmdir()
         yield 1
 
-    with pytest.raises(ArtifactError, match=".recsys-nn-ray is not seen on"):
+    with pytest.raises(ArtifactError, match=".recsys-nn-ray does not exist on"):
         carried_out(tmp_path, pytest.fail, jobs())
 
 

@@ -70,7 +70,7 @@ def test_without_a_cluster_there_is_no_ray(monkeypatch):
 
 def test_without_ray_what_else_can_be_done_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    told = "^cluster: ray is not installed; pip install 'recsys-nn\\[ray\\]', or leave the section out$"
+    told = "^cluster needs ray, which is not installed: pip install 'recsys-nn\\[ray\\]', or leave the section out$"
     with pytest.raises(ConfigError, match=told), connected(ClusterConfig(workers=1)):
         pass
 
@@ -132,7 +132,10 @@ def test_a_place_that_a_machine_does_not_see_is_named(tmp_path):
     place = tmp_path / "elsewhere"
     with pytest.raises(ArtifactError) as told:
         check_seen(place)
-    assert str(told.value) == f"{place} is not seen on {platform.node()}: name an output on storage that all share"
+    assert (
+        str(told.value)
+        == f"{place} does not exist on {platform.node()}: name an output on storage that all machines share"
+    )
 
 
 def test_a_process_of_rays_tells_of_errors_alone(here):

@@ -119,7 +119,9 @@ def test_a_worker_that_is_lost_is_replaced_as_often_as_is_allowed(
 
 def test_a_worker_that_does_not_see_the_output_says_so(here, predictor, pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(FolderScoring, "begin", lambda self: None)
-    with pytest.raises(ArtifactError, match="out is not seen on .*: name an output on storage that all share"):
+    with pytest.raises(
+        ArtifactError, match="out does not exist on .*: name an output on storage that all machines share"
+    ):
         predict_folder(predictor, pairs, tmp_path / "out", cluster={"workers": 1})
 
 

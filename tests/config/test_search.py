@@ -30,16 +30,14 @@ def test_a_range_holds_what_is_between_its_ends_and_on_its_steps(settings, held,
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"low": 2, "high": 2}, "a range from 2 to 2 holds no numbers"),
-        ({"low": 0, "high": 2, "log": True}, "a logarithmic range cannot begin at 0"),
-        ({"low": 1, "high": 2, "log": True, "step": 1}, "the numbers of a logarithmic range have no step"),
-        ({"low": 1, "high": 9, "step": 3}, "steps of 3 from 1 do not end at 9"),
+        ({"low": 2, "high": 2}, "low must be less than high, not 2 with high 2"),
+        ({"low": 0, "high": 2, "log": True}, "low must be greater than 0 where log is true, not 0"),
+        ({"low": 1, "high": 2, "log": True, "step": 1}, "step must be left out where log is true"),
+        ({"low": 1, "high": 9, "step": 3}, "step must divide the range from 1 to 9, which 3 does not"),
     ],
 )
 def test_what_holds_no_numbers_is_no_range(settings, message):
-    with pytest.raises(
-        ConfigError, match=f"^search.space.key: value error, {message}, not {re.escape(str(settings))}$"
-    ):
+    with pytest.raises(ConfigError, match=f"^search.space.key: {message}$"):
         searched({"key": settings})
 
 
@@ -64,7 +62,7 @@ def test_the_numbers_of_a_grid(settings, tried):
     ],
 )
 def test_numbers_that_cannot_be_counted_have_no_grid(settings, instead):
-    message = rf"^search.space.key: a grid needs a list of values, such as \[{instead}\], or a step$"
+    message = rf"^search.space.key must be a list of values in a grid, such as \[{instead}\], or have a step$"
     with pytest.raises(ConfigError, match=message):
         Range(**settings).grid("key")
 
@@ -97,14 +95,12 @@ def test_how_many_trials_there_are_at_most(settings, most):
 
 
 def test_what_is_neither_choices_nor_a_range_is_refused():
-    message = r"^search.space.key: 3 is neither a list of choices nor a range \{low: ..., high: ...\}$"
+    message = r"^search.space.key must be a list of choices or a range \{low: ..., high: ...\}, not 3$"
     with pytest.raises(ConfigError, match=message):
         searched({"key": 3})
 
 
 @pytest.mark.parametrize("space", [3, [1, 2], None])
 def test_a_space_is_a_mapping(space):
-    with pytest.raises(
-        ConfigError, match=rf"^search.space: input should be a valid dictionary, not {re.escape(str(space))}$"
-    ):
+    with pytest.raises(ConfigError, match=rf"^search.space must be a valid dictionary, not {re.escape(str(space))}$"):
         searched(space)

@@ -42,14 +42,14 @@ def zipped(text: str) -> bytes:
 TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]] = {
     # encodings
     "UTF-8 with a mark": ("\ufeff" + PLAIN, {}, PLAIN_ROWS),
-    "two marks": ("\ufeff\ufeff" + PLAIN, {}, ", line 1: two byte order marks where at most one is expected"),
+    "two marks": ("\ufeff\ufeff" + PLAIN, {}, ", line 1: the file begins with two byte order marks: remove one"),
     "UTF-16 with a mark": (PLAIN.encode("utf-16"), {}, PLAIN_ROWS),
     "UTF-16 without a mark": (
         PLAIN.encode("utf-16-le"),
         {},
         (
-            ", line 1, column 2: a NUL byte, where text is expected; if this is UTF-16 without a byte order "
-            "mark, say encoding='utf-16-le' or 'utf-16-be'"
+            ", line 1, column 2: there is a NUL byte, which text cannot have; for UTF-16 without a byte order "
+            "mark, set the option encoding to 'utf-16-le' or 'utf-16-be'"
         ),
     ),
     "UTF-32 with a mark": (PLAIN.encode("utf-32"), {}, PLAIN_ROWS),
@@ -57,8 +57,8 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
         (HEADER + "zoë,i,3\n").encode("latin-1"),
         {},
         (
-            ", line 2, column 3: byte 0xeb is not utf-8 (invalid continuation byte); give the encoding of the "
-            "file, often encoding='cp1252' or 'latin-1'"
+            ", line 2, column 3: byte 0xeb is not utf-8 (invalid continuation byte); set the option encoding to "
+            "that of the file, often 'cp1252' or 'latin-1'"
         ),
     ),
     "Latin-1 that is told": ((HEADER + "zoë,i,3\n").encode("latin-1"), {"encoding": "latin-1"}, [("zoë", "i", 3.0)]),
@@ -67,14 +67,14 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "half a character in UTF-7": (
         HEADER.encode() + b"+2AA-,i,3\n",
         {"encoding": "utf-7"},
-        ": cannot be read with encoding='utf-7': 'utf-8' codec can't encode character '\\ud800'",
+        " cannot be read with the encoding 'utf-7': 'utf-8' codec can't encode character '\\ud800'",
     ),
     "an encoding that is none of texts": (
         "xn--\u00ff",
         {"encoding": "idna"},
         ", line 1, column 1: byte 0xc3 is not idna",
     ),
-    "NUL": (HEADER + "u\0,i,3\n", {}, ", line 2, column 2: a NUL byte"),
+    "NUL": (HEADER + "u\0,i,3\n", {}, ", line 2, column 2: there is a NUL byte"),
     # lines, quotes and separators
     "CR at line ends": (PLAIN.replace("\n", "\r"), {}, PLAIN_ROWS),
     "line ends of all kinds": ("user,item,rating\r\nu1,i1,3\ru2,i2,4.5\n", {}, PLAIN_ROWS),
@@ -91,7 +91,7 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
         {},
         (
             ", line 2, column 4: the quote that opens here is closed in line 2, but more text follows in the "
-            'field: \'"i"1,3\\n\'; write a quote within a quoted field as "", or read with quoting=False'
+            'field: \'"i"1,3\\n\'; write a quote within a quoted field as "", or set the option quoting to false'
         ),
     ),
     "a quote escaped by a backslash": (
@@ -113,8 +113,8 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
         "user  item  rating\nu     i     3\n",
         {},
         (
-            r": none of the separators ',', '\t', ';', '|', '::' occurs in the first lines; say separator=... "
-            "(for a single column, any that does not occur)"
+            r": none of the separators ',', '\t', ';', '|', '::' occurs in the first lines; set the option "
+            "separator (for a single column, to any text that does not occur)"
         ),
     ),
     "a comment before": ("# made by hand\n" + HEADER, {}, ", line 2: 3 fields where 1 is expected: 'user,item,rating'"),
@@ -127,10 +127,10 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     # headers
     "nothing": ("", {}, ": the file is empty"),
     "a mark alone": ("\ufeff", {}, ": the file is empty"),
-    "a header alone": (HEADER, {}, ": there are no rows, only the header"),
+    "a header alone": (HEADER, {}, " has no rows, only the header"),
     "no header": ("u1,i1,3\nu2,i2,4.5\n", {}, PLAIN_ROWS),
     "two equal names": ("user,item,item,rating\nu,i,j,3\n", {}, ", line 1: columns 2 and 3 have the same name 'item'"),
-    "no ratings": ("user,item\nu,i\n", {}, ": no column for the rating among 'user', 'item'"),
+    "no ratings": ("user,item\nu,i\n", {}, ": there is no column for the rating among 'user', 'item'"),
     "the header again": (PLAIN + PLAIN, {}, ", line 4: the rating 'rating' is not a number"),
     "a row of sums": (HEADER + "u,i,3\nTotal,,3\n", {}, ", line 3: the item id '' is empty"),
     "other names": (
@@ -144,9 +144,9 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "a blank for thousands": (HEADER + "u,i,1 000\n", {}, ", line 2: the rating '1 000' is not a number"),
     "an apostrophe for thousands": (HEADER + "u,i,1'000\n", {}, ', line 2: the rating "1\'000" is not a number'),
     "an underscore": (HEADER + "u,i,1_000\n", {}, ", line 2: the rating '1_000' is not a number"),
-    "a number beyond float64": (HEADER + "u,i,1e400\n", {}, ", line 2: the rating is inf; ratings are finite"),
-    "NaN": (HEADER + "u,i,NaN\n", {}, ", line 2: the rating is nan; ratings are finite"),
-    "infinity": (HEADER + "u,i,inf\n", {}, ", line 2: the rating is inf; ratings are finite"),
+    "a number beyond float64": (HEADER + "u,i,1e400\n", {}, ", line 2: the rating must be a finite number, not inf"),
+    "NaN": (HEADER + "u,i,NaN\n", {}, ", line 2: the rating must be a finite number, not nan"),
+    "infinity": (HEADER + "u,i,inf\n", {}, ", line 2: the rating must be a finite number, not inf"),
     "NA": (HEADER + "u,i,NA\n", {}, ", line 2: the rating 'NA' is not a number"),
     "no rating": (HEADER + "u,i,\n", {}, ", line 2: the rating '' is not a number"),
     "hexadecimal": (HEADER + "u,i,0x10\n", {}, ", line 2: the rating '0x10' is not a number"),
@@ -163,7 +163,11 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "a non-breaking space": (HEADER + "\u00a0u,i,3\n", {}, r", line 2: the user id '\xa0u' begins or ends with white"),
     "blanks within": (HEADER + "a b,a\u00a0b,3\n", {}, [("a b", "a\u00a0b", 3.0)]),
     "leading zeros": (HEADER + "007,i,3\n7,i,4\n", {}, [("007", "i", 3.0), ("7", "i", 4.0)]),
-    "leading zeros of an integer": (HEADER + "007,1,3\n", {"id_type": "integer"}, ", line 2: the user id '007' is not"),
+    "leading zeros of an integer": (
+        HEADER + "007,1,3\n",
+        {"id_type": "integer"},
+        ", line 2: the user id must be a plain 64-bit integer, as other user ids are, not '007'",
+    ),
     "an integer beyond 64 bits": (
         HEADER + f"{2**63},1,3\n",
         {"id_type": "integer"},
@@ -174,9 +178,13 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "a float for an integer": (
         HEADER + "1.0,1,3\n",
         {"id_type": "integer"},
-        ", line 2: the user id '1.0' is not written",
+        ", line 2: the user id must be a plain 64-bit integer, as other user ids are, not '1.0'",
     ),
-    "Arabic digits for an integer": (HEADER + "٣,1,3\n", {"id_type": "integer"}, ", line 2: the user id '٣' is not"),
+    "Arabic digits for an integer": (
+        HEADER + "٣,1,3\n",
+        {"id_type": "integer"},
+        ", line 2: the user id must be a plain 64-bit integer, as other user ids are, not '٣'",
+    ),
     "two forms of one character": (HEADER + "é,i,3\ne\u0301,i,4\n", {}, [("é", "i", 3.0), ("e\u0301", "i", 4.0)]),
     "capitals": (HEADER + "A,i,3\na,i,4\n", {}, [("A", "i", 3.0), ("a", "i", 4.0)]),
     "an apostrophe before a formula": (HEADER + "'=u,'tis,3\n", {}, [("=u", "'tis", 3.0)]),
@@ -186,7 +194,7 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "dates in two orders": (
         TIMES + "u,i,3,2004-02-10\nv,i,3,10/02/2004\n",
         {},
-        ", line 3: the timestamp '10/02/2004' is",
+        ", line 3: the timestamp '10/02/2004' must be epoch seconds or an ISO 8601 date such as 2004-02-10",
     ),
     "seconds and dates": (
         TIMES + "u,i,3,1000000000\nv,i,3,5\nw,i,3,2004-02-10\n",
@@ -196,26 +204,38 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "milliseconds": (TIMES + "u,i,3,1000000000000\n", {}, ", line 2: the timestamp 1000000000000 is out of range"),
     "a date without dashes": (TIMES + "u,i,3,20040210\n", {}, ", line 2: the timestamp 20040210 looks like a date"),
     "a year": (TIMES + "u,i,3,2004\n", {}, ", line 2: the timestamp 2004 looks like a year"),
-    "a time without a date": (TIMES + "u,i,3,12:30\n", {}, ", line 2: the timestamp '12:30' is neither"),
-    "whenever it is read": (TIMES + "u,i,3,now\n", {}, ", line 2: the timestamp 'now' is neither"),
+    "a time without a date": (
+        TIMES + "u,i,3,12:30\n",
+        {},
+        ", line 2: the timestamp '12:30' must be epoch seconds or an ISO 8601 date such as 2004-02-10",
+    ),
+    "whenever it is read": (
+        TIMES + "u,i,3,now\n",
+        {},
+        ", line 2: the timestamp 'now' must be epoch seconds or an ISO 8601 date such as 2004-02-10",
+    ),
     # what is no text
     "a zip archive": (
         zipped(PLAIN),
         {},
-        ": this is a zip archive or an Excel workbook (.xlsx), where a delimited text file is expected",
+        " must be a delimited text file, not a zip archive or an Excel workbook (.xlsx)",
     ),
-    "an empty zip archive": (b"PK\x05\x06" + bytes(18), {}, ": this is an empty zip archive"),
-    "bzip2": (b"BZh91AY&SY", {}, ": this is a bzip2 file"),
-    "Zstandard": (b"\x28\xb5\x2f\xfd", {}, ": this is a Zstandard file"),
-    "an old workbook": (b"\xd0\xcf\x11\xe0", {}, ": this is an Excel workbook (.xls), where"),
-    "Feather": (b"ARROW1\0\0", {}, ": this is an Arrow (Feather) file, where"),
-    "a web page": ("<html>no, such, file</html>\n", {}, ": there are no rows, only the header '<html>no, such, file"),
-    "JSON": ('{"user": 1, "item": 2}\n{"user": 1, "item": 3}\n', {}, ": no column for the user among"),
+    "an empty zip archive": (b"PK\x05\x06" + bytes(18), {}, " must be a delimited text file, not an empty zip archive"),
+    "bzip2": (b"BZh91AY&SY", {}, " must be a delimited text file, not a bzip2 file"),
+    "Zstandard": (b"\x28\xb5\x2f\xfd", {}, " must be a delimited text file, not a Zstandard file"),
+    "an old workbook": (b"\xd0\xcf\x11\xe0", {}, " must be a delimited text file, not an Excel workbook (.xls)"),
+    "Feather": (b"ARROW1\0\0", {}, " must be a delimited text file, not an Arrow (Feather) file"),
+    "a web page": ("<html>no, such, file</html>\n", {}, " has no rows, only the header '<html>no, such, file"),
+    "JSON": ('{"user": 1, "item": 2}\n{"user": 1, "item": 3}\n', {}, ": there is no column for the user among"),
     "gzip of another name": (packed(PLAIN), {}, PLAIN_ROWS),
-    "gzip within gzip": (gzip.compress(packed(PLAIN)), {}, ": this is a gzip file within a gzip file"),
-    "gzip that ends too early": (packed(PLAIN)[:-9], {}, ": not a complete gzip file"),
-    "gzip with a wrong checksum": (packed(PLAIN)[:-8] + bytes(8), {}, ": not a complete gzip file: CRC check failed"),
-    "gzip and something behind": (packed(PLAIN) + b"garbage", {}, ": not a complete gzip file"),
+    "gzip within gzip": (
+        gzip.compress(packed(PLAIN)),
+        {},
+        " must be a delimited text file, not a gzip file within a gzip file",
+    ),
+    "gzip that ends too early": (packed(PLAIN)[:-9], {}, " is not a complete gzip file"),
+    "gzip with a wrong checksum": (packed(PLAIN)[:-8] + bytes(8), {}, " is not a complete gzip file: CRC check failed"),
+    "gzip and something behind": (packed(PLAIN) + b"garbage", {}, " is not a complete gzip file"),
     "gzip of nothing": (packed(""), {}, ": the file is empty"),
 }
 GOOD: dict[str, Any] = {"user": ["a", "b"], "item": ["x", "y"], "rating": [1.0, 2.0]}
@@ -256,21 +276,24 @@ PARQUET: dict[str, tuple[bytes, list[tuple[Any, ...]] | str]] = {
     ),
     "ids within structures": (with_column(user=[{"a": 1}, {"a": 2}]), ", row 0 and others: the user ids are of mixed"),
     "lists for ids": (with_column(item=[[1], [2]]), ", row 0 and others: the item ids are of mixed types"),
-    "decimals for ids": (with_column(user=[Decimal(1), Decimal(2)]), ", row 0: the user ids are of type decimal"),
-    "floats for ids": (with_column(user=[1.0, 2.0]), ", row 0: the user ids are of type floating"),
-    "bytes for ids": (with_column(user=[b"a", b"b"]), ", row 0: the user ids are of type bytes"),
+    "decimals for ids": (
+        with_column(user=[Decimal(1), Decimal(2)]),
+        ", row 0: the user ids must be integers or strings, not decimal",
+    ),
+    "floats for ids": (with_column(user=[1.0, 2.0]), ", row 0: the user ids must be integers or strings, not floating"),
+    "bytes for ids": (with_column(user=[b"a", b"b"]), ", row 0: the user ids must be integers or strings, not bytes"),
     "ids beyond 64 bits": (
         with_column(user=pa.array([1, 2**63], pa.uint64())),
         f", row 1: the user id {2**63} does not fit",
     ),
     "a column of nulls": (with_column(user=pa.nulls(2)), ", row 0: the user id is missing"),
     "an integer missing": (with_column(user=[1, None]), ", row 1: the user id is missing"),
-    "a rating missing": (with_column(rating=[1.0, None]), ", row 1: the rating is nan"),
-    "truths for ratings": (with_column(rating=[True, False]), ", row 0: the rating True is a bool, not a number"),
-    "texts for ratings": (with_column(rating=["1", "2"]), ", row 0: the rating '1' is a str, not a number"),
+    "a rating missing": (with_column(rating=[1.0, None]), ", row 1: the rating must be a finite number, not nan"),
+    "truths for ratings": (with_column(rating=[True, False]), ", row 0: the rating must be a number, not True (bool)"),
+    "texts for ratings": (with_column(rating=["1", "2"]), ", row 0: the rating must be a number, not '1' (str)"),
     "structures for ratings": (
         with_column(rating=[{"a": 1}, {"a": 2}]),
-        ", row 0: the rating .*is a dict, not a number",
+        ", row 0: the rating must be a number, not .* (dict)",
     ),
     "times of the day": (
         with_column(timestamp=pa.array([1, 2], pa.time64("us"))),
@@ -279,7 +302,7 @@ PARQUET: dict[str, tuple[bytes, list[tuple[Any, ...]] | str]] = {
     "spans of time": (with_column(timestamp=pa.array([1, 2], pa.duration("us"))), ", row 0: the timestamp Timedelta"),
     "times beyond all calendars": (
         with_column(timestamp=pa.array([0, 2**62], pa.timestamp("us"))),
-        ", row 1: the timestamp Timestamp.* is not a time between",
+        ", row 1: the timestamp Timestamp.* must be between the years 1900 and 2200",
     ),
     "other names": (
         parquet(pa.table({"userId": ["a", None], "movieId": ["x", "y"], "rating": [1.0, 2.0]})),
@@ -340,7 +363,7 @@ class TestNoFiles:
         os.mkfifo(tmp_path / f"pipe{suffix}")
         with pytest.raises(
             DataError,
-            match=f"pipe{suffix} is a pipe or a device, where a file is expected: write what comes from it into one$",
+            match=f"pipe{suffix} is a pipe or a device, not a file: write its content to a file first$",
         ):
             load_ratings(tmp_path / f"pipe{suffix}")
 

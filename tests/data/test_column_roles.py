@@ -44,24 +44,40 @@ def test_without_names_columns_stand_in_the_usual_order():
 @pytest.mark.parametrize(
     ("names", "asked", "message"),
     [
-        (["a", "b"], {"user": None}, "t: no column for the user among 'a', 'b'; name it with user='...'"),
-        (["a", "b"], {"user": "c"}, "t: no column 'c' for the user among 'a', 'b'; name it with user='...'"),
-        (["a", "b"], {"user": 2}, "t: no column 2 for the user among 'a', 'b'; name it with user='...'"),
-        (["a", "b"], {"user": -1}, "t: no column -1 for the user among 'a', 'b'; name it with user='...'"),
+        (
+            ["a", "b"],
+            {"user": None},
+            "t: there is no column for the user among 'a', 'b': set the option user to its column",
+        ),
+        (
+            ["a", "b"],
+            {"user": "c"},
+            "t: there is no column 'c' for the user among 'a', 'b': set the option user to its column",
+        ),
+        (
+            ["a", "b"],
+            {"user": 2},
+            "t: there is no column 2 for the user among 'a', 'b': set the option user to its column",
+        ),
+        (
+            ["a", "b"],
+            {"user": -1},
+            "t: there is no column -1 for the user among 'a', 'b': set the option user to its column",
+        ),
         (
             ["uid", "userId"],
             {"user": None},
-            "t: more than one column that may be the user among 'uid', 'userId'; name it with user='...'",
+            "t: several columns may be the user among 'uid', 'userId': set the option user to its column",
         ),
         (
             ["a", "a"],
             {"item": "a"},
-            "t: more than one column that may be the item among 'a', 'a'; name it with item='...'",
+            "t: several columns may be the item among 'a', 'a': set the option item to its column",
         ),
         (
             ["a", "b"],
             {"user": "a", "item": 0},
-            "t: the column 'a' would be both user and item; say which column is the item",
+            "t: the column 'a' cannot be both user and item: set the option item to another column",
         ),
     ],
 )
@@ -75,5 +91,5 @@ def test_more_columns_than_have_usual_places_need_positions():
     with pytest.raises(DataError) as caught:
         chosen(list("01234"), ("item",), header=False, item=None)
     assert str(caught.value) == (
-        "t has no header and 5 columns; say which is the item by its position, for example item=1"
+        "t has no header and 5 columns: set the option item to the position of its column, such as 1"
     )

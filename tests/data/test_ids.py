@@ -81,8 +81,8 @@ REFUSED = {
     "a number among strings": (
         [1, "2"],
         (
-            r"the user ids are of mixed types \(int, str\): convert them all to int or all to str, for example "
-            r"frame\['user'\]\.astype\(str\)"
+            r"row 0 and others: the user ids are of mixed types \(int, str\): convert them all to "
+            r"int or all to str, for example with frame\['user'\].astype\(str\)$"
         ),
     ),
     "a float among strings": (["a", 1.5], r"mixed types \(float, str\)"),
@@ -90,14 +90,31 @@ REFUSED = {
     "floats": (
         [1.0, 2.0],
         (
-            r"row 0: the user ids are of type floating \(the first is 1\.0\); ids are integers or strings, so "
-            r"convert them first, for example frame\['user'\]\.astype\('int64'\) or \.astype\(str\)"
+            "row 0: the user ids must be integers or strings, not floating as 5.0 is: convert "
+            r"them, for example with frame\['user'\].astype\('int64'\) or .astype\(str\)$"
         ),
     ),
-    "a float among integers": (pd.Series([1, 2.0], dtype=object), "the user ids are of type mixed-integer-float"),
-    "bools": ([True, False], r"row 0: the user ids are of type boolean \(the first is True\)"),
-    "bytes": ([b"a"], r"row 0: the user ids are of type bytes \(the first is b'a'\)"),
-    "dates": (pd.to_datetime(["2020-01-01"]), "row 0: the user ids are of type datetime64"),
+    "a float among integers": (
+        pd.Series([1, 2.0], dtype=object),
+        "row 0: the user ids must be integers or strings, not mixed-integer-float as 1 is: "
+        r"convert them, for example with frame\['user'\].astype\('int64'\) or .astype\(str\)$",
+    ),
+    "bools": (
+        [True, False],
+        "row 0: the user ids must be integers or strings, not boolean as True is: convert "
+        r"them, for example with frame\['user'\].astype\('int64'\) or .astype\(str\)$",
+    ),
+    "bytes": (
+        [b"a"],
+        "row 0: the user ids must be integers or strings, not bytes as b'a' is: convert "
+        r"them, for example with frame\['user'\].astype\('int64'\) or .astype\(str\)$",
+    ),
+    "dates": (
+        pd.to_datetime(["2020-01-01"]),
+        "row 0: the user ids must be integers or strings, not datetime64 as "
+        r"Timestamp\('2020-01-01 00:00:00'\) is: convert them, for example with "
+        r"frame\['user'\].astype\('int64'\) or .astype\(str\)$",
+    ),
     "None among strings": (["a", None], "row 1: the user id is missing"),
     "None among integers": ([1, None, 2], "row 1: the user id is missing"),
     "NaN": ([np.nan, np.nan], "row 0: the user id is missing"),
@@ -107,12 +124,15 @@ REFUSED = {
     "a blank in front": (
         ["a", " b"],
         (
-            r"row 1: the user id ' b' begins or ends with white space \(if fields are separated by ', ', say "
-            r"separator=', '\)"
+            r"row 1: the user id ' b' begins or ends with white space \(if ', ' separates the "
+            r"fields, set the option separator to ', '\)$"
         ),
     ),
     "a line end behind": (["a\n"], r"row 0: the user id 'a\\n' begins or ends with white space"),
-    "2**63": ([1, 2**63], f"row 1: the user id {2**63} does not fit into a signed 64-bit integer; .* as strings"),
+    "2**63": (
+        [1, 2**63],
+        f"row 1: the user id {2**63} does not fit into a signed 64-bit integer: convert the user ids to strings",
+    ),
     "2**63, unsigned": (np.array([1, 2**63], dtype="uint64"), f"row 1: the user id {2**63} does not fit"),
     "2**70": ([1, 2**70], f"row 1: the user id {2**70} does not fit into a signed 64-bit integer"),
     "below -2**63": ([1, -(2**63) - 1], f"row 1: the user id {-(2**63) - 1} does not fit"),
@@ -169,7 +189,7 @@ def test_texts_read_as_strings_stay_as_they_are():
 
 @pytest.mark.parametrize("text", ["007", "NA", "7.0", "", "+7", "9223372036854775808"])
 def test_text_that_is_no_plain_integer_is_refused_where_ids_are_integers(text):
-    message = f"row 1: the user id {text!r} is not written as a plain 64-bit integer"
+    message = f"row 1: the user id must be a plain 64-bit integer, as other user ids are, not {text!r}"
     with pytest.raises(DataError, match=re.escape(message)):
         parse_ids(pd.Series(["7", text]), "integer", "user")
 
@@ -192,8 +212,8 @@ def test_a_message_shows_ids_without_numpys_type_names():
             [1, 3],
             [
                 (
-                    "the user id 9223372036854775808 does not fit into a signed 64-bit integer; give the user ids as "
-                    "strings"
+                    "the user id 9223372036854775808 does not fit into a signed 64-bit integer: convert the user ids "
+                    "to strings"
                 ),
                 "the user id 18446",
             ],
@@ -215,10 +235,14 @@ def test_the_error_names_the_first_bad_row_and_knows_all(ids, rows, reasons):
 
 
 def test_ids_that_are_no_plain_integers_are_all_known():
-    with pytest.raises(RowError, match="^row 0: the item id '07' is not written as a plain 64-bit integer") as caught:
+    with pytest.raises(
+        RowError, match="^row 0: the item id must be a plain 64-bit integer, as other item ids are, not '07'$"
+    ) as caught:
         parse_ids(pd.Series(["07", "7", "x"]), "integer", "item")
     assert caught.value.rows.tolist() == [0, 2]
-    assert caught.value.reason(2).startswith("the item id 'x' is not written")
+    assert caught.value.reason(2).startswith(
+        "the item id must be a plain 64-bit integer, as other item ids are, not 'x'"
+    )
 
 
 def test_nothing_is_refused_where_no_row_is_bad():

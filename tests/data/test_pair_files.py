@@ -41,9 +41,12 @@ def test_pairs_are_read_with_the_types_that_the_encoder_knows(written):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("user,rating\n1,3\n", "no column for the item among 'user', 'rating'; name it with item="),
-        ("user,item\n1,2\nx,2\n", "line 3: the user id 'x' is not written as a plain 64-bit integer"),
-        ("1,2,3,4,5\n", "has no header and 5 columns; say which is the user"),
+        (
+            "user,rating\n1,3\n",
+            "there is no column for the item among 'user', 'rating': set the option item to its column",
+        ),
+        ("user,item\n1,2\nx,2\n", "line 3: the user id must be a plain 64-bit integer, as other user ids are, not 'x'"),
+        ("1,2,3,4,5\n", "has no header and 5 columns: set the option user to the position of its column, such as 0"),
     ],
 )
 def test_pairs_that_cannot_be_used_are_refused(written, content, message):
@@ -151,14 +154,14 @@ def test_numbers_that_the_type_of_other_files_cannot_hold_are_refused(tmp_path):
         pq.write_table(pa.table({"user": ["u"], "item": ["i"], "note": values}), tmp_path / f"{name}.parquet")
     with pytest.raises(
         DataError,
-        match=r"b\.parquet: a column is not of the type that it has in other files: ",
+        match=r"b\.parquet: a column has another type than in the other files: ",
     ):
         list(PairsSource(tmp_path, TableFormat(), STRINGS).parts())
 
 
 def test_columns_by_position_need_to_know_of_the_header(written):
     path = written("a,x\nb,y\n")
-    message = "pairs.csv: columns are given by position, so say whether the first line is a header$"
+    message = "pairs.csv: columns are named by position: set the option header to true or false$"
     for columns in ({"user": 0, "item": 1}, {"user": 0}, {"item": 1}):
         with pytest.raises(DataError, match=message):
             read_pairs(path, TableFormat(**columns), STRINGS)
@@ -172,15 +175,15 @@ def test_files_of_other_columns_are_refused(tmp_path):
     with pytest.raises(DataError) as caught:
         list(PairsSource(tmp_path, TableFormat(), STRINGS).parts())
     assert str(caught.value) == (
-        f"{tmp_path / 'b.parquet'}: its columns 'user', 'thing' are not those of {tmp_path / 'a.parquet'}: "
-        "'user', 'item'; write the same columns in all files"
+        f"{tmp_path / 'b.parquet'} has the columns 'user', 'thing', but {tmp_path / 'a.parquet'} has 'user', 'item': "
+        "write the same columns in all files"
     )
 
 
 def test_files_with_columns_of_types_that_do_not_go_together_are_refused(tmp_path):
     for name, notes in (("a", pa.array(["x"])), ("b", pa.array([["x"]]))):
         pq.write_table(pa.table({"user": ["u"], "item": ["i"], "note": notes}), tmp_path / f"{name}.parquet")
-    with pytest.raises(DataError, match=f"^{tmp_path}: the files have a column of different types: .*note"):
+    with pytest.raises(DataError, match=f"^{tmp_path}: a column has different types in these files: .*note"):
         list(PairsSource(tmp_path, TableFormat(), STRINGS).parts())
 
 

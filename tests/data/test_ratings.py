@@ -1,5 +1,6 @@
 """The table of ratings: what it keeps, what it refuses, and that nothing changes it."""
 
+import re
 from collections import defaultdict
 from decimal import Decimal
 from statistics import fmean
@@ -85,18 +86,22 @@ def test_a_missing_column_is_named_beside_those_that_are_there(column):
 
 
 REFUSED_RATINGS = {
-    "text": ([4, 2, "good"], "row 2: the rating 'good' is a str, not a number"),
-    "numbers as text": (["4", "2", "5"], "row 0: the rating '4' is a str, not a number"),
-    "a bool": (pd.Series([4, True, 5], dtype=object), "row 1: the rating True is a bool, not a number"),
-    "bools": ([True, False, True], "row 0: the rating True is a bool, not a number"),
-    "complex numbers": ([4, 2j, 5], "is a complex128, not a number"),
-    "dates": (pd.to_datetime(["2004-02-10"] * 3), "row 0: .* is a Timestamp, not a number"),
-    "NaN": ([4, np.nan, 5], "row 1: the rating is nan; ratings are finite numbers"),
-    "None": ([4, None, 5], "row 1: the rating is nan; ratings are finite numbers"),
-    "NA": (pd.Series([4, None, 5], dtype="Int64"), "row 1: the rating is <NA>; ratings are finite numbers"),
-    "infinity": ([4, 2, np.inf], "row 2: the rating is inf; ratings are finite numbers"),
-    "minus infinity": ([4, -np.inf, 5], "row 1: the rating is -inf; ratings are finite numbers"),
-    "nothing but None": ([None, None, None], "row 0: the rating is None; ratings are finite numbers"),
+    "text": ([4, 2, "good"], r"row 2: the rating must be a number, not 'good' \(str\)$"),
+    "numbers as text": (["4", "2", "5"], r"row 0: the rating must be a number, not '4' \(str\)$"),
+    "a bool": (pd.Series([4, True, 5], dtype=object), r"row 1: the rating must be a number, not True \(bool\)$"),
+    "bools": ([True, False, True], r"row 0: the rating must be a number, not True \(bool\)$"),
+    "complex numbers": ([4, 2j, 5], r"row 0: the rating must be a number, not \(4\+0j\) \(complex128\)$"),
+    "dates": (
+        pd.to_datetime(["2004-02-10"] * 3),
+        r"row 0: the rating must be a number, not Timestamp\('2004-02-10 00:00:00'\) "
+        r"\(Timestamp\)$",
+    ),
+    "NaN": ([4, np.nan, 5], "row 1: the rating must be a finite number, not nan$"),
+    "None": ([4, None, 5], "row 1: the rating must be a finite number, not nan$"),
+    "NA": (pd.Series([4, None, 5], dtype="Int64"), "row 1: the rating must be a finite number, not <NA>$"),
+    "infinity": ([4, 2, np.inf], "row 2: the rating must be a finite number, not inf$"),
+    "minus infinity": ([4, -np.inf, 5], "row 1: the rating must be a finite number, not -inf$"),
+    "nothing but None": ([None, None, None], "row 0: the rating must be a finite number, not None$"),
 }
 
 
@@ -111,7 +116,7 @@ def test_ratings_are_finite_numbers(values, message):
     ("ids", "problem"),
     [
         ([1, 2, None], "row 2: the {side} id is missing"),
-        ([1.5, 2.5, 3.5], "row 0: the {side} ids are of type floating"),
+        ([1.5, 2.5, 3.5], "row 0: the {side} ids must be integers or strings, not floating"),
         ([1, "2", 3], "the {side} ids are of mixed types"),
         ([1, 2, 2**63], "row 2: the {side} id 9223372036854775808 does not fit"),
     ],
@@ -123,7 +128,9 @@ def test_both_columns_of_ids_are_checked(side, ids, problem):
 
 
 def test_times_are_checked():
-    with pytest.raises(DataError, match="row 1: the timestamp 'soon' is neither epoch seconds nor an ISO 8601 date"):
+    with pytest.raises(
+        DataError, match="row 1: the timestamp 'soon' must be epoch seconds or an ISO 8601 date such as 2004-02-10$"
+    ):
         Ratings(table(timestamp=["2004-02-10", "soon", "2004-02-12"]))
 
 
@@ -155,12 +162,15 @@ def test_the_scale_is_what_was_observed_unless_it_is_given():
 @pytest.mark.parametrize(
     ("scale", "message"),
     [
-        ((1, 4), r"row 2: the rating 5 is outside the scale 1 to 4 \(1 of 3 are\)"),
-        ((4.5, 10), r"row 0: the rating 4 is outside the scale 4\.5 to 10 \(2 of 3 are\)"),
-        ((5, 1), r"the scale \(5, 1\) is not \(lowest, highest\) with lowest < highest"),
-        ((5, 5), r"the scale \(5, 5\) is not \(lowest, highest\)"),
-        ((1, np.inf), r"the scale \(1, inf\) is not \(lowest, highest\)"),
-        ((np.nan, 5), r"the scale \(nan, 5\) is not \(lowest, highest\)"),
+        ((1, 4), "row 2: the rating 5 is outside the scale 1 to 4, as are 1 of 3 in all: correct them or the scale$"),
+        (
+            (4.5, 10),
+            "row 0: the rating 4 is outside the scale 4.5 to 10, as are 2 of 3 in all: correct them or the scale$",
+        ),
+        ((5, 1), r"scale must be \(lowest, highest\) with lowest < highest, not \(5, 1\)$"),
+        ((5, 5), r"scale must be \(lowest, highest\) with lowest < highest, not \(5, 5\)$"),
+        ((1, np.inf), r"scale must be \(lowest, highest\) with lowest < highest, not \(1, inf\)$"),
+        ((np.nan, 5), r"scale must be \(lowest, highest\) with lowest < highest, not \(nan, 5\)$"),
     ],
 )
 def test_a_scale_that_does_not_hold_the_ratings_is_refused(scale, message):
@@ -176,8 +186,8 @@ TWICE = pd.DataFrame({"user": [1, 2, 1, 1], "item": [7, 7, 7, 8], "rating": [2.0
 
 def test_a_repeated_pair_is_an_error_that_says_where_and_how_to_choose():
     message = (
-        r"^row 2: user 1 already rated item 7 at row 0 \(1 rows repeat a pair\); "
-        "choose duplicates='last' or duplicates='mean'$"
+        r"^row 2: user 1 already rated item 7 at row 0 \(1 rows repeat a pair\): "
+        "set the option duplicates to 'last' or 'mean'$"
     )
     with pytest.raises(DataError, match=message):
         Ratings(TWICE)
@@ -206,7 +216,7 @@ def test_a_repeated_pair_is_settled_by_policy(policy, times, expected):
 
 
 def test_an_unknown_policy_is_refused_even_where_nothing_is_repeated():
-    with pytest.raises(DataError, match="duplicates='first' is not one of 'error', 'last', 'mean'"):
+    with pytest.raises(DataError, match="duplicates must be one of 'error', 'last', 'mean', not 'first'"):
         Ratings(table(), duplicates="first")
 
 
@@ -317,17 +327,20 @@ def test_there_are_no_features_unless_they_are_given():
     [
         (
             {"user_features": USERS.rename(columns={"user": "who"})},
-            "the user features have no column 'user' among 'who'",
+            "the user features have there is no column 'user' among 'who'",
         ),
         (
             {"user_features": pd.DataFrame({"user": [1]})},
-            "user ids are of type string, in the user features of type integer",
+            "the user ids must be of type string in the user features too, not integer$",
         ),
         (
             {"item_features": pd.DataFrame({"item": ["10"]})},
-            "item ids are of type integer, in the item features .* string",
+            "the item ids must be of type integer in the item features too, not string$",
         ),
-        ({"item_features": pd.DataFrame({"item": [5, 5]})}, "the item features have more than one row for item 5"),
+        (
+            {"item_features": pd.DataFrame({"item": [5, 5]})},
+            "the item features have several rows for item 5: keep one$",
+        ),
         (
             {"user_features": pd.DataFrame({"user": ["ann", None]})},
             r"row 1: the user \(in its features\) id is missing",
@@ -345,7 +358,7 @@ def test_features_can_be_put_beside_ratings_later():
     described = plain.with_features(user_features=USERS)
     pd.testing.assert_frame_equal(described.user_features, Ratings(table(), user_features=USERS).user_features)
     assert (described.item_features, plain.user_features) == (None, None)
-    with pytest.raises(DataError, match="the item features have no column 'item' among 'user'"):
+    with pytest.raises(DataError, match="the item features have there is no column 'item' among 'user'"):
         plain.with_features(item_features=USERS[["user"]])
 
 
@@ -377,10 +390,10 @@ def test_of_a_repeated_pair_the_latest_rating_gives_the_features():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["minuts"], "there is no column 'minuts' to keep as a rating feature; did you mean 'minutes'"),
-        (["rating"], "'rating' is no further column to keep as a rating feature: it is one of the table's own"),
-        ("minutes", r"rating_features='minutes' is a text; give a list of column names, \['minutes'\]"),
-        (["minutes", "tags"], r"row 0: the feature 'tags' \[1\] is a list, not a number"),
+        (["minuts"], r"rating_features: there is no column 'minuts'; did you mean 'minutes'\?$"),
+        (["rating"], "rating_features must be without 'rating', which the table keeps anyway: leave it out$"),
+        ("minutes", r"rating_features must be a list of column names such as \['minutes'\], not 'minutes'$"),
+        (["minutes", "tags"], r"row 0: the feature 'tags' must be a number, a text or a time, not \[1\] \(list\)$"),
     ],
 )
 def test_what_is_no_column_of_features_is_refused(names, message):
@@ -429,7 +442,7 @@ def test_a_part_has_the_scale_of_the_whole_and_may_repeat_a_pair():
     ("changed", "message"),
     [
         ({"user": ["ann", "ann", None]}, "part 7, row 2: the user id is missing"),
-        ({"rating": [4, np.inf, 5]}, "part 7, row 1: the rating is inf"),
+        ({"rating": [4, np.inf, 5]}, "part 7, row 1: the rating must be a finite number, not inf$"),
         ({"rating": [4, 2, 10]}, "part 7, row 2: the rating 10 is outside the scale 1 to 9"),
     ],
 )
@@ -457,7 +470,7 @@ class TestRedrawn:
         pd.testing.assert_frame_equal(once, twice)
 
     def test_ratings_without_a_truth_are_refused(self):
-        with pytest.raises(DataError, match="only generated ratings, whose truth is known, can be drawn anew"):
+        with pytest.raises(DataError, match="only generated ratings can be drawn anew: take the data set 'synthetic'$"):
             Ratings(table()).redrawn(np.random.default_rng(1))
 
 
@@ -469,19 +482,19 @@ def test_ratings_may_be_categories():
 @pytest.mark.parametrize("scale", [5, (1,), ("1", "5"), (1, 2, 3)])
 def test_a_scale_is_a_pair_of_numbers(scale):
     frame = pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1.0]})
-    with pytest.raises(DataError, match=r"is not a pair \(lowest, highest\)"):
+    with pytest.raises(DataError, match=re.escape(f"scale must be a pair of numbers (lowest, highest), not {scale!r}")):
         Ratings(frame, scale=scale)
 
 
 def test_features_are_a_frame():
     frame = pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1.0]})
-    with pytest.raises(DataError, match="the user features are a DataFrame with a column 'user', not a dict"):
+    with pytest.raises(DataError, match="user_features must be a DataFrame with a column 'user', not dict$"):
         Ratings(frame, scale=(1, 5), user_features={"user": ["a"]})
 
 
 def test_a_mask_is_as_long_as_the_ratings():
     frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1.0, 5.0]})
-    with pytest.raises(DataError, match="a mask of 1 does not fit 2 ratings"):
+    with pytest.raises(DataError, match="a mask must have a value for each of 2 ratings, not 1 values$"):
         Ratings(frame, scale=(1, 5)).take(np.array([True]))
 
 

@@ -103,7 +103,7 @@ def test_ids_are_integers_where_the_caller_says_so(written):
 @pytest.mark.parametrize("text", ["007", "NA", "7.0", str(2**63)])
 def test_text_that_is_no_plain_integer_is_refused_where_the_caller_says_integers(written, text):
     path = written(f"user,item,rating\n7,1,3\n{text},1,4\n")
-    message = f"{path}, line 3: the user id {text!r} is not written as a plain 64-bit integer"
+    message = f"{path}, line 3: the user id must be a plain 64-bit integer, as other user ids are, not {text!r}"
     with pytest.raises(DataError, match=re.escape(message)):
         load_ratings(path, id_type="integer")
 
@@ -115,7 +115,10 @@ def test_each_side_may_have_its_own_type_of_ids(written):
 
 def test_another_encoding_is_read_where_it_is_given(written):
     path = written("user,item,rating\né,Amélie,4\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"line 2, column 1: byte 0xe9 is not utf-8.*encoding='cp1252' or 'latin-1'"):
+    with pytest.raises(
+        DataError,
+        match=r"line 2, column 1: byte 0xe9 is not utf-8.*set the option encoding to that of the file, often 'cp1252' or 'latin-1'",
+    ):
         load_ratings(path)
     assert rows(load_ratings(path, encoding="latin-1")) == [("é", "Amélie", 4.0)]
 
@@ -139,14 +142,14 @@ def test_a_million_distinct_ids_are_a_million_users(tmp_path):
 
 BROKEN = {
     "empty": ("", "the file is empty"),
-    "a header only": ("user,item,rating\n", "there are no rows, only the header 'user,item,rating'"),
+    "a header only": ("user,item,rating\n", "has no rows, only the header 'user,item,rating'"),
     "no column for the rating": (
         "user,item\na,b\n",
-        "no column for the rating among 'user', 'item'; name it with rating=",
+        "there is no column for the rating among 'user', 'item': set the option rating to its column",
     ),
     "no names known": (
         "who,what,how\na,b,3\n",
-        "no column for the user among 'who', 'what', 'how'; name it with user=",
+        "there is no column for the user among 'who', 'what', 'how': set the option user to its column",
     ),
     "a row one field too long": (
         "user,item,rating\na,b,3\nc,d,4,5\n",
@@ -164,11 +167,11 @@ BROKEN = {
     "a decimal comma": ('user,item,rating\na,b,3\na,c,"4,5"\n', "line 3: the rating '4,5' is not a number"),
     "a blank before a rating": ("user,item,rating\na,b,3\na,c, 4\n", "line 3: the rating ' 4' is not a number"),
     "a NaN before a word": ("user,item,rating\na,b,nan\na,c,good\n", "line 3: the rating 'good' is not a number"),
-    "NaN": ("user,item,rating\na,b,3\na,c,NaN\n", "line 3: the rating is nan; ratings are finite numbers"),
-    "infinity": ("user,item,rating\na,b,3\na,c,-inf\n", "line 3: the rating is -inf; ratings are finite numbers"),
+    "NaN": ("user,item,rating\na,b,3\na,c,NaN\n", "line 3: the rating must be a finite number, not nan"),
+    "infinity": ("user,item,rating\na,b,3\na,c,-inf\n", "line 3: the rating must be a finite number, not -inf"),
     "too large a rating": (
         "user,item,rating\na,b,3\na,c,1e400\n",
-        "line 3: the rating is inf; ratings are finite numbers",
+        "line 3: the rating must be a finite number, not inf",
     ),
     "a missing id": ("user,item,rating\na,b,3\n,c,4\n", "line 3: the user id '' is empty"),
     "a blank before an id": (
@@ -177,7 +180,8 @@ BROKEN = {
     ),
     "a pair twice": (
         "user,item,rating\na,b,3\nc,b,3\na,b,4\n",
-        "line 4: user 'a' already rated item 'b' at {path}, line 2 (1 rows repeat a pair); choose duplicates='last'",
+        "line 4: user 'a' already rated item 'b' at {path}, line 2 (1 rows repeat a pair): set the option "
+        "duplicates to 'last' or 'mean'",
     ),
     "a place after quoted lines": (
         'user,item,rating\n"a\n\nb",b,3\n\na,c,x\n',
@@ -193,7 +197,7 @@ BROKEN = {
     ),
     "a missing date": (
         "user,item,rating,date\na,b,3,2004-02-10\na,c,3,\n",
-        "line 3, column 'date': the timestamp '' is neither",
+        "line 3, column 'date': the timestamp '' must be epoch seconds or an ISO 8601 date such as 2004-02-10",
     ),
 }
 
@@ -201,7 +205,7 @@ BROKEN = {
 @pytest.mark.parametrize(("content", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_text_file_that_cannot_be_used_is_refused_with_its_name_and_line(written, content, message):
     path = written(content)
-    start = f"{path}, line" if message.startswith("line") else f"{path}: "
+    start = f"{path}, line" if message.startswith("line") else str(path)
     with pytest.raises(DataError, match=re.escape(message.format(path=path))) as caught:
         load_ratings(path)
     assert str(caught.value).startswith(start)
@@ -220,13 +224,19 @@ def test_a_folder_is_no_file(tmp_path):
 
 def test_a_truncated_gzip_is_refused(written):
     whole = gzip.compress("".join(f"u{number},i,3\n" for number in range(1000)).encode())
-    with pytest.raises(DataError, match=r"ratings\.csv\.gz: not a complete gzip file"):
+    with pytest.raises(DataError, match=r"ratings\.csv\.gz is not a complete gzip file"):
         load_ratings(written(whole[: len(whole) // 2], "ratings.csv.gz"))
 
 
 def test_a_rating_outside_the_scale_is_refused_with_its_line(written):
     path = written("user,item,rating\na,b,3\na,c,6\n")
-    with pytest.raises(DataError, match=re.escape(f"{path}, line 3: the rating 6 is outside the scale 1 to 5 (1 of 2")):
+    with pytest.raises(
+        DataError,
+        match=re.escape(
+            f"{path}, line 3: the rating 6 is outside the scale 1 to 5, as 1 of 2 ratings are: correct them or the "
+            "scale"
+        ),
+    ):
         load_ratings(path, scale=(1, 5))
 
 
@@ -261,10 +271,10 @@ def test_usual_names_are_recognised(written, header, kind):
 @pytest.mark.parametrize(
     ("header", "problem"),
     [
-        ("userId,user_id,item,rating", "more than one column that may be the user"),
-        ("user,movieId,product,rating", "more than one column that may be the item"),
-        ("user,item,score,stars", "more than one column that may be the rating"),
-        ("user,item,rating,date,time", "more than one column that may be the timestamp"),
+        ("userId,user_id,item,rating", "several columns may be the user"),
+        ("user,movieId,product,rating", "several columns may be the item"),
+        ("user,item,score,stars", "several columns may be the rating"),
+        ("user,item,rating,date,time", "several columns may be the timestamp"),
     ],
 )
 def test_names_that_may_mean_two_columns_are_refused(written, header, problem):
@@ -272,7 +282,9 @@ def test_names_that_may_mean_two_columns_are_refused(written, header, problem):
     path = written(f"{header}\n{','.join('1' * len(names))}\n")
     listed = ", ".join(repr(name) for name in names)
     role = problem.split()[-1]
-    with pytest.raises(DataError, match=re.escape(f"{path}: {problem} among {listed}; name it with {role}='...'")):
+    with pytest.raises(
+        DataError, match=re.escape(f"{path}: {problem} among {listed}: set the option {role} to its column")
+    ):
         load_ratings(path)
 
 
@@ -304,7 +316,7 @@ def test_named_columns_are_taken_also_where_others_would_be_recognised(tmp_path,
     [
         ({**NAMED, "rating": "much"}, "no column 'much' for the rating among 'who', 'what', 'how'"),
         ({**NAMED, "timestamp": "when"}, "no column 'when' for the timestamp among 'who', 'what', 'how'"),
-        ({**NAMED, "user": "what"}, "'what' would be both user and item; say which column is the item"),
+        ({**NAMED, "user": "what"}, "'what' cannot be both user and item: set the option item to another column"),
     ],
     ids=["rating", "timestamp", "one column for two"],
 )
@@ -333,9 +345,13 @@ def test_without_a_header_columns_are_named_by_position(written):
         (
             "1,2\n3,4\n",
             {},
-            "has no header and 2 columns; say which is the rating by its position, for example rating=2",
+            "has no header and 2 columns: set the option rating to the position of its column, such as 2",
         ),
-        ("1,2,3,4,5\n", {}, "has no header and 5 columns; say which is the user by its position, for example user=0"),
+        (
+            "1,2,3,4,5\n",
+            {},
+            "has no header and 5 columns: set the option user to the position of its column, such as 0",
+        ),
         ("1,2,3\n", {"user": 0, "item": 1, "rating": 3}, "no column 3 for the rating among '0', '1', '2'"),
         ("1,2,3\n", {"user": -1, "item": 1, "rating": 2}, "no column -1 for the user among '0', '1', '2'"),
         ("1,2,3\n", {"user": 1}, "item"),
@@ -373,16 +389,20 @@ def test_a_dataframe_keeps_the_type_of_its_ids_whatever_is_said_of_text(id_type)
 
 REFUSED_FRAMES = {
     "no rows": (TYPED.head(0), "holds no ratings"),
-    "no rating": (TYPED.drop(columns="rating"), "no column for the rating among 'user', 'item'"),
-    "float ids": (TYPED.assign(user=[1.0, 2.0, 3.0]), "row 0: the user ids are of type floating"),
+    "no rating": (TYPED.drop(columns="rating"), "there is no column for the rating among 'user', 'item'"),
+    "float ids": (
+        TYPED.assign(user=[1.0, 2.0, 3.0]),
+        "row 0: the user ids must be integers or strings, not floating as 5.0 is: convert "
+        r"them, for example with frame\['user'\].astype\('int64'\) or .astype\(str\)$",
+    ),
     "missing ids": (TYPED.assign(item=["a", None, "c"]), "row 1: the item id is missing"),
     "ids that a missing one made floats": (TYPED.assign(user=[1, None, 3]), "row 1: the user id is missing"),
     "ids beyond 2**63": (
         TYPED.assign(user=np.array([1, 2, 2**63], dtype="uint64")),
         "row 2: the user id .* does not fit",
     ),
-    "ratings as text": (TYPED.assign(rating=["1", "2", "3"]), "row 0: the rating '1' is a str, not a number"),
-    "a missing rating": (TYPED.assign(rating=[1, None, 3]), "row 1: the rating is nan"),
+    "ratings as text": (TYPED.assign(rating=["1", "2", "3"]), r"row 0: the rating must be a number, not '1' \(str\)$"),
+    "a missing rating": (TYPED.assign(rating=[1, None, 3]), "row 1: the rating must be a finite number, not nan$"),
     "a pair twice": (TYPED.assign(user=1, item="x"), "row 1: user 1 already rated item 'x' at .*row 0"),
 }
 
@@ -403,7 +423,7 @@ def test_ids_of_mixed_type_are_refused():
 
 
 def test_a_row_of_a_dataframe_is_counted_from_0_whatever_its_index():
-    with pytest.raises(DataError, match=r"^row 1: the rating is nan"):
+    with pytest.raises(DataError, match="^row 1: the rating must be a finite number, not nan$"):
         load_ratings(pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1, np.nan]}, index=[70, 71]))
 
 
@@ -426,7 +446,7 @@ def test_a_file_that_is_no_parquet_is_refused(written, content):
 
 def test_a_parquet_file_of_another_name_is_recognised_as_no_text(tmp_path):
     TYPED.to_parquet(tmp_path / "ratings.csv")
-    with pytest.raises(DataError, match=r"ratings\.csv: this is a Parquet file"):
+    with pytest.raises(DataError, match=r"ratings\.csv must be a delimited text file, not a Parquet file"):
         load_ratings(tmp_path / "ratings.csv")
 
 
@@ -477,7 +497,7 @@ def test_a_file_of_a_plain_name_is_read_and_a_data_set_goes_before_it(written, m
 
 @pytest.mark.parametrize("name", ["none/ratings", "ratings.none"])
 def test_what_looks_like_a_path_is_called_a_file_that_is_missing(name):
-    with pytest.raises(DataError, match=f"^{re.escape(name)}: cannot be read: No such file"):
+    with pytest.raises(DataError, match=f"^{re.escape(name)} cannot be read: No such file"):
         load_ratings(name)
 
 
@@ -492,20 +512,20 @@ def test_a_named_data_set_is_loaded_with_its_own_options():
         (
             "synthetic",
             {"scale": (1, 5)},
-            "the format, scale and features of the data set 'synthetic' are known: give its options alone",
+            "the data set 'synthetic' has its own format, scale and features: leave yours out",
         ),
         (
             "synthetic",
             {"user": "userId"},
-            "the format, scale and features of the data set 'synthetic' are known: give its options alone",
+            "the data set 'synthetic' has its own format, scale and features: leave yours out",
         ),
-        ("synthetic", {"n_user": 5}, "synthetic has no option 'n_user'; did you mean 'n_users'"),
+        ("synthetic", {"n_user": 5}, "the data set 'synthetic' has no option 'n_user'; did you mean 'n_users'"),
         (TYPED, {"seperator": ","}, "load_ratings has no option 'seperator'; did you mean 'separator'"),
         (TYPED, {"rating_feature": ["hour"]}, "has no option 'rating_feature'; did you mean 'rating_features'"),
         (TYPED, {"duplicate": "last"}, "load_ratings has no option 'duplicate'; did you mean 'duplicates'"),
         (TYPED, {"scales": (1, 5)}, "load_ratings has no option 'scales'; did you mean 'scale'"),
         (TYPED, {"items_features": None}, "load_ratings has no option 'items_features'; did you mean 'item_features'"),
-        (TYPED, {"duplicates": "first"}, "duplicates='first' is not one of 'error', 'last', 'mean'"),
+        (TYPED, {"duplicates": "first"}, "duplicates must be one of 'error', 'last', 'mean', not 'first'"),
     ],
 )
 def test_a_source_or_an_option_that_is_unknown_is_refused(source, options, message):
@@ -514,7 +534,7 @@ def test_a_source_or_an_option_that_is_unknown_is_refused(source, options, messa
 
 
 def test_an_unknown_type_of_ids_is_refused():
-    with pytest.raises(DataError, match="^id_type='int': Input should be"):
+    with pytest.raises(DataError, match="^id_type must be 'integer' or 'string', not 'int'$"):
         load_ratings(TYPED, id_type="int")
 
 
@@ -545,8 +565,8 @@ def test_columns_of_the_context_are_kept_where_the_file_has_them(written):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("devise",), "there is no column 'devise' to keep as a feature; did you mean 'device'"),
-        (("rating",), "'rating' is no further column: it is one of the ratings' own"),
+        (("devise",), "rating features: there is no column 'devise'; did you mean 'device'"),
+        (("rating",), "rating features must be without 'rating', which is kept anyway: leave it out"),
     ],
 )
 def test_a_feature_that_is_no_further_column_is_refused(written, names, message):
@@ -556,14 +576,14 @@ def test_a_feature_that_is_no_further_column_is_refused(written, names, message)
 
 
 def test_one_name_is_no_list_of_features(written):
-    with pytest.raises(DataError, match="^rating_features='device': Input should be a valid tuple"):
+    with pytest.raises(DataError, match="^rating_features must be a valid tuple, not 'device'$"):
         load_ratings(written("user,item,rating,device\na,x,1,desk\n"), rating_features="device")
 
 
 def test_features_of_a_named_data_set_are_known():
     with pytest.raises(
         DataError,
-        match="the format, scale and features of the data set 'synthetic' are known: give its options alone",
+        match="the data set 'synthetic' has its own format, scale and features: leave yours out",
     ):
         load_ratings("synthetic", rating_features=["device"])
 
@@ -587,7 +607,7 @@ def test_a_file_of_features_keeps_the_types_of_parquet(tmp_path):
 
 
 def test_a_file_of_features_without_a_column_of_ids_is_refused(written):
-    with pytest.raises(DataError, match="no column for the user among 'who', 'age'"):
+    with pytest.raises(DataError, match="there is no column for the user among 'who', 'age'"):
         read_features(written("who,age\na,30\n"), "user", "string")
 
 
@@ -631,16 +651,18 @@ def test_times_beyond_what_python_knows_are_refused_with_their_column(tmp_path, 
 
 
 def test_what_is_no_source_of_ratings_is_refused():
-    with pytest.raises(DataError, match="ratings come from a DataFrame, a path or a data set's name, not from a int"):
+    with pytest.raises(
+        DataError, match="the source of ratings must be a DataFrame, a path or the name of a data set, not int$"
+    ):
         load_ratings(5)
 
 
 @pytest.mark.parametrize(
     ("layout", "message"),
     [
-        ({"usr": 1}, r"^layout\.usr is unknown; did you mean 'user'\?$"),
-        ({"id_type": "float"}, r"^layout\.id_type='float': Input should be 'integer' or 'string'$"),
-        ({"features": ["a", 1]}, r"^layout\.features\.1=1: Input should be a valid string$"),
+        ({"usr": 1}, r"^layout.usr: there is no such key; did you mean 'user'\?$"),
+        ({"id_type": "float"}, "^layout.id_type must be 'integer' or 'string', not 'float'$"),
+        ({"features": ["a", 1]}, r"^layout.features.1 must be a valid string, not 1$"),
     ],
 )
 def test_a_layout_that_is_none_is_refused_by_its_place(layout, message):

@@ -112,11 +112,15 @@ IN_A_ROW = {
     "an id with a space": ({"item": ["x", "x", "x", "x", " y"]}, "row 4: the item id ' y' begins or ends"),
     "an empty id": ({"item": ["x", "", "x"]}, "row 1: the item id '' is empty"),
     "an id beyond 64 bits": ({"user": pa.array([1, 2**63], pa.uint64())}, f"row 1: the user id {2**63} does not fit"),
-    "an id that is a float": ({"user": [1.0, 2.0]}, "row 0: the user ids are of type floating"),
-    "a rating that is NaN": ({"rating": [1.0, 2.0, 3.0, np.nan]}, "row 3: the rating is nan"),
-    "a rating that is missing": ({"rating": [1, 2, 3, 4, None]}, "row 4: the rating is nan"),
-    "a rating that is infinite": ({"rating": [1.0, np.inf]}, "row 1: the rating is inf"),
-    "a rating that is a text": ({"rating": ["five"]}, "row 0: the rating 'five' is a str, not a number"),
+    "an id that is a float": (
+        {"user": [1.0, 2.0]},
+        "row 0: the user ids must be integers or strings, not floating as 5.0 is: convert "
+        r"them, for example with frame\['user'\].astype\('int64'\) or .astype\(str\)$",
+    ),
+    "a rating that is NaN": ({"rating": [1.0, 2.0, 3.0, np.nan]}, "row 3: the rating must be a finite number, not nan"),
+    "a rating that is missing": ({"rating": [1, 2, 3, 4, None]}, "row 4: the rating must be a finite number, not nan"),
+    "a rating that is infinite": ({"rating": [1.0, np.inf]}, "row 1: the rating must be a finite number, not inf"),
+    "a rating that is a text": ({"rating": ["five"]}, "row 0: the rating must be a number, not 'five' (str)"),
     "a rating beyond the scale": ({"rating": [1, 2, 3, 9]}, "row 3: the rating 9 is outside the scale 1 to 5"),
 }
 
@@ -132,14 +136,14 @@ def test_what_is_wrong_in_a_row_is_refused_with_its_file_and_row(written, column
 
 def test_the_row_is_counted_in_its_file(written):
     stream = stream_ratings(written(a=A, b={"user": [1, 2], "item": ["x", "y"], "rating": [1, np.nan]}))
-    with pytest.raises(DataError, match="b.parquet, row 1: the rating is nan"):
+    with pytest.raises(DataError, match="b.parquet, row 1: the rating must be a finite number, not nan"):
         stream.scale  # noqa: B018
 
 
 def test_ids_of_another_type_in_another_file_are_refused(written):
     folder = written(a=A, b={**B, "user": ["9"]})
     message = (
-        r"b\.parquet: the user ids \('user'\) are of type string, in .*a\.parquet of type integer; write them "
+        r"b\.parquet: the user ids \('user'\) are of type string, but in .*a\.parquet of type integer: write them "
         "as one type in all files"
     )
     with pytest.raises(DataError, match=message):
@@ -148,9 +152,12 @@ def test_ids_of_another_type_in_another_file_are_refused(written):
 
 def test_a_missing_column_is_named_with_its_file_and_those_there_are(written):
     folder = written(a=A, b={"user": [1], "thing": [2], "rating": [3]})
-    with pytest.raises(DataError, match="b.parquet: no column for the item among 'user', 'thing', 'rating'; name it"):
+    with pytest.raises(
+        DataError,
+        match="b.parquet: there is no column for the item among 'user', 'thing', 'rating': set the option item to its column",
+    ):
         stream_ratings(folder)
-    with pytest.raises(DataError, match="a.parquet: no column 'customer' for the user among"):
+    with pytest.raises(DataError, match="a.parquet: there is no column 'customer' for the user among"):
         stream_ratings(folder, user="customer")
 
 
@@ -180,9 +187,9 @@ def test_a_source_that_holds_no_ratings_in_parquet_is_refused(tmp_path, name, me
 
 
 def test_what_is_no_path_and_what_is_no_scale_is_refused(written):
-    with pytest.raises(DataError, match="^ratings are streamed from a path of Parquet files, not from a DataFrame$"):
+    with pytest.raises(DataError, match="^the source of a stream must be a path of Parquet files, not DataFrame$"):
         stream_ratings(pd.DataFrame(A))
-    with pytest.raises(DataError, match=r"the scale \(5, 1\) is not \(lowest, highest\)"):
+    with pytest.raises(DataError, match=r"scale must be \(lowest, highest\) with lowest < highest, not \(5, 1\)"):
         stream_ratings(written(a=A), scale=(5, 1))
 
 

@@ -77,7 +77,7 @@ def test_a_dataframe_is_encoded_as_the_ratings_in_it():
     assert tensors.inputs["user"].tolist() == [3, 0]
     assert tensors.inputs["item"].tolist() == [2, 0]
     assert tensors.targets.tolist() == [3.0, 4.0]
-    with pytest.raises(DataError, match="row 1: the rating is nan"):
+    with pytest.raises(DataError, match="row 1: the rating must be a finite number, not nan$"):
         encoder.encode(pd.DataFrame({"user": ["c", "d"], "item": [20, 99], "rating": [3, np.nan]}))
 
 
@@ -88,15 +88,18 @@ def test_pairs_are_encoded_without_ratings():
 
 
 NOTHING_TO_LEARN = {
-    "no ratings": (TRAIN.take([]), "the training part is empty"),
+    "no ratings": (TRAIN.take([]), "the training part has no ratings$"),
     "one user": (
         ratings_of([7, 7], [1, 2], [1, 2]),
-        r"^the training part has only one user \(7\): there is nothing to compare$",
+        "^the training part has only one user, 7: give ratings of two or more$",
     ),
-    "one item": (ratings_of([1, 2], ["x", "x"], [1, 2]), r"has only one item \('x'\): there is nothing to compare"),
+    "one item": (
+        ratings_of([1, 2], ["x", "x"], [1, 2]),
+        "the training part has only one item, 'x': give ratings of two or more$",
+    ),
     "all equal": (
         ratings_of([1, 2], [1, 2], [4, 4], scale=(1, 5)),
-        "all 2 training ratings are 4: there is nothing to predict",
+        "all 2 training ratings are 4: give ratings that differ$",
     ),
 }
 
@@ -110,10 +113,25 @@ def test_a_training_part_from_which_nothing_can_be_learnt_is_refused(train, mess
 @pytest.mark.parametrize(
     ("users", "items", "message"),
     [
-        (["a"], ["10"], "row 0: item '10' is of type string, the item ids were of type integer in training"),
-        (["a", "a"], [99, 10.0], "row 0: the item ids are of type floating"),
-        ([1], [10], "row 0: user 1 is of type integer, the user ids were of type string in training"),
-        (["a", "b"], [10], "2 users and 1 items do not make pairs"),
+        (
+            ["a"],
+            ["10"],
+            "row 0: the item ids must be of type integer, as in training, not string as '10' is: "
+            r"cast them \(1 of 1 would match then\)$",
+        ),
+        (
+            ["a", "a"],
+            [99, 10.0],
+            "row 0: the item ids must be integers or strings, not floating as 99.0 is: convert "
+            r"them, for example with frame\['item'\].astype\('int64'\) or .astype\(str\)$",
+        ),
+        (
+            [1],
+            [10],
+            "row 0: the user ids must be of type string, as in training, not integer as 1 is: "
+            r"cast them \(0 of 1 would match then\)$",
+        ),
+        (["a", "b"], [10], "users and items must have the same length, not 2 and 1$"),
     ],
     ids=["a cast would match", "no ids", "a cast would match nothing", "unequal lengths"],
 )
@@ -123,7 +141,11 @@ def test_what_is_no_pair_of_known_types_is_refused(users, items, message):
 
 
 def test_an_error_names_the_place_of_the_pair():
-    with pytest.raises(DataError, match=r"^pairs\.csv, line 2: item '10' is of type string"):
+    with pytest.raises(
+        DataError,
+        match="^pairs.csv, line 2: the item ids must be of type integer, as in training, not "
+        r"string as '10' is: cast them \(1 of 1 would match then\)$",
+    ):
         Encoder.fit(TRAIN).encode_pairs(["a"], ["10"], where=lambda row: f"pairs.csv, line {row + 2}")
 
 
@@ -176,7 +198,11 @@ def test_ids_have_rows_of_their_own_and_unknown_ones_row_0(known, asked):
 
 def test_a_loaded_encoder_still_refuses_ids_of_the_other_type(tmp_path):
     Encoder.fit(TRAIN).save(tmp_path)
-    with pytest.raises(DataError, match="item '10' is of type string, the item ids were of type integer"):
+    with pytest.raises(
+        DataError,
+        match="row 0: the item ids must be of type integer, as in training, not string as '10' is: "
+        r"cast them \(1 of 1 would match then\)$",
+    ):
         Encoder.load(tmp_path).encode_pairs(["a"], ["10"])
 
 
@@ -266,9 +292,13 @@ def test_pairs_have_the_context_that_is_given_and_missing_values_else():
     assert inputs["context_rows"].tolist() == [[0, 3, 4]]
     for part in ("context_rows", "context_weights"):
         assert encoder.encode_pairs(["a", "b"], [10, 20])[part].tolist() == [[0, 0, 0], [0, 0, 0]]
-    with pytest.raises(DataError, match="1 rows of context do not fit 2 pairs"):
+    with pytest.raises(DataError, match="context must have a row for each of 2 pairs, not 1 rows$"):
         encoder.encode_pairs(["a", "b"], [10, 20], context=context)
-    with pytest.raises(DataError, match="row 0, the feature 'timestamp': the timestamp 'soon' is neither epoch"):
+    with pytest.raises(
+        DataError,
+        match="row 0, the feature 'timestamp': the timestamp 'soon' must be epoch seconds or an "
+        "ISO 8601 date such as 2004-02-10$",
+    ):
         encoder.encode_pairs(["a"], [10], context=pd.DataFrame({"timestamp": ["soon"]}))
 
 
@@ -286,20 +316,24 @@ def test_a_dataframe_is_encoded_with_its_context():
         (
             TIMED,
             {"rating": ["rating"]},
-            r"^there is no rating feature 'rating' .*device.*timestamp.*; rating_features \(in YAML "
-            r".* keeps further columns$",
+            r"^there is no rating feature 'rating' \(known: device, timestamp\); name further "
+            "columns in rating_features, in YAML data.format.features$",
         ),
-        (TIMED, {"usr": ["age"]}, "features.usr is unknown; did you mean 'user'"),
+        (TIMED, {"usr": ["age"]}, r"features.usr: there is no such key; did you mean 'user'\?$"),
         (
             TRAIN,
             {"item": ["genres"]},
-            "item features are asked for, but the ratings have none: load_ratings takes item_features",
+            "the ratings have no item features: pass item_features to load_ratings, or leave them out$",
         ),
-        (TRAIN, {"rating": ["timestamp"]}, "rating features are asked for, but the ratings have none: .* rating_feat"),
+        (
+            TRAIN,
+            {"rating": ["timestamp"]},
+            "the ratings have no rating features: pass rating_features to load_ratings, or leave them out$",
+        ),
         (
             TIMED.with_features(user_features=AGES.assign(age=["?", "30", "10", "20"])),
             {"user": [{"column": "age", "kind": "numeric"}]},
-            r"^user 'cold': the feature 'age' is '\?', not a finite number",
+            r"^user 'cold': the feature 'age' must be a finite number, not '\?'$",
         ),
     ],
 )
@@ -385,7 +419,8 @@ def test_a_temporary_folder_is_left_by_no_fit_and_by_no_encoding_that_failed(tmp
     encoder = Encoder.fit(stream_of(TRAIN.frame, tmp_path / "ratings"))
     stream = stream_of(pd.DataFrame({"user": ["a"], "item": ["10"], "rating": [1.0]}), tmp_path / "ratings")
     with pytest.raises(
-        DataError, match=r"0\.parquet, row 0: item '10' is of type string, the item ids were of type int"
+        DataError,
+        match=r"0\.parquet, row 0: the item ids must be of type integer, as in training, not string as '10' is: cast them",
     ):
         encoder.encode_stream(stream)
     assert list((tmp_path / "temporary").iterdir()) == []
@@ -393,29 +428,26 @@ def test_a_temporary_folder_is_left_by_no_fit_and_by_no_encoding_that_failed(tmp
 
 def test_a_streamed_rating_beyond_32_bits_is_refused_with_its_place(tmp_path):
     stream = stream_of(pd.DataFrame({"user": ["a", "b"], "item": [10, 20], "rating": [1.0, 1e39]}), tmp_path)
-    with pytest.raises(
-        DataError, match=r"0\.parquet, row 1: the rating 1e\+39 is beyond 32-bit numbers, which training needs"
-    ):
+    with pytest.raises(DataError, match=r"0\.parquet, row 1: the rating must fit into a 32-bit number, not 1e\+39"):
         Encoder.fit(TRAIN).encode_stream(stream)
 
 
 def test_features_need_a_table_in_memory(tmp_path):
     stream = stream_of(TRAIN.frame, tmp_path)
     with pytest.raises(
-        DataError, match=r"^features need the ratings as a table in memory \(load_ratings\), not as a stream$"
+        DataError,
+        match=r"^features need ratings in memory, not a stream: read them with load_ratings$",
     ):
         Encoder.fit(stream, features={"user": ["age"]})
     with pytest.raises(
         DataError,
-        match=r"^features of ratings need the ratings as a table in memory \(load_ratings\), not as a stream$",
+        match=r"^features of ratings need ratings in memory, not a stream: read them with load_ratings$",
     ):
         Encoder.fit(TIMED, features={"rating": ["timestamp"]}).encode_stream(stream)
 
 
 def test_a_stream_is_not_encoded_into_memory(tmp_path):
-    with pytest.raises(
-        DataError, match="^a stream of ratings is encoded by encode_stream, as its rows may not fit into memory$"
-    ):
+    with pytest.raises(DataError, match="^encode needs ratings in memory, not a stream: call encode_stream$"):
         Encoder.fit(TRAIN).encode(stream_of(TRAIN.frame, tmp_path))
 
 

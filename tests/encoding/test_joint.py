@@ -58,7 +58,7 @@ def test_it_knows_what_the_first_knows():
 )
 def test_encoders_of_other_ratings_are_refused(frame, scale, message):
     other = Encoder.fit(Ratings(frame, scale=scale))
-    with pytest.raises(DataError, match=f"other was not trained on the ratings that plain was trained on: {message}"):
+    with pytest.raises(DataError, match=f"other and plain were trained on different ratings: {message}"):
         JointEncoder.of({"plain": PLAIN, "other": other})
 
 

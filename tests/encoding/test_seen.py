@@ -51,9 +51,9 @@ def test_a_file_gives_them_back():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"user": [4, 1]}, "rows of users that the encoder does not have"),
-        ({"item": [-1, 1]}, "rows of items that the encoder does not have"),
-        ({"item": [0.5, 1.0]}, "rows of items that the encoder does not have"),
+        ({"user": [4, 1]}, "it names users that the encoder does not have"),
+        ({"item": [-1, 1]}, "it names items that the encoder does not have"),
+        ({"item": [0.5, 1.0]}, "it names items that the encoder does not have"),
         ({"rating": np.array([1, np.inf], np.float32)}, "ratings that are not finite"),
         ({"rating": np.array([1, 2], np.float64)}, "ratings that are not finite"),
     ],

@@ -148,7 +148,7 @@ def test_notebooks_show_the_table(by_hand):
 def test_ratings_of_one_user_are_refused(predictors):
     frame = SPLIT.test.frame
     one = SPLIT.test.take((frame["user"] == frame["user"][0]).to_numpy())
-    with pytest.raises(DataError, match="the ratings are of 1 users: intervals and tests need two or more"):
+    with pytest.raises(DataError, match="intervals and tests need ratings of two users or more, not of 1$"):
         compare_predictors(predictors, one)
 
 

@@ -104,8 +104,8 @@ def test_ratings_off_the_training_scale_are_refused(predictor):
     with pytest.raises(
         DataError,
         match=(
-            "2 of 2 ratings, the first 80, are outside the training scale 1 to 5: rate on the same scale, or "
-            "train with the scale of both"
+            "2 of 2 ratings, the first 80, are outside the training scale 1 to 5: convert them "
+            "to it, or train on a scale that holds both$"
         ),
     ):
         evaluate(predictor, other)
@@ -120,7 +120,7 @@ def test_a_perfect_baseline_leaves_no_lift_to_tell(predictor):
 
 
 def test_what_are_no_ratings_is_refused(predictor):
-    with pytest.raises(DataError, match=r"evaluate takes Ratings \(load_ratings makes them\), not a DataFrame"):
+    with pytest.raises(DataError, match=r"ratings must be Ratings \(rn.load_ratings makes them\), not DataFrame$"):
         evaluate(predictor, TEST.frame)
 
 
@@ -144,7 +144,7 @@ def test_the_context_of_ratings_is_not_made_up():
     frame = pd.DataFrame({"user": list("aabb"), "item": [1, 2, 1, 2], "rating": [1, 2, 3, 4], "hour": [1, 2, 3, 4]})
     encoder = Encoder.fit(Ratings(frame, rating_features=["hour"]), features={"rating": ["hour"]})
     predictor = Predictor(build_model(SVDConfig(), encoder), encoder)
-    with pytest.raises(DataError, match="the ratings have no 'hour', which the model reads of every rating"):
+    with pytest.raises(DataError, match="the ratings have no column 'hour', which the model reads: add it$"):
         evaluate(predictor, Ratings(frame))
 
 

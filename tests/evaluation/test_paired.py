@@ -30,7 +30,7 @@ def test_sums_by_hand():
 
 
 def test_one_user_tells_nothing_of_others():
-    with pytest.raises(DataError, match="the ratings are of 1 users: intervals and tests need two or more"):
+    with pytest.raises(DataError, match="intervals and tests need ratings of two users or more, not of 1$"):
         ErrorSums.of(np.array([0, 0]), [np.array([1.0, 2.0])])
 
 

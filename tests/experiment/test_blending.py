@@ -116,15 +116,28 @@ def test_the_folds_are_seeded(two_families):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda runs, ratings: ([runs["users"]], ratings), ConfigError, "a blend is of two runs or more, not of 1"),
+        (lambda runs, ratings: ([runs["users"]], ratings), ConfigError, "a blend needs two runs or more, not 1"),
         (
             lambda runs, ratings: ({"a": runs["users"], "b": rn.SVDConfig()}, ratings),
             ConfigError,
-            "a blend is of finished runs, run folders or Predictors: .*'b' is a SVDConfig",
+            "a blend needs finished runs, run folders or Predictors: 'a' is a FinishedRun, 'b' is a SVDConfig$",
         ),
-        (lambda runs, ratings: (runs, None), DataError, "users does not record its validation part: .*--ratings"),
-        (lambda runs, ratings: (runs, ratings.take(range(4))), DataError, "4 ratings are too few .* in 5 folds"),
-        (lambda runs, ratings: (runs, ratings.frame), DataError, "weights are fitted on Ratings .*not on a DataFrame"),
+        (
+            lambda runs, ratings: (runs, None),
+            DataError,
+            "users has no record of its validation part: give ratings that none of the runs was "
+            r"trained on \(--ratings\)$",
+        ),
+        (
+            lambda runs, ratings: (runs, ratings.take(range(4))),
+            DataError,
+            "a blend needs 5 ratings or more to fit its weights on, not 4$",
+        ),
+        (
+            lambda runs, ratings: (runs, ratings.frame),
+            DataError,
+            r"ratings must be Ratings \(rn.load_ratings makes them\), not DataFrame$",
+        ),
         (
             lambda runs, ratings: (runs, Ratings(ratings.frame.assign(rating=9.0))),
             DataError,
@@ -230,15 +243,23 @@ def test_the_test_part_is_one_no_longer_where_weights_were_fitted_on_it(folder, 
     names = [folder / "whole", folder / "entire"]
     rn.blend(names, split_of(folder, "whole").test, output=tmp_path / "blend")
     assert set(FinishedRun.load(tmp_path / "blend").fingerprints) == {"train", "validation"}
-    with pytest.raises(DataError, match="blend does not record its test part: give ratings that none of the runs"):
+    with pytest.raises(
+        DataError,
+        match="blend has no record of its test part: give ratings that none of the runs was "
+        r"trained on \(--ratings\)$",
+    ):
         rn.compare([tmp_path / "blend", *names])
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("bias", "other"), "other was not trained on the ratings that bias was trained on: .*the same seed"),
-        (("whole", "entire"), "there is no validation part, it has no ratings: give ratings that none .*--ratings"),
+        (("bias", "other"), "other and bias were trained on different ratings: .*the same seed"),
+        (
+            ("whole", "entire"),
+            "the validation part has no ratings: give ratings that none of the runs was trained "
+            r"on \(--ratings\)$",
+        ),
     ],
 )
 def test_runs_without_common_parts_are_refused(folder, names, message):

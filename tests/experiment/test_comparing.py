@@ -144,7 +144,9 @@ OTHER_DATA = rn.load_config({"data": {"source": "synthetic"}}).data
 
 @pytest.mark.parametrize(("change", "part"), [({"seed": 8}, "seed"), ({"data": OTHER_DATA}, "data")])
 def test_configs_of_other_data_do_not_compare(change, part):
-    with pytest.raises(ConfigError, match=f"b: its {part} is not that of a, so that their errors would not compare"):
+    with pytest.raises(
+        ConfigError, match=f"b: its {part} differs from that of a, so that their errors cannot be compared"
+    ):
         compare({"a": RUN, "b": RUN.model_copy(update=change)})
 
 
@@ -152,7 +154,8 @@ def test_configs_of_other_data_do_not_compare(change, part):
 def test_a_comparison_trains_single_networks(setting):
     (name,) = setting
     message = (
-        f"^b: {name}: a comparison trains single networks; leave it out, or carry the run out and compare its folder$"
+        f"^b: {name} must be left out, as a comparison trains single networks: leave it out, or train the run and "
+        "compare its folder$"
     )
     with pytest.raises(ConfigError, match=message):
         compare({"a": RUN, "b": RUN.model_copy(update=setting)})
@@ -165,7 +168,7 @@ def test_a_model_that_cannot_be_built_costs_no_training(monkeypatch):
     monkeypatch.setattr(
         "recsys_nn.experiment.comparing.train_on_split", lambda *_, **__: pytest.fail("a model was trained")
     )
-    with pytest.raises(ConfigError, match="unknown model kind 'odd'"):
+    with pytest.raises(ConfigError, match="there is no model kind 'odd'"):
         compare([SVD, OddConfig()], SPLIT)
 
 
@@ -190,15 +193,37 @@ def test_a_single_resample_suffices_and_ratings_are_needed(trained):
 @pytest.mark.parametrize(
     ("models", "data", "options", "message"),
     [
-        ([SVD], SPLIT, {}, "a comparison is of two models or more, not of 1"),
-        ("runs/a", None, {}, "give a list of models, or a dict of them by name, not a str"),
-        ([SVD, 3], SPLIT, {}, "a int is no model: give model configs"),
-        ([SVD, RUN], SPLIT, {}, "not of one sort .*'svd 1' is a SVDConfig, 'svd 2' is a RunConfig"),
-        ([SVD, GMF], SPLIT, {"reference": "sdv"}, "reference: no model is named 'sdv'; did you mean 'svd'"),
-        ([SVD, GMF], SPLIT, {"resamples": 0}, "resamples=0 is not a number of resamples"),
-        ([RUN, RUN], None, {"training": QUICK}, "training: it is for model configs; the config of a run has its own"),
-        ([RUN, RUN], None, {"features": {}}, "features: it is for model configs; the config of a run has its own"),
-        ([RUN, RUN], SPLIT, {}, "data: the configs of runs say which"),
+        ([SVD], SPLIT, {}, "a comparison needs two models or more, not 1"),
+        ("runs/a", None, {}, "models must be a list of models, or a dict of them by name, not str$"),
+        (
+            [SVD, 3],
+            SPLIT,
+            {},
+            r"a model must be a model config \(rn.SVDConfig\(\)\), a YAML file, a run folder or a "
+            "Predictor, not int$",
+        ),
+        (
+            [SVD, RUN],
+            SPLIT,
+            {},
+            "the models must be all model configs, all configs of runs, or all finished runs: "
+            "'svd 1' is a SVDConfig, 'svd 2' is a RunConfig$",
+        ),
+        ([SVD, GMF], SPLIT, {"reference": "sdv"}, r"reference: there is no model 'sdv'; did you mean 'svd'\?$"),
+        ([SVD, GMF], SPLIT, {"resamples": 0}, "resamples must be a positive integer such as 1000, not 0$"),
+        (
+            [RUN, RUN],
+            None,
+            {"training": QUICK},
+            "training must be left out, as it is for model configs, and these models have their own$",
+        ),
+        (
+            [RUN, RUN],
+            None,
+            {"features": {}},
+            "features must be left out, as it is for model configs, and these models have their own$",
+        ),
+        ([RUN, RUN], SPLIT, {}, "data must be left out, as the configs of runs name their own$"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(models, data, options, message, snapshot):
@@ -211,7 +236,10 @@ def test_what_cannot_be_compared_is_refused(models, data, options, message, snap
     ("data", "message"),
     [
         (None, "^model configs need a Split or Ratings to be trained and compared on, not a NoneType$"),
-        (rn.Split(SPLIT.train), "^there is no test part to compare on: it has no ratings$"),
+        (
+            rn.Split(SPLIT.train),
+            "^the test part has no ratings to compare models on: hold some out, or give other ratings$",
+        ),
     ],
 )
 def test_without_a_test_part_there_is_nothing_to_compare_on(data, message):

@@ -54,8 +54,8 @@ def test_all_are_of_one_sort_or_none():
 @pytest.mark.parametrize(
     ("models", "message"),
     [
-        ("runs/a", "give a list of models, or a dict of them by name, not a str"),
-        ([3], "a int is no model: give model configs (rn.SVDConfig()), YAML files, run folders or Predictors"),
+        ("runs/a", "models must be a list of models, or a dict of them by name, not str$"),
+        ([3], "a model must be a model config (rn.SVDConfig()), a YAML file, a run folder or a Predictor, not int"),
     ],
 )
 def test_what_is_no_model_is_refused(models, message):

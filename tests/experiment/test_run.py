@@ -136,16 +136,31 @@ def test_ratings_in_memory_are_split_as_the_config_says(result):
 @pytest.mark.parametrize(
     ("data", "given", "error", "message"),
     [
-        ({}, None, ConfigError, "^data.source: say which ratings to read: a file, or one of `recsys-nn datasets`$"),
-        ({"source": "synthetic"}, "ratings", ConfigError, "data.source: the ratings are given in memory; leave 'synth"),
-        ({"source": "synthetic"}, "split", ConfigError, "data.source: the ratings are given in memory"),
+        (
+            {},
+            None,
+            ConfigError,
+            "^data.source is missing: name a file of ratings, or a data set that `recsys-nn datasets` lists$",
+        ),
+        (
+            {"source": "synthetic"},
+            "ratings",
+            ConfigError,
+            "data.source must be left out, as the ratings are given in memory, but is 'synthetic'$",
+        ),
+        (
+            {"source": "synthetic"},
+            "split",
+            ConfigError,
+            "data.source must be left out, as the ratings are given in memory, but is 'synthetic'$",
+        ),
         (
             {"split": {"kind": "files", "train": "a.csv"}},
             "ratings",
             ConfigError,
-            "^data.split: ratings in memory are not split by files$",
+            "^data.split.kind cannot be files, as the ratings are given in memory: choose another kind$",
         ),
-        ({}, "frame", DataError, "ratings in memory are Ratings or a Split, not a DataFrame"),
+        ({}, "frame", DataError, "the ratings must be Ratings or a Split, not DataFrame$"),
     ],
 )
 def test_ratings_come_from_one_place(result, data, given, error, message):
@@ -177,7 +192,7 @@ def test_a_training_that_is_cut_short_is_neither_averaged_nor_refitted(result, t
 
 
 def test_overrides_of_a_resolved_config_are_refused(result):
-    with pytest.raises(ConfigError, match="overrides are for a file or a mapping"):
+    with pytest.raises(ConfigError, match="overrides must be left out for a config: change a config with model_copy$"):
         run_experiment(result.config, overrides=["training.epochs=1"], overwrite=True)
 
 
@@ -340,7 +355,11 @@ def test_a_run_without_a_test_part_has_no_test_metrics():
 
 def test_a_run_without_a_validation_part_must_not_wait_for_one():
     config = {**SMALL, "data": {**SMALL["data"], "split": {"kind": "random", "validation": 0}}}
-    with pytest.raises(ConfigError, match="there is no validation part, so set patience to null"):
+    with pytest.raises(
+        ConfigError,
+        match="training.monitor must be one of 'loss', 'rmse', 'mae', not 'val_loss'; did you mean "
+        r"'loss'\?; there is no validation part, so set training.patience to null$",
+    ):
         run_experiment(config, progress=False)
     result = run_experiment(config, overrides=["training.patience=null"], progress=False)
     assert result.run.best_epoch == 3

@@ -114,7 +114,7 @@ def test_a_refit_has_the_learning_rates_that_the_validation_has_found(asked):
 
 
 def test_without_a_validation_part_there_is_nothing_to_refit_with():
-    message = "^refit: there is no validation part to join to the training part; leave it out$"
+    message = "^refit needs a validation part: set data.split.validation above 0, or leave refit out$"
     with pytest.raises(ConfigError, match=message):
         run_on_split(CONFIG.model_copy(update={"refit": True}), Split(SPLIT.train))
 
@@ -245,14 +245,15 @@ def test_a_network_that_is_better_than_its_average_is_warned_of(recwarn):
     _check_ensemble(run, average, RATINGS, error + 0.25)
     assert str(recwarn.pop(UserWarning).message) == (
         f"ensemble: on validation the average (RMSE {error + 0.25:.4f}) is worse than the network alone "
-        f"({error:.4f}): try more samples, a longer burn_in, or penalties where there are none (model.bias_l2: null)"
+        f"({error:.4f}): raise ensemble.samples or ensemble.burn_in, or set penalties that are 0 to null, such as "
+        "model.bias_l2"
     )
 
 
 @pytest.mark.parametrize(
     ("found", "progress", "printed"),
     [
-        ("1 problem [sic]", True, "The doctor has found 1 problem [sic]\n"),
+        ("1 problem [sic]", True, "The doctor found 1 problem [sic]\n"),
         ("1 problem", False, ""),
         (None, True, ""),
     ],

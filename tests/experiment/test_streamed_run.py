@@ -207,33 +207,57 @@ REFUSED = {
     "keep_ratings": (
         {"keep_ratings": True},
         {},
-        "^keep_ratings: it needs all ratings in memory; leave it out, or",
+        "^keep_ratings needs all ratings in memory: leave it out, or leave data.stream out$",
     ),
-    "ensemble": ({"ensemble": {}}, {}, "^ensemble: it needs all ratings in memory"),
+    "ensemble": (
+        {"ensemble": {}},
+        {},
+        "^ensemble needs all ratings in memory: leave it out, or leave data.stream out$",
+    ),
     "svdpp": (
         {"model": {"kind": "svdpp"}},
         {},
-        "^model.kind: svdpp learns from all training ratings in memory; with data.stream, take one of .*svd",
+        "^model.kind: svdpp needs all training ratings in memory; with data.stream, choose "
+        "one of bspline, deepfm, fm, gmf, kernel, mlp, neumf, polynomial, svd$",
     ),
-    "a closed form": ({"model": {"kind": "bias"}}, {}, "^model.kind: bias learns from all"),
+    "a closed form": (
+        {"model": {"kind": "bias"}},
+        {},
+        "^model.kind: bias needs all training ratings in memory; with data.stream, choose "
+        "one of bspline, deepfm, fm, gmf, kernel, mlp, neumf, polynomial, svd$",
+    ),
     "another split": (
         {},
         {"split": {"kind": "random"}},
-        "^data.stream: it is for files of training",
+        "^data.stream needs Parquet files of training ratings: name them, such as with "
+        r"data.split: \{kind: files, train: ratings.parquet, validation: 0.1, test: "
+        r"test.csv\}$",
     ),
     "a source": (
         {},
         {"source": "movielens-100k", "scale": None},
-        "^data.source: no data set is a stream; leave",
+        "^data.source cannot be streamed: leave it out, or leave data.stream out$",
     ),
     "features": (
         {},
         {"features": {"user": ["age"]}, "user_features": "users.csv"},
-        "^data.features: it needs all ratings in memory; leave it out",
+        "^data.features needs all ratings in memory: leave it out, or leave data.stream out$",
     ),
-    "drift": ({}, {"features": {"drift": "timestamp"}}, "^data.features: it needs all"),
-    "features of ratings": ({}, {"format": {"features": ["device"]}}, "^data.format.features: a stream has none"),
-    "duplicates": ({}, {"duplicates": "mean"}, "^data.duplicates: it needs all ratings in memory"),
+    "drift": (
+        {},
+        {"features": {"drift": "timestamp"}},
+        "^data.features needs all ratings in memory: leave it out, or leave data.stream out$",
+    ),
+    "features of ratings": (
+        {},
+        {"format": {"features": ["device"]}},
+        "^data.format.features cannot be streamed: leave it out, or leave data.stream out$",
+    ),
+    "duplicates": (
+        {},
+        {"duplicates": "mean"},
+        "^data.duplicates needs all ratings in memory: leave it out, or leave data.stream out$",
+    ),
 }
 
 
@@ -245,7 +269,10 @@ def test_what_needs_all_ratings_in_memory_is_refused_in_the_config(files, sectio
 
 def test_what_is_more_than_one_run_is_refused(files):
     mine = load_config(config(files))
-    alone = r"^data.stream: a single run \(recsys-nn train\) alone takes a stream; this needs the training ratings in"
+    alone = (
+        r"^data.stream must be left out, as only a single run \(recsys-nn train\) can stream: "
+        "name a sample of the training ratings in data.split.train$"
+    )
     with pytest.raises(ConfigError, match=alone):
         load_split(mine.data, 0)
     with pytest.raises(ConfigError, match=alone):
@@ -256,7 +283,7 @@ def test_what_is_more_than_one_run_is_refused(files):
 
 def test_ratings_in_memory_are_no_stream(files):
     stream = stream_ratings(files / "parts")
-    with pytest.raises(ConfigError, match="^data.stream: the ratings are given in memory; leave it out"):
+    with pytest.raises(ConfigError, match="^data.stream must be left out, as the ratings are given in memory$"):
         run_experiment(config(files), load_ratings(files / "train.parquet"))
     with pytest.raises(DataError, match="is Ratings, not a RatingsStream: name its files in data.split, with data.str"):
         run_experiment({}, Split(stream))

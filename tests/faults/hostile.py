@@ -109,14 +109,15 @@ for advisory, config in {
     hostile(f"{advisory}, as a config's value", "model.json is damaged: embedding_dim: .*valid integer")(
         of_json("model.json", embedding_dim=config)
     )
-    hostile(f"{advisory}, in a .keras beside it", "model.keras is no part of the run: manifest.json does not list it")(
-        unlisted("model.keras", _keras_archive(config))
-    )
+    hostile(
+        f"{advisory}, in a .keras beside it",
+        "model.keras is not part of the run, as manifest.json does not list it: remove it",
+    )(unlisted("model.keras", _keras_archive(config)))
     hostile(f"{advisory}, in a .keras for the weights", "weights.safetensors is damaged|a header of")(
         of_text("weights.safetensors", _keras_archive(config))
     )
 
-hostile("CVE-2025-1550, as the kind", "unknown model kind 'os.system'")(of_manifest(model_kind="os.system"))
+hostile("CVE-2025-1550, as the kind", "there is no model kind 'os.system'")(of_manifest(model_kind="os.system"))
 hostile("CVE-2025-9905, a legacy .h5 beside it", "model.h5 is no part of the run")(unlisted("model.h5", _H5))
 hostile("CVE-2025-9905, a legacy .h5 for the weights", "weights.safetensors(: a header of| is damaged)")(
     of_text("weights.safetensors", _H5)
@@ -125,11 +126,15 @@ hostile("CVE-2026-1669, HDF5 with external storage", "weights.safetensors(: a he
     of_text("weights.safetensors", _H5 * 3)
 )
 hostile(
-    "CVE-2026-1462, a SavedModel beside it", "saved_model is no part of the run: manifest.json lists nothing in it"
+    "CVE-2026-1462, a SavedModel beside it",
+    "saved_model is not part of the run, as manifest.json lists nothing in it: remove it",
 )(unlisted("saved_model/saved_model.pb", b"\x08\x01"))
 
 
-@hostile("CVE-2026-12479, a layer's name that is a path", "'0000 ../../evil' is not both there and in the manifest")
+@hostile(
+    "CVE-2026-12479, a layer's name that is a path",
+    "'0000 ../../evil' must be in it and in the manifest, and is in one alone",
+)
 def _path_for_a_layer(folder: Path) -> None:
     files = files_of(folder)
     weights = load(files["weights.safetensors"])
@@ -210,7 +215,7 @@ hostile("a pipe for the manifest", "manifest.json is not a plain file")(_in_plac
 hostile("a link for the manifest", "manifest.json is not a plain file")(
     _in_place_of(MANIFEST, lambda file: file.symlink_to("/etc/passwd"))
 )
-hostile("a folder for a file", "model.json is no part of the run: manifest.json lists nothing in it")(
+hostile("a folder for a file", "model.json is not part of the run, as manifest.json lists nothing in it: remove it")(
     _in_place_of("model.json", Path.mkdir)
 )
 hostile("a folder for the manifest", "manifest.json (is not a plain file|cannot be read)")(
@@ -229,7 +234,9 @@ def _loop(folder: Path) -> None:
     (folder / "again").symlink_to(folder)
 
 
-@hostile("a file of a terabyte, with nothing in it", "weights.safetensors has 1099511627776 bytes, its manifest says")
+@hostile(
+    "a file of a terabyte, with nothing in it", "weights.safetensors has 1099511627776 bytes, but its manifest says"
+)
 def _sparse(folder: Path) -> None:
     os.truncate(folder / "weights.safetensors", 2**40)
 
@@ -263,7 +270,7 @@ hostile("CVE-2026-0897, a shape in the manifest", "0000 .* has shape .*, where t
 hostile("CVE-2026-0897, 10^9 members", "manifest.json is damaged: sizes.members")(
     of_manifest(sizes={"users": 5, "items": 6, "members": 10**9})
 )
-hostile("CVE-2026-0897, 10^9 users", "users.parquet is damaged: 5 rows, not 1,000,000,000")(
+hostile("CVE-2026-0897, 10^9 users", "users.parquet is damaged: it must have 1,000,000,000 rows, not 5")(
     of_manifest(sizes={"users": 10**9, "items": 6})
 )
 
@@ -303,7 +310,7 @@ def _text(folder: Path) -> None:
     write(signed({**files, "items.parquet": _parquet(table.replace_schema_metadata(), compression="zstd")}), folder)
 
 
-@hostile("CVE-2026-0897, texts as long as they may be, and a bias too many", "'bias' is not of finite numbers")
+@hostile("CVE-2026-0897, texts as long as they may be, and a bias too many", "'bias' must hold finite numbers")
 def _longest_texts(folder: Path) -> None:
     files = files_of(folder)
     table = pq.read_table(pa.BufferReader(files["items.parquet"])).replace_schema_metadata()
@@ -312,7 +319,7 @@ def _longest_texts(folder: Path) -> None:
     write(signed({**files, "items.parquet": _parquet(table, compression="zstd")}), folder)
 
 
-@hostile("CVE-2026-0897, as many rows as there may be, and one beyond", "rows of users that the encoder does not have")
+@hostile("CVE-2026-0897, as many rows as there may be, and one beyond", "it names users that the encoder does not have")
 def _most_rows(folder: Path) -> None:
     rows = np.full(690_000, 7, np.int32)
     table = pa.table({"user": rows, "item": rows, "rating": rows.astype(np.float32)})
@@ -389,8 +396,8 @@ for name, (change, message) in {
     "no counts": (lambda table: table.drop(columns="count"), "'count' is missing"),
     "nobody who was rated": (lambda table: table.assign(count=0), "'count' is not how often"),
     "counts beyond 32 bits": (lambda table: table.assign(count=2**40), "'count' is not how often"),
-    "biases that are no numbers": (lambda table: table.assign(bias=np.nan), "'bias' is not of finite numbers"),
-    "biases without an end": (lambda table: table.assign(user=np.inf), "'user' is not of finite numbers"),
+    "biases that are no numbers": (lambda table: table.assign(bias=np.nan), "'bias' must hold finite numbers"),
+    "biases without an end": (lambda table: table.assign(user=np.inf), "'user' must hold finite numbers"),
     "lists": (lambda table: table.assign(more=[[1]] * 5), "'more' is of type list"),
     "periods, a type of pandas's own": (
         lambda table: table.assign(more=pd.period_range("2000", periods=5, freq="M")),

@@ -172,7 +172,7 @@ def test_a_blends_hash_holds_for_its_members(tmp_path):
     assert list(Predictor.load(blend, manifest_sha256=sha256).members) == ["svd", "bias"]
     files = files_of(blend)
     write(signed({**files, "member_2/model.json": files["member_2/model.json"] + b" "}), blend)
-    with pytest.raises(ArtifactError, match="it is not the run that was meant"):
+    with pytest.raises(ArtifactError, match="it was changed, or is another run"):
         Predictor.load(blend, manifest_sha256=sha256)
 
 

@@ -47,6 +47,6 @@ def test_a_training_that_needs_more_leaves_the_old_run_and_one_line(tmp_path, ol
     command = [sys.executable, "-c", LIMITED, "train", str(config), "--overwrite"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
     assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith("recsys-nn: the memory does not suffice: ")
+    assert ended.stderr.splitlines()[-1].startswith("recsys-nn: there is not enough memory: ")
     assert content(run) == before
     assert {entry.name for entry in tmp_path.iterdir()} == {"run", "run.yaml"}

@@ -234,7 +234,7 @@ def test_any_byte_that_is_changed_in_any_listed_file_is_found(folder, data):
     place = data.draw(st.integers(0, len(original[name]) - 1))
     changed = bytearray(original[name])
     changed[place] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(ArtifactError, match=f"{name} does not have the SHA-256 that its manifest states"):
+    with pytest.raises(ArtifactError, match=f"{name} has another SHA-256 than its manifest states"):
         RunParts.read(write({**original, name: bytes(changed)}, folder))
 
 

@@ -75,23 +75,29 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "a tag that is declared": ("%TAG ! tag:yaml.org,2002:python/\n---\na: !tuple []", "line 3, column 4: tags"),
     "an anchor": (
         "a: &x 1",
-        r"line 1, column 4: anchors \(&\) and aliases \(\*\) are not supported; write the value out$",
+        r"line 1, column 4: anchors \(&\) and aliases \(\*\) are not supported: write the value out$",
     ),
     "an alias": ("a: *x", r"line 1, column 4: anchors \(&\) and aliases \(\*\) are not supported"),
     "a billion laughs": ("a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]", "line 1, column 4: anchors"),
     "a list that holds itself": ("a: &x [*x]", "line 1, column 4: anchors"),
-    "a merge": ("a: {b: 1}\n<<: {c: 1}", r"line 2, column 1: merging \(<<\) is not supported; write the keys out$"),
-    "a key twice": ("a: 1\nb: {c: 1, c: 2}", "line 2, column 11: the key 'c' stands twice"),
-    "a key that is no name": ("a: 1\n5: 2", "line 2, column 1: the key 5 is not a name"),
-    "a key that is a mapping": ("? {b: 1}\n: 2", r"line 1, column 3: the key \{'b': 1\} is not a name"),
+    "a merge": ("a: {b: 1}\n<<: {c: 1}", r"line 2, column 1: merging \(<<\) is not supported: write the keys out$"),
+    "a key twice": ("a: 1\nb: {c: 1, c: 2}", "line 2, column 11: the key 'c' occurs twice: remove one"),
+    "a key that is no name": ("a: 1\n5: 2", "line 2, column 1: the key 5 must be a name: write it in quotes"),
+    "a key that is a mapping": (
+        "? {b: 1}\n: 2",
+        r"line 1, column 3: the key \{'b': 1\} must be a name: write it in quotes",
+    ),
     "too deep lists": ("a: " + "[" * 1_000_000, "line 1, column 23: values are nested more than 20 levels deep"),
     "too deep mappings": ("{a: " * 1000, "line 1, column 81: values are nested more than 20 levels deep"),
     "too deep blocks": (
         "".join(" " * depth + "a:\n" for depth in range(1000)),
         "line 21, column 21: values are nested",
     ),
-    "too many values": ("a: [" + "1," * 400_000 + "]", "line 1, column 19999: there are more than 10,000 values"),
-    "too many bytes": ("#" * (MAX_BYTES + 1), "line 1, column 1: there are more than 1 MiB"),
+    "too many values": ("a: [" + "1," * 400_000 + "]", "line 1, column 19999: the text has more than 10,000 values"),
+    "too many bytes": (
+        "#" * (MAX_BYTES + 1),
+        "line 1, column 1: the text is larger than 1 MiB$",
+    ),
     "a number of many digits": ("a: " + "9" * 5000, "line 1, column 4: 99999.* has more than 300 digits"),
     "a version of many digits": ("%YAML 1." + "9" * 5000 + "\n--- {}", "line 1, column .*: this is not YAML"),
     "no character": ('a: "\\UFFFFFFFF"', "line 1, column .*: this is not YAML"),
@@ -131,7 +137,7 @@ def test_what_is_just_within_the_bounds_is_read():
 
 def test_no_more_than_the_bound_is_read_of_a_file(tmp_path):
     (tmp_path / "endless.yaml").symlink_to("/dev/zero")
-    with pytest.raises(ConfigError, match="endless.yaml, line 1, column 1: there are more than 1 MiB"):
+    with pytest.raises(ConfigError, match="endless.yaml, line 1, column 1: the text is larger than 1 MiB"):
         read_yaml(tmp_path / "endless.yaml")
 
 
@@ -201,12 +207,16 @@ class TestOverrides:
             ("a=&x [*x]", r"^'a=&x \[\*x\]': line 1, column 1: anchors"),
             ("a={b: 1", "^'a={b: 1': line 1, column 6: this is not YAML"),
             ("a=[1, 2", r"^'a=\[1, 2': line 1, column 6: this is not YAML"),
-            ("=5", "^'=5' is not of the form dotted.path=value"),
-            ("a", "^'a' is not of the form dotted.path=value"),
-            ("a={b: 1, b: 2}", "line 1, column 8: the key 'b' stands twice"),
+            ("=5", "^'=5' must have the form dotted.path=value, such as training.epochs=5$"),
+            ("a", "^'a' must have the form dotted.path=value, such as training.epochs=5$"),
+            ("a={b: 1, b: 2}", r"'a=\{b: 1, b: 2\}': line 1, column 8: the key 'b' occurs twice: remove one$"),
             ("a=" + "[" * 10_000, "line 1, column 21: values are nested"),
             ("a=" + "9" * 5000, "line 1, column 1: 999.* has more than 300 digits"),
-            ("a=" + "x" * (MAX_BYTES + 1), "line 1, column 1: there are more than 1 MiB"),
+            (
+                "a=" + "x" * (MAX_BYTES + 1),
+                "'a=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: line 1, column 1: the "
+                "text is larger than 1 MiB$",
+            ),
             ("a" + ".a" * 10_000 + "=1", r"^'a\.a\.a.* has more than 20 parts"),
         ],
     )

@@ -89,7 +89,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_file_and_nothing_beside_i
     path.write_text("old")
     with pytest.raises(
         DataError,
-        match=r"table\.csv: a column cannot be written as text \(.*list.*\); write a \.parquet file",
+        match=r"table\.csv: a column cannot be written as text \(.*list.*\): write a \.parquet file",
     ):
         write_table(pd.DataFrame({"user": [1], "genres": [["a", "b"]]}), path)
     assert path.read_text() == "old"
@@ -114,7 +114,8 @@ def test_an_existing_file_is_overwritten_only_where_the_caller_says_so(tmp_path)
     path.touch()
     check_output(path, overwrite=True)
     with pytest.raises(
-        DataError, match=r"old\.csv already exists; choose another output, or overwrite it \(--overwrite\)$"
+        DataError,
+        match=r"old\.csv exists: choose another output, or overwrite it \(--overwrite, in Python overwrite=True\)$",
     ):
         check_output(path, overwrite=False)
 
@@ -125,10 +126,10 @@ def test_an_existing_file_is_overwritten_only_where_the_caller_says_so(tmp_path)
     [
         ("folder.csv", "is a folder"),
         ("nowhere/new.csv", ": the folder {}/nowhere does not exist"),
-        ("new.xlsx", ": write a .csv, .tsv (either also .gz) or .parquet file"),
-        ("new", ": write a .csv, .tsv (either also .gz) or .parquet file"),
-        ("new.gz", ": write a .csv, .tsv (either also .gz) or .parquet file"),
-        ("new.parquet.gz", ": write a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new.xlsx", " must be a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new", " must be a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new.gz", " must be a .csv, .tsv (either also .gz) or .parquet file"),
+        ("new.parquet.gz", " must be a .csv, .tsv (either also .gz) or .parquet file"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(tmp_path, name, problem, overwrite):

@@ -133,7 +133,7 @@ def test_a_prediction_depends_on_its_time(followed):
 
 def test_ratings_without_times_are_not_judged(followed):
     predictor, test, _ = followed
-    with pytest.raises(DataError, match="the ratings have no 'timestamp', which the model reads of every rating"):
+    with pytest.raises(DataError, match="the ratings have no column 'timestamp', which the model reads: add it$"):
         evaluate(predictor, Ratings(test.frame.drop(columns="timestamp"), scale=test.scale))
 
 

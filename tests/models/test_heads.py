@@ -169,8 +169,8 @@ def test_two_values_are_refused_where_there_are_more():
     with pytest.raises(
         ConfigError,
         match=(
-            r"model.head: 'binary' is for ratings of two values, and these have 5 \(1, 2, 3, 4, 5\): make them "
-            r"liked \(1\) or not \(0\) by ratings\.liked\(4\), in YAML data\.liked: 4"
+            r"model.head: 'binary' needs ratings with two distinct values, and these have 5 \(1, 2, 3, 4, 5\): convert "
+            r"them with ratings\.liked\(4\), in YAML data\.liked: 4"
         ),
     ):
         build_model(SVDConfig(head="binary"), Encoder.fit(twenty_ratings()))
@@ -182,7 +182,8 @@ def test_probabilities_are_refused_where_ratings_are_continuous():
     with pytest.raises(
         ConfigError,
         match=(
-            "'multiclass' is for ratings of few distinct values, and these have too many: use regression or bounded"
+            "'multiclass' needs ratings with few distinct values, and these have too many: choose 'regression' or "
+            "'bounded'$"
         ),
     ):
         build_model(SVDConfig(head="multiclass"), Encoder.fit(Ratings(frame)))
@@ -211,7 +212,9 @@ def test_a_rating_that_does_not_fit_the_head_is_refused_before_training(head, ra
 @pytest.mark.parametrize(("name", "value"), [("loss", "mae"), ("metrics", ("mae",))])
 def test_a_loss_beside_the_heads_own_is_refused(name, value):
     encoder = Encoder.fit(twenty_ratings())
-    with pytest.raises(ConfigError, match=f"^training.{name}: the model's head has {name} of its own; leave it out$"):
+    with pytest.raises(
+        ConfigError, match=f"^training.{name} must be left out, as the model's head sets its own {name}$"
+    ):
         Trainer(TrainConfig(**{name: value}), progress=False).fit(
             build_model(SVDConfig(head="ordinal"), encoder), encoder.encode(twenty_ratings())
         )
@@ -255,7 +258,9 @@ def test_a_head_s_schema_has_the_names_beside_the_configs():
 )
 def test_ratings_that_are_not_two_are_counted_and_shown(n_levels, shown):
     frame = pd.DataFrame({"user": range(n_levels), "item": np.arange(n_levels) % 2, "rating": range(n_levels)})
-    with pytest.raises(ConfigError, match=f"binary' is for ratings of two values, and these have {shown}: make them"):
+    with pytest.raises(
+        ConfigError, match=f"binary' needs ratings with two distinct values, and these have {shown}: convert"
+    ):
         build_model(SVDConfig(head="binary"), Encoder.fit(Ratings(frame)))
 
 

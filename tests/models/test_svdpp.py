@@ -35,10 +35,7 @@ def test_more_pairs_than_were_announced_are_refused():
     two = np.array([1, 2], np.int32)
     with pytest.raises(
         DataError,
-        match=(
-            "2 ratings are more than the 1 of the encoder that the model was built for: fit the encoder on these "
-            "ratings"
-        ),
+        match=("the model was built for an encoder of 1 ratings, not of 2: fit the encoder on these ratings$"),
     ):
         layer.set_pairs(two, two, np.zeros(2, np.float32))
 
@@ -79,7 +76,9 @@ def test_training_with_empty_sets_is_refused():
     tensors = encoder.encode(twenty_ratings())
     model = build_model(SVDPPConfig(embedding_dim=2), encoder)
     model.compile(loss="mse")
-    with pytest.raises(TrainingError, match="the sets of '(user|item)_set' are empty: rn.Trainer fills them"):
+    with pytest.raises(
+        TrainingError, match="the sets of '(user|item)_set' are empty: train with rn.Trainer, or before model.fit call"
+    ):
         model.fit(tensors.inputs, tensors.targets, verbose=0)
     for name in ("user_set", "item_set"):
         model.get_layer(name).before_training(tensors.inputs, tensors.targets)
@@ -114,8 +113,8 @@ OWNERS, MEMBERS = np.array([2, 1, 1, 1], np.int32), np.array([3, 1, 2, 3], np.in
 def test_an_empty_set_cannot_be_trained_with():
     layer = set_of_items()
     message = (
-        r"the sets of 'fans' are empty: rn\.Trainer fills them; where model\.fit trains, call "
-        r"model\.get_layer\('fans'\)\.before_training\(tensors\.inputs, tensors\.targets\) first"
+        r"the sets of 'fans' are empty: train with rn\.Trainer, or before model\.fit call "
+        r"model\.get_layer\('fans'\)\.before_training\(tensors\.inputs, tensors\.targets\)"
     )
     with pytest.raises(TrainingError, match=message):
         layer(np.array([1]), training=True)
@@ -148,7 +147,7 @@ def test_sets_of_rows_that_are_not_there_are_refused(weight, row, what):
     layer.set_pairs(OWNERS, MEMBERS, np.zeros(4, np.float32))
     layer.check_weights()
     getattr(layer, weight).assign([0, 1, 1, row, 2])
-    message = f"^the sets of 'fans' have an {what} in a row beyond the 4 that there are$"
+    message = f"^the rows of each {what} in the sets of 'fans' must be from 0 to 3$"
     with pytest.raises(DataError, match=message):
         layer.check_weights()
 

@@ -196,7 +196,9 @@ def test_slopes_are_summed_some_examples_at_a_time(monkeypatch):
 
 
 def test_a_chain_that_diverges_is_begun_anew_with_shorter_steps(run):
-    with pytest.warns(UserWarning, match="^the chain of samples diverged at the step size 2.5: begun anew with 1.8$"):
+    with pytest.warns(
+        UserWarning, match="^the chain of samples diverged at the step size 2.5: it is restarted with 1.8$"
+    ):
         samples = sampled(run, samples=50, burn_in=0, step_size=2.5)
     assert len(samples) == 50
     assert np.abs(samples).max() < 3
@@ -205,7 +207,7 @@ def test_a_chain_that_diverges_is_begun_anew_with_shorter_steps(run):
 @pytest.mark.filterwarnings("ignore:the chain of samples diverged")
 def test_a_chain_that_always_diverges_says_what_to_change(run):
     with pytest.raises(
-        TrainingError, match=r"^the chain of samples diverges: try ensemble\.step_size 58, or more penalty"
+        TrainingError, match="^the chain of samples diverges: set ensemble.step_size to 58, or raise penalties$"
     ):
         sampled(run, samples=200, burn_in=0, step_size=1000.0)
 

@@ -140,7 +140,9 @@ def test_without_validation_the_temperature_is_that_of_the_config_or_a_half(samp
 
 def test_a_closed_form_has_no_posterior():
     run = Trainer(TrainConfig(), progress=False).fit(build_model(BiasConfig(), ENCODER), TRAIN)
-    with pytest.raises(ConfigError, match="^ensemble: bias is fitted in closed form, there is no posterior to sample$"):
+    with pytest.raises(
+        ConfigError, match="^ensemble must be left out, as bias is fitted in closed form, without a posterior$"
+    ):
         sample_posterior(run, TRAIN)
 
 
@@ -150,8 +152,8 @@ def test_a_loss_that_is_no_likelihood_has_no_posterior():
     with pytest.raises(
         ConfigError,
         match=(
-            "ensemble: a posterior rests on squared errors or on a head with probabilities; leave out "
-            r"training\.loss 'mae'"
+            "training.loss must be left out with ensemble, as a posterior needs squared errors "
+            "or a head with probabilities, not 'mae'$"
         ),
     ):
         sample_posterior(run, TRAIN)
@@ -221,11 +223,13 @@ def test_an_average_that_is_worse_than_its_network_is_warned_of():
     weak = {"kind": "svd", "embedding_dim": 16, "l2": 0.0}
     with pytest.warns(
         UserWarning,
-        match=r"the average \(RMSE [\d.]+\) is worse than the network alone .* penalties where there are none",
+        match=r"worse than the network alone .* set penalties that are 0 to null, such as model.bias_l2$",
     ):
         run_experiment({**RUN, "model": weak, "ensemble": {**RUN["ensemble"], "temperature": None}}, progress=False)
 
 
 def test_a_refit_without_validation_is_refused():
-    with pytest.raises(ConfigError, match="refit: there is no validation part to join"):
+    with pytest.raises(
+        ConfigError, match="refit needs a validation part: set data.split.validation above 0, or leave refit out$"
+    ):
         run_experiment({**RUN, "data": {**RUN["data"], "split": {"validation": 0}}, "refit": True}, progress=False)

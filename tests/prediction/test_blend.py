@@ -105,7 +105,7 @@ def test_a_history_is_told_to_every_member():
 
 def test_a_history_that_one_member_does_not_take_is_refused(members):
     blend = BlendedPredictor({"sets": predictor_of(rn.SVDPPConfig()), **members}, {"sets": 1, "svd": 0, "gmf": 0})
-    with pytest.raises(DataError, match="svd: this model keeps no sets of who rated what"):
+    with pytest.raises(DataError, match="svd: this model takes no histories: use one of the kinds svdpp and autorec$"):
         blend.with_history(pd.DataFrame({"user": [77], "item": [100]}))
 
 
@@ -148,7 +148,7 @@ def test_a_flipped_byte_is_found_in_every_file(run, name):
     content = bytearray((run / name).read_bytes())
     content[len(content) // 2] ^= 1
     (run / name).write_bytes(content)
-    with pytest.raises(ArtifactError, match=f"blend/{name} does not have the SHA-256 that its manifest states"):
+    with pytest.raises(ArtifactError, match=f"blend/{name} has another SHA-256 than its manifest states"):
         Predictor.load(run)
 
 
@@ -164,10 +164,10 @@ def test_a_link_in_place_of_a_member_is_refused(run, tmp_path):
     [
         ("[]", "damaged: Input should be a mapping, not \\[]"),
         ('{"members": []}', "damaged: members: List should have at least 1 item"),
-        ('{"members": [{"name": "svd", "weight": NaN}]}', "damaged: 'NaN' is no finite number"),
+        ('{"members": [{"name": "svd", "weight": NaN}]}', "damaged: 'NaN' is not a finite number"),
         (
             '{"members": [{"name": "svd", "weight": 1}, {"name": "svd", "weight": 1}]}',
-            "damaged: members: .*two members have one name",
+            "damaged: members: .*two members have the same name",
         ),
         ('{"members": [{"name": "svd"}]}', "damaged: members.0.weight: Field required"),
     ],
@@ -190,7 +190,9 @@ def test_members_that_do_not_belong_together_are_refused(run, tmp_path):
 
 def test_a_file_in_a_members_folder_is_not_lost_with_the_blend(blend, run):
     (run / "member_1" / "notes.txt").write_text("years of work")
-    with pytest.raises(ArtifactError, match="holds member_1/notes.txt, which is no part of its run and would be lost"):
+    with pytest.raises(
+        ArtifactError, match="holds member_1/notes.txt, which is not part of its run and would be lost: move it away"
+    ):
         blend.save(run, overwrite=True)
     (run / "member_1" / "notes.txt").unlink()
     blend.save(run, overwrite=True)
@@ -202,8 +204,10 @@ def test_a_member_that_cannot_be_saved_leaves_nothing(members, tmp_path):
     with pytest.raises(
         ArtifactError,
         match=(
-            "^this model cannot be saved as a run folder, since loading could not rebuild it: make "
-            "it a kind of your own .* and train that; or save the bare network with model.save$"
+            "^this model cannot be saved as a run folder, as loading could not rebuild it: make "
+            r"it a kind of your own \(a ModelConfig and a builder with @rn.register_model\), "
+            "build it with rn.build_model and train it; or save the network alone with "
+            "model.save$"
         ),
     ):
         BlendedPredictor({"gmf": members["gmf"], "bare": bare}, {"gmf": 0.5, "bare": 0.5}).save(tmp_path / "blend")

@@ -37,19 +37,19 @@ def test_columns_beside_them_stay():
 @pytest.mark.parametrize(
     ("pairs", "users", "items", "told"),
     [
-        (PAIRS, ["a"], None, "give either pairs, or users and items"),
-        (PAIRS, None, [1], "give either pairs, or users and items"),
-        (None, ["a"], None, "give pairs, or both users and items"),
-        (None, None, [1], "give pairs, or both users and items"),
-        (None, "ab", [1, 2], "users and items are lists or arrays of ids"),
-        (None, ["a"], 1, "users and items are lists or arrays of ids"),
-        (None, ["a"], [1, 2], "1 users and 2 items do not make pairs"),
-        (FRAME.drop(columns="item"), None, None, "no column 'item' among 'user'"),
-        (FRAME.rename(columns={"user": "u"}), None, None, "no column 'user' among 'u', 'item'"),
-        ([("a", 1), ("b",)], None, None, "row 1: ('b',) is not a (user, item) pair"),
-        ([("a", 1, 2)], None, None, "row 0: ('a', 1, 2) is not a (user, item) pair"),
-        (["ab"], None, None, "row 0: 'ab' is not a (user, item) pair"),
-        ([3], None, None, "row 0: 3 is not a (user, item) pair"),
+        (PAIRS, ["a"], None, "pass either pairs, or users and items, not all of them"),
+        (PAIRS, None, [1], "pass either pairs, or users and items, not all of them"),
+        (None, ["a"], None, "pass pairs, or both users and items"),
+        (None, None, [1], "pass pairs, or both users and items"),
+        (None, "ab", [1, 2], "users and items must be lists or arrays of ids"),
+        (None, ["a"], 1, "users and items must be lists or arrays of ids"),
+        (None, ["a"], [1, 2], "users and items must have the same length, not 1 and 2$"),
+        (FRAME.drop(columns="item"), None, None, "there is no column 'item' among 'user'"),
+        (FRAME.rename(columns={"user": "u"}), None, None, "there is no column 'user' among 'u', 'item'"),
+        ([("a", 1), ("b",)], None, None, "row 1: a pair must be (user, item), not ('b',)"),
+        ([("a", 1, 2)], None, None, "row 0: a pair must be (user, item), not ('a', 1, 2)"),
+        (["ab"], None, None, "row 0: a pair must be (user, item), not 'ab'"),
+        ([3], None, None, "row 0: a pair must be (user, item), not 3"),
     ],
 )
 def test_what_is_no_pair_is_told(pairs, users, items, told):
@@ -61,7 +61,7 @@ def test_what_is_no_pair_is_told(pairs, users, items, told):
 @pytest.mark.parametrize("n", [0, -1, 2.0, "3", None])
 def test_a_list_has_a_whole_number_of_things(n):
     for good in (1, np.int64(2)):
-        check_number(good, "items to list")
+        check_number(good)
     with pytest.raises(DataError) as refused:
-        check_number(n, "items to list")
-    assert str(refused.value) == f"n={n!r} is not a number of items to list, as 10"
+        check_number(n)
+    assert str(refused.value) == f"n must be a positive integer such as 10, not {n!r}"

@@ -78,7 +78,7 @@ def test_intervals_rest_on_it_alone(predictor):
         (HELD_OUT.frame.to_parquet(), "the column 'prediction' is missing"),
         (
             HELD_OUT.frame.assign(prediction=[1, float("nan")]).to_parquet(),
-            "the column 'prediction' is not of finite numbers",
+            "the column 'prediction' must hold finite numbers",
         ),
     ],
 )

@@ -232,7 +232,13 @@ def test_it_is_plain_json_and_does_not_change(always_3):
 
 
 def test_it_has_scores_of_every_group():
-    with pytest.raises(ValidationError, match="the groups are global, item, user, model, not model"):
+    with pytest.raises(
+        ValidationError,
+        match="1 validation error for Calibration\nscores\n  Value error, the groups must be global, "
+        r"item, user, model, not model \[type=value_error, input_value=\{'model': "
+        "Scores\\(n=1.0, quantiles=\\(1.0,\\)\\)\\}, input_type=dict\\]\n    For further "
+        "information visit https://errors.pydantic.dev/2.14/v/value_error$",
+    ):
         Calibration(variance=(0, 1, 0, 0), scores={"model": Scores(n=1, quantiles=(1.0,))})
 
 
@@ -263,5 +269,5 @@ def test_nothing_is_calibrated_on_nothing(always_3):
 
 
 def test_a_frame_is_no_table_of_ratings_to_calibrate_on(always_3):
-    with pytest.raises(DataError, match="intervals are calibrated on Ratings .*, not on a DataFrame"):
+    with pytest.raises(DataError, match=r"ratings must be Ratings \(rn.load_ratings makes them\), not DataFrame$"):
         always_3.calibrated(held_out(noisy).frame)

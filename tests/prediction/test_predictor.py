@@ -71,15 +71,19 @@ def test_large_inputs_go_through_in_batches(encoder, monkeypatch):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"pairs": [("a", "1")]}, "item '1' is of type string, the item ids were of type integer in training"),
-        ({"pairs": [("a", 1), ("b",)]}, r"row 1: \('b',\) is not a \(user, item\) pair"),
-        ({"pairs": ["ab"]}, "row 0: 'ab' is not a"),
+        (
+            {"pairs": [("a", "1")]},
+            "row 0: the item ids must be of type integer, as in training, not string as '1' is: "
+            r"cast them \(1 of 1 would match then\)$",
+        ),
+        ({"pairs": [("a", 1), ("b",)]}, r"row 1: a pair must be \(user, item\), not \('b',\)$"),
+        ({"pairs": ["ab"]}, r"row 0: a pair must be \(user, item\), not 'ab'$"),
         ({"pairs": [("a", 1), (2, 1)]}, "the user ids are of mixed types"),
-        ({"pairs": pd.DataFrame({"user": ["a"]})}, "no column 'item' among 'user'"),
-        ({"users": ["a"], "items": [1, 2]}, "1 users and 2 items do not make pairs"),
+        ({"pairs": pd.DataFrame({"user": ["a"]})}, "there is no column 'item' among 'user'"),
+        ({"users": ["a"], "items": [1, 2]}, "users and items must have the same length, not 1 and 2$"),
         ({"users": ["a"]}, "^give pairs, or both users and items$"),
-        ({"users": "ab", "items": [1, 2]}, "^users and items are lists or arrays of ids$"),
-        ({"users": ["a"], "items": 1}, "^users and items are lists or arrays of ids$"),
+        ({"users": "ab", "items": [1, 2]}, "^users and items must be lists or arrays of ids$"),
+        ({"users": ["a"], "items": 1}, "^users and items must be lists or arrays of ids$"),
         ({"pairs": [("a", 1)], "users": ["a"]}, "^give either pairs, or users and items$"),
         ({"pairs": [(None, 1)]}, "row 0: the user id is missing"),
     ],
@@ -131,10 +135,13 @@ def test_the_context_of_pairs_is_that_of_the_frame_or_missing(by_hour):
 
 def test_a_value_that_is_not_of_its_kind_is_refused_with_its_place(by_hour):
     frame = pd.DataFrame({"user": ["a"], "item": [1], "hour": ["late"]})
-    with pytest.raises(DataError, match=r"^p\.csv, line 2: the feature 'hour' is 'late', not a finite number"):
+    with pytest.raises(DataError, match="^p.csv, line 2: the feature 'hour' must be a finite number, not 'late'$"):
         by_hour.predict(frame, where=lambda row: f"p.csv, line {row + 2}")
 
 
 def test_an_input_that_the_encoder_does_not_give_is_refused(by_hour, encoder):
-    with pytest.raises(DataError, match="the model has an input 'context_weights', .* it gives user, item"):
+    with pytest.raises(
+        DataError,
+        match="the model has an input 'context_weights', which the encoder does not know; it encodes user, item$",
+    ):
         Predictor(by_hour.model, encoder).predict([("a", 1)])

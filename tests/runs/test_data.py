@@ -82,32 +82,37 @@ def test_parts_can_be_files(file, validation, sizes):
 @pytest.mark.parametrize(
     ("section", "given", "error", "message"),
     [
-        ({}, None, ConfigError, "data.source: say which ratings to read: a file, or one of `recsys-nn datasets`"),
+        (
+            {},
+            None,
+            ConfigError,
+            "data.source is missing: name a file of ratings, or a data set that `recsys-nn datasets` lists",
+        ),
         (
             {"source": "a.csv"},
             RATINGS,
             ConfigError,
-            "data.source: the ratings are given in memory; leave 'a.csv' out",
+            "data.source must be left out, as the ratings are given in memory, but is 'a.csv'",
         ),
         (
             {"source": "a.csv"},
             Split(RATINGS),
             ConfigError,
-            "data.source: the ratings are given in memory; leave 'a.csv' out",
+            "data.source must be left out, as the ratings are given in memory, but is 'a.csv'",
         ),
         (
             {"split": {"kind": "files", "train": "a.csv"}},
             RATINGS,
             ConfigError,
-            "data.split: ratings in memory are not split by files",
+            "data.split.kind cannot be files, as the ratings are given in memory: choose another kind",
         ),
-        ({}, FRAME, DataError, "ratings in memory are Ratings or a Split, not a DataFrame"),
+        ({}, FRAME, DataError, "the ratings must be Ratings or a Split, not DataFrame$"),
         (
             {"stream": True, "scale": [1, 5], "split": {"kind": "files", "train": "a.parquet"}},
             None,
             ConfigError,
-            "data.stream: a single run (recsys-nn train) alone takes a stream; this needs the training ratings in "
-            "memory, so leave it out, or name a sample of them in data.split.train",
+            "data.stream must be left out, as only a single run (recsys-nn train) can stream: "
+            "name a sample of the training ratings in data.split.train",
         ),
     ],
 )
@@ -119,7 +124,7 @@ def test_what_cannot_be_loaded_is_told(section, given, error, message):
 
 def test_a_stream_is_not_given_in_memory():
     data = DataConfig(stream=True, scale=[1, 5], split={"kind": "files", "train": "a.parquet"})
-    with pytest.raises(ConfigError, match="^data.stream: the ratings are given in memory; leave it out$"):
+    with pytest.raises(ConfigError, match="^data.stream must be left out, as the ratings are given in memory$"):
         load_parts(data, 0, RATINGS)
 
 

@@ -60,7 +60,8 @@ def test_a_folder_that_no_experiment_wrote_tells_nothing(folder, tmp_path):
         assert run.fingerprints == {}
         with pytest.raises(
             DataError,
-            match="saved does not record its test part: give ratings that none of the runs was trained on .--ratings.$",
+            match="saved has no record of its test part: give ratings that none of the runs was "
+            r"trained on \(--ratings\)$",
         ):
             common_part({"saved": run}, "test")
 
@@ -71,12 +72,20 @@ def test_the_test_part_that_runs_share(folder):
 
 
 def test_runs_with_other_test_parts_do_not_compare(folder):
-    with pytest.raises(DataError, match="the test part of other is not that of a: give ratings that none of the runs"):
+    with pytest.raises(
+        DataError,
+        match="the test parts of other and a differ: give ratings that none of the runs was "
+        r"trained on \(--ratings\)$",
+    ):
         common_part(runs(folder, "a", "other"), "test")
 
 
 def test_a_test_part_that_is_no_longer_there_is_not_replaced_by_another(changed):
-    with pytest.raises(DataError, match="the test part that a describes has changed since"):
+    with pytest.raises(
+        DataError,
+        match="the test part of a has changed since that run: give ratings that none of the runs "
+        r"was trained on \(--ratings\)$",
+    ):
         common_part(runs(changed, "a", "b"), "test")
 
 
@@ -109,7 +118,9 @@ def test_new_ratings_are_taken(folder):
 
 def test_where_the_training_part_is_gone_that_is_said(changed):
     new = Ratings(pd.DataFrame({"user": ["new", "newer"], "item": ["i", "i"], "rating": [1.0, 2.0]}))
-    with pytest.warns(UserWarning, match="cannot be told: the data that its config describes have changed since$"):
+    with pytest.warns(
+        UserWarning, match="may have been trained on some of these ratings: its data have changed since the run$"
+    ):
         unseen(new, runs(changed, "a"))
     (changed / "ratings.csv").unlink()
     with pytest.warns(UserWarning, match="cannot be told: .*ratings.csv"):
@@ -149,15 +160,35 @@ def rewrite(run: Path, name: str, content: bytes) -> FinishedRun:
     ("name", "content", "attribute", "message"),
     [
         ("metrics.json", b'{"rmse": "low"}', "metrics", "metrics.json is damaged: rmse"),
-        ("metrics.json", b'{"rmse": NaN}', "metrics", "metrics.json is damaged: 'NaN' is no finite number"),
+        ("metrics.json", b'{"rmse": NaN}', "metrics", "metrics.json is damaged: 'NaN' is not a finite number"),
         ("data.json", b'{"parts": {"train": {"ratings": -1}}}', "data", "data.json is damaged: parts.train.ratings"),
         ("data.json", b"[]", "parts", "data.json is damaged: Input should be a mapping"),
         ("training.json", b'{"best_epoch": 1}', "training", "training.json is damaged: stop_reason: Field required"),
         ("history.csv", b"\xff,\n1,2\n", "training", "history.csv is damaged: .*can't decode byte"),
-        ("history.csv", b"epoch,loss\n", "training", "history.csv is damaged: it is not numbers by epoch"),
-        ("history.csv", b"epoch,loss\n1,low\n", "training", "history.csv is damaged: it is not numbers by epoch"),
-        ("history.csv", b"epoch\n1\n", "training", "history.csv is damaged: it is not numbers by epoch"),
-        ("history.csv", b"epoch,loss\n" + b"1,1\n" * 300_000, "training", "history.csv has 1,200,011 bytes"),
+        (
+            "history.csv",
+            b"epoch,loss\n",
+            "training",
+            "history.csv is damaged: it must hold columns of numbers, with epoch and loss",
+        ),
+        (
+            "history.csv",
+            b"epoch,loss\n1,low\n",
+            "training",
+            "history.csv is damaged: it must hold columns of numbers, with epoch and loss",
+        ),
+        (
+            "history.csv",
+            b"epoch\n1\n",
+            "training",
+            "history.csv is damaged: it must hold columns of numbers, with epoch and loss",
+        ),
+        (
+            "history.csv",
+            b"epoch,loss\n" + b"1,1\n" * 300_000,
+            "training",
+            "history.csv is damaged: it has 1,200,011 bytes, too many for a history",
+        ),
         ("config.yaml", b"\xff", "config", "config.yaml is damaged: .*the byte 0xff is not UTF-8"),
         ("config.yaml", b"seed: many", "config", "config.yaml is damaged: seed"),
         ("test.parquet", b"PAR1", "judged", "test.parquet is damaged"),
@@ -189,7 +220,7 @@ def test_other_columns_beside_the_predictions_are_left_alone(recorded, name, att
 def test_a_record_that_has_changed_since_the_run_was_loaded_is_not_read(recorded):
     run = FinishedRun.load(recorded)
     (recorded / "metrics.json").write_text('{"rmse": 0.0}')
-    with pytest.raises(ArtifactError, match="metrics.json has 13 bytes, its manifest says"):
+    with pytest.raises(ArtifactError, match="metrics.json has 13 bytes, but its manifest says"):
         _ = run.metrics
 
 
@@ -197,5 +228,5 @@ def test_the_manifests_hash_holds_for_what_is_read_later(recorded):
     sha256 = hashlib.sha256((recorded / "manifest.json").read_bytes()).hexdigest()
     run = FinishedRun.load(recorded, manifest_sha256=sha256)
     write(signed({**files_of(recorded), "metrics.json": b'{"rmse": 0.0}'}), recorded)
-    with pytest.raises(ArtifactError, match="it is not the run that was meant"):
+    with pytest.raises(ArtifactError, match="it was changed, or is another run"):
         _ = run.metrics

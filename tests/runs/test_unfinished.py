@@ -156,8 +156,8 @@ def test_without_being_told_an_unfinished_run_is_neither_lost_nor_gone_on_with(b
     with pytest.raises(
         ArtifactError,
         match=(
-            r"run\.unfinished holds an unfinished training: go on with it \(--resume\), or begin "
-            r"anew \(--overwrite\)$"
+            r"run\.unfinished holds an unfinished training: resume it \(--resume, in Python resume=True\), or start "
+            r"over \(--overwrite, in Python overwrite=True\)$"
         ),
     ):
         run(begun)
@@ -194,8 +194,8 @@ def test_an_unfinished_run_of_another_config_is_refused_saying_what_has_changed(
     with pytest.raises(
         ArtifactError,
         match=(
-            r"of another run: training\.learning_rate was 0\.003, is 0\.5; go back to it, or begin "
-            r"anew \(--overwrite\)$"
+            r"of another run: training\.learning_rate was 0\.003 and is 0\.5; restore it, or start over "
+            r"\(--overwrite, in Python overwrite=True\)$"
         ),
     ):
         run(begun, other, resume=True)
@@ -222,7 +222,7 @@ def test_a_run_may_be_moved_and_other_versions_are_warned_of(begun, monkeypatch)
     moved = begun.with_name("moved")
     begun.with_name("run.unfinished").rename(begun.with_name("moved.unfinished"))
     monkeypatch.setattr("recsys_nn.runs.unfinished.versions", lambda: {"keras": "9"})
-    with pytest.warns(UserWarning, match=r"begun with other versions \(keras \S+ -> 9\)"):
+    with pytest.warns(UserWarning, match=r"started with other versions \(keras \S+ -> 9\)"):
         result = run(moved, resume=True)
     assert len(result.run.history) == 4
     assert left_in(moved.parent) == {"moved"}
@@ -263,18 +263,23 @@ def test_one_that_fails_before_its_first_epoch_leaves_nothing(tmp_path):
 
 def test_two_cannot_train_into_one_place(tmp_path):
     (tmp_path / "run.unfinished").mkdir()
-    with FileLock(tmp_path / "run.unfinished" / "lock"), pytest.raises(ArtifactError, match="another process is train"):
+    with (
+        FileLock(tmp_path / "run.unfinished" / "lock"),
+        pytest.raises(ArtifactError, match="run is in use by another train"),
+    ):
         run(tmp_path / "run")
 
 
 def test_damaged_notes_on_the_run_are_told_of(begun):
     (begun.with_name("run.unfinished") / "run.json").write_text("{")
-    with pytest.raises(ArtifactError, match=r"run\.json is damaged \(.*\): begin anew"):
+    with pytest.raises(
+        ArtifactError, match=r"run\.json is damaged \(.*\): start over \(--overwrite, in Python overwrite=True\)$"
+    ):
         run(begun, resume=True)
 
 
 def test_without_an_output_there_is_nothing_to_go_on_with():
     with pytest.raises(
-        ConfigError, match="^output: a training goes on from what it has saved beside its run folder; name one$"
+        ConfigError, match="^output is missing: name the run folder beside which the unfinished training was saved$"
     ):
         run(None, resume=True)

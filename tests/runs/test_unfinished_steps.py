@@ -76,8 +76,8 @@ def test_that_of_another_run_is_refused_or_removed(folder):
     with pytest.raises(ArtifactError) as refused:
         Unfinished(folder).take_up(OTHER, anew=False)
     assert str(refused.value) == (
-        f"{folder} holds the unfinished training of another run: model.kind was svd, is gmf, the training part has "
-        "changed, seed was None, is 3; go back to it, or begin anew (--overwrite)"
+        f"{folder} holds the unfinished training of another run: model.kind was svd and is gmf, the training part "
+        "has changed, seed was None and is 3; restore it, or start over (--overwrite, in Python overwrite=True)"
     )
     other = Unfinished(folder)
     other.take_up(OTHER, anew=True)
@@ -93,9 +93,8 @@ def test_other_versions_are_told(folder):
     with pytest.warns(UserWarning, match="versions") as told:
         Unfinished(folder).take_up(RUN, anew=False)
     assert str(told.pop(UserWarning).message) == (
-        f"the unfinished training was begun with other versions (keras 1.0 -> {now['keras']}, "
-        f"numpy None -> {now['numpy']}): its numbers may differ in their last digits from those of a training in one "
-        "piece"
+        f"the unfinished training started with other versions (keras 1.0 -> {now['keras']}, numpy None -> "
+        f"{now['numpy']}): its results may differ in their last digits from those of an uninterrupted training"
     )
 
 
@@ -106,7 +105,7 @@ def test_a_record_that_is_damaged_is_told(folder, content):
     with pytest.raises(ArtifactError) as refused:
         Unfinished(folder).take_up(RUN, anew=False)
     assert str(refused.value).startswith(f"{file} is damaged (")
-    assert str(refused.value).endswith("): begin anew (--overwrite)")
+    assert str(refused.value).endswith("): start over (--overwrite, in Python overwrite=True)")
 
 
 def carried_out(place, error=None, *, begins=True, stays=False, resume=False, overwrite=False):
@@ -144,7 +143,8 @@ def test_what_is_left_is_gone_on_with_where_that_is_asked_for(folder):
     with pytest.raises(ArtifactError) as refused:
         carried_out(place)
     assert str(refused.value) == (
-        f"{folder} holds an unfinished training: go on with it (--resume), or begin anew (--overwrite)"
+        f"{folder} holds an unfinished training: resume it (--resume, in Python resume=True), or start over "
+        "(--overwrite, in Python overwrite=True)"
     )
     carried_out(place, ZeroDivisionError(), resume=True)
     assert (folder / "refit").is_dir()
@@ -158,7 +158,7 @@ def test_a_place_has_one_process_at_a_time(tmp_path):
         assert unfinished.folder == tmp_path / "deep" / "run.unfinished"
         with pytest.raises(ArtifactError) as refused:
             carried_out(place)
-    assert str(refused.value) == f"{place}: another process is training into it"
+    assert str(refused.value) == f"{place}: is in use by another training: wait for it, or choose another output"
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="cannot be written"):
         carried_out(tmp_path / "file" / "run")
@@ -173,7 +173,9 @@ def test_a_run_stands_in_its_place_or_not(tmp_path):
     assert carried_out(place, resume=True) == ["run"]
     with unfinished_run(None, resume=False, overwrite=False) as nowhere:
         assert nowhere.folder is None
-    with pytest.raises(ConfigError, match="^output: a training goes on from what it has saved beside its run folder"):
+    with pytest.raises(
+        ConfigError, match="^output is missing: name the run folder beside which the unfinished training was saved$"
+    ):
         carried_out_nowhere()
 
 

@@ -32,7 +32,7 @@ def test_one_worker_is_this_process_and_takes_a_job_when_the_last_one_is_seen_to
 
 @pytest.mark.parametrize("workers", [0, -1])
 def test_a_number_of_workers(workers):
-    with pytest.raises(ConfigError, match=f"^workers={workers} is not a number of processes$"):
+    with pytest.raises(ConfigError, match=f"^workers must be a positive integer such as 2, not {workers}$"):
         results(abs, [1], workers=workers)
 
 
@@ -92,7 +92,7 @@ def test_a_process_that_is_lost_is_told(executor):
     def lost(_):
         raise process_executor.TerminatedWorkerError
 
-    told = "^one of 3 workers was killed, perhaps for want of memory: try fewer$"
+    told = "^one of 3 workers was killed, perhaps because memory ran out: use fewer workers$"
     with pytest.raises(TrainingError, match=told):
         list(results(lost, [1], workers=3))
     assert executor.last.ended == (True, True)
@@ -191,5 +191,7 @@ def _runs(process: int) -> bool:
 
 @pytest.mark.slow
 def test_a_process_that_is_lost_is_said():
-    with pytest.raises(TrainingError, match="one of 2 workers was killed, perhaps for want of memory: try fewer"):
+    with pytest.raises(
+        TrainingError, match="one of 2 workers was killed, perhaps because memory ran out: use fewer workers$"
+    ):
         list(results(os._exit, [3], workers=2))

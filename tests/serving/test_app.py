@@ -60,7 +60,10 @@ def test_as_many_pairs_as_allowed_are_answered(client):
 
 def test_only_json_is_read(client):
     answer = client.post("/predict", content=b"{}", headers={"Content-Type": "text/plain"})
-    assert (answer.status_code, answer.json()["detail"]) == (415, "send Content-Type: application/json, not text/plain")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        415,
+        "Content-Type must be application/json, not text/plain",
+    )
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_a_body_that_is_as_long_as_allowed_is_read(declared):
 
 @pytest.mark.parametrize(("kind", "named"), [([], "nothing"), ([(b"content-type", b"Text/HTML; q=1")], "text/html")])
 def test_what_is_not_declared_as_json_is_not_read(kind, named):
-    with pytest.raises(HTTPException, match=f"^415: send Content-Type: application/json, not {named}$") as refused:
+    with pytest.raises(HTTPException, match=f"^415: Content-Type must be application/json, not {named}$") as refused:
         read(headers=kind)
     assert refused.value.headers == {"Connection": "close"}
 

@@ -22,5 +22,9 @@ def test_rows_are_the_encoders(predictor):
 
 def test_an_id_of_another_type_is_told_by_its_place(predictor):
     user, item = predictor.encoder.users.ids.iloc[0], predictor.encoder.items.ids.iloc[0]
-    with pytest.raises(rn.DataError, match=r"items\[1\]: item 5 is of type integer"):
+    with pytest.raises(
+        rn.DataError,
+        match=r"items\[1\]: the item ids must be of type string, as in training, not integer as 5 "
+        r"is: cast them \(0 of 1 would match then\)$",
+    ):
         PairLookup(predictor.encoder).inputs([user, user], [item, 5], None)

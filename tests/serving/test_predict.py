@@ -55,15 +55,19 @@ LISTS = "Input should be a list of integers or a list of strings"
         (b"[]", ["body"], "Input should be an object"),
         (b"\xff\xfe", ["body"], "Invalid JSON: expected value"),
         (b"[" * 5000, ["body"], "Invalid JSON: recursion limit"),
-        (b"{}", ["body"], "give either pairs, or users and items"),
+        (b"{}", ["body"], "pass either pairs, or users and items, not all of them"),
         (b'{"users": ["a"]}', ["body"], "give both users and items"),
-        (b'{"users": ["a"], "items": ["b"], "pairs": []}', ["body"], "give either pairs, or users and items"),
+        (
+            b'{"users": ["a"], "items": ["b"], "pairs": []}',
+            ["body"],
+            "pass either pairs, or users and items, not all of them",
+        ),
         (b'{"users": ["a", 1], "items": ["b", "c"]}', ["body", "users"], LISTS),
         (b'{"users": [1.5], "items": ["b"]}', ["body", "users"], LISTS),
         (b'{"pairs": [["a", null]]}', ["body", "pairs", 0, 1], "Input should be a valid integer or a valid string"),
         (b'{"pairs": [["a", true]]}', ["body", "pairs", 0, 1], "Input should be a valid integer or a valid string"),
         (b'{"pairs": [["a"]]}', ["body", "pairs", 0, 1], "Field required"),
-        (b'{"users": ["a"], "items": ["b", "c"]}', ["body"], "1 users and 2 items do not make pairs"),
+        (b'{"users": ["a"], "items": ["b", "c"]}', ["body"], "users and items must have the same length, not 1 and 2$"),
         (b'{"users": ["a"], "items": ["b"], "interval": 1}', ["body", "interval"], "Input should be less than 1"),
         (b'{"users": ["a"], "items": ["b"], "n": 1}', ["body", "n"], "Extra inputs are not permitted"),
         (b'{"pairs": [[7, "b"]]}', ["body"], "users[0]: user 7 is of type integer"),
@@ -117,4 +121,4 @@ def test_columns_beside_the_ids_are_read(runs, tmp_path):
     assert not np.allclose(expected, predictor.predict(asked.drop(columns="hour"))["prediction"], atol=1e-4)
     np.testing.assert_allclose(answer["predictions"], expected, atol=1e-6)
     short = service.post("/predict", json={**question, "context": {"hour": ["1"]}})
-    assert short.json()["detail"][0]["msg"] == "1 values of 'hour' do not fit 3 pairs"
+    assert short.json()["detail"][0]["msg"] == "context: 'hour' must have a value for each of 3 pairs, not 1 values"

@@ -79,7 +79,7 @@ def test_reasons_are_well_rated_and_the_most_similar_first(client, predictor, us
         ({}, "give either users or ratings"),
         ({"users": ["a"], "ratings": [["b", 3]]}, "give either users or ratings"),
         ({"ratings": []}, "at least 1 item"),
-        ({"ratings": [["nothing", 3]]}, "ratings[0]: the item 'nothing' is one that training did not have"),
+        ({"ratings": [["nothing", 3]]}, "ratings[0]: the item 'nothing' is unknown in training: leave it out"),
         ({"users": ["a"], "n": 0}, "greater than or equal to 1"),
         ({"users": ["a", "b"], "n": 600}, "1,200 items are more than the 1,000 of a request"),
         ({"users": [1]}, "is of type integer"),

@@ -39,9 +39,13 @@ def test_each_place_is_told_once(errors, told):
 @pytest.mark.parametrize(
     ("question", "body", "message"),
     [
-        (PredictQuestion, {}, "give either pairs, or users and items"),
-        (PredictQuestion, {"users": [1], "items": [1], "pairs": []}, "give either pairs, or users and items"),
-        (PredictQuestion, {"items": [1], "pairs": []}, "give either pairs, or users and items"),
+        (PredictQuestion, {}, "pass either pairs, or users and items, not all of them"),
+        (
+            PredictQuestion,
+            {"users": [1], "items": [1], "pairs": []},
+            "pass either pairs, or users and items, not all of them",
+        ),
+        (PredictQuestion, {"items": [1], "pairs": []}, "pass either pairs, or users and items, not all of them"),
         (PredictQuestion, {"users": [1]}, "give both users and items"),
         (PredictQuestion, {"items": [1]}, "give both users and items"),
         (RecommendQuestion, {}, "give either users or ratings"),

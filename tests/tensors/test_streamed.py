@@ -187,7 +187,7 @@ def test_a_fraction_that_leaves_a_part_empty_is_refused(fraction):
 
 
 def test_a_block_has_at_least_one_row():
-    with pytest.raises(DataError, match="block_rows=0: a block has at least one row"):
+    with pytest.raises(DataError, match="block_rows must be a positive integer such as 10000, not 0$"):
         streamed(10, block_rows=0)
 
 

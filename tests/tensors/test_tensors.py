@@ -44,20 +44,24 @@ def test_inputs_may_be_named():
 
 
 REFUSED = {
-    "more inputs": ([1, 2], [1], "2 rows of the inputs, 1 of the targets"),
-    "more of one input": ({"user": [1], "item": [1, 2]}, [1], "2 rows of the input 'item', 1 of the targets"),
-    "one number": (5, [1], "the inputs must be an array with a row an example, not the single value 5"),
-    "one target": ([1], 2.5, "the targets must be an array with a row an example, not the single value 2.5"),
-    "texts": ({"user": ["196"]}, [1], "the input 'user' must be numbers, not <U3"),
-    "objects": ([None], [1], "the inputs must be numbers, not object"),
-    "complex numbers": ([1j], [1], "the inputs must be numbers, not complex128"),
-    "NaN": ([[1.0, 2.0], [3.0, np.nan]], [1, 2], "row 1: nan among the inputs; training needs finite 32-bit numbers"),
-    "infinity": ([1, 2, 3], [1, 2, -np.inf], "row 2: -inf among the targets; training needs finite"),
-    "2**31": ({"user": [2**31]}, [1], "the input 'user' holds an integer beyond 32 bits"),
-    "below -2**31": ([-(2**31) - 1], [1], "the inputs holds an integer beyond 32 bits"),
-    "2**63": (np.array([2**63], dtype="uint64"), [1], "the inputs holds an integer beyond 32 bits"),
-    "infinite as float32": ([1, 2], [1.0, 1e39], r"row 1: 1e\+39 among the targets; .*32-bit"),
-    "no input": ({}, [1], "there are no inputs"),
+    "more inputs": ([1, 2], [1], "the inputs must have as many rows as the targets, 1, not 2$"),
+    "more of one input": (
+        {"user": [1], "item": [1, 2]},
+        [1],
+        "the input 'item' must have as many rows as the targets, 1, not 2$",
+    ),
+    "one number": (5, [1], "the inputs must be an array with a row for each example, not the single value 5$"),
+    "one target": ([1], 2.5, "the targets must be an array with a row for each example, not the single value 2.5$"),
+    "texts": ({"user": ["196"]}, [1], "the input 'user' must hold numbers, not <U3$"),
+    "objects": ([None], [1], "the inputs must hold numbers, not object$"),
+    "complex numbers": ([1j], [1], "the inputs must hold numbers, not complex128$"),
+    "NaN": ([[1.0, 2.0], [3.0, np.nan]], [1, 2], "row 1: the inputs must hold finite 32-bit numbers, not nan$"),
+    "infinity": ([1, 2, 3], [1, 2, -np.inf], "row 2: the targets must hold finite 32-bit numbers, not -inf$"),
+    "2**31": ({"user": [2**31]}, [1], "the input 'user' must hold integers of at most 32 bits$"),
+    "below -2**31": ([-(2**31) - 1], [1], "the inputs must hold integers of at most 32 bits$"),
+    "2**63": (np.array([2**63], dtype="uint64"), [1], "the inputs must hold integers of at most 32 bits$"),
+    "infinite as float32": ([1, 2], [1.0, 1e39], r"row 1: the targets must hold finite 32-bit numbers, not 1e\+39$"),
+    "no input": ({}, [1], "inputs must not be empty: give an array for each input$"),
 }
 
 

@@ -107,7 +107,7 @@ def test_what_a_callback_knows_beside_plain_values_it_says_itself_and_seconds_ar
     visits = Visits()
     run = trained(kept / "5-begin", hooks=[visits], progress=True)
     begun, *epochs = capsys.readouterr().out.splitlines()
-    assert begun == "going on after epoch 4"
+    assert begun == "resuming after epoch 4"
     assert [line.split("  ")[0] for line in epochs] == ["epoch 5/6", "epoch 6/6"]
     assert visits.epochs == set(range(EPOCHS))
     assert run.history["seconds"].sum() <= run.seconds
@@ -260,15 +260,18 @@ def test_a_finished_training_is_not_repeated(tmp_path, engine):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"learning_rate": 0.1}, r"its learning_rate is 0\.05, here 0\.1; begin anew in another folder"),
-        ({"validation": 0.5}, r"its validation is 0\.25, here 0\.5"),
+        (
+            {"learning_rate": 0.1},
+            r"holds another training, whose learning_rate is 0\.05, not 0\.1: choose another folder$",
+        ),
+        ({"validation": 0.5}, r"holds another training, whose validation is 0\.25, not 0\.5: choose another folder$"),
         (
             {"model": keras.Sequential([keras.Input((), dtype="int32"), keras.layers.Embedding(30, 1)])},
-            "its model has other variables; begin anew in another folder",
+            "holds another training, whose model has other variables: choose another folder$",
         ),
     ],
 )
 def test_states_of_another_training_are_refused(whole, changed, message):
     _, kept = whole
-    with pytest.raises(ArtifactError, match=f" is of another training: {message}"):
+    with pytest.raises(ArtifactError, match=f" {message}"):
         trained(kept / "2-begin", **changed)

@@ -105,7 +105,7 @@ def test_a_damaged_state_is_told_of_and_the_one_before_is_taken(tmp_path):
     with pytest.warns(
         UserWarning,
         match=(
-            r"epoch-000005\.safetensors is damaged: it does not have the SHA-256 that it states; going on from "
+            r"epoch-000005\.safetensors is damaged: its SHA-256 differs from the one that it states; going on from "
             "epoch 4"
         ),
     ):
@@ -118,7 +118,7 @@ def test_damage_to_all_states_is_an_error(tmp_path):
     for file in tmp_path.iterdir():
         damage(file)
     with pytest.raises(
-        ArtifactError, match=r"epoch-000004\.safetensors is damaged: it does not have the SHA-256 that it states"
+        ArtifactError, match=r"epoch-000004\.safetensors is damaged: its SHA-256 differs from the one that it states"
     ):
         checkpoints.latest()
 

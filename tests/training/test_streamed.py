@@ -78,5 +78,5 @@ def test_the_trainer_holds_a_validation_part_out(streamed):
 
 def test_what_is_solved_in_closed_form_needs_the_rows_in_memory(streamed):
     encoder, part = streamed
-    with pytest.raises(DataError, match="the layer .biases. learns from Tensors in memory alone, not from streams"):
+    with pytest.raises(DataError, match="the layer 'biases' needs Tensors in memory, not a stream$"):
         Trainer(TrainConfig(validation=0), progress=False).fit(build_model(BiasConfig(), encoder), part)

@@ -78,7 +78,7 @@ def test_a_run_predicts_where_no_extra_is_installed(alone):
 )
 def test_what_misses_an_extra_names_it(extra, arguments, alone):
     done = alone.run("recsys-nn", *arguments)
-    assert (done.returncode, f"is not installed; pip install 'recsys-nn[{extra}]'" in done.stderr) == (2, True), (
+    assert (done.returncode, f"is not installed: pip install 'recsys-nn[{extra}]'" in done.stderr) == (2, True), (
         done.stderr
     )
 

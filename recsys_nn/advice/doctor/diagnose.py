@@ -13,7 +13,7 @@ from recsys_nn.advice.doctor.finding import Diagnosis
 from recsys_nn.advice.doctor.pitfalls import PITFALLS
 from recsys_nn.config import YAML_SUFFIXES, RunConfig, as_run_config
 from recsys_nn.data import Ratings, Split
-from recsys_nn.errors import ConfigError, TrainingError
+from recsys_nn.errors import ConfigError, TrainingError, must_be
 from recsys_nn.models import ModelConfig
 from recsys_nn.runs import Concluded, FinishedRun, load_parts
 from recsys_nn.training import TrainingRun
@@ -52,9 +52,9 @@ def diagnose(
     subject = _opened(run)
     planned = isinstance(subject, RunConfig)
     if data is not None and not planned:
-        raise ConfigError("data: it is for configs; a finished run has its own")
+        raise ConfigError("data must be left out, as a finished run has its own")
     if pairs is not None and not isinstance(subject, FinishedRun):
-        raise ConfigError("pairs: they are for finished runs")
+        raise ConfigError("pairs must be left out, as they need a finished run")
     if isinstance(subject, RunConfig):
         case = Case.planned(subject, load_parts(subject.data, subject.seed, data))
     elif isinstance(subject, TrainingRun):
@@ -78,6 +78,11 @@ def _opened(run: Patient) -> RunConfig | TrainingRun | FinishedRun:
     if isinstance(run, TrainingRun | FinishedRun):
         return run
     raise ConfigError(
-        f"a {type(run).__name__} is no run: give a config or its file, a run folder, what rn.run_experiment or "
-        "Trainer.fit gave, or the TrainingError of a training that diverged"
+        must_be(
+            "run",
+            "a config or its file, a run folder, a result of rn.run_experiment or Trainer.fit, or the TrainingError "
+            "of a "
+            "training that diverged",
+            run,
+        )
     )

@@ -91,7 +91,7 @@ class Diagnosis(Sequence[Finding]):
         return "; ".join(f"{finding.code} ({finding.lines or finding.fix})" for finding in self)
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self)) or "Nothing wrong was found."
+        return "\n\n".join(map(str, self)) or "No problems were found."
 
     def _repr_html_(self) -> str:
         if not self:

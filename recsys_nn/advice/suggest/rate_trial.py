@@ -119,7 +119,10 @@ def epochs_rule(runs: Mapping[float, TrainingRun], steps: int) -> Choice:
     """
     if not runs:
         some = "one step" if steps == 1 else f"{steps} steps"
-        reason = f"An epoch is {some}, so that {EPOCHS} would tell nothing: an upper bound, patience decides."
+        reason = (
+            f"An epoch is {some}, too few for a trial of {EPOCHS} epochs: an upper bound, as patience ends the "
+            "training."
+        )
         return Choice("training.epochs", max(MAX_EPOCHS, ceil(MAX_STEPS / steps)), reason)
     run = runs[best_of(runs)]
     losses = run.history["val_loss"]

@@ -64,7 +64,8 @@ def drift_rule(facts: Facts) -> Iterator[Choice]:
             {"drift": "timestamp"},
             f"Ratings have times, and the median user has {facts.per_user:g} of them, {DRIFTING} or more: biases of "
             "users move in time. Predict with the time of the rating, or now, in a column timestamp of the pairs. "
-            "Without one the drift is left out, with errors up to 1% above those of a model that never had it: delete "
+            "Without a time the drift is left out, with errors up to 1% above those of a model that never had it: "
+            "delete "
             "this line if you will have no times.",
         )
 
@@ -73,7 +74,7 @@ def kind_rule(facts: Facts, asked: str | None = None) -> Choice:
     """Suggests the most accurate kind that is affordable, unless one was asked for."""
     n = facts.n_ratings
     if asked is not None:
-        return Choice("model.kind", asked, "As asked for.")
+        return Choice("model.kind", asked, "The kind that was asked for.")
     if n < FEW_RATINGS:
         return Choice("model.kind", "bias", f"{n:,} ratings, fewer than {FEW_RATINGS}, say little beyond biases.")
     if n > MAX_IN_SETS:
@@ -121,9 +122,7 @@ def model_rules(config: type[ModelConfig], facts: Facts) -> Iterator[Choice]:
         if issubclass(config, TowerConfig):
             yield from tower_rule(dim.value)
         yield Choice("model.l2", None, "By rule: it falls with the number of ratings and grows with their spread.")
-        yield Choice(
-            "model.bias_l2", None, "By rule, 4 / n: the bias of an id with four ratings is half of what they say."
-        )
+        yield Choice("model.bias_l2", None, "By rule, 4 / n: the bias of an id with four ratings is shrunk by half.")
 
 
 def dimension_rule(config: type[FactorConfig], facts: Facts) -> Choice:
@@ -153,8 +152,12 @@ def training_rules(config: type[ModelConfig], facts: Facts, *, most: int) -> Ite
         most: ratings that it may ever be trained on.
     """
     if issubclass(config, LatentConfig) and head_rule(facts).value == "regression":
-        yield Choice("training.loss", "mse", "For a number: the squared error.")
-        yield Choice("training.metrics", ["rmse", "mae"], "Its root, and the mean absolute error, in rating units.")
+        yield Choice("training.loss", "mse", "The squared error, as ratings are numbers.")
+        yield Choice(
+            "training.metrics",
+            ["rmse", "mae"],
+            "The root of the squared error, and the mean absolute error, in rating units.",
+        )
     yield Choice("training.optimizer", "auto", "Adam, and lazy Adam where a batch touches few of the ids.")
     if "set_l2" in config.model_fields:
         reason = f"Every step sums the sets of all {facts.n_ratings:,} ratings, and so had better see them all"
@@ -192,7 +195,9 @@ def refit_rules(config: type[ModelConfig], facts: Facts, *, drifts: bool) -> Ite
         if drifts:
             reason += f" Where users drift, steps longer than {STEP_WITH_DRIFT} diverge."
         yield Choice("ensemble", {"samples": 10, "thin": 25, "burn_in": 120} | shorter, reason)
-    yield Choice("refit", True, "Once validation has judged, a second training on its ratings too.")
+    yield Choice(
+        "refit", True, "After validation, the model is trained again on the training and validation ratings together."
+    )
 
 
 def _seconds(n: int) -> str:

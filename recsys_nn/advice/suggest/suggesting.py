@@ -13,18 +13,18 @@ from recsys_nn.advice.suggest.suggestion import Choice, Suggestion
 from recsys_nn.advice.suggest.table_facts import Facts
 from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig
 from recsys_nn.data import Ratings, Split, dataset_names
-from recsys_nn.errors import ConfigError, DataError
+from recsys_nn.errors import ConfigError, DataError, must_be
 from recsys_nn.models import BaselineConfig, model_kind
 from recsys_nn.runs import fit_encoder
 
 OF_DATA = {
-    "source": "Where the ratings are.",
-    "options": "Of the data set.",
-    "format": "How the file is laid out; columns that are not named here are recognised.",
-    "duplicates": "What is done with pairs that stand in the file more than once.",
-    "user_features": "What is known of users.",
-    "item_features": "What is known of items.",
-    "liked": "Ratings from here on are 1, those below 0.",
+    "source": "Source of the ratings.",
+    "options": "Options of the data set.",
+    "format": "Layout of the file; columns that are not named here are recognised.",
+    "duplicates": "Rule for pairs that occur in the file more than once.",
+    "user_features": "File of the features of users.",
+    "item_features": "File of the features of items.",
+    "liked": "Ratings of at least this value become 1, others 0.",
 }
 
 
@@ -66,24 +66,30 @@ def suggest(
     from rich.console import Console
 
     if not isinstance(ratings, Ratings):
-        raise DataError(f"suggest takes Ratings (load_ratings makes them), not a {type(ratings).__name__}")
+        raise DataError(must_be("ratings", "Ratings (rn.load_ratings makes them)", ratings))
     if kind is not None:
         model_kind(kind)
     console = Console(stderr=True, quiet=not progress, markup=False, highlight=False, soft_wrap=True)
     data = data or DataConfig()
-    choices = [Choice("seed", seed, "Of the split, the first weights and the order: the same seed, the same run.")]
+    choices = [
+        Choice(
+            "seed",
+            seed,
+            "Seed of the split, the initial weights and the training order: the same seed gives the same run.",
+        )
+    ]
     if output is not None:
-        choices.append(Choice("output", output, "The run folder that is written."))
+        choices.append(Choice("output", output, "Run folder to write."))
     low, high = ratings.scale
     if low == high:
-        raise DataError(f"all ratings are {low:g}: there is nothing to be learned from them")
+        raise DataError(f"all ratings are {low:g}, so that nothing can be learned from them")
     choices += _of_data(data, ratings)
     split = _parts(choices, ratings)
     facts = Facts.of(split.train)
     chosen = rules.kind_rule(facts, kind)
     console.print(f"{facts} to train on: {chosen.value}")
     if "features" not in data.model_fields_set and (known := _known_beside(ratings)):
-        console.print(f"left out: {', '.join(known)}; data.features names what of it a model shall see")
+        console.print(f"features left out: {', '.join(known)}; name those that the model shall use in data.features")
     config = model_kind(chosen.value).config
     choices += [chosen, *rules.model_rules(config, facts)]
     if "features" not in data.model_fields_set and "features" in config.model_fields:
@@ -107,7 +113,9 @@ def _of_data(data: DataConfig, ratings: Ratings) -> Iterator[Choice]:
         yield Choice("data.scale", list(data.scale), "As given.")
     elif data.source is not None and data.source not in dataset_names() and data.liked is None:
         yield Choice(
-            "data.scale", list(ratings.scale), "The lowest and the highest rating found: widen it if others can be."
+            "data.scale",
+            list(ratings.scale),
+            "The lowest and the highest rating found: widen the scale if other ratings are possible.",
         )
     if "features" in data.model_fields_set:
         yield Choice("data.features", _plain(data.features), "As given.")
@@ -140,8 +148,10 @@ def _plain(value: Any) -> Any:
 def _parts(choices: list[Choice], ratings: Ratings) -> Split:
     config = _so_far(choices)
     if isinstance(config.data.split, FilesSplitConfig):
-        raise ConfigError("data.split: a suggestion is for one table; name the file to train on as the source")
+        raise ConfigError(
+            "data.split.kind cannot be files, as a suggestion needs one table: name the training file in data.source"
+        )
     split = config.data.split.apply(ratings, config.seed)
     if not len(split.validation):
-        raise ConfigError("data.split.validation: it is what a suggestion is judged by; let it be above 0")
+        raise ConfigError("data.split.validation must be above 0, as a suggestion needs a validation part")
     return split

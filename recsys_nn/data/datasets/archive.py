@@ -53,7 +53,7 @@ class ArchiveDataset:
     def load(self, **options: Any) -> Ratings:
         """Loads all ratings, downloaded if need be. It takes no options: any is a DataError."""
         if options:
-            raise DataError(f"{self.name} takes no options, but was given {', '.join(map(repr, options))}")
+            raise DataError(f"the data set {self.name!r} takes no options: leave {', '.join(map(repr, options))} out")
         return self.read(self.main)
 
     def read(self, file: str | Path) -> Ratings:

@@ -19,7 +19,7 @@ from recsys_nn.data.datasets.movielens import GENRE_SEPARATOR
 from recsys_nn.data.datasets.synthetic_pairs import draw_pairs
 from recsys_nn.data.datasets.synthetic_truth import NONLINEAR_FORMS, Floats, LatentTruth, Positions
 from recsys_nn.data.ratings import Ratings
-from recsys_nn.errors import DataError, did_you_mean
+from recsys_nn.errors import DataError, did_you_mean, must_be_one_of
 
 _START = np.datetime64("2020-01-01", "us")
 _SECONDS_PER_YEAR = 365.25 * 86_400
@@ -98,7 +98,7 @@ def generate(
     _check_range(0, 100, years=0 if years is None else years)
     _check_scale(scale, step)
     if nonlinear not in NONLINEAR_FORMS:
-        raise DataError(f"nonlinear={nonlinear!r} is not one of {', '.join(map(repr, NONLINEAR_FORMS))}")
+        raise DataError(must_be_one_of("nonlinear", nonlinear, NONLINEAR_FORMS))
     _check_counts(0, seed=seed)
 
     # A stream for each part, so that an option of one part leaves the others as they were.
@@ -197,25 +197,25 @@ def _uniforms(factors: Floats, rho: float, rng: np.random.Generator) -> Floats:
 def _check_counts(lowest: int, **values: int) -> None:
     for name, value in values.items():
         if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
-            raise DataError(f"{name}={value!r} is not a whole number from {lowest} on")
+            raise DataError(f"{name} must be an integer of at least {lowest}, not {value!r}")
 
 
 def _check_range(lowest: float, highest: float, **values: float) -> None:
     for name, value in values.items():
         if not isinstance(value, Real) or not lowest <= value <= highest or value == inf:
-            bounds = f"from {lowest} on" if highest == inf else f"from {lowest} to {highest}"
-            raise DataError(f"{name}={value!r} is not a number {bounds}")
+            bounds = f"of at least {lowest}" if highest == inf else f"between {lowest} and {highest}"
+            raise DataError(f"{name} must be a number {bounds}, not {value!r}")
 
 
 def _check_scale(scale: tuple[float, float], step: float | None) -> None:
     pair = isinstance(scale, list | tuple) and [isinstance(bound, Real) for bound in scale] == [True, True]
     if not pair or not -inf < scale[0] < scale[1] < inf:
-        raise DataError(f"scale={scale!r} is not (lowest, highest) with lowest < highest")
+        raise DataError(f"scale must be (lowest, highest) with lowest < highest, not {scale!r}")
     if step is not None:
         _check_range(0, inf, step=step)
         steps = (scale[1] - scale[0]) / step if step else 0.0
         if steps < 1 or abs(steps - round(steps)) > 1e-9:
-            raise DataError(f"step={step!r} does not divide the scale {scale[0]:g} to {scale[1]:g}")
+            raise DataError(f"step must divide the scale {scale[0]:g} to {scale[1]:g}, which {step!r} does not")
 
 
 @dataclass(frozen=True)
@@ -236,12 +236,12 @@ class GeneratedDataset:
         valid = list(inspect.signature(self.function).parameters)
         for option in options:
             if option not in valid:
-                raise DataError(f"{self.name} has no option {option!r}{did_you_mean(option, valid)}")
+                raise DataError(f"the data set {self.name!r} has no option {option!r}{did_you_mean(option, valid)}")
         return self.function(**options)
 
     def read(self, file: str | Path) -> Ratings:
         """Raises a DataError: a generated data set has no files to read."""
-        raise DataError(f"{self.name} has no files, so there is no {str(file)!r}: load() generates it")
+        raise DataError(f"the data set {self.name!r} has no file {str(file)!r}, as it is generated: call load()")
 
 
 SYNTHETIC = GeneratedDataset(

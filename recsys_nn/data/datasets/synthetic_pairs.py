@@ -49,11 +49,11 @@ def draw_pairs(
 
     left = n_ratings - len(keys) - int(by_cold_users.sum())
     if left < 0:
-        raise DataError(f"n_ratings={n_ratings} is below the {n_ratings - left} of cold users and items")
+        raise DataError(f"n_ratings must be at least {n_ratings - left}, for cold users and items, not {n_ratings}")
     if left > n_warm_users * n_warm_items:
         most = n_warm_users * n_warm_items + n_ratings - left
         sizes = f"{n_users} users and {n_items} items" + (", some of them cold" if n_ratings > left else "")
-        raise DataError(f"n_ratings={n_ratings} is more than the {most} pairs of {sizes}")
+        raise DataError(f"n_ratings must be at most {most}, the pairs of {sizes}, not {n_ratings}")
     counts = np.zeros(n_users, dtype=np.int64)
     counts[cold_user] = by_cold_users
     floor = min(COLD_RATINGS + 1, left // n_warm_users, n_warm_items)

@@ -168,7 +168,7 @@ class LatentTruth:
         user_rows = _positions(users, self.user_ids, "user")
         item_rows = _positions(items, self.item_ids, "item")
         if len(user_rows) != len(item_rows):
-            raise DataError(f"{len(user_rows)} users and {len(item_rows)} items do not make pairs")
+            raise DataError(f"users and items must have the same length, not {len(user_rows)} and {len(item_rows)}")
         return user_rows, item_rows
 
     def _in_blocks(

@@ -76,21 +76,21 @@ def utf8_pieces(path: Path, encoding: str | None) -> Iterator[tuple[bytes, float
         except UnicodeDecodeError as error:
             before = held + _as_far_as_it_goes(error.object[: error.start], encoding or "")
             problem = f"byte 0x{error.object[error.start]:02x} is not {encoding} ({error.reason})"
-            advice = "give the encoding of the file, often encoding='cp1252' or 'latin-1'"
+            advice = "set the option encoding to that of the file, often 'cp1252' or 'latin-1'"
             raise DataError(f"{place.after(before)}: {problem}; {advice}") from error
         except ValueError as error:
-            raise DataError(f"{path}: cannot be read with encoding={encoding!r}: {error}") from error
+            raise DataError(f"{path} cannot be read with the encoding {encoding!r}: {error}") from error
         if beginning:
             text = text.removeprefix(codecs.BOM_UTF8)
             if text.startswith(codecs.BOM_UTF8):  # pyarrow would drop it
-                raise DataError(f"{path}, line 1: two byte order marks where at most one is expected")
+                raise DataError(f"{path}, line 1: the file begins with two byte order marks: remove one")
         held = b"\r" if not ended and text.endswith(b"\r") else b""
         text = text.removesuffix(held)
         nul = text.find(b"\0")
         if nul >= 0:
             raise DataError(
-                f"{place.after(text[:nul])}: a NUL byte, where text is expected; if this is "
-                "UTF-16 without a byte order mark, say encoding='utf-16-le' or 'utf-16-be'"
+                f"{place.after(text[:nul])}: there is a NUL byte, which text cannot have; for UTF-16 without a byte "
+                "order mark, set the option encoding to 'utf-16-le' or 'utf-16-be'"
             )
         yield text, done, ended
         place = place.after(text)
@@ -114,15 +114,15 @@ def _pieces(path: Path) -> Iterator[tuple[bytes, float]]:
                 yield piece, file.tell() / size if size else 0.0
                 beginning = False
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a complete gzip file: {error}") from error
+        raise DataError(f"{path} is not a complete gzip file: {error}") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _check_is_text(path: Path, beginning: bytes) -> None:
     for magic, what in _BINARY_MAGIC.items():
         if beginning.startswith(magic):
-            raise DataError(f"{path}: this is {what}, where a delimited text file is expected")
+            raise DataError(f"{path} must be a delimited text file, not {what}")
 
 
 def _decoder(path: Path, encoding: str) -> codecs.IncrementalDecoder:
@@ -130,7 +130,7 @@ def _decoder(path: Path, encoding: str) -> codecs.IncrementalDecoder:
         "a".encode(encoding)  # which refuses codecs from bytes to bytes
         return codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read with encoding={encoding!r}: {error}") from error
+        raise DataError(f"{path} cannot be read with the encoding {encoding!r}: {error}") from error
 
 
 def _as_far_as_it_goes(data: bytes, encoding: str) -> bytes:

@@ -104,7 +104,7 @@ class Block:
         field_text = self.data[bad : bad + 4 * _TEXT_SHOWN].decode(errors="ignore")
         raise DataError(
             f"{Place(self.path, self.line).after(self.data[:bad])}: {problem}: {shortened(self.original(field_text))}; "
-            'write a quote within a quoted field as "", or read with quoting=False'
+            'write a quote within a quoted field as "", or set the option quoting to false'
         )
 
     @property
@@ -178,11 +178,11 @@ def _detect_separator(path: Path, data: bytes, quoting: bool) -> str:
     if most == 0:
         raise DataError(
             f"{path}: none of the separators {', '.join(map(repr, _SEPARATORS))} occurs in the first lines; "
-            "say separator=... (for a single column, any that does not occur)"
+            "set the option separator (for a single column, to any text that does not occur)"
         )
     best = [separator for separator, count in agreeing_lines.items() if count == most]
     if len(best) > 1:
-        raise DataError(f"{path}: the separator may be {' or '.join(map(repr, best))}; say separator=...")
+        raise DataError(f"{path}: the separator may be {' or '.join(map(repr, best))}: set the option separator")
     return best[0]
 
 
@@ -198,7 +198,7 @@ def _with_one_byte_separator(path: Path, data: bytes, separator: str) -> tuple[b
     For any other separator a byte is put that the text does not hold, so that it can be undone within quotes.
     """
     if not separator or re.search('["\r\n\0\ud800-\udfff]', separator):
-        raise DataError(f"{path}: separator={separator!r}: characters other than quotes and line ends are expected")
+        raise DataError(f"{path}: separator must be characters other than quotes and line ends, not {separator!r}")
     encoded = separator.encode()
     if len(encoded) == 1:
         return data, encoded

@@ -161,7 +161,7 @@ def read_text_parts(
             empty = False
             yield TextPart(rows.rename_columns(names), bool(header), block, records, _described(block, bad))
     if empty:
-        raise DataError(f"{path}: there are no rows, only the header {shortened(block.separator.join(first_row))}")
+        raise DataError(f"{path} has no rows, only the header {shortened(block.separator.join(first_row))}")
 
 
 def _split(block: Block, width: int, most: int | None) -> tuple[pa.Table, list[Any]]:
@@ -216,7 +216,7 @@ def _described(block: Block, ragged: Sequence[Any]) -> tuple[Ragged, ...]:
 def _ragged_error(block: Block, ragged: Sequence[Any]) -> DataError:
     problems = [f"line {row.line}: {row.problem}: {shortened(row.text)}" for row in _described(block, ragged)]
     if len(ragged) == _RAGGED_SHOWN:
-        problems.append("the lines after that were not looked at")
+        problems.append("later lines were not checked")
     return DataError(f"{block.path}, {'; '.join(problems)}")
 
 
@@ -232,11 +232,11 @@ def _column_names(block: Block, first_row: Sequence[str], header: bool, given: S
     elif header:
         shown = shortened(block.separator.join(first_row))
         raise DataError(
-            f"{where}: {shown} is taken for the header, but column_names={list(given)!r} are given as well; "
-            "say header=False if it is a row, or give no column_names"
+            f"{where}: {shown} is taken for the header, but column_names {list(given)!r} are given too: set the option "
+            "header to false if it is a row, or leave column_names out"
         )
     elif len(given) != len(first_row):
-        raise DataError(f"{where}: {_fields(len(first_row))}, but column_names={list(given)!r} has {len(given)}")
+        raise DataError(f"{where}: {_fields(len(first_row))}, but column_names {list(given)!r} has {len(given)}")
     else:
         names = given
     position_of: dict[str, int] = {}
@@ -244,7 +244,7 @@ def _column_names(block: Block, first_row: Sequence[str], header: bool, given: S
         first_position = position_of.setdefault(name.strip(), position)
         if first_position != position:
             same = f"columns {first_position} and {position} have the same name {name.strip()!r}"
-            raise DataError(f"{where}: {same}; all names must differ")
+            raise DataError(f"{where}: {same}: rename one")
     return names
 
 

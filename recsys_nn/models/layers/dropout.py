@@ -30,7 +30,7 @@ class Dropout(keras.layers.Layer):
     def __init__(self, rate: float, *, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
-            raise ValueError(f"rate={rate!r}: a share of the elements is at least 0 and less than 1")
+            raise ValueError(f"rate must be at least 0 and less than 1, not {rate!r}")
         self.rate, self.seed = rate, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True

@@ -107,7 +107,7 @@ class OwnerFeatureEmbedding(FeatureVectors):
         """Raises a DataError where a feature value has no row."""
         rows = self.feature_rows.numpy()
         if not ((rows >= 0) & (rows < self.n_rows)).all():
-            raise DataError(f"{self.name!r} has a feature value in a row beyond the {self.n_rows} that there are")
+            raise DataError(f"the rows of the feature values in {self.name!r} must be from 0 to {self.n_rows - 1}")
 
     def call(self, owners: Any, training: bool | None = None) -> Any:
         self.penalise(self.l2, self.vectors, training)

@@ -96,8 +96,8 @@ class RatedSet(PenalisedLayer):
         """
         if len(owners) > self.n_pairs:
             raise DataError(
-                f"{len(owners)} ratings are more than the {self.n_pairs} of the encoder that the model was built for: "
-                "fit the encoder on these ratings"
+                f"the model was built for an encoder of {self.n_pairs} ratings, not of {len(owners)}: fit the encoder "
+                "on these ratings"
             )
         used = np.bincount(members, minlength=self.n_rows[self.other]) > 0
         self.vectors.assign(np.where(used[:, None], self.vectors.numpy(), 0))
@@ -127,7 +127,7 @@ class RatedSet(PenalisedLayer):
             ("member", self.members, self.n_rows[self.other]),
         ):
             if not ((rows.numpy() >= 0) & (rows.numpy() < n_rows)).all():
-                raise DataError(f"the sets of {self.name!r} have an {name} in a row beyond the {n_rows} that there are")
+                raise DataError(f"the rows of each {name} in the sets of {self.name!r} must be from 0 to {n_rows - 1}")
 
     def _standardised(self, ratings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         mean, std = self.standard or (0.0, 1.0)
@@ -159,8 +159,8 @@ class RatedSet(PenalisedLayer):
             filled = bool(tf.reduce_any(self.norms.value > 0))
         if not filled:
             raise TrainingError(
-                f"the sets of {self.name!r} are empty: rn.Trainer fills them; where model.fit trains, call "
-                f"model.get_layer({self.name!r}).before_training(tensors.inputs, tensors.targets) first"
+                f"the sets of {self.name!r} are empty: train with rn.Trainer, or before model.fit call "
+                f"model.get_layer({self.name!r}).before_training(tensors.inputs, tensors.targets)"
             )
 
     def get_config(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from recsys_nn.data import LeftOut, PairsPart, PairsSource, TableFormat
 from recsys_nn.encoding import SOURCES
-from recsys_nn.errors import DataError, RowError
+from recsys_nn.errors import DataError, RowError, must_be_one_of
 from recsys_nn.files import check_file_place, check_output, table_writer
 from recsys_nn.prediction.core import PredictorCore
 
@@ -69,7 +69,7 @@ def predict_file(
 ) -> PredictedFile:
     """Predicts a file of pairs into a file, as :meth:`Predictor.predict_file` documents."""
     if on_error not in get_args(OnError):
-        raise DataError(f"on_error={on_error!r} is not one of {', '.join(map(repr, get_args(OnError)))}")
+        raise DataError(must_be_one_of("on_error", on_error, get_args(OnError)))
     skip = on_error == "skip"
     place = Path(output).expanduser()
     beside = skipped_file_of(place)
@@ -85,7 +85,7 @@ def predict_file(
         ragged="leave out" if skip else "refuse",
     )
     if source.path.absolute() in place.absolute().parents:
-        raise DataError(f"{place} lies in the folder of the pairs, {source.path}, and would be one of them")
+        raise DataError(f"{place} lies in the folder of the pairs, {source.path}: choose another folder")
     rows, skipped, sources = 0, 0, Counter[str]()
     write_skipped: Callable[[pa.Table], None] | None = None
     predicted_parts = (_predicted(predictor, source, part, interval, skip) for part in _one_ahead(source.parts()))
@@ -133,7 +133,8 @@ def _predicted(
     for name in added.column_names:
         if name in table.column_names:
             raise DataError(
-                f"{part.table.name} has a column {name!r}, which predictions are written to: rename it or leave it out"
+                f"{part.table.name} has a column {name!r}, the name of a column of predictions: rename it or leave "
+                "it out"
             )
         table = table.append_column(added.schema.field(name), added.column(name))
     missing = tuple(name for name in predictor.encoder.context_columns if name not in asked)

@@ -14,7 +14,7 @@ from typing import Any
 
 from recsys_nn.data import TableFormat
 from recsys_nn.encoding import SOURCES
-from recsys_nn.errors import DataError, not_seen
+from recsys_nn.errors import OR_OVERWRITE, DataError, not_seen
 from recsys_nn.files import PARQUET_SUFFIXES, Folder
 from recsys_nn.prediction.batch.file import OnError, PredictedFile, predict_file, skipped_file_of
 from recsys_nn.prediction.core import PredictorCore
@@ -73,18 +73,19 @@ class FolderScoring:
             DataError: where there are none, or the output must not be written.
         """
         if self.pairs.holds(self.output) or self.output.holds(self.pairs):
-            raise DataError(f"{self.output.name} and the folder of the pairs, {self.pairs.name}, lie in one another")
+            raise DataError(
+                f"{self.output.name} and the folder of the pairs, {self.pairs.name}, overlap: choose another output"
+            )
         names = self.pairs.parquet_files()
         if standing := self.output.files():
             if not overwrite:
-                raise DataError(
-                    f"{self.output.name} is not empty; choose another output, or overwrite it (--overwrite)"
-                )
+                raise DataError(f"{self.output.name} is not empty: {OR_OVERWRITE}")
             others = [name for name in standing if not _OWN.fullmatch(PurePosixPath(name).name)]
             if others or RECORD not in standing:
                 raise DataError(
-                    f"{self.output.name} holds other things than predictions, such as {(others or standing)[0]}; "
-                    "choose another output"
+                    f"{self.output.name} holds more than predictions, such as {(others or standing)[0]}: choose "
+                    "another "
+                    "output"
                 )
         return names
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from recsys_nn.errors import ArtifactError, ConfigError, did_you_mean, required
+from recsys_nn.errors import OR_OVERWRITE, ArtifactError, ConfigError, must_be_one_of, required
 
 Format = Literal["savedmodel", "onnx", "litert"]
 
@@ -24,12 +24,12 @@ def check_export(path: Path, format: Format, *, overwrite: bool) -> None:
     from recsys_nn.files import check_file_place
 
     if format not in get_args(Format):
-        raise ConfigError(f"unknown format {format!r}{did_you_mean(format, get_args(Format))}")
+        raise ConfigError(must_be_one_of("format", format, get_args(Format)))
     if format == "onnx":
         required("tf2onnx", "onnx", asked_by="onnx")
     if format != "savedmodel":
         check_file_place(path, overwrite=overwrite)
     elif path.exists() and not (path / SAVEDMODEL_DOCUMENT).is_file():
-        raise ArtifactError(f"{path} exists and is not an exported model; choose another output")
+        raise ArtifactError(f"{path} exists and is not an exported model: choose another output")
     elif path.exists() and not overwrite:
-        raise ArtifactError(f"{path} already holds a model; choose another output, or overwrite it (--overwrite)")
+        raise ArtifactError(f"{path} already holds a model: {OR_OVERWRITE}")

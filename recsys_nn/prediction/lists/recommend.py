@@ -42,14 +42,15 @@ def recommend(
     candidates: Iterable[Any] | None,
 ) -> pd.DataFrame:
     """Lists the n best items of each user, as :meth:`Predictor.recommend` documents."""
-    check_number(n, "items to recommend")
+    check_number(n)
     encoder = predictor.encoder
     asked = _users(predictor, users)
     user_rows, item_rows = encoder.users.lookup(asked), _candidates(predictor, candidates)
     if exclude_seen and predictor.seen is None:
         raise DataError(
-            "which items a user has rated is not known here, as this predictor does not keep its training ratings: "
-            "predictor.with_seen(ratings) takes them, exclude_seen=False does without"
+            "this predictor does not keep its training ratings, so that it cannot leave out what a user has rated: "
+            "pass "
+            "them to predictor.with_seen(ratings), or recommend without leaving out (exclude_seen=False, --seen)"
         )
     columns = np.full(encoder.items.n_rows, -1, dtype=np.int32)
     columns[item_rows] = np.arange(len(item_rows))
@@ -167,7 +168,7 @@ def _candidates(predictor: PredictorCore, candidates: Iterable[Any] | None) -> R
     rows = items.lookup(asked)
     if not rows.all():
         unknown = asked.iloc[int((rows == 0).argmax())]
-        raise DataError(f"the candidate {plain_repr(unknown)} is an item that training did not have")
+        raise DataError(f"the candidate {plain_repr(unknown)} is an item that is unknown in training: leave it out")
     return np.unique(rows)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import OTHER_SIDE, Encoder, Side, with_ids
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, must_be
 from recsys_nn.hooks import KeepsPairs, layers_with, network_of
 from recsys_nn.models import build_model
 from recsys_nn.prediction.core import PredictorCore
@@ -33,7 +33,7 @@ def checked_ratings(ratings: pd.DataFrame | Ratings, encoder: Encoder) -> pd.Dat
         DataError: where they are none.
     """
     if not isinstance(ratings, pd.DataFrame | Ratings):
-        raise DataError(f"ratings are given as a DataFrame or as Ratings, not as {type(ratings).__name__}")
+        raise DataError(must_be("ratings", "a DataFrame or Ratings", ratings))
     frame = ratings.frame if isinstance(ratings, Ratings) else ratings
     beside = [name for name in encoder.context_columns if name in frame.columns and name != "timestamp"]
     return Ratings(frame, scale=encoder.scale, rating_features=beside).frame
@@ -56,7 +56,7 @@ def extended(predictor: P, pairs: Mapping[Side, pd.DataFrame], encoder: Encoder 
     from recsys_nn.models import AveragedModel
 
     if predictor.config is None:
-        raise DataError("this model does not carry its config, by which a larger one could be built; a run folder does")
+        raise DataError("this model has no config to build a larger one from: load it from a run folder")
     encoder = encoder or with_ids(predictor.encoder, {side: found[side] for side, found in pairs.items()})
     network, model = network_of(predictor.model), build_model(predictor.config, encoder)
     for layer, trained in zip(model.layers, network.layers, strict=True):
@@ -95,9 +95,9 @@ def with_history(predictor: P, history: pd.DataFrame | Ratings) -> P:
     encoder = predictor.encoder
     layers = list(layers_with(network_of(predictor.model).layers, KeepsPairs))
     if predictor.config is not None and not layers:
-        raise DataError("this model keeps no sets of who rated what: histories are for the kinds svdpp and autorec")
+        raise DataError("this model takes no histories: use one of the kinds svdpp and autorec")
     if isinstance(history, pd.DataFrame) and "rating" not in history.columns:
         if any(layer.standard for layer in layers):
-            raise DataError("this model needs the ratings of a history: give the columns user, item and rating")
+            raise DataError("this model needs the ratings of a history: pass the columns user, item and rating")
         history = history.assign(rating=encoder.scale[0])  # it does not matter
     return extended(predictor, newly_known(encoder, checked_ratings(history, encoder)))

@@ -50,8 +50,9 @@ def fold_in(predictor: P, ratings: pd.DataFrame | Ratings) -> P:
     pairs = newly_known(encoder, table)
     if not any(map(len, pairs.values())):
         raise DataError(
-            f"none of the {len(table)} ratings is of a new user with an item of the training, or of a new item with a "
-            "user of the training; predictor.update(ratings) learns from ratings of known ids"
+            f"none of the {len(table)} ratings has a new user with a known item, or a new item with a known user: "
+            "learn "
+            "from ratings of known ids with predictor.update(ratings)"
         )
     larger = extended(predictor, pairs)
     fit_new_rows(larger, pairs, encoder.n_ratings)
@@ -82,7 +83,7 @@ def _fit(predictor: PredictorCore, side: Side, inputs: Mapping[str, Any], rating
         layer.fold_in(side, inputs, ratings)
     sides = sides_of(network)
     if sides is None and not closed_forms:
-        raise DataError(f"nothing of a new {side} can be fitted: this model was not put together by Parts.model")
+        raise DataError(f"nothing of a new {side} can be fitted, as this model was not built by Parts.model")
     tables = () if sides is None else sides.tables[side]
     if not tables:
         return

@@ -23,13 +23,13 @@ def update(predictor: P, ratings: pd.DataFrame | Ratings, training: TrainConfig 
     """Goes on training a predictor, as :meth:`Predictor.update` documents."""
     if isinstance(predictor.model, Average):
         raise DataError(
-            "an average over the posterior cannot be trained on: update a single network, or fold the new users and "
-            "items in (predictor.fold_in)"
+            "an average over the posterior cannot be updated: update a single network, or fold the new users and items "
+            "in with predictor.fold_in"
         )
     if predictor.seen is None:
         raise DataError(
-            "an update trains on the known ratings and the new ones, and this predictor does not keep its ratings: "
-            "predictor.with_seen(ratings) takes them"
+            "this predictor does not keep its ratings, which an update trains on with the new ones: pass them to "
+            "predictor.with_seen(ratings)"
         )
     known = predictor.encoder
     new = checked_ratings(ratings, known).assign(is_new=True)

@@ -29,7 +29,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_nn.errors import ArtifactError
+from recsys_nn.errors import OR_OVERWRITE, ArtifactError
 from recsys_nn.files import atomic_folder
 from recsys_nn.hooks import Average
 from recsys_nn.models import ModelConfig, build_model, import_keras, model_kinds
@@ -134,10 +134,10 @@ def check_place(path: str | Path, *, overwrite: bool) -> None:
     if target.is_dir():
         _check_replaceable(target, overwrite=overwrite)
     elif os.path.lexists(target):
-        raise ArtifactError(f"{target} exists and is not a run folder; choose another output")
+        raise ArtifactError(f"{target} exists and is not a run folder: choose another output")
     ancestor = next(folder for folder in target.absolute().parents if folder.exists())
     if not (ancestor.is_dir() and os.access(ancestor, os.W_OK | os.X_OK)):
-        raise ArtifactError(f"{target} cannot be written: {ancestor} is not a folder that can be written to")
+        raise ArtifactError(f"{target} cannot be written: {ancestor} is not a writable folder")
 
 
 def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
@@ -145,12 +145,14 @@ def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
     if not found:
         return
     if MANIFEST not in found:
-        raise ArtifactError(f"{folder} exists and is not a run folder; choose another output")
+        raise ArtifactError(f"{folder} exists and is not a run folder: choose another output")
     if not overwrite:
-        raise ArtifactError(f"{folder} already holds a run; choose another output, or overwrite it (--overwrite)")
+        raise ArtifactError(f"{folder} already holds a run: {OR_OVERWRITE}")
     foreign = sorted(found - {MANIFEST} - listed_files(folder))
     if foreign:
-        raise ArtifactError(f"{folder} holds {foreign[0]}, which is no part of its run and would be lost; move it away")
+        raise ArtifactError(
+            f"{folder} holds {foreign[0]}, which is not part of its run and would be lost: move it away"
+        )
 
 
 def rebuilt_model(parts: RunParts) -> keras.Model:
@@ -168,12 +170,14 @@ def rebuilt_model(parts: RunParts) -> keras.Model:
             model = build_model(parts.config, parts.encoder)
             if parts.n_members is not None:
                 if not model.trainable_weights:
-                    raise ArtifactError(f"{parts.folder / MANIFEST}: an average of what is not trained")
+                    raise ArtifactError(
+                        f"{parts.folder / MANIFEST} is damaged: an average needs weights that are trained"
+                    )
                 model = AveragedModel(model, parts.n_members)
     except ArtifactError:
         raise
     except Exception as error:  # a builder, perhaps a user's own, may stumble in any way over values that nobody meant
-        raise ArtifactError(f"{parts.folder}: no model can be built of its parts: {error}") from error
+        raise ArtifactError(f"{parts.folder} is damaged: no model can be built from its parts: {error}") from error
     set_weights(model, parts.weights, file)
     return model
 
@@ -182,9 +186,11 @@ def _registered_config(predictor: PredictorCore) -> ModelConfig:
     config = predictor.config
     if config is None or config.kind not in model_kinds():
         raise ArtifactError(
-            "this model cannot be saved as a run folder, since loading could not rebuild it: make it a kind of your "
-            "own (a ModelConfig and a builder decorated with @rn.register_model), build it with rn.build_model and "
-            "train that; or save the bare network with model.save"
+            "this model cannot be saved as a run folder, as loading could not rebuild it: make it a kind of your "
+            "own (a "
+            "ModelConfig and a builder with @rn.register_model), build it with rn.build_model and train it; or save "
+            "the "
+            "network alone with model.save"
         )
     return config
 

@@ -128,7 +128,7 @@ def verified(folder: Path, *, required: tuple[str, ...] = (), sha256: str | None
     manifest = read_manifest(folder, sha256=sha256)
     for name in required:
         if name not in manifest.files:
-            raise ArtifactError(f"{folder / MANIFEST} does not list {name}, which every run has")
+            raise ArtifactError(f"{folder / MANIFEST} is damaged: it does not list {name}, which every run has")
     folders = {parent.as_posix() for name in manifest.files for parent in PurePosixPath(name).parents}
     sizes = dict(_sizes(folder, "", manifest.files, folders))
     for name, entry in manifest.files.items():
@@ -158,12 +158,12 @@ def read_manifest(folder: Path, *, sha256: str | None = None) -> Manifest:
     with _opened(file) as stream:
         content = stream.read(MAX_BYTES + 1)
     if sha256 is not None and (found := _sha256(content)) != sha256.strip().lower():
-        raise ArtifactError(f"{file} has the SHA-256 {found}, not {sha256}: it is not the run that was meant")
+        raise ArtifactError(f"{file} has the SHA-256 {found}, not {sha256}: it was changed, or is another run")
     envelope: _Envelope = read_json(content, _Envelope, str(file))
     if envelope.format_version > FORMAT_VERSION:
         raise ArtifactError(
-            f"{file}: the run has format {envelope.format_version}, this version of recsys-nn reads up to "
-            f"{FORMAT_VERSION}: upgrade"
+            f"{file}: the run has format {envelope.format_version}, but this version of recsys-nn reads formats up to "
+            f"{FORMAT_VERSION}: upgrade recsys-nn"
         )
     manifest: Manifest = read_json(content, Manifest, str(file))
     return manifest
@@ -199,7 +199,9 @@ def _sizes(folder: Path, below: str, listed: Mapping[str, Any], folders: set[str
             name = f"{below}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 if name not in folders:
-                    raise ArtifactError(f"{folder / entry.name} is no part of the run: {MANIFEST} lists nothing in it")
+                    raise ArtifactError(
+                        f"{folder / entry.name} is not part of the run, as {MANIFEST} lists nothing in it: remove it"
+                    )
                 yield from _sizes(folder / entry.name, f"{name}/", listed, folders)
             elif name in listed or name in folders:
                 found = entry.stat(follow_symlinks=False)
@@ -207,7 +209,9 @@ def _sizes(folder: Path, below: str, listed: Mapping[str, Any], folders: set[str
                     raise ArtifactError(f"{folder / entry.name} is not a plain file")
                 yield name, found.st_size
             elif name != MANIFEST:
-                raise ArtifactError(f"{folder / entry.name} is no part of the run: {MANIFEST} does not list it")
+                raise ArtifactError(
+                    f"{folder / entry.name} is not part of the run, as {MANIFEST} does not list it: remove it"
+                )
 
 
 @contextmanager
@@ -232,12 +236,12 @@ def _reading(place: Path) -> Iterator[None]:
 
 def _check_size(file: Path, size: int, entry: _FileEntry) -> None:
     if size != entry.size:
-        raise ArtifactError(f"{file} has {size} bytes, its manifest says {entry.size}: it was truncated or changed")
+        raise ArtifactError(f"{file} has {size} bytes, but its manifest says {entry.size}: it was truncated or changed")
 
 
 def _check_hash(file: Path, sha256: str, entry: _FileEntry) -> None:
     if sha256 != entry.sha256:
-        raise ArtifactError(f"{file} does not have the SHA-256 that its manifest states: it was damaged or changed")
+        raise ArtifactError(f"{file} has another SHA-256 than its manifest states: it was damaged or changed")
 
 
 def _of_file(file: Path) -> str:

@@ -88,7 +88,7 @@ class _State(BaseModel):
     @classmethod
     def _have_names_of_their_own(cls, members: list[_Member]) -> list[_Member]:
         if len({member.name for member in members}) < len(members):
-            raise ValueError("two members have one name")
+            raise ValueError("two members have the same name")
         return members
 
 

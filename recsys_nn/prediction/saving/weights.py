@@ -69,7 +69,7 @@ def read_weights(folder: VerifiedFolder) -> Weights:
         with file.open("rb") as stream:
             header_bytes = int.from_bytes(stream.read(8), "little")
         if header_bytes > MAX_HEADER_BYTES:
-            raise ArtifactError(f"{file}: a header of {header_bytes:,} bytes")
+            raise ArtifactError(f"{file} is damaged: its header has {header_bytes:,} bytes")
         with safe_open(file, "numpy") as opened:
             shapes = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118
             _check_shapes(shapes, folder.manifest.shapes, file)
@@ -90,12 +90,12 @@ def set_weights(model: keras.Model, weights: Weights, file: Path) -> None:
     """
     variables = _named(model)
     if len(weights) != len(variables):
-        raise ArtifactError(f"{file}: {len(weights)} weights, where the model has {len(variables)}")
+        raise ArtifactError(f"{file} must have as many weights as the model, {len(variables)}, not {len(weights)}")
     pairs = list(zip(variables.items(), sorted(weights.items()), strict=True))
     for (name, variable), (saved_name, values) in pairs:
         found, expected = _form(values.shape, values.dtype.name), _form(variable.shape, variable.dtype)
         if found != expected:
-            raise ArtifactError(f"{file}: {saved_name} is {found}, where {name} of the model is {expected}")
+            raise ArtifactError(f"{file}: {saved_name} must be {expected}, as {name} of the model is, not {found}")
     for (_, variable), (_, values) in pairs:
         variable.assign(values)
     for layer in layers_with(network_of(model).layers, ChecksWeights):
@@ -129,7 +129,7 @@ def no_larger_than(weights: Weights, file: Path) -> Iterator[None]:
         else:
             unsaved += dtype.size * math.prod(value.shape)
             if unsaved > UNSAVED_BYTES:
-                raise ArtifactError(f"{file}: there is no {form} in it, which the model has")
+                raise ArtifactError(f"{file} is damaged: it lacks {form}, which the model has")
         return make_next(**options)
 
     with tf.variable_creator_scope(make):
@@ -147,13 +147,13 @@ def _named(model: keras.Model) -> dict[str, Any]:
 def _check_shapes(found: Mapping[str, list[int]], expected: Mapping[str, list[int]], file: Path) -> None:
     if found.keys() != expected.keys():
         odd = sorted(found.keys() ^ expected.keys())[0]
-        raise ArtifactError(f"{file}: {odd!r} is not both there and in the manifest")
+        raise ArtifactError(f"{file}: {odd!r} must be in it and in the manifest, and is in one alone")
     for name, shape in found.items():
         if shape != expected[name]:
-            raise ArtifactError(f"{file}: {name} has shape {shape}, where the manifest states {expected[name]}")
+            raise ArtifactError(f"{file}: {name} must have shape {expected[name]}, as the manifest states, not {shape}")
 
 
 def _check_finite(weights: Weights, where: str) -> None:
     for name, values in weights.items():
         if np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
-            raise ArtifactError(f"{where}: the weight {name} is not finite throughout: its training has diverged")
+            raise ArtifactError(f"{where}: the weight {name} must be finite, and is not, as its training diverged")

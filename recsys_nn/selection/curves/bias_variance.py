@@ -145,13 +145,15 @@ def decomposition(predicted: Floats, ratings: Floats, expected: Floats, noise: F
 
 def _checked_truth(key: str, resamples: int, split: Split) -> Truth:
     if key.split(".")[0] in ("data", "seed", "output"):
-        raise ConfigError(f"key: {key!r} is not a setting of the model or its training")
+        raise ConfigError(
+            f"key must be a setting of the model or its training, such as 'model.embedding_dim', not {key!r}"
+        )
     if resamples < 2:
-        raise ConfigError(f"resamples={resamples}: a variance takes two training sets or more")
+        raise ConfigError(f"resamples must be an integer of at least 2, not {resamples}")
     if split.train.truth is None:
-        raise DataError("bias and variance are known of generated ratings alone, such as those of 'synthetic'")
+        raise DataError("bias and variance need generated ratings: take the data set 'synthetic'")
     if not len(split.test):
-        raise DataError("there is no test part, whose pairs are predicted: data.split.test is 0")
+        raise DataError("bias and variance need a test part: set data.split.test above 0")
     return split.train.truth
 
 

@@ -153,7 +153,7 @@ def validation_curve(
     means = table.groupby(key, sort=False)[["validation_rmse", "standard_error"]].agg(_mean_of_all)
     errors = means["validation_rmse"]
     if errors.isna().all():
-        raise TrainingError(f"{key}: all runs have diverged: lower training.learning_rate")
+        raise TrainingError(f"{key}: all runs diverged; lower training.learning_rate")
     best, names = int(errors.argmin()), list(values)
     bound = float(means.iloc[best].sum())
     simplest = int(np.argmax(errors <= bound))
@@ -209,7 +209,7 @@ def learning_curve(
         2      1.00      243
     """
     if list(fractions) != sorted({*fractions}) or not 0 < min(fractions, default=0) <= max(fractions) <= 1:
-        raise ConfigError(f"fractions={tuple(fractions)} are not ascending numbers above 0 and up to 1")
+        raise ConfigError(f"fractions must be ascending numbers above 0 and up to 1, not {tuple(fractions)}")
     config = alone(config, overrides)
     runs = (  # as they are asked for, or many parts would be in memory at once
         Point(

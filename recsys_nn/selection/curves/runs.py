@@ -60,7 +60,7 @@ def points(
         ConfigError: for each wrong key or value, before the first run.
     """
     if seeds < 1:
-        raise ConfigError(f"seeds={seeds} is not a number of seeds")
+        raise ConfigError(f"seeds must be a positive integer such as 3, not {seeds}")
     changed = [(at, config.with_values(values)) for at, values in changes]
     for seed in range(config.seed, config.seed + seeds):
         read: tuple[Any, Split] | None = None
@@ -89,7 +89,7 @@ def named(values: Sequence[Any] | Mapping[str, Any]) -> dict[Any, Any]:
         ConfigError: where there are none.
     """
     if not len(values):
-        raise ConfigError("values: there are none to try")
+        raise ConfigError("values must not be empty: give one value or more to try")
     if isinstance(values, Mapping):
         return dict(values)
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
@@ -105,7 +105,7 @@ def judged_split(config: RunConfig, seed: int, data: Split | Ratings | None) -> 
     """Loads the training and validation parts of a config; the test part is for another day."""
     split = load_split(config.data, seed, data)
     if not len(split.validation):
-        raise ConfigError("data.split.validation: there is no validation part, whose error a curve is drawn of")
+        raise ConfigError("a curve needs a validation part: set data.split.validation above 0")
     return Split(split.train, split.validation)
 
 

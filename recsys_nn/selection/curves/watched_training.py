@@ -59,7 +59,9 @@ def followed(config: RunConfig, split: Split, epochs: int, look: Callable[[Predi
     if run.stop_reason == "interrupted":
         raise KeyboardInterrupt
     if run.stop_reason == "closed form":
-        raise ConfigError(f"model.kind: {config.model.kind} has a closed form, and no epochs")
+        raise ConfigError(
+            f"model.kind: {config.model.kind} is fitted in closed form, without epochs; choose another kind"
+        )
     if stopping is None:
         return Followed(looks.seen, None, None)
     return Followed(looks.seen, stopping.best_epoch + 1, stopping.stopped_epoch + 1 if stopping.stopped_epoch else None)

@@ -146,14 +146,14 @@ def tune(
     cluster = config.cluster
     if cluster is not None and cluster.address is not None and cluster.address.startswith("ray://"):
         raise ConfigError(
-            f"cluster.address: a search keeps its study where it is begun, not beyond {cluster.address}: begin it on a "
-            "machine of the cluster, with the address auto"
+            f"cluster.address must be auto in a search, not {cluster.address}, as the trials are stored where the "
+            "search starts: start it on a machine of the cluster"
         )
     split = load_split(config.data, config.seed, data)
     if search.folds is not None:
         split = split.without_validation()
     elif not len(split.validation):
-        raise ConfigError("search: there is no validation part to judge trials on; hold one out, or set search.folds")
+        raise ConfigError("search needs a validation part: set data.split.validation above 0, or set search.folds")
     with connected(cluster), _folder(output, overwrite=overwrite) as folder:
         return _searched(config, search, split, folder, kept=output is not None, progress=progress)
 
@@ -176,7 +176,7 @@ def _searched(
     finally:
         study.close()
     if best is None:
-        raise TrainingError(f"no trial came to its end: {_reasons(trials)}")
+        raise TrainingError(f"no trial was completed: {_reasons(trials)}")
     best = best.model_copy(update={"refit": True})
     winner = best.below(folder, WINNER).model_copy(update={"cluster": None})
     predictor, metrics = _winner(winner, search, split, folder, progress=progress)
@@ -221,7 +221,7 @@ def _winner(
             return predictor, json.loads((place / "metrics.json").read_text(encoding="utf-8"))
         shutil.rmtree(place)
     if progress:
-        Console().print("The best trial, with its epochs from validation, then on all training rows:", style="bold")
+        Console().print("The best trial is trained again with validation, and then on all training rows:", style="bold")
     if search.folds is None:
         result = run_on_split(config, split, progress=progress)
     else:
@@ -263,7 +263,7 @@ def _folder(output: str | Path | None, *, overwrite: bool) -> Iterator[Path]:
         return
     folder = Path(output).expanduser()
     if (folder / MANIFEST).exists() or (folder.exists() and not _is_search(folder)):
-        raise ArtifactError(f"{folder} exists and is not the folder of a search; choose another output")
+        raise ArtifactError(f"{folder} exists and is not the folder of a search: choose another output")
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK, timeout=0)
     try:
@@ -272,7 +272,7 @@ def _folder(output: str | Path | None, *, overwrite: bool) -> Iterator[Path]:
                 _empty(folder)
             yield folder
     except Timeout:
-        raise ArtifactError(f"{folder}: another process is at work on this search") from None
+        raise ArtifactError(f"{folder} is in use by another process: wait for it, or choose another output") from None
 
 
 def _is_search(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from recsys_nn.config import Range, RunConfig, SearchConfig, label
-from recsys_nn.errors import ArtifactError, ConfigError
+from recsys_nn.errors import OR_START_OVER, ArtifactError, ConfigError
 from recsys_nn.selection.search.judge import STUDY, Judge, judged, opened_storage
 from recsys_nn.selection.search.trial import Outcome, Trial
 
@@ -56,7 +56,7 @@ class Study:
         elif (kept := self._study.user_attrs[_ABOUT]) != about:
             changed = next(name for name in about if kept.get(name) != about[name])
             raise ArtifactError(
-                f"{folder} holds a search with another {changed}; choose another output, or begin anew (--overwrite)"
+                f"{folder} holds a search with another {changed}: choose another output, or {OR_START_OVER}"
             )
         self._begin_again_what_was_lost()
 
@@ -207,12 +207,12 @@ def check_space(config: RunConfig) -> SearchConfig:
     """
     if config.search is None:
         raise ConfigError(
-            "search: say what to search, such as search: {space: {model.embedding_dim: [8, 16, 32], "
+            "search is missing: name the values to try, such as search: {space: {model.embedding_dim: [8, 16, 32], "
             "training.learning_rate: {low: 0.001, high: 0.1, log: true}}}"
         )
     for key in config.search.space:
         if key.split(".")[0] in ("data", "search", "output", "tracking", "cluster", "refit"):
-            raise ConfigError(f"search.space.{key}: trials differ in model, training and ensemble, not in that")
+            raise ConfigError(f"search.space.{key} must be a setting of model, training or ensemble")
     for sample in config.search.samples:
         try:
             config.with_values(sample)

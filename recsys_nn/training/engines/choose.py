@@ -80,9 +80,9 @@ def choose_engine(
         ConfigError: where the compiled engine is needed and cannot be had.
     """
     if workers is not None:
-        reason = "it is keras" if config.engine == "keras" else _not_compilable(model, hooks)
+        reason = "keras is set" if config.engine == "keras" else _not_compilable(model, hooks)
         if reason is not None:
-            raise ConfigError(f"training.engine: {reason}, and several workers train by the compiled engine alone")
+            raise ConfigError(f"training.engine: several workers need the compiled engine, but {reason}")
         engine = CompiledEngine(model, train, validation, config, xla=False, workers=workers)
         return engine, f"compiled, {workers.n} workers"
     if config.engine == "keras":
@@ -100,7 +100,7 @@ def choose_engine(
             else:
                 return engine, "compiled with XLA" if with_xla else "compiled"
     if forced:
-        raise ConfigError(f"training.engine: {reason}; set it to auto or keras") from failure
+        raise ConfigError(f"training.engine cannot be compiled, as {reason}: set it to auto or keras") from failure
     return KerasEngine(model, train, validation, config), f"keras: {reason}"
 
 

@@ -36,7 +36,7 @@ class Workers:
         self.rank = int(cluster.task_id or 0)
         self.n = max(1, len(cluster.cluster_spec().as_dict().get("worker", ())))
         if self._strategy.num_replicas_in_sync != self.n:
-            raise ConfigError(f"worker {self.rank} sees several GPUs: start as many workers, one GPU each")
+            raise ConfigError(f"worker {self.rank} sees several GPUs: start a worker for each GPU")
 
     @property
     def leads(self) -> bool:

@@ -32,7 +32,7 @@ def test_a_sound_run_has_no_finding_before_it_and_after_it(sound):
     assert rn.diagnose(config(), MATRIX).codes == []
     for run in (sound, sound.run, sound.finished, sound.path, str(sound.path)):
         assert rn.diagnose(run).codes == []
-    assert str(rn.diagnose(sound)) == "Nothing wrong was found."
+    assert str(rn.diagnose(sound)) == "No problems were found."
 
 
 def test_a_learning_rate_that_is_too_high_is_found_in_the_error_it_ends_with():
@@ -98,20 +98,23 @@ def test_pairs_of_unknown_ids(sound):
     assert rn.diagnose(sound, pairs=unknown).codes == ["unknown-ids"]
 
 
-GIVE = (
-    "give a config or its file, a run folder, what rn.run_experiment or Trainer.fit gave, or the TrainingError of a "
-    "training that diverged"
+KNOWN = (
+    "run must be a config or its file, a run folder, a result of rn.run_experiment or Trainer.fit, or the "
+    "TrainingError of a training that diverged"
 )
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda run: rn.diagnose(run, MATRIX), "data: it is for configs; a finished run has its own"),
-        (lambda run: rn.diagnose(rn.SVDConfig(), MATRIX, pairs=[(1, 2)]), "pairs: they are for finished runs"),
-        (lambda run: rn.diagnose(run.run, pairs=[(1, 2)]), "pairs: they are for finished runs"),
-        (lambda run: rn.diagnose(3), f"a int is no run: {GIVE}"),
-        (lambda run: rn.diagnose(rn.TrainingError("before it began")), f"a TrainingError is no run: {GIVE}"),
+        (lambda run: rn.diagnose(run, MATRIX), "data must be left out, as a finished run has its own"),
+        (
+            lambda run: rn.diagnose(rn.SVDConfig(), MATRIX, pairs=[(1, 2)]),
+            "pairs must be left out, as they need a finished run",
+        ),
+        (lambda run: rn.diagnose(run.run, pairs=[(1, 2)]), "pairs must be left out, as they need a finished run"),
+        (lambda run: rn.diagnose(3), f"{KNOWN}, not int"),
+        (lambda run: rn.diagnose(rn.TrainingError("before it began")), f"{KNOWN}, not TrainingError"),
     ],
 )
 def test_what_cannot_be_diagnosed_is_refused(sound, call, message):
@@ -126,8 +129,7 @@ def test_a_run_folder_without_records_is_no_reason_to_fail(sound, tmp_path):
 def test_the_training_output_has_a_line_where_something_is_wrong(capsys):
     rn.run_experiment(config(**{"training.epochs": 2, "training.patience": 2}), MATRIX)
     assert (
-        "The doctor has found patience-never-fired (training.patience: 3, training.epochs: 100)"
-        in capsys.readouterr().out
+        "The doctor found patience-never-fired (training.patience: 3, training.epochs: 100)" in capsys.readouterr().out
     )
 
 

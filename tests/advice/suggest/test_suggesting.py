@@ -64,7 +64,9 @@ def test_the_default_kind_has_sets_whose_epochs_are_steps_and_drifts_where_there
     suggestion = suggest(ratings, progress=False)
     config, reasons = suggestion.config, {choice.key: choice.reason for choice in suggestion.choices}
     assert suggestion.title == f"Suggested by recsys-nn suggest: {ratings}."
-    assert reasons["seed"] == "Of the split, the first weights and the order: the same seed, the same run."
+    assert reasons["seed"] == (
+        "Seed of the split, the initial weights and the training order: the same seed gives the same run."
+    )
     assert reasons["training.patience"] == (
         "After 20 epochs without a lower validation loss the best epoch is restored."
     )
@@ -86,7 +88,7 @@ def test_what_is_given_stays(ratings):
     data = DataConfig(source="stars.csv", format={"user": "who"}, scale=(1, 6), features={}, split=split)
     suggestion = suggest(ratings, kind="global_mean", data=data, output="runs/x", progress=False)
     assert suggestion.title == f"Suggested by recsys-nn suggest stars.csv: {ratings}."
-    assert suggestion.choices[1] == ("output", "runs/x", "The run folder that is written.")
+    assert suggestion.choices[1] == ("output", "runs/x", "Run folder to write.")
     assert suggestion.config.data == data
 
 
@@ -102,20 +104,24 @@ def test_progress_goes_to_the_error_output(ratings, capsys):
     assert printed.out == ""
     assert printed.err == (
         "960 ratings of 40 items by 60 users to train on: bias\n"
-        "left out: group of users, age of users, genres of items, year of items; data.features names what of it "
-        "a model shall see\n"
+        "features left out: group of users, age of users, genres of items, year of items; name those that the model "
+        "shall use in data.features\n"
     )
 
 
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        ({"kind": "svdd"}, ConfigError, "unknown model kind 'svdd'; did you mean 'svd'"),
-        ({"data": DataConfig(split={"validation": 0})}, ConfigError, "data.split.validation: .* above 0"),
+        ({"kind": "svdd"}, ConfigError, r"there is no model kind 'svdd'; did you mean 'svd'\?$"),
+        (
+            {"data": DataConfig(split={"validation": 0})},
+            ConfigError,
+            "data.split.validation must be above 0, as a suggestion needs a validation part$",
+        ),
         (
             {"data": DataConfig(split={"kind": "files", "train": "a.csv"})},
             ConfigError,
-            "name the file to train on as the source",
+            "data.split.kind cannot be files, as a suggestion needs one table: name the training file in data.source$",
         ),
     ],
 )
@@ -126,7 +132,7 @@ def test_what_cannot_be_suggested(ratings, wrong, error, message):
 
 def test_ratings_that_are_all_the_same_say_nothing(ratings):
     same = Ratings(ratings.frame.assign(rating=3.5))
-    with pytest.raises(DataError, match="^all ratings are 3.5: there is nothing to be learned from them$"):
+    with pytest.raises(DataError, match="^all ratings are 3.5, so that nothing can be learned from them$"):
         suggest(same, progress=False)
 
 
@@ -152,5 +158,5 @@ def test_drift_shortens_the_steps_of_the_samples(ratings, monkeypatch, drift, st
 
 
 def test_only_ratings_are_taken():
-    with pytest.raises(DataError, match="suggest takes Ratings .*, not a DataFrame"):
+    with pytest.raises(DataError, match=r"ratings must be Ratings \(rn.load_ratings makes them\), not DataFrame$"):
         suggest(pd.DataFrame())

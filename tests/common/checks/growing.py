@@ -70,7 +70,7 @@ def check_nothing_new_cannot_be_folded_in(subject: Subject) -> None:
 def check_what_is_no_rating_cannot_be_folded_in(subject: Subject) -> None:
     """NaN, a rating outside the scale, a repeated pair and ids of another type are DataErrors."""
     for wrong, reason in (
-        (ONE.assign(rating=np.nan), "the rating is nan"),
+        (ONE.assign(rating=np.nan), "the rating must be a finite number, not nan"),
         (ONE.assign(rating=6), "outside the scale 1 to 5"),
         (pd.concat([ONE, ONE]), "already rated"),
         (ONE.assign(user="7"), "of type string"),

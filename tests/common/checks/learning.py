@@ -110,7 +110,9 @@ def check_patience_needs_something_to_judge_by(subject: Subject) -> None:
     """Without a validation part, kinds that are trained by steps refuse to wait for its loss, before the first."""
     before, training = weights(subject.predictor), TRAINING.model_copy(update={"patience": 3})
     run = unless_refused(
-        lambda: subject.fit(subject.run.model, subject.tensors, training), rn.ConfigError, "set patience to null"
+        lambda: subject.fit(subject.run.model, subject.tensors, training),
+        rn.ConfigError,
+        "set training.patience to null",
     )
     assert (run is None) == (subject.run.stop_reason != "closed form")
     assert_equal(weights(subject.predictor), before)

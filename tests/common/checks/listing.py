@@ -73,9 +73,9 @@ def check_nobody_asked_is_an_empty_list(subject: Subject) -> None:
 def check_how_many_is_a_number(subject: Subject) -> None:
     """None, zero, half an item and a text are no lengths of lists."""
     for n in (None, 0, -1, 1.5, "3"):
-        with pytest.raises(rn.DataError, match="is not a number of items to recommend"):
+        with pytest.raises(rn.DataError, match="n must be a positive integer such as 10"):
             subject.predictor.recommend([0], n=n)
-        with pytest.raises(rn.DataError, match="is not a number of users to list"):
+        with pytest.raises(rn.DataError, match="n must be a positive integer such as 10"):
             subject.predictor.similar_users(0, n=n)
 
 

@@ -30,7 +30,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_one(wrong: str, nearest: s
 
 @pytest.mark.parametrize("name", [name for name in dataset_names() if name != "synthetic"])
 def test_an_archive_takes_no_options(name: str) -> None:
-    with pytest.raises(DataError, match=f"{name} takes no options, but was given 'seed'"):
+    with pytest.raises(DataError, match=f"the data set '{name}' takes no options: leave 'seed' out"):
         get_dataset(name).load(seed=7)
 
 
@@ -40,7 +40,9 @@ def test_the_generator_answers_an_unknown_option_with_the_nearest_one() -> None:
 
 
 def test_the_generator_has_no_files() -> None:
-    with pytest.raises(DataError, match=r"synthetic has no files, so there is no 'u1\.base': load\(\) generates it"):
+    with pytest.raises(
+        DataError, match=r"the data set 'synthetic' has no file 'u1.base', as it is generated: call load\(\)$"
+    ):
         get_dataset("synthetic").read("u1.base")
 
 

@@ -204,25 +204,25 @@ class TestFeatures:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_users": 0}, "n_users=0 is not a whole number from 1 on"),
-        ({"n_items": 2.5}, "n_items=2.5 is not a whole number"),
-        ({"embedding_dim": True}, "embedding_dim=True is not a whole number"),
-        ({"seed": -1}, "seed=-1 is not a whole number from 0 on"),
-        ({"noise": -0.1}, "noise=-0.1 is not a number from 0 on"),
-        ({"noise": float("inf")}, "noise=inf is not a number from 0 on"),
-        ({"strength": float("nan")}, "strength=nan is not a number"),
-        ({"popularity": "high"}, "popularity='high' is not a number from 0 to 10"),
-        ({"nonlinear_share": 1.1}, "nonlinear_share=1.1 is not a number from 0 to 1"),
-        ({"nonlinear": "cubic"}, "nonlinear='cubic' is not one of 'none', 'polynomial', 'spline', 'radial'"),
-        ({"years": 1000}, "years=1000 is not a number from 0 to 100"),
-        ({"scale": (5, 1)}, r"scale=\(5, 1\) is not \(lowest, highest\)"),
-        ({"scale": 5}, "scale=5 is not"),
-        ({"scale": (1, 2, 3)}, r"scale=\(1, 2, 3\) is not"),
-        ({"step": 0}, "step=0 does not divide the scale 1 to 5"),
-        ({"step": 3}, "step=3 does not divide the scale 1 to 5"),
-        ({"n_users": 4, "n_items": 5, "n_ratings": 21}, "=21 is more than the 20 pairs of 4 users"),
+        ({"n_users": 0}, "n_users must be an integer of at least 1, not 0$"),
+        ({"n_items": 2.5}, "n_items must be an integer of at least 1, not 2.5$"),
+        ({"embedding_dim": True}, "embedding_dim must be an integer of at least 1, not True$"),
+        ({"seed": -1}, "seed must be an integer of at least 0, not -1$"),
+        ({"noise": -0.1}, "noise must be a number of at least 0, not -0.1$"),
+        ({"noise": float("inf")}, "noise must be a number of at least 0, not inf$"),
+        ({"strength": float("nan")}, "strength must be a number of at least 0, not nan$"),
+        ({"popularity": "high"}, "popularity must be a number between 0 and 10, not 'high'$"),
+        ({"nonlinear_share": 1.1}, "nonlinear_share must be a number between 0 and 1, not 1.1$"),
+        ({"nonlinear": "cubic"}, "nonlinear must be one of 'none', 'polynomial', 'spline', 'radial', not 'cubic'$"),
+        ({"years": 1000}, "years must be a number between 0 and 100, not 1000$"),
+        ({"scale": (5, 1)}, r"scale must be \(lowest, highest\) with lowest < highest, not \(5, 1\)$"),
+        ({"scale": 5}, r"scale must be \(lowest, highest\) with lowest < highest, not 5$"),
+        ({"scale": (1, 2, 3)}, r"scale must be \(lowest, highest\) with lowest < highest, not \(1, 2, 3\)$"),
+        ({"step": 0}, "step must divide the scale 1 to 5, which 0 does not$"),
+        ({"step": 3}, "step must divide the scale 1 to 5, which 3 does not$"),
+        ({"n_users": 4, "n_items": 5, "n_ratings": 21}, "n_ratings must be at most 20, the pairs of 4 users and 5 items, not 21$"),
         ({"n_ratings": 200_000, "cold_users": 0.5}, "of 600 users and 400 items, some of them cold"),
-        ({"n_ratings": 100, "cold_users": 0.9}, r"n_ratings=100 is below the \d+ of cold users and items"),
+        ({"n_ratings": 100, "cold_users": 0.9}, "n_ratings must be at least 1095, for cold users and items, not 100$"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_generated_is_refused(options: dict[str, Any], message: str) -> None:
@@ -249,10 +249,10 @@ ENDS = {
 @pytest.mark.parametrize("option", ENDS)
 def test_an_option_is_taken_up_to_its_ends_and_not_beyond(option: str) -> None:
     lowest, highest = ENDS[option]
-    bounds = f"from {lowest} on" if highest is None else f"from {lowest} to {highest}"
+    bounds = f"of at least {lowest}" if highest is None else f"between {lowest} and {highest}"
     beyond = [lowest - 0.01] if highest is None else [lowest - 0.01, highest + 0.01]
     for value in beyond:
-        with pytest.raises(DataError, match=f"^{option}={value!r} is not a number {bounds}$"):
+        with pytest.raises(DataError, match=f"^{option} must be a number {bounds}, not {value!r}$"):
             generate(**SMALL, **{option: value})
     for value in (lowest, highest):
         if value is not None and (option, value) not in {("cold_users", 1), ("cold_items", 1)}:

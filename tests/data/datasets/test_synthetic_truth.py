@@ -212,7 +212,7 @@ class TestIds:
             generated().expected([7], ["i0"])
 
     def test_users_and_items_of_different_lengths(self) -> None:
-        with pytest.raises(DataError, match="2 users and 1 items do not make pairs"):
+        with pytest.raises(DataError, match="users and items must have the same length, not 2 and 1$"):
             generated().expected(["u0", "u1"], ["i0"])
 
     def test_survives_pickling(self) -> None:

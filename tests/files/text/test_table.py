@@ -116,18 +116,22 @@ BAD = {
     "empty": ("", {}, ": the file is empty"),
     "only blank lines": ("\n\r\n", {}, ": the file is empty"),
     "only a mark": (codecs.BOM_UTF8, {}, ": the file is empty"),
-    "Parquet": (b"PAR1\x15\x04", {}, ": this is a Parquet file, where a delimited text file is expected"),
-    "zip": (b"PK\x03\x04\x14\0", {}, ": this is a zip archive or an Excel workbook"),
-    "Parquet within gzip": (gzip.compress(b"PAR1\x15\x04", mtime=0), {}, ": this is a Parquet file"),
-    "truncated gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-3], {}, ": not a complete gzip file: "),
-    "damaged gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-8] + bytes(8), {}, ": not a complete gzip file: CRC"),
-    "NUL": ("a,b\r\n1,2\r\n\0,3\r\n", {}, ", line 3, column 1: a NUL byte"),
-    "NUL first": ("\0a,b\n1,2\n", {}, ", line 1, column 1: a NUL byte"),
-    "NUL after lines that end in CR": ("a,b\r1,2\r3,\0\r", {}, ", line 3, column 3: a NUL byte"),
+    "Parquet": (b"PAR1\x15\x04", {}, " must be a delimited text file, not a Parquet file"),
+    "zip": (b"PK\x03\x04\x14\0", {}, " must be a delimited text file, not a zip archive or an Excel workbook"),
+    "Parquet within gzip": (
+        gzip.compress(b"PAR1\x15\x04", mtime=0),
+        {},
+        " must be a delimited text file, not a Parquet file",
+    ),
+    "truncated gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-3], {}, " is not a complete gzip file: "),
+    "damaged gzip": (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-8] + bytes(8), {}, " is not a complete gzip file: CRC"),
+    "NUL": ("a,b\r\n1,2\r\n\0,3\r\n", {}, ", line 3, column 1: there is a NUL byte"),
+    "NUL first": ("\0a,b\n1,2\n", {}, ", line 1, column 1: there is a NUL byte"),
+    "NUL after lines that end in CR": ("a,b\r1,2\r3,\0\r", {}, ", line 3, column 3: there is a NUL byte"),
     "UTF-16 without a mark": (
         "a,b\n".encode("utf-16-le"),
         {},
-        ", line 1, column 2: a NUL byte.*say encoding='utf-16-le'",
+        ", line 1, column 2: there is a NUL byte.*set the option encoding to 'utf-16-le'",
     ),
     # encodings
     "not UTF-8": (
@@ -141,30 +145,34 @@ BAD = {
     "unknown encoding": (
         "a,b\n1,2\n",
         {"encoding": "utf-9"},
-        r": cannot be read with encoding='utf-9': unknown",
+        r" cannot be read with the encoding 'utf-9': unknown",
     ),
-    "no text encoding": ("a,b\n1,2\n", {"encoding": "base64"}, r": cannot be read with encoding='base64': "),
+    "no text encoding": ("a,b\n1,2\n", {"encoding": "base64"}, r" cannot be read with the encoding 'base64': "),
     "two marks": (2 * codecs.BOM_UTF8 + b"a,b\n1,2\n", {}, ", line 1: two byte order marks"),
     # separators
     "no separator": (
         "a\n1\n",
         {},
-        r": none of the separators ',', '\\t', ';', '\|', '::' occurs .*say separator=",
+        r": none of the separators ',', '\\t', ';', '\|', '::' occurs .*set the option separator",
     ),
-    "several separators": ("1,5;3\n2,5;4\n", {}, ": the separator may be ',' or ';'; say separator="),
+    "several separators": ("1,5;3\n2,5;4\n", {}, ": the separator may be ',' or ';': set the option separator"),
     "empty separator": (
         "a,b\n",
         {"separator": ""},
-        ": separator='': characters other than quotes and line ends are expected",
+        ": separator must be characters other than quotes and line ends, not ''",
     ),
-    "quote as separator": ("a,b\n", {"separator": '"'}, ": separator='\"': characters other than"),
+    "quote as separator": (
+        "a,b\n",
+        {"separator": '"'},
+        ": separator must be characters other than quotes and line ends, not '\"'",
+    ),
     "no byte left for ::": (
         bytes(range(1, 32)) + b"::\n",
         {"separator": "::"},
         ": the separator '::' cannot be used in a text with all control characters",
     ),
     # headers and names
-    "header only": ("user,item\n", {}, ": there are no rows, only the header 'user,item'"),
+    "header only": ("user,item\n", {}, " has no rows, only the header 'user,item'"),
     "equal names": ("\nuser,x,user \n1,2,3\n", {}, ", line 2: columns 1 and 3 have the same name 'user'"),
     "two blank names": (",x, \n1,2,3\n", {"header": True}, ", line 1: columns 1 and 3 have the same name ''"),
     "equal given names": (
@@ -175,20 +183,21 @@ BAD = {
     "too few given names": (
         "1,2\n",
         {"column_names": ["u"]},
-        r", line 1: 2 fields, but column_names=\['u'\] has 1",
+        r", line 1: 2 fields, but column_names \['u'\] has 1",
     ),
     "header and given names": (
         "1,2\n3,4\n",
         {"header": True, "column_names": ["u", "i"]},
         (
-            r"'1,2' is taken for the header, but column_names=\['u', 'i'\] are given as well; say header=False if "
+            r"'1,2' is taken for the header, but column_names=\['u', 'i'\] are given as well; set the option header "
+            r"to false if "
             "it is a row, or give no column_names"
         ),
     ),
     "likely header and given names": (
         "u,i\n3,4\n",
         {"column_names": ["u", "i"]},
-        "'u,i' .* say header=False",
+        "'u,i' .* set the option header to false",
     ),
     # rows
     "too many fields": ("a,b,c\n1,2,3\n1,2,3,4\n", {}, ", line 3: 4 fields where 3 are expected: '1,2,3,4'$"),
@@ -205,7 +214,7 @@ BAD = {
         (
             ", line 2: 1 field where 2 are expected: '1'; line 3: 1 field where 2 are expected: '1'; line 4: 1 "
             "field where 2 are expected: '1'; line 5: 1 field where 2 are expected: '1'; line 6: 1 field where 2 "
-            "are expected: '1'; the lines after that were not looked at"
+            "are expected: '1'; later lines were not checked"
         ),
     ),
     "a long one": ("a,b\n" + "x" * 99, {}, ", line 2: 1 field where 2 are expected: 'x{57}...'$"),
@@ -224,7 +233,7 @@ BAD = {
     "text behind": (
         'a,b\n1,"d"z\n',
         {},
-        ', line 2, column 3: .* more text follows in the field: \'"d"z.*quoting=False',
+        ', line 2, column 3: .* more text follows in the field: \'"d"z.*set the option quoting to false',
     ),
     "a blank behind": (
         'a,b\n1,"d" \n',
@@ -248,9 +257,9 @@ def test_a_bad_file_is_refused_with_its_name_and_the_line(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing.csv", ": cannot be read: No such file or directory"),
-        ("folder", ": cannot be read: Is a directory"),
-        ("plain.csv.gz", ": not a complete gzip file: Not a gzipped file"),
+        ("missing.csv", " cannot be read: No such file or directory"),
+        ("folder", " cannot be read: Is a directory"),
+        ("plain.csv.gz", " is not a complete gzip file: Not a gzipped file"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_the_cause(tmp_path: Path, name: str, message: str) -> None:
@@ -266,7 +275,7 @@ def test_a_file_without_permission_is_refused(tmp_path: Path, monkeypatch: pytes
 
     # A test that runs as root may read everything; so the refusal is put in.
     monkeypatch.setattr(Path, "open", denied)
-    with pytest.raises(DataError, match=r"ratings\.csv: cannot be read: Permission denied$"):
+    with pytest.raises(DataError, match=r"ratings\.csv cannot be read: Permission denied$"):
         read_text(tmp_path / "ratings.csv")
 
 
@@ -442,7 +451,7 @@ SMALL_BLOCKS = "a,b\n1,2\n" * 3
     [
         (b"\xe9,2\n", "line 7, column 1: byte 0xe9 is not utf-8"),
         (b"3,\xe2\x82", "line 7, column 3: byte 0xe2 is not utf-8"),
-        (b"3,4\n\n\0,2\n", "line 9, column 1: a NUL byte"),
+        (b"3,4\n\n\0,2\n", "line 9, column 1: there is a NUL byte"),
         (b"3,4\n3\n", "line 8: 1 field where 2 are expected: '3'"),
         (b'3,4\n3,"4\n', "line 8, column 3: the quote that opens here is never closed"),
         (b'3,4\n3,"4"4\n', "line 8, column 3: the quote that opens here is closed in line 8, but more"),

@@ -48,7 +48,7 @@ def test_nothing_is_left_out_when_predicting_or_at_a_rate_of_nothing(rate, train
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 7])
 def test_a_rate_that_is_no_share_is_refused(rate):
-    message = f"^rate={rate!r}: a share of the elements is at least 0 and less than 1$"
+    message = f"^rate must be at least 0 and less than 1, not {rate!r}$"
     with pytest.raises(ValueError, match=message):
         Dropout(rate)
 

@@ -124,7 +124,7 @@ def test_a_value_in_a_row_beyond_the_table_is_refused(row):
     layer.set_features(ROWS, WEIGHTS)
     layer.check_weights()
     layer.set_features(np.where(ROWS == 2, row, ROWS), WEIGHTS)
-    with pytest.raises(DataError, match="^'moods' has a feature value in a row beyond the 4 that there are$"):
+    with pytest.raises(DataError, match="^the rows of the feature values in 'moods' must be from 0 to 3$"):
         layer.check_weights()
 
 

@@ -155,9 +155,10 @@ def test_a_folder_of_parquet_is_read_in_the_order_of_its_paths(predictor, tmp_pa
     [
         (
             {"user": ["a"]},
-            r"b.parquet: its columns 'user' are not those of .*a.parquet: 'user', 'item'; write the same",
+            r"b.parquet has the columns 'user', but .*a.parquet has 'user', 'item': write the same columns in all "
+            r"files$",
         ),
-        ({"user": ["a"], "item": ["1"]}, "the files have a column of different types: .*item"),
+        ({"user": ["a"], "item": ["1"]}, "a column has different types in these files: .*item"),
     ],
 )
 def test_files_of_a_folder_with_other_columns_are_refused(predictor, tmp_path, other, message):
@@ -171,7 +172,7 @@ def test_files_of_a_folder_with_other_columns_are_refused(predictor, tmp_path, o
 
 def test_an_output_among_the_pairs_is_refused(predictor, tmp_path):
     written(tmp_path / "a.parquet", {"user": ["a"], "item": [1]})
-    with pytest.raises(DataError, match="out.csv lies in the folder of the pairs, .*, and would be one of them"):
+    with pytest.raises(DataError, match="out.csv lies in the folder of the pairs, .*: choose another folder$"):
         predictor.predict_file(tmp_path, tmp_path / "out.csv")
 
 
@@ -186,7 +187,7 @@ def test_no_pairs_are_no_predictions(predictor, tmp_path):
     found = predictor.predict_file(place, tmp_path / "out.parquet")
     assert (found.rows, found.sources) == (0, {})
     assert pq.read_table(tmp_path / "out.parquet").column_names == ["user", "item", "prediction", "source"]
-    for content, message in {"": "the file is empty", "user,item\n": "there are no rows, only the header"}.items():
+    for content, message in {"": "the file is empty", "user,item\n": "has no rows, only the header"}.items():
         with pytest.raises(DataError, match=message):
             predictor.predict_file(written(tmp_path / "none.csv", content), tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
@@ -200,7 +201,8 @@ def test_a_column_that_is_named_as_one_that_is_added_is_refused(predictor, tmp_p
         assert read(tmp_path / "out.csv")["lower"].tolist() == ["x"]
         return
     with pytest.raises(
-        DataError, match=f"pairs.csv has a column '{name}', which predictions are written to: rename it"
+        DataError,
+        match=f"pairs.csv has a column '{name}', the name of a column of predictions: rename it or leave it out$",
     ):
         predictor.predict_file(place, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
@@ -266,7 +268,10 @@ def test_it_is_told_which_columns_the_model_reads_and_the_pairs_do_not_have(hour
 ROWS = ["user,item,n", "a,1,1", "b,2,2", "a,3,3", "b,1,4", "c,2,5", "a,2,6"]
 BAD_ROWS = {
     "a short row": ("c,2", "2 fields where 3 are expected"),
-    "an id that is no number": ("c,07,7", "the item id '07' is not written as a plain 64-bit integer"),
+    "an id that is no number": (
+        "c,07,7",
+        "the item id must be a plain 64-bit integer, as other item ids are, not '07'",
+    ),
     "an empty id": (",1,7", "the user id '' is empty"),
     "a blank": ("c ,1,7", "the user id 'c ' begins or ends with white space"),
 }
@@ -346,7 +351,7 @@ def test_where_nothing_is_left_out_there_is_no_file_of_it(predictor, tmp_path):
     place = written(tmp_path / "pairs.csv", "user,item\na,1\n")
     (tmp_path / "out.csv.skipped.csv").write_text("of an earlier run")
     asked = {"pairs": place, "output": tmp_path / "out.csv", "on_error": "skip"}
-    with pytest.raises(DataError, match=r"out\.csv\.skipped\.csv already exists"):
+    with pytest.raises(DataError, match=r"out\.csv\.skipped\.csv exists: choose another output, or overwrite it"):
         predictor.predict_file(**asked)
     found = predictor.predict_file(**asked, overwrite=True)
     assert (found.skipped, found.skipped_file) == (0, None)
@@ -359,14 +364,18 @@ WRONG_FILES = {
         ".csv",
         "line 4, column 1: the quote that opens here is never closed",
     ),
-    "NUL": ("user,item\na,1\nb,2\n\0,1\n", ".csv", "line 4, column 1: a NUL byte"),
-    "no such column": ("user,thing\na,1\n", ".csv", "no column for the item among 'user', 'thing'"),
+    "NUL": ("user,item\na,1\nb,2\n\0,1\n", ".csv", "line 4, column 1: there is a NUL byte"),
+    "no such column": ("user,thing\na,1\n", ".csv", "there is no column for the item among 'user', 'thing'"),
     "ids of another type": (
         {"user": ["a", "b"], "item": ["1", "9"]},
         ".parquet",
         r"item '1' is of type string, .*\(1 of 2",
     ),
-    "ids that are floats": ({"user": ["a"], "item": [1.0]}, ".parquet", "row 0: the item ids are of type floating"),
+    "ids that are floats": (
+        {"user": ["a"], "item": [1.0]},
+        ".parquet",
+        "row 0: the item ids must be integers or strings, not floating",
+    ),
 }
 
 
@@ -422,9 +431,9 @@ def test_a_file_without_names_has_those_of_its_user_and_item(predictor, tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"on_error": "ignore"}, "on_error='ignore' is not one of 'stop', 'skip'"),
-        ({"layout": {"seperator": ","}}, r"layout\.seperator is unknown; did you mean 'separator'"),
-        ({"layout": {"header": "perhaps"}}, r"layout\.header='perhaps': "),
+        ({"on_error": "ignore"}, "on_error must be one of 'stop', 'skip', not 'ignore'$"),
+        ({"layout": {"seperator": ","}}, r"layout.seperator: there is no such key; did you mean 'separator'\?$"),
+        ({"layout": {"header": "perhaps"}}, "layout.header must be a valid boolean, not 'perhaps'$"),
     ],
 )
 def test_options_that_are_none_are_refused(predictor, tmp_path, options, message):

@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_predicted_ends_it_unfinished(predictor, pairs, tm
 def test_what_was_predicted_before_goes_as_a_whole(predictor, pairs, tmp_path):
     predict_folder(predictor, pairs, tmp_path / "predicted")
     (pairs / "one.parquet").unlink()
-    with pytest.raises(DataError, match="predicted is not empty; choose another output, or overwrite it"):
+    with pytest.raises(DataError, match="predicted is not empty: choose another output, or overwrite it"):
         predict_folder(predictor, pairs, tmp_path / "predicted")
     assert predict_folder(predictor, pairs, tmp_path / "predicted", overwrite=True).files == 1
     assert not (tmp_path / "predicted" / "one.parquet").exists()
@@ -129,7 +129,7 @@ def test_other_things_are_not_removed(predictor, pairs, tmp_path, with_predictio
         predict_folder(predictor, pairs, tmp_path / "own")
     (tmp_path / "own" / "deep").mkdir(parents=True, exist_ok=True)
     (tmp_path / "own" / "deep" / "_thesis.txt").write_text("mine")
-    with pytest.raises(DataError, match="own holds other things than predictions, such as deep/_thesis.txt"):
+    with pytest.raises(DataError, match="own holds more than predictions, such as deep/_thesis.txt"):
         predict_folder(predictor, pairs, tmp_path / "own", overwrite=True)
     assert (tmp_path / "own" / "deep" / "_thesis.txt").read_text() == "mine"
     assert (tmp_path / "own" / "one.parquet").exists() == with_predictions
@@ -137,13 +137,13 @@ def test_other_things_are_not_removed(predictor, pairs, tmp_path, with_predictio
 
 def test_a_link_does_not_hide_that_the_output_lies_in_the_pairs(predictor, pairs, tmp_path):
     (tmp_path / "link").symlink_to(pairs, target_is_directory=True)
-    with pytest.raises(DataError, match="lie in one another"):
+    with pytest.raises(DataError, match=", overlap: choose another output$"):
         predict_folder(predictor, pairs, tmp_path / "link" / "predicted")
 
 
 def test_without_ray_nothing_is_written(predictor, pairs, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"cluster: ray is not installed; pip install 'recsys-nn\[ray\]'"):
+    with pytest.raises(ConfigError, match=r"cluster needs ray, which is not installed: pip install 'recsys-nn\[ray\]'"):
         predict_folder(predictor, pairs, tmp_path / "predicted", cluster={"workers": 2})
     assert not (tmp_path / "predicted").exists()
 
@@ -151,8 +151,8 @@ def test_without_ray_nothing_is_written(predictor, pairs, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("source", "output", "message"),
     [
-        ("pairs", "pairs/predicted", "lie in one another"),
-        ("pairs", ".", "lie in one another"),
+        ("pairs", "pairs/predicted", ", overlap: choose another output$"),
+        ("pairs", ".", ", overlap: choose another output$"),
         ("nothing", "predicted", "nothing holds no Parquet file"),
         ("pairs/one.parquet", "predicted", "one.parquet is a file, not a folder"),
     ],
@@ -213,7 +213,9 @@ def test_a_store_is_predicted_as_a_folder_here_is(predictor, pairs, tmp_path):
 
 def test_an_output_that_another_machine_does_not_see_is_named(pairs, tmp_path):
     scoring = FolderScoring(Folder.at(pairs), Folder.at(tmp_path / "predicted"), TableFormat())
-    with pytest.raises(ArtifactError, match="predicted is not seen on .*: name an output on storage that all share"):
+    with pytest.raises(
+        ArtifactError, match="predicted does not exist on .*: name an output on storage that all machines share"
+    ):
         scoring.check_begun()
     scoring.begin()
     scoring.check_begun()
@@ -265,7 +267,9 @@ def test_folders_in_s3(predictor, pairs, tmp_path, bucket):
     with pytest.raises(DataError, match="^s3://bucket/predicted is not empty"):
         predict_folder(predictor, bucket("pairs"), bucket("predicted"))
     with pytest.raises(
-        DataError, match="^s3://bucket/pairs/predicted and the folder of the pairs, s3://bucket/pairs, lie"
+        DataError,
+        match="^s3://bucket/pairs/predicted and the folder of the pairs, s3://bucket/pairs, "
+        "overlap: choose another output$",
     ):
         predict_folder(predictor, bucket("pairs"), bucket("pairs/predicted"))
     with pytest.raises(DataError, match="^s3://bucket/nothing holds no Parquet file"):

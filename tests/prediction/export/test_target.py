@@ -35,12 +35,12 @@ def test_a_place_that_can_be_written(places, place, format, overwrite):
 @pytest.mark.parametrize(
     ("place", "format", "overwrite", "error", "told"),
     [
-        ("model", "savedmodel", False, ArtifactError, "already holds a model; choose another output, or overwrite it"),
-        ("other", "savedmodel", False, ArtifactError, "exists and is not an exported model; choose another output"),
-        ("other", "savedmodel", True, ArtifactError, "exists and is not an exported model; choose another output"),
-        ("file", "savedmodel", True, ArtifactError, "exists and is not an exported model; choose another output"),
-        ("file", "litert", False, DataError, "already exists; choose another output, or overwrite it"),
-        ("model", "onnx", True, DataError, "is a folder"),
+        ("model", "savedmodel", False, ArtifactError, "already holds a model: choose another output, or overwrite it"),
+        ("other", "savedmodel", False, ArtifactError, "exists and is not an exported model: choose another output"),
+        ("other", "savedmodel", True, ArtifactError, "exists and is not an exported model: choose another output"),
+        ("file", "savedmodel", True, ArtifactError, "exists and is not an exported model: choose another output"),
+        ("file", "litert", False, DataError, "already exists: choose another output, or overwrite it"),
+        ("model", "onnx", True, DataError, "is a folder: name a file"),
     ],
 )
 def test_one_that_cannot(places, place, format, overwrite, error, told):
@@ -55,5 +55,7 @@ def test_formats_are_known_and_can_be_made(places, monkeypatch):
     with pytest.raises(ConfigError, match=r"^unknown format 'h5' \(known: litert, onnx, savedmodel\)$"):
         check_export(places / "new", "h5", overwrite=False)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(ConfigError, match=r"^onnx: tf2onnx is not installed; pip install 'recsys-nn\[onnx\]'$"):
+    with pytest.raises(
+        ConfigError, match=r"^onnx needs tf2onnx, which is not installed: pip install 'recsys-nn\[onnx\]'$"
+    ):
         check_export(places / "new", "onnx", overwrite=False)

@@ -210,9 +210,13 @@ def test_parts_hold_all_ratings_of_their_rows_and_four_ratings_or_a_row(rows, pa
 
 
 def test_ratings_that_tell_of_nobody_new_are_refused(svd):
-    with pytest.raises(rn.DataError, match="^none of the 20 ratings .* learns from ratings of known ids$"):
+    with pytest.raises(
+        rn.DataError,
+        match="^none of the 20 ratings has a new user with a known item, or a new item with a "
+        r"known user: learn from ratings of known ids with predictor.update\(ratings\)$",
+    ):
         svd.fold_in(twenty_ratings())
-    with pytest.raises(rn.DataError, match="row 0: the rating is nan"):
+    with pytest.raises(rn.DataError, match="row 0: the rating must be a finite number, not nan"):
         svd.fold_in(pd.DataFrame({"user": [7], "item": [100], "rating": [np.nan]}))
     with pytest.raises(rn.DataError, match="as a DataFrame or as Ratings, not as list"):
         svd.fold_in([(7, 100, 5)])
@@ -234,7 +238,9 @@ def test_a_kind_that_shows_no_rows_is_refused(svd, monkeypatch):
         return tf.keras.Model({"user": user, "item": item}, tf.keras.ops.squeeze(table(item), axis=-1))
 
     plain = rn.Predictor(rn.build_model(PlainConfig(), svd.encoder), svd.encoder)
-    with pytest.raises(rn.DataError, match="nothing of a new user can be fitted: .* not put together by Parts.model"):
+    with pytest.raises(
+        rn.DataError, match="nothing of a new user can be fitted, as this model was not built by Parts.model$"
+    ):
         plain.fold_in(OF_7)
 
 
@@ -270,6 +276,6 @@ def test_a_model_that_cannot_be_built_anew_is_refused(svd):
     foreign = tf.keras.Model({"user": user, "item": item}, tf.keras.ops.cast(user + item, "float32"))
     with pytest.raises(
         rn.DataError,
-        match="^this model does not carry its config, by which a larger one could be built; a run folder does$",
+        match="^this model has no config to build a larger one from: load it from a run folder$",
     ):
         rn.Predictor(foreign, svd.encoder).fold_in(RATINGS)

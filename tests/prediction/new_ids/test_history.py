@@ -64,9 +64,13 @@ def test_an_id_that_is_known_by_its_features_alone_has_a_history_too():
     ("history", "message"),
     [
         ({"user": [7], "item": [100], "rating": [500]}, "the rating 500 is outside the scale 1 to 5"),
-        ({"user": [7], "item": [100], "rating": ["good"]}, "the rating 'good' is a str, not a number"),
+        ({"user": [7], "item": [100], "rating": ["good"]}, r"row 0: the rating must be a number, not 'good' \(str\)$"),
         ({"user": [7, 7], "item": [100, 100]}, "user 7 already rated item 100"),
-        ({"user": ["7"], "item": [100]}, "user '7' is of type string, the user ids were of type integer in training"),
+        (
+            {"user": ["7"], "item": [100]},
+            "row 0: the user ids must be of type integer, as in training, not string as '7' is: "
+            r"cast them \(0 of 1 would match then\)$",
+        ),
     ],
 )
 def test_a_history_is_checked_as_ratings_are(svdpp, history, message):
@@ -75,7 +79,7 @@ def test_a_history_is_checked_as_ratings_are(svdpp, history, message):
 
 
 def test_a_history_is_a_table(svdpp):
-    with pytest.raises(DataError, match="given as a DataFrame or as Ratings, not as list"):
+    with pytest.raises(DataError, match="ratings must be a DataFrame or Ratings, not list$"):
         svdpp.with_history([(7, 100)])
 
 
@@ -110,18 +114,16 @@ def test_the_ratings_of_a_history_count_in_an_autoencoder():
     )
     assert liked["prediction"][0] != disliked["prediction"][0]
     with pytest.raises(
-        DataError, match="^this model needs the ratings of a history: give the columns user, item and rating$"
+        DataError, match="^this model needs the ratings of a history: pass the columns user, item and rating$"
     ):
         predictor.with_history(HISTORY[["user", "item"]])
 
 
 def test_a_model_without_sets_is_refused():
-    with pytest.raises(
-        DataError, match="^this model keeps no sets of who rated what: histories are for the kinds svdpp and autorec$"
-    ):
+    with pytest.raises(DataError, match="^this model takes no histories: use one of the kinds svdpp and autorec$"):
         drawn(SVDConfig()).with_history(HISTORY)
 
 
 def test_a_history_without_items_is_refused(svdpp):
-    with pytest.raises(DataError, match="no column 'item' among 'user'"):
+    with pytest.raises(DataError, match="there is no column 'item' among 'user'"):
         svdpp.with_history(HISTORY[["user"]])

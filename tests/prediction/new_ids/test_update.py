@@ -137,8 +137,8 @@ def test_what_cannot_go_on_training_says_so(svd):
     with pytest.raises(
         rn.DataError,
         match=(
-            r"^an update trains on the known ratings and the new ones, and this predictor does not "
-            r"keep its ratings: predictor.with_seen\(ratings\) takes them$"
+            "^this predictor does not keep its ratings, which an update trains on with the new "
+            r"ones: pass them to predictor.with_seen\(ratings\)$"
         ),
     ):
         rn.Predictor(svd.model, svd.encoder).update(NEW)

@@ -57,7 +57,7 @@ def test_documents_stand_beside_and_are_checked_too(predictor, tmp_path):
     run = write_run_folder(tmp_path / "run", predictor, documents={"metrics.json": '{"rmse": 1}'})
     assert (run / "metrics.json").read_text() == '{"rmse": 1}'
     (run / "metrics.json").write_text('{"rmse": 0}')
-    with pytest.raises(ArtifactError, match="metrics.json does not have the SHA-256"):
+    with pytest.raises(ArtifactError, match="metrics.json has another SHA-256"):
         Predictor.load(run)
 
 
@@ -66,7 +66,7 @@ def test_a_flipped_byte_is_found_in_every_file(run, name):
     content = bytearray((run / name).read_bytes())
     content[len(content) // 2] ^= 1
     (run / name).write_bytes(content)
-    with pytest.raises(ArtifactError, match=f"{name} does not have the SHA-256 that its manifest states"):
+    with pytest.raises(ArtifactError, match=f"{name} has another SHA-256 than its manifest states"):
         Predictor.load(run)
 
 
@@ -93,12 +93,15 @@ def test_a_link_in_place_of_a_file_is_refused(run, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 2}, "the run has format 2, this version of recsys-nn reads up to 1: upgrade"),
+        (
+            {"format_version": 2},
+            "the run has format 2, but this version of recsys-nn reads formats up to 1: upgrade recsys-nn",
+        ),
         ({"format": "other"}, "manifest.json is damaged: format: .* 'recsys_nn run', not 'other'"),
         ({"files": {}}, "does not list model.json"),
-        ({"sizes": {"users": 10**9, "items": 6}}, "users.parquet is damaged: 5 rows, not 1,000,000,000"),
+        ({"sizes": {"users": 10**9, "items": 6}}, "users.parquet is damaged: it must have 1,000,000,000 rows, not 5"),
         ({"sizes": {"users": 5, "items": 6, "members": -1}}, "manifest.json is damaged: sizes.members: .* 1, not -1"),
-        ({"model_kind": "own"}, "model.json: unknown model kind 'own'.*import the module that registers it"),
+        ({"model_kind": "own"}, "model.json: there is no model kind 'own'.*import the module that registers it"),
         ({"model_kind": "bias"}, "model.json is damaged: kind: Input should be 'bias', not 'svd'"),
         ({"surprise": 1}, "manifest.json is damaged"),
     ],
@@ -142,7 +145,8 @@ def test_weights_of_another_shape_are_refused(predictor, run, tmp_path):
     others = json.loads((other / "manifest.json").read_text())["files"]
     edit_manifest(run, files=files | {"model.json": others["model.json"]})
     with pytest.raises(
-        ArtifactError, match=r"user_factors/embeddings is float32 \(6, 2\), where .* is float32 \(6, 3\)"
+        ArtifactError,
+        match=r"user_factors/embeddings must be float32 \(6, 3\), as .* of the model is, not float32 \(6, 2\)",
     ):
         Predictor.load(run)
 
@@ -170,12 +174,12 @@ def test_a_run_without_a_calibration_has_no_intervals(run):
         loaded.predict(twenty_ratings(), interval=0.9)
     assert str(told.value) == (
         "this predictor has no intervals, as there was no validation part to calibrate them on: "
-        "predictor.calibrated(ratings) does, with ratings that the model was not trained on"
+        "calibrate it with predictor.calibrated(ratings), on ratings that the model was not trained on"
     )
 
 
 def test_a_run_is_replaced_only_when_asked(predictor, run):
-    with pytest.raises(ArtifactError, match="already holds a run; .*--overwrite"):
+    with pytest.raises(ArtifactError, match="already holds a run: .*--overwrite"):
         predictor.save(run)
     (run / "weights.safetensors").write_bytes(b"damaged")
     predictor.save(run, overwrite=True)
@@ -194,7 +198,9 @@ def test_what_is_no_run_is_never_replaced(predictor, tmp_path, overwrite):
 
 def test_a_file_that_is_no_part_of_the_run_is_not_lost_with_it(predictor, run):
     (run / "notes.txt").write_text("years of work")
-    with pytest.raises(ArtifactError, match="holds notes.txt, which is no part of its run and would be lost"):
+    with pytest.raises(
+        ArtifactError, match="holds notes.txt, which is not part of its run and would be lost: move it away"
+    ):
         predictor.save(run, overwrite=True)
     assert (run / "notes.txt").read_text() == "years of work"
 
@@ -209,7 +215,7 @@ def test_a_link_to_a_run_is_followed(predictor, run, tmp_path):
 def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ArtifactError, match="cannot be written: .*file is not a folder that can be written to"):
+    with pytest.raises(ArtifactError, match="cannot be written: .*file is not a writable folder"):
         check_place(tmp_path / "file" / "run", overwrite=False)
     with pytest.raises(ArtifactError, match="dangling exists and is not a run folder"):
         check_place(tmp_path / "dangling", overwrite=False)
@@ -305,5 +311,5 @@ def test_a_builder_that_stumbles_is_an_error_of_the_folder(run, monkeypatch):
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr("recsys_nn.prediction.saving.folder.build_model", stumbling)
-    with pytest.raises(ArtifactError, match="no model can be built of its parts: division by zero"):
+    with pytest.raises(ArtifactError, match="no model can be built from its parts: division by zero"):
         Predictor.load(run)

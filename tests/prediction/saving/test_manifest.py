@@ -83,19 +83,23 @@ CHANGES = {
     "one is cut": (
         "model.json",
         lambda file: file.write_text("{"),
-        "has 1 bytes, its manifest says 2: it was truncated or changed",
+        "has 1 bytes, but its manifest says 2: it was truncated or changed",
     ),
     "one is changed": (
         "model.json",
         lambda file: file.write_text("[]"),
-        "does not have the SHA-256 that its manifest states: it was damaged or changed",
+        "has another SHA-256 than its manifest states: it was damaged or changed",
     ),
     "one is added": (
         "members/b.json",
         Path.touch,
-        "is no part of the run: manifest.json does not list it",
+        "is not part of the run, as manifest.json does not list it: remove it",
     ),
-    "a folder is added": ("members/more", Path.mkdir, "is no part of the run: manifest.json lists nothing in it"),
+    "a folder is added": (
+        "members/more",
+        Path.mkdir,
+        "is not part of the run, as manifest.json lists nothing in it: remove it",
+    ),
     "a folder is a link": ("members", as_link, NOT_PLAIN),
     "a file is a link": ("model.json", as_link, NOT_PLAIN),
     "the manifest is a link": ("manifest.json", as_link, NOT_PLAIN),
@@ -125,13 +129,14 @@ def test_a_manifest_of_a_later_version_is_told(folder):
     with pytest.raises(ArtifactError) as refused:
         read_manifest(folder)
     assert str(refused.value) == (
-        f"{folder / 'manifest.json'}: the run has format 2, this version of recsys-nn reads up to 1: upgrade"
+        f"{folder / 'manifest.json'}: the run has format 2, but this version of recsys-nn reads formats up to 1: "
+        "upgrade recsys-nn"
     )
 
 
 def test_a_file_is_checked_again_as_it_is_read(folder):
     found = verified(folder)
-    for content, told in (("[1]", "has 3 bytes, its manifest says 2"), ("[]", "does not have the SHA-256")):
+    for content, told in (("[1]", "has 3 bytes, but its manifest says 2"), ("[]", "does not have the SHA-256")):
         (folder / "model.json").write_text(content)
         with pytest.raises(ArtifactError) as refused:
             found.read("model.json")
@@ -146,7 +151,7 @@ def test_another_manifest_than_was_meant_is_refused(folder):
     with pytest.raises(ArtifactError) as refused:
         read_manifest(folder, sha256="00")
     assert str(refused.value) == (
-        f"{folder / 'manifest.json'} has the SHA-256 {sha256}, not 00: it is not the run that was meant"
+        f"{folder / 'manifest.json'} has the SHA-256 {sha256}, not 00: it was changed, or is another run"
     )
 
 

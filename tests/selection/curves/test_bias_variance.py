@@ -222,17 +222,24 @@ class TestRefused:
             bias_variance(self.CONFIG, data, **{"key": "training.epochs", "values": [1], "progress": False, **options})
 
     def test_ratings_without_a_truth(self, split):
-        self.refused(Ratings(split.train.frame), "bias and variance are known of generated ratings alone")
+        self.refused(
+            Ratings(split.train.frame), "bias and variance need generated ratings: take the data set 'synthetic'$"
+        )
 
     def test_no_test_part(self, split):
-        self.refused(random_split(split.train, validation=0.1, test=0.0), "there is no test part")
+        self.refused(
+            random_split(split.train, validation=0.1, test=0.0),
+            "bias and variance need a test part: set data.split.test above 0$",
+        )
 
     def test_what_is_no_setting_of_the_model(self, split):
-        message = "key: 'data.liked' is not a setting of the model or its training"
+        message = "key must be a setting of the model or its training, such as 'model.embedding_dim', not 'data.liked'$"
         self.refused(split, message, ConfigError, key="data.liked")
 
     def test_one_training_set(self, split):
-        self.refused(split, "resamples=1: a variance takes two training sets or more", ConfigError, resamples=1)
+        self.refused(split, "resamples must be an integer of at least 2, not 1$", ConfigError, resamples=1)
 
     def test_epochs_of_a_closed_form(self, split):
-        self.refused(split, "global_mean has a closed form, and no epochs", ConfigError)
+        self.refused(
+            split, "model.kind: global_mean is fitted in closed form, without epochs; choose another kind$", ConfigError
+        )

@@ -54,11 +54,11 @@ class TestPoints:
             next(made)
 
     def test_without_a_validation_part_there_is_no_error_to_draw(self):
-        with pytest.raises(ConfigError, match="data.split.validation: there is no validation part"):
+        with pytest.raises(ConfigError, match="a curve needs a validation part: set data.split.validation above 0$"):
             next(points(CONFIG, Split(TRAIN), [({}, {})], 1))
 
     def test_a_number_of_seeds(self):
-        with pytest.raises(ConfigError, match="seeds=0 is not a number of seeds"):
+        with pytest.raises(ConfigError, match="seeds must be a positive integer such as 3, not 0$"):
             next(points(CONFIG, SPLIT, [({}, {})], 0))
 
 
@@ -135,5 +135,5 @@ def test_names_of_values():
     (plain,) = named([np.int64(3)]).values()
     assert (plain, type(plain)) == (3, int)
     assert named({"narrow": [8], "wide": [64]}) == {"narrow": [8], "wide": [64]}
-    with pytest.raises(ConfigError, match="values: there are none to try"):
+    with pytest.raises(ConfigError, match="values must not be empty: give one value or more to try$"):
         named([])

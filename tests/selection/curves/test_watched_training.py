@@ -54,7 +54,9 @@ def test_without_a_validation_part_nothing_is_known_of_early_stopping(split):
 
 
 def test_a_closed_form_has_no_epochs(split):
-    with pytest.raises(ConfigError, match="model.kind: bias has a closed form, and no epochs"):
+    with pytest.raises(
+        ConfigError, match="model.kind: bias is fitted in closed form, without epochs; choose another kind$"
+    ):
         followed(RunConfig(model=BiasConfig()), split, 5, lambda _: None)
 
 

@@ -68,7 +68,7 @@ def test_the_winner_is_trained_on_the_split_and_judged_once(world, tmp_path, cap
         "trial 0: complete, RMSE 0.7500, epoch 3 of 5, 1.5 s; best 0.7500; embedding_dim 4",
         "trial 1: complete, RMSE 0.5000, epoch 3 of 5, 1.5 s; best 0.5000; embedding_dim 8",
         "trial 2: pruned, RMSE 0.2500, epoch 3 of 5, 1.5 s; best 0.5000; embedding_dim 2",
-        "The best trial, with its epochs from validation, then on all training rows:",
+        "The best trial is trained again with validation, and then on all training rows:",
     ]
 
 
@@ -113,7 +113,7 @@ def test_without_a_good_trial_it_is_told_how_they_ended(world):
     )
     with pytest.raises(TrainingError) as error:
         tune(RUN, SPLIT, progress=False)
-    assert str(error.value) == "no trial came to its end: 2 failed, 1 diverged; why 2"
+    assert str(error.value) == "no trial was completed: 2 failed, 1 diverged; why 2"
 
 
 def test_the_folder_is_beside_that_of_the_run_or_nowhere(world, tmp_path):
@@ -188,19 +188,20 @@ def test_the_workers_of_a_cluster_carry_trials_out_and_ask_a_judge_here(world, t
         (
             {"cluster": {"workers": 2, "address": "ray://far:10001"}},
             SPLIT,
-            "cluster.address: a search keeps its study where it is begun, not beyond ray://far:10001: begin it on a "
-            "machine of the cluster, with the address auto",
+            "cluster.address must be auto in a search, not ray://far:10001, as the trials are "
+            "stored where the search starts: start it on a machine of the cluster",
         ),
         (
             {},
             Split(SPLIT.train),
-            "search: there is no validation part to judge trials on; hold one out, or set search.folds",
+            "search needs a validation part: set data.split.validation above 0, or set search.folds",
         ),
         (
             {"search": None},
             SPLIT,
-            "search: say what to search, such as search: {space: {model.embedding_dim: [8, 16, 32], "
-            "training.learning_rate: {low: 0.001, high: 0.1, log: true}}}",
+            "search is missing: name the values to try, such as search: {space: "
+            "{model.embedding_dim: [8, 16, 32], training.learning_rate: {low: 0.001, high: 0.1, "
+            "log: true}}}",
         ),
     ],
 )

@@ -223,7 +223,8 @@ def test_nothing_else_may(study, tmp_path, change, named):
     with pytest.raises(ArtifactError) as error:
         study(**{"search": search, "data": {"train": "a"}} | change)
     assert str(error.value) == (
-        f"{tmp_path} holds a search with another {named}; choose another output, or begin anew (--overwrite)"
+        f"{tmp_path} holds a search with another {named}: choose another output, or start over (--overwrite, in "
+        "Python overwrite=True)"
     )
 
 
@@ -254,4 +255,4 @@ def test_trials_differ_in_nothing_but_model_training_and_ensemble(key):
     config = load_config({**RUN, "search": {"space": {key: [1]}}})
     with pytest.raises(ConfigError) as error:
         check_space(config)
-    assert str(error.value) == f"search.space.{key}: trials differ in model, training and ensemble, not in that"
+    assert str(error.value) == f"search.space.{key} must be a setting of model, training or ensemble"

@@ -207,7 +207,7 @@ def test_a_worker_is_who_the_cluster_says(n, monkeypatch):
     workers = Workers()
     assert (workers.rank, workers.n, workers.leads) == (n - 1, n, n == 1)
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", strategy(n + 1))
-    with pytest.raises(ConfigError, match=f"^worker {n - 1} sees several GPUs: start as many workers, one GPU each$"):
+    with pytest.raises(ConfigError, match=f"^worker {n - 1} sees several GPUs: start a worker for each GPU$"):
         Workers()
 
 

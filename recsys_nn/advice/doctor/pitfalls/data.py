@@ -26,9 +26,10 @@ def leakage(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "leakage",
                 "error",
-                f"Pairs of the {name} part are in the training part too: what is judged has been learnt by heart.",
-                f"{shared:,} of its {part['ratings']:,} ratings ({shared / part['ratings']:.1%}) are of such pairs.",
-                "Take them out of the training part, or split one table (rn.random_split), whose parts are disjoint.",
+                f"Pairs of the {name} part are also in the training part: the model is evaluated on what it has seen.",
+                f"{shared:,} of the {part['ratings']:,} ratings in it ({shared / part['ratings']:.1%}) are of such "
+                "pairs.",
+                "Remove these pairs from the training part, or split one table into disjoint parts (rn.random_split).",
             )
 
 
@@ -40,7 +41,10 @@ def time_order_broken(case: Case) -> Iterator[Finding]:
             continue
         enough = order["users"] >= MIN_USERS
         if order["after_all"] >= MOSTLY or (enough and order["users_reversed"] >= MOSTLY):
-            cause = f"The future is trained on and the past predicted: training ratings are later than the {name} part."
+            cause = (
+                "The model trains on the future and predicts the past: training ratings are later than the "
+                f"{name} part."
+            )
         elif order["after"] <= 1 - MOSTLY or (enough and order["users_in_order"] >= MOSTLY):
             cause = (
                 f"The {name} part is later than the training part, but not all of it: the future leaks into training."
@@ -51,9 +55,9 @@ def time_order_broken(case: Case) -> Iterator[Finding]:
             "time-order-broken",
             "error",
             cause,
-            f"{order['after']:.1%} of the training ratings are later than the first held-out ones, "
-            f"{order['after_all']:.1%} than the last; of {order['users']:,} users in both parts "
-            f"{order['users_in_order']:.1%} have all training ratings first.",
+            f"{order['after']:.1%} of the training ratings are later than the first held-out rating, and "
+            f"{order['after_all']:.1%} are later than the last. Of {order['users']:,} users in both parts, "
+            f"{order['users_in_order']:.1%} have all their training ratings first.",
             "Split one table by time.",
             {"data.split.kind": "temporal"},
         )
@@ -66,9 +70,9 @@ def duplicate_pairs(case: Case) -> Iterator[Finding]:
         yield Finding(
             "duplicate-pairs",
             "note",
-            "The table has rows that repeat a user and an item: events perhaps, such as plays, and not ratings.",
-            f"{merged:,} of {total:,} rows ({merged / total:.1%}) were merged into others.",
-            "See whether data.duplicates (last or mean) does with them what you mean.",
+            "Rows of the table repeat a user and an item: they may be events, such as plays, and not ratings.",
+            f"{merged:,} of {total:,} rows ({merged / total:.1%}) were merged with others.",
+            "Check that data.duplicates (last or mean) merges such rows as you intend.",
         )
 
 
@@ -83,8 +87,8 @@ def scale_mismatch(case: Case) -> Iterator[Finding]:
         yield Finding(
             "scale-mismatch",
             "warning",
-            "The stated scale is not that of the ratings: predictions may go where no rating is.",
-            f"The scale is {low:g} to {high:g}; the ratings are from {train['min']:g} to {train['max']:g}, "
+            "The stated scale is wider than that of the ratings: predictions may lie where no rating does.",
+            f"The scale is {low:g} to {high:g}, but the ratings are from {train['min']:g} to {train['max']:g}, "
             f"{used:.0%} of it.",
             "State the lowest and the highest rating that can be given.",
             {"data.scale": [train["min"], train["max"]]},
@@ -97,10 +101,10 @@ def scale_mismatch(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "scale-mismatch",
                 "error",
-                f"The ratings of the {name} part are distributed as if on another scale than those of training.",
-                f"Mean {part['mean']:.3g} and standard deviation {part['std']:.3g}, in training {train['mean']:.3g} "
-                f"and {train['std']:.3g}.",
-                "Bring both to one scale.",
+                f"The ratings of the {name} part seem to be on another scale than the training ratings.",
+                f"The {name} part has mean {part['mean']:.3g} and standard deviation {part['std']:.3g}, the training "
+                f"part has {train['mean']:.3g} and {train['std']:.3g}.",
+                "Convert both parts to one scale.",
             )
 
 
@@ -113,10 +117,11 @@ def validation_not_representative(case: Case) -> Iterator[Finding]:
         yield Finding(
             "validation-not-representative",
             "warning",
-            "The validation part is of users that training does not know: what early stopping and intervals rest on is "
-            "not what the model is for.",
-            f"{unseen['validation']:.1%} of its {len(table):,} ratings are of unknown users"
-            + (f", of the test part's {unseen['test']:.1%}." if "test" in unseen else "."),
-            "Draw it at random (a table sorted by user must not be cut at its end).",
+            "Most validation ratings are of users without training ratings: early stopping and intervals rest on a "
+            "task "
+            "that the model is not for.",
+            f"{unseen['validation']:.1%} of the {len(table):,} validation ratings are of unknown users"
+            + (f", and {unseen['test']:.1%} of the test ratings." if "test" in unseen else "."),
+            "Draw the validation part at random: do not cut it from the end of a table that is sorted by user.",
             {"data.split.kind": "random"},
         )

@@ -29,9 +29,10 @@ def nearly_constant(case: Case) -> Iterator[Finding]:
             "predictions-constant",
             "warning",
             "Predictions are nearly the same for all pairs: the model has learnt little more than the mean.",
-            f"On the {name} part they have a standard deviation of {predictions:.3g}, the ratings of {ratings:.3g}.",
-            "Look at the learning rate and the epochs; a penalty that is too strong does it too (model.l2: null is a "
-            "rule that fits the table).",
+            f"On the {name} part, predictions have standard deviation {predictions:.3g}, and ratings {ratings:.3g}.",
+            "Check the learning rate and the number of epochs, or weaken the penalties (model.l2: null fits them to "
+            "the "
+            "table).",
         )
 
 
@@ -48,9 +49,9 @@ def worse_than_bias(case: Case) -> Iterator[Finding]:
             "worse-than-bias",
             "warning",
             "The closed-form biases of users and items predict better than the model.",
-            f"RMSE on the {name} part {own:.4f}, of the bias baseline {bias:.4f}, by {len(table):,} ratings.",
-            "Look at the other findings first; else take fewer dimensions or a stronger penalty, and start from "
-            "`recsys-nn suggest`.",
+            f"On {len(table):,} ratings of the {name} part, the model has RMSE {own:.4f}, the biases {bias:.4f}.",
+            "Mend the other findings first. If there are none, use fewer dimensions or a stronger penalty, or start "
+            "from `recsys-nn suggest`.",
         )
 
 
@@ -68,10 +69,10 @@ def unknown_ids(case: Case) -> Iterator[Finding]:
         yield Finding(
             "unknown-ids",
             "warning",
-            "Many pairs are of users or items without a rating in training, of whom the model knows only means or "
-            "features.",
-            f"Of {total:,} {what} {unknown / total:.1%}: {asked['item']:,} have an unknown user, {asked['user']:,} an "
-            f"unknown item, {asked['global']:,} both.",
-            "See that ids are written as in training; train on ratings of these ids, give them features, or "
-            "tell the predictor what they rated (predictor.with_history).",
+            "Many pairs have a user or an item without training ratings: the model predicts them from means or "
+            "features alone.",
+            f"{unknown / total:.1%} of {total:,} {what} have unknown ids: {asked['item']:,} an unknown user, "
+            f"{asked['user']:,} an unknown item, {asked['global']:,} both.",
+            "Check that ids are written as in training. Train on ratings of these ids, give them features, or pass "
+            "their ratings to predictor.with_history.",
         )

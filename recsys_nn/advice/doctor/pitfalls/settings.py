@@ -22,9 +22,9 @@ def no_validation(case: Case) -> Iterator[Finding]:
         yield Finding(
             "no-validation",
             "warning",
-            "There is no validation part: overfitting goes undetected, and nothing can say which epoch is the best.",
-            f"{case.n_train:,} examples to train on, none held out; {case.training.epochs} epochs.",
-            "Hold out a tenth of the ratings (of tensors: validation=0.1 of the TrainConfig).",
+            "There is no validation part: overfitting goes undetected, and the best epoch is unknown.",
+            f"No examples are held out from {case.n_train:,}, and training takes {case.training.epochs} epochs.",
+            "Hold out a tenth of the ratings (of Tensors, by TrainConfig(validation=0.1)).",
             {"data.split.validation": 0.1, "training.patience": 3},
         )
 
@@ -43,8 +43,8 @@ def extreme_batch_size(case: Case) -> Iterator[Finding]:
             "extreme-batch-size",
             "warning",
             "A step sees one example: its gradient is noisy, and an epoch takes as many steps as there are examples.",
-            f"training.batch_size is 1, so {case.n_train:,} steps an epoch.",
-            "Take a power of two with some dozens of steps an epoch.",
+            f"training.batch_size is 1, which makes {case.n_train:,} steps per epoch.",
+            "Choose a power of two that makes some dozens of steps per epoch.",
             {"training.batch_size": usual},
         )
     all_at_once = case.averaged or "set_l2" in getattr(type(case.model), "model_fields", {})
@@ -52,9 +52,9 @@ def extreme_batch_size(case: Case) -> Iterator[Finding]:
         yield Finding(
             "extreme-batch-size",
             "warning",
-            "A step sees all examples: an epoch is one step, and the weights move little in it.",
+            "A step sees all examples: an epoch is one step, and the weights change little in an epoch.",
             f"training.batch_size is {training.batch_size:,} for {case.n_train:,} examples.",
-            "Take a power of two with some dozens of steps an epoch.",
+            "Choose a power of two that makes some dozens of steps per epoch.",
             {"training.batch_size": usual},
         )
 
@@ -68,14 +68,14 @@ def embedding_too_large(case: Case) -> Iterator[Finding]:
     most = MAX_NUMBERS_UNPENALISED if case.model.l2 == 0 else MAX_NUMBERS
     share = dim * n_ids / train["ratings"]
     if dim > 1 and share > most:
-        unpenalised = " and no penalty (model.l2: 0)" if case.model.l2 == 0 else ""
+        unpenalised = ", without a penalty (model.l2: 0)" if case.model.l2 == 0 else ""
         yield Finding(
             "embedding-too-large",
             "warning",
-            f"The vectors of users and items are longer than their ratings can carry{unpenalised}: they learn noise.",
+            f"The vectors of users and items are too long for so few ratings{unpenalised}: they fit noise.",
             f"{dim} dimensions of {n_ids:,} users and items are {dim * n_ids:,} numbers, {share:.1f} for each of the "
             f"{train['ratings']:,} ratings.",
-            "Shorten them, or leave model.l2 out so that it follows from the size of the table.",
+            "Use fewer dimensions, or leave model.l2 out so that it follows from the size of the table.",
             {
                 "model.embedding_dim": max(
                     1, min(dim // 2, power_of_two(2 * max(train["users"], train["items"]) ** 0.25))
@@ -93,9 +93,9 @@ def patience_never_fires(case: Case) -> Iterator[Finding]:
         yield Finding(
             "patience-never-fired",
             "warning",
-            "Patience is as long as the training: it can never end it.",
-            f"training.patience is {training.patience} of {training.epochs} epochs.",
-            "Let patience be a few epochs, and epochs an upper bound.",
+            "Patience is as long as the training: early stopping can never end it.",
+            f"training.patience is {training.patience}, and training.epochs is {training.epochs}.",
+            "Set patience to a few epochs, and epochs to an upper bound.",
             {"training.patience": 3, "training.epochs": max(100, training.epochs)},
         )
     elif course is not None and course.stop_reason == "epochs" and not training.monitor.startswith("val_"):
@@ -106,9 +106,9 @@ def patience_never_fires(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "patience-never-fired",
                 "warning",
-                f"Early stopping watches {training.monitor!r}, which falls as long as the network learns by heart.",
-                f"val_loss was the least in epoch {best}; {len(course.history) - best} more followed, where patience "
-                f"is {training.patience}.",
-                "Watch the validation loss.",
+                f"Early stopping monitors {training.monitor!r}, which falls even while the network overfits.",
+                f"val_loss was the lowest in epoch {best}, and {len(course.history) - best} more epochs followed, "
+                f"although patience is {training.patience}.",
+                "Monitor the validation loss.",
                 {"training.monitor": "val_loss"},
             )

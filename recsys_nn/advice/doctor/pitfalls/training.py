@@ -37,11 +37,11 @@ def inputs_not_normalised(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "inputs-not-normalised",
                 "warning",
-                "Inputs are not standardised: the gradient of the largest column drowns the others, so that training "
-                "is slow or unstable.",
+                "Inputs are not standardised: the gradient of the largest column dominates the others, and training is "
+                "slow or unstable.",
                 f"Column {scale.column} of the input {name!r} has mean {scale.mean:.4g} and standard deviation "
                 f"{scale.std:.4g}.",
-                "Give each column mean 0 and standard deviation 1, by those of the training part "
+                "Standardise each column with the mean and the standard deviation of the training part "
                 "(sklearn.preprocessing.StandardScaler, or a keras.layers.Normalization in the network).",
             )
 
@@ -68,9 +68,9 @@ def learning_rate_too_high(case: Case) -> Iterator[Finding]:
     yield Finding(
         "learning-rate-too-high",
         "error" if case.course.stop_reason == "diverged" else "warning",
-        "The learning rate is too high: steps go past the minimum, so that the loss explodes or oscillates.",
+        "The learning rate is too high: steps overshoot the minimum, and the loss explodes or oscillates.",
         f"{evidence}, at learning rate {rate:g}.",
-        "Lower it.",
+        "Lower the learning rate.",
         {"training.learning_rate": _rounded(rate / divisor)},
     )
 
@@ -99,10 +99,10 @@ def learning_rate_too_low(case: Case) -> Iterator[Finding]:
         yield Finding(
             "learning-rate-too-low",
             "warning",
-            "The learning rate is too low: the loss barely decreases, and training would take forever.",
+            "The learning rate is too low: the loss barely decreases, and training would take very long.",
             f"{name} went from {losses[0]:.4g} to {losses[-1]:.4g}, {fall:.1%} less, in {len(losses)} epochs at "
             f"learning rate {rate:g}.",
-            "Raise it (rn.range_test finds a rate); if nothing moves, look whether a penalty holds it.",
+            "Raise the learning rate (rn.range_test finds one). If the loss still does not move, weaken the penalties.",
             {"training.learning_rate": _rounded(rate * 10)},
         )
 
@@ -124,10 +124,10 @@ def too_few_epochs(case: Case) -> Iterator[Finding]:
         yield Finding(
             "too-few-epochs",
             "warning",
-            "Training ended before the network had learnt what it can: the validation loss was still falling.",
-            f"All {n} epochs were done, the last was the best: val_loss {losses[-1]:.4g}"
-            + (f", {1 - losses[-1] / before:.1%} less than {math.ceil(n / 10)} before." if n > 1 else "."),
-            "Let epochs be an upper bound that patience ends.",
+            "Training ended too early: the validation loss was still falling.",
+            f"All {n} epochs were done, and the last was the best: val_loss was {losses[-1]:.4g}"
+            + (f", {1 - losses[-1] / before:.1%} less than in epoch {n - math.ceil(n / 10)}." if n > 1 else "."),
+            "Set epochs to an upper bound, and let patience end the training.",
             {"training.epochs": max(100, 2 * n), "training.patience": course.config.patience or 3},
         )
 
@@ -143,7 +143,7 @@ def no_early_stopping(case: Case) -> Iterator[Finding]:
         yield Finding(
             "no-early-stopping",
             "warning",
-            "Too many epochs without early stopping: the network went on to learn its training part by heart.",
+            "Training went on for too many epochs without early stopping: the network overfits its training part.",
             f"val_loss was {losses.min():.4g} in epoch {best} and {losses[-1]:.4g} in epoch {n}, "
             f"{losses[-1] / losses.min() - 1:.0%} more, while the training loss fell to "
             f"{course.history['loss'].iloc[-1]:.4g}. (The weights of epoch {best} were kept.)",

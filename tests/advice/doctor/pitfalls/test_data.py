@@ -17,7 +17,7 @@ def codes(pitfall, **order):
 def test_leakage():
     (finding,) = found(data.leakage, with_parts(test=part(pairs_in_training=250)))
     assert (finding.code, finding.severity) == ("leakage", "error")
-    assert finding.evidence == "250 of its 1,000 ratings (25.0%) are of such pairs."
+    assert finding.evidence == "250 of the 1,000 ratings in it (25.0%) are of such pairs."
     assert not found(data.leakage, case())
 
 
@@ -58,13 +58,13 @@ def test_other_orders_are_sound(order):
 def test_duplicate_pairs():
     merged = {**case().data, "merged": 3_000}
     (finding,) = found(data.duplicate_pairs, case(data=merged))
-    assert finding.evidence == "3,000 of 15,000 rows (20.0%) were merged into others."
+    assert finding.evidence == "3,000 of 15,000 rows (20.0%) were merged with others."
     assert not found(data.duplicate_pairs, case())
 
 
 def test_a_scale_that_is_not_that_of_the_ratings():
     (finding,) = found(data.scale_mismatch, case(scale=(0.0, 100.0)))
-    assert finding.evidence == "The scale is 0 to 100; the ratings are from 1 to 5, 4% of it."
+    assert finding.evidence == "The scale is 0 to 100, but the ratings are from 1 to 5, 4% of it."
     assert finding.settings == {"data.scale": [1.0, 5.0]}
     assert not found(data.scale_mismatch, case())
 
@@ -72,14 +72,16 @@ def test_a_scale_that_is_not_that_of_the_ratings():
 def test_a_part_on_another_scale():
     (finding,) = found(data.scale_mismatch, with_parts(test=part(mean=1.0, std=0.2)))
     assert finding.severity == "error"
-    assert finding.evidence == "Mean 1 and standard deviation 0.2, in training 3 and 1."
+    assert finding.evidence == "The test part has mean 1 and standard deviation 0.2, the training part has 3 and 1."
     assert not found(data.scale_mismatch, with_parts(test=part(mean=3.5, std=0.9)))
 
 
 def test_a_validation_part_of_unseen_users_only():
     strangers = predicted(user_ratings=0)
     (finding,) = found(data.validation_not_representative, case(tables={"validation": strangers, "test": predicted()}))
-    assert finding.evidence == "100.0% of its 1,000 ratings are of unknown users, of the test part's 0.0%."
+    assert finding.evidence == (
+        "100.0% of the 1,000 validation ratings are of unknown users, and 0.0% of the test ratings."
+    )
 
 
 def test_where_the_test_part_is_of_unseen_users_too_so_may_validation_be():

@@ -13,7 +13,7 @@ def found(pitfall, case_):
 def test_predictions_that_are_nearly_constant():
     constant = predicted().assign(prediction=3.0)
     (finding,) = found(predictions.nearly_constant, case(tables={"test": constant}))
-    assert finding.evidence == "On the test part they have a standard deviation of 0, the ratings of 1.41."
+    assert finding.evidence == "On the test part, predictions have standard deviation 0, and ratings 1.41."
     assert not found(predictions.nearly_constant, case())
     assert not found(predictions.nearly_constant, case(tables={"test": constant}, model=BiasConfig()))
 
@@ -21,7 +21,9 @@ def test_predictions_that_are_nearly_constant():
 def test_worse_than_the_biases():
     tables = {"validation": predicted(error=1.0, bias_error=0.8)}
     (finding,) = found(predictions.worse_than_bias, case(tables=tables))
-    assert finding.evidence == "RMSE on the validation part 1.0000, of the bias baseline 0.8000, by 1,000 ratings."
+    assert finding.evidence == (
+        "On 1,000 ratings of the validation part, the model has RMSE 1.0000, the biases 0.8000."
+    )
     assert not found(predictions.worse_than_bias, case())
 
 
@@ -37,7 +39,7 @@ def test_many_unknown_ids_in_the_test_part():
     table = predicted(10, user_ratings=[0, 0, 0, *[5] * 7], item_ratings=[5, 5, 0, 0, *[5] * 6])
     (finding,) = found(predictions.unknown_ids, case(tables={"test": table}))
     assert finding.evidence == (
-        "Of 10 ratings of the test part 40.0%: 2 have an unknown user, 1 an unknown item, 1 both."
+        "40.0% of 10 ratings of the test part have unknown ids: 2 an unknown user, 1 an unknown item, 1 both."
     )
     assert not found(predictions.unknown_ids, case())
 
@@ -45,5 +47,7 @@ def test_many_unknown_ids_in_the_test_part():
 def test_many_unknown_ids_at_prediction():
     asked = pd.DataFrame({"source": ["model", "item", "item", "user"]})
     (finding,) = found(predictions.unknown_ids, case().with_asked(asked))
-    assert finding.evidence == ("Of 4 pairs to be predicted 75.0%: 2 have an unknown user, 1 an unknown item, 0 both.")
+    assert finding.evidence == (
+        "75.0% of 4 pairs to be predicted have unknown ids: 2 an unknown user, 1 an unknown item, 0 both."
+    )
     assert not found(predictions.unknown_ids, case().with_asked(asked[:1]))

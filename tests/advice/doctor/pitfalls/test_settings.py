@@ -12,7 +12,7 @@ def found(pitfall, case_):
 def test_no_validation():
     (finding,) = found(settings.no_validation, case(trained(val_loss=None, stop_reason="epochs")))
     assert finding.code == "no-validation"
-    assert "10,000 examples to train on, none held out" in finding.evidence
+    assert "No examples are held out from 10,000, and training takes 100 epochs." in finding.evidence
     assert finding.settings["data.split.validation"] == 0.1
 
 
@@ -22,7 +22,8 @@ def test_a_validation_part_or_nothing_to_iterate_is_sound():
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "evidence"), [(1, "10,000 steps an epoch"), (10_000, "10,000 for 10,000 examples")]
+    ("batch_size", "evidence"),
+    [(1, "training.batch_size is 1, which makes 10,000 steps per epoch"), (10_000, "10,000 for 10,000 examples")],
 )
 def test_extreme_batch_sizes(batch_size, evidence):
     (finding,) = found(settings.extreme_batch_size, case(trained(batch_size=batch_size)))
@@ -65,7 +66,7 @@ def test_without_a_penalty_fewer_numbers_are_too_many():
 def test_patience_as_long_as_the_training_never_fires():
     run = trained(FALLING[:5], FALLING[:5], stop_reason="epochs", epochs=5, patience=5)
     (finding,) = found(settings.patience_never_fires, case(run))
-    assert finding.evidence == "training.patience is 5 of 5 epochs."
+    assert finding.evidence == "training.patience is 5, and training.epochs is 5."
     assert not found(settings.patience_never_fires, case(trained(epochs=50, patience=5)))
 
 
@@ -73,7 +74,9 @@ def test_patience_that_watches_the_training_loss_never_fires():
     overfitting = (*FALLING[:6], 1.2, 1.3, 1.4, 1.5, 1.6, 1.7)
     run = trained(val_loss=overfitting, stop_reason="epochs", epochs=12, patience=3, monitor="loss")
     (finding,) = found(settings.patience_never_fires, case(run))
-    assert finding.evidence == "val_loss was the least in epoch 6; 6 more followed, where patience is 3."
+    assert finding.evidence == (
+        "val_loss was the lowest in epoch 6, and 6 more epochs followed, although patience is 3."
+    )
     assert finding.settings == {"training.monitor": "val_loss"}
     sound = trained(val_loss=FALLING, stop_reason="epochs", epochs=12, monitor="loss")
     assert not found(settings.patience_never_fires, case(sound))

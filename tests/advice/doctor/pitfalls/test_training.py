@@ -85,7 +85,7 @@ def test_too_few_epochs():
     losses = np.array([2.0, 1.8, 1.6, 1.4, 1.2])
     (finding,) = found(training.too_few_epochs, trained(losses, losses, stop_reason="epochs", epochs=5))
     assert finding.evidence == (
-        "All 5 epochs were done, the last was the best: val_loss 1.2, 14.3% less than 1 before."
+        "All 5 epochs were done, and the last was the best: val_loss was 1.2, 14.3% less than in epoch 4."
     )
     assert finding.settings == {"training.epochs": 100, "training.patience": 3}
     assert not found(training.learning_rate_too_low, trained(losses, losses, stop_reason="epochs", epochs=5))
