@@ -193,13 +193,13 @@ def not_seen(place: object) -> ArtifactError:
     return ArtifactError(f"{place} does not exist on {node()}: name an output on storage that all machines share")
 
 
-def required(module: str, extra: str, *, asked_by: str = "", instead: str = "") -> ModuleType:
+def required(module: str, extra: str, *, needed_by: str = "", instead: str = "") -> ModuleType:
     """Imports a module that needs what an extra of this package installs.
 
     Args:
         module: name of the module to import.
         extra: name of the extra in pyproject.toml.
-        asked_by: the key or format that needs it, at the beginning of the message.
+        needed_by: the key or format that needs it, at the beginning of the message.
         instead: what else can be done, at the end of the message.
 
     Raises:
@@ -208,7 +208,7 @@ def required(module: str, extra: str, *, asked_by: str = "", instead: str = "") 
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        missing = f"{asked_by} needs {error.name}, which" if asked_by else error.name
+        missing = f"{needed_by} needs {error.name}, which" if needed_by else error.name
         other = instead and f", or {instead}"
         raise ConfigError(f"{missing} is not installed: pip install 'recsys-nn[{extra}]'{other}") from None
 

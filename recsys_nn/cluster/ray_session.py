@@ -96,7 +96,7 @@ def connected(cluster: ClusterConfig | None, *, spare: int = 0) -> Iterator[None
         return
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    ray = required("ray", "ray", asked_by="cluster", instead="leave the section out")
+    ray = required("ray", "ray", needed_by="cluster", instead="leave the section out")
     if ray.is_initialized():
         yield
         return

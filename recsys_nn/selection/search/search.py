@@ -134,7 +134,7 @@ def tune(
         >>> rn.Predictor.load("runs/search/winner").predict([("u0", "i0")])["source"].item()
         'model'
     """
-    required("optuna", "search", asked_by="search")
+    required("optuna", "search", needed_by="search")
     import_keras()
     from recsys_nn.selection.search.study import check_space
 
