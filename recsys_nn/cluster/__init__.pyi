@@ -1,6 +1,6 @@
-from .hint import ClusterHint as ClusterHint
 from .jobs import answered_here as answered_here
 from .jobs import jobs_on_workers as jobs_on_workers
 from .ray_session import connected as connected
+from .scaling_hint import ClusterHint as ClusterHint
 from .scoring import predict_folder as predict_folder
 from .training import fit_on_workers as fit_on_workers

@@ -12,8 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from recsys_nn.cluster.faults import as_raised, as_told
 from recsys_nn.cluster.jobs import answered_here
+from recsys_nn.cluster.messages import as_raised, as_told
 from recsys_nn.cluster.ray_session import Setting, connected
 from recsys_nn.config import ClusterConfig, validated
 from recsys_nn.data import TableFormat
