@@ -54,9 +54,7 @@ def predict(
     ] = None,
     on_error: Annotated[
         OnError,
-        typer.Option(
-            help="Whether to stop at a row that cannot be predicted, or skip it and list it beside the output."
-        ),
+        typer.Option(help="Action at a row that cannot be predicted: stop, or skip it and list it beside the output."),
     ] = OnError.stop,
     overwrite: Overwrite = False,
     overrides: Annotated[

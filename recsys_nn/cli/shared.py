@@ -47,7 +47,7 @@ Encoding = Annotated[
 ]
 Header = Annotated[
     bool | None,
-    typer.Option("--header/--no-header", help="Whether the first line names the columns. By default detected."),
+    typer.Option("--header/--no-header", help="Presence of a first line that names the columns. By default detected."),
 ]
 READING = {"separator": Separator, "encoding": Encoding, "header": Header}
 

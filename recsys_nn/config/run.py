@@ -231,7 +231,7 @@ class RunConfig(Section):
         if isinstance(training, Mapping):
             if "validation" in training:
                 raise ConfigError(
-                    "training.validation must be left out: in a run, data.split.validation sets what is held out"
+                    "training.validation must be left out: in a run, data.split.validation sets the held-out part"
                 )
             values["training"] = {"seed": values.get("seed", 0), **training}
         data = values.get("data")

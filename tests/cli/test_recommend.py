@@ -65,7 +65,7 @@ def test_what_is_wrong_is_said_in_a_line(run, saved, tmp_path):
         "recsys-nn: no user is named: give --user ID, or --output FILE to recommend to all users\n",
     )
     code, _, err = run("recommend", saved, "--user", "ann", "--item", "q")
-    assert (code, err) == (2, "recsys-nn: the candidate 'q' is an item that training did not have\n")
+    assert (code, err) == (2, "recsys-nn: the candidate 'q' is an item that is unknown in training: leave it out\n")
     taken = tmp_path / "lists.csv"
     taken.write_text("kept")
     told = f"recsys-nn: {taken} already exists: choose another output, or overwrite it (--overwrite)\n"

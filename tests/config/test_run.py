@@ -108,7 +108,7 @@ def test_overrides_change_values_at_any_depth():
         (["model.embedding_dim=-1", "training.batch_size=0"], "(?s)model.embedding_dim.*training.batch_size"),
         (
             ["training.validation=0.2"],
-            "^training.validation must be left out: in a run, data.split.validation sets what is held out$",
+            "^training.validation must be left out: in a run, data.split.validation sets the held-out part$",
         ),
         (
             ["data.user_features=a.csv"],

@@ -162,10 +162,10 @@ def test_the_scale_is_what_was_observed_unless_it_is_given():
 @pytest.mark.parametrize(
     ("scale", "message"),
     [
-        ((1, 4), "row 2: the rating 5 is outside the scale 1 to 4, as are 1 of 3 in all: correct them or the scale$"),
+        ((1, 4), "row 2: the rating 5 is outside the scale 1 to 4, as 1 of 3 ratings are: correct them or the scale$"),
         (
             (4.5, 10),
-            "row 0: the rating 4 is outside the scale 4.5 to 10, as are 2 of 3 in all: correct them or the scale$",
+            "row 0: the rating 4 is outside the scale 4.5 to 10, as 2 of 3 ratings are: correct them or the scale$",
         ),
         ((5, 1), r"scale must be \(lowest, highest\) with lowest < highest, not \(5, 1\)$"),
         ((5, 5), r"scale must be \(lowest, highest\) with lowest < highest, not \(5, 5\)$"),
@@ -327,7 +327,7 @@ def test_there_are_no_features_unless_they_are_given():
     [
         (
             {"user_features": USERS.rename(columns={"user": "who"})},
-            "the user features have there is no column 'user' among 'who'",
+            "the user features have no column 'user' among 'who', 'age'$",
         ),
         (
             {"user_features": pd.DataFrame({"user": [1]})},
@@ -358,7 +358,7 @@ def test_features_can_be_put_beside_ratings_later():
     described = plain.with_features(user_features=USERS)
     pd.testing.assert_frame_equal(described.user_features, Ratings(table(), user_features=USERS).user_features)
     assert (described.item_features, plain.user_features) == (None, None)
-    with pytest.raises(DataError, match="the item features have there is no column 'item' among 'user'"):
+    with pytest.raises(DataError, match="the item features have no column 'item' among 'user'$"):
         plain.with_features(item_features=USERS[["user"]])
 
 

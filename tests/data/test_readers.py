@@ -117,7 +117,7 @@ def test_another_encoding_is_read_where_it_is_given(written):
     path = written("user,item,rating\né,Amélie,4\n".encode("latin-1"))
     with pytest.raises(
         DataError,
-        match=r"line 2, column 1: byte 0xe9 is not utf-8.*set the option encoding to that of the file, often 'cp1252' or 'latin-1'",
+        match=r"line 2, column 1: byte 0xe9 is not utf-8.*set the option encoding to that of the file",
     ):
         load_ratings(path)
     assert rows(load_ratings(path, encoding="latin-1")) == [("é", "Amélie", 4.0)]
@@ -392,8 +392,7 @@ REFUSED_FRAMES = {
     "no rating": (TYPED.drop(columns="rating"), "there is no column for the rating among 'user', 'item'"),
     "float ids": (
         TYPED.assign(user=[1.0, 2.0, 3.0]),
-        "row 0: the user ids must be integers or strings, not floating as 5.0 is: convert "
-        r"them, for example with frame\['user'\].astype\('int64'\) or .astype\(str\)$",
+        "row 0: the user ids must be integers or strings, not floating",
     ),
     "missing ids": (TYPED.assign(item=["a", None, "c"]), "row 1: the item id is missing"),
     "ids that a missing one made floats": (TYPED.assign(user=[1, None, 3]), "row 1: the user id is missing"),

@@ -87,12 +87,12 @@ REFUSED = {
     ),
     "the last that are not": (
         [7_300_000_000],
-        "row 0: the timestamp -2300000000 must be between the years 1900 and 2200$",
+        "must be between the years 1900 and 2200$",
     ),
     "the first that are too few": ([-2_300_000_001], "out of range as epoch seconds"),
     "the last that are not too few": (
         [-2_300_000_000],
-        "row 0: the timestamp -2300000000 must be between the years 1900 and 2200$",
+        "must be between the years 1900 and 2200$",
     ),
     "the first and the last year": ([1900, 2200], "the timestamp 1900 looks like a year"),
     "the first and the last day": ([19000101, 22001231], "the timestamp 19000101 looks like a date"),
@@ -157,7 +157,7 @@ REFUSED = {
     ),
     "a second after 2200 begins": (
         [LAST_SECOND + 1],
-        "row 0: the timestamp 7258118401 must be between the years 1900 and 2200$",
+        "must be between the years 1900 and 2200$",
     ),
 }
 

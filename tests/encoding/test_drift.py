@@ -183,14 +183,16 @@ def test_an_encoder_that_was_saved_and_loaded_drifts_alike(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "not of the 2 users that there are$"),
-        ([1, 0, 2], "not in the order of users and times$"),
+        ([], "of 2 users$"),
+        ([1, 0, 2], "in the order of users and times$"),
     ],
 )
 def test_a_saved_drift_without_its_order_is_refused(tmp_path, rows, message):
     Encoder.fit(TIMED, features={"drift": "timestamp"}).save(tmp_path)
     pd.read_parquet(tmp_path / "drift.parquet").iloc[rows].to_parquet(tmp_path / "drift.parquet", index=False)
-    with pytest.raises(ArtifactError, match=f"drift.parquet is damaged: the times in which users drift are {message}"):
+    with pytest.raises(
+        ArtifactError, match=f"drift.parquet is damaged: the times of users who drift must be {message}"
+    ):
         Encoder.load(tmp_path)
 
 
@@ -237,9 +239,11 @@ def test_a_drift_without_any_time_is_refused():
 def test_a_drift_in_a_stream_is_refused(tmp_path):
     TIMED.frame[["user", "item", "rating", "timestamp"]].to_parquet(tmp_path / "part.parquet")
     stream = stream_ratings(tmp_path)
-    with pytest.raises(DataError, match="features need ratings in memory, not a stream: read them with load_ratings$"):
+    with pytest.raises(DataError, match="^features need ratings in memory, not a stream: read them with load_ratings$"):
         Encoder.fit(stream, features={"drift": "timestamp"})
-    with pytest.raises(DataError, match="features need ratings in memory, not a stream: read them with load_ratings$"):
+    with pytest.raises(
+        DataError, match="features of ratings need ratings in memory, not a stream: read them with load_ratings$"
+    ):
         Encoder.fit(TIMED, features={"drift": "timestamp"}).encode_stream(stream)
 
 

@@ -420,7 +420,7 @@ def test_a_temporary_folder_is_left_by_no_fit_and_by_no_encoding_that_failed(tmp
     stream = stream_of(pd.DataFrame({"user": ["a"], "item": ["10"], "rating": [1.0]}), tmp_path / "ratings")
     with pytest.raises(
         DataError,
-        match=r"0\.parquet, row 0: the item ids must be of type integer, as in training, not string as '10' is: cast them",
+        match=r"0\.parquet, row 0: the item ids must be of type integer, as in training, not string as '10' is",
     ):
         encoder.encode_stream(stream)
     assert list((tmp_path / "temporary").iterdir()) == []

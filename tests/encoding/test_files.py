@@ -115,13 +115,13 @@ def damaged(folder, **changed):
 @pytest.mark.parametrize(
     ("changed", "what"),
     [
-        ({"scale": [1, 5], "rating_mean": 0.99}, "the mean and the standard deviation are not those of ratings on"),
-        ({"scale": [1, 5], "rating_mean": 5.01}, "the mean and the standard deviation are not those of ratings on"),
-        ({"scale": [1, 5], "rating_std": 4.01}, "the mean and the standard deviation are not those of ratings on the"),
-        ({"levels": [1, 3, 2], "level_counts": [1, 1, 1]}, "the levels do not ascend, or have not a count each"),
-        ({"levels": [1, 2, 2], "level_counts": [1, 1, 1]}, "the levels do not ascend, or have not a count each"),
-        ({"levels": [1, 2], "level_counts": [1]}, "the levels do not ascend, or have not a count each"),
-        ({"levels": [1, 2], "level_counts": None}, "the levels do not ascend, or have not a count each"),
+        ({"scale": [1, 5], "rating_mean": 0.99}, "the mean and the standard deviation must be those of ratings on"),
+        ({"scale": [1, 5], "rating_mean": 5.01}, "the mean and the standard deviation must be those of ratings on"),
+        ({"scale": [1, 5], "rating_std": 4.01}, "the mean and the standard deviation must be those of ratings on the"),
+        ({"levels": [1, 3, 2], "level_counts": [1, 1, 1]}, "the levels must ascend, with a count for each"),
+        ({"levels": [1, 2, 2], "level_counts": [1, 1, 1]}, "the levels must ascend, with a count for each"),
+        ({"levels": [1, 2], "level_counts": [1]}, "the levels must ascend, with a count for each"),
+        ({"levels": [1, 2], "level_counts": None}, "the levels must ascend, with a count for each"),
         ({"level_counts": [0]}, "level_counts.0: Input should be greater than or equal to 1"),
         ({"rating_std": 0}, "rating_std: Input should be greater than 0"),
         ({"mood": "calm"}, "mood: Extra inputs are not permitted"),
@@ -188,7 +188,7 @@ def test_numbers_of_users_and_items_that_are_known_are_checked(plain):
     found = files.read_encoder(plain, sizes={"user": 60, "item": 40})
     assert len(found["users"].ids) == 60
     for side, n, wrong in (("user", 60, 61), ("item", 40, 39)):
-        with pytest.raises(ArtifactError, match=rf"{side}s\.parquet is damaged: {n} rows, not {wrong}$"):
+        with pytest.raises(ArtifactError, match=rf"{side}s\.parquet is damaged: it must have {wrong} rows, not {n}$"):
             files.read_encoder(plain, sizes={side: wrong})
 
 

@@ -54,8 +54,8 @@ def test_a_file_gives_them_back():
         ({"user": [4, 1]}, "it names users that the encoder does not have"),
         ({"item": [-1, 1]}, "it names items that the encoder does not have"),
         ({"item": [0.5, 1.0]}, "it names items that the encoder does not have"),
-        ({"rating": np.array([1, np.inf], np.float32)}, "ratings that are not finite"),
-        ({"rating": np.array([1, 2], np.float64)}, "ratings that are not finite"),
+        ({"rating": np.array([1, np.inf], np.float32)}, "its ratings must be finite"),
+        ({"rating": np.array([1, 2], np.float64)}, "its ratings must be finite"),
     ],
 )
 def test_a_file_of_another_encoder_is_told(changes, told):

@@ -60,8 +60,8 @@ def test_a_blend_is_used_as_any_predictor(blend):
     with pytest.raises(
         DataError,
         match=(
-            r"^this model predicts ratings without probabilities: train one with head='ordinal' "
-            r"\(one that Keras has loaded has lost them; a run folder keeps them\)$"
+            r"^this model predicts ratings without probabilities: train one with head='ordinal'"
+            ", and load it from its run folder, as Keras's own loading loses them$"
         ),
     ):
         blend.predict_probabilities(PAIRS)
@@ -184,7 +184,9 @@ def test_members_that_do_not_belong_together_are_refused(run, tmp_path):
     shutil.rmtree(run / "member_2")
     predictor_of(rn.GMFConfig(), encoder=fewer).save(run / "member_2")
     restate(run)
-    with pytest.raises(ArtifactError, match="its members do not belong together: gmf was not trained on the ratings"):
+    with pytest.raises(
+        ArtifactError, match="its members do not belong together: gmf and svd were trained on different ratings"
+    ):
         Predictor.load(run)
 
 

@@ -43,7 +43,7 @@ def test_columns_beside_them_stay():
         (None, None, [1], "pass pairs, or both users and items"),
         (None, "ab", [1, 2], "users and items must be lists or arrays of ids"),
         (None, ["a"], 1, "users and items must be lists or arrays of ids"),
-        (None, ["a"], [1, 2], "users and items must have the same length, not 1 and 2$"),
+        (None, ["a"], [1, 2], "users and items must have the same length, not 1 and 2"),
         (FRAME.drop(columns="item"), None, None, "there is no column 'item' among 'user'"),
         (FRAME.rename(columns={"user": "u"}), None, None, "there is no column 'user' among 'u', 'item'"),
         ([("a", 1), ("b",)], None, None, "row 1: a pair must be (user, item), not ('b',)"),

@@ -247,7 +247,7 @@ def test_it_has_scores_of_every_group():
 
 NO_INTERVALS = (
     "^this predictor has no intervals, as there was no validation part to calibrate them on: "
-    r"predictor\.calibrated\(ratings\) does, with ratings that the model was not trained on$"
+    r"calibrate it with predictor\.calibrated\(ratings\), on ratings that the model was not trained on$"
 )
 
 
@@ -259,7 +259,7 @@ def test_without_a_calibration_there_are_no_intervals(always_3):
 @pytest.mark.parametrize("interval", [0, 1, 90, float("nan")])
 def test_an_interval_is_a_share(always_3, interval):
     calibrated = always_3.calibrated(held_out(noisy))
-    with pytest.raises(DataError, match=f"interval={interval:g} is not a share between 0 and 1, as 0.9"):
+    with pytest.raises(DataError, match=f"interval must be a share between 0 and 1, such as 0.9, not {interval:g}$"):
         calibrated.predict([(1, 1)], interval=interval)
 
 

@@ -81,10 +81,10 @@ def test_large_inputs_go_through_in_batches(encoder, monkeypatch):
         ({"pairs": [("a", 1), (2, 1)]}, "the user ids are of mixed types"),
         ({"pairs": pd.DataFrame({"user": ["a"]})}, "there is no column 'item' among 'user'"),
         ({"users": ["a"], "items": [1, 2]}, "users and items must have the same length, not 1 and 2$"),
-        ({"users": ["a"]}, "^give pairs, or both users and items$"),
+        ({"users": ["a"]}, "^pass pairs, or both users and items$"),
         ({"users": "ab", "items": [1, 2]}, "^users and items must be lists or arrays of ids$"),
         ({"users": ["a"], "items": 1}, "^users and items must be lists or arrays of ids$"),
-        ({"pairs": [("a", 1)], "users": ["a"]}, "^give either pairs, or users and items$"),
+        ({"pairs": [("a", 1)], "users": ["a"]}, "^pass either pairs, or users and items, not all of them$"),
         ({"pairs": [(None, 1)]}, "row 0: the user id is missing"),
     ],
 )

@@ -41,14 +41,14 @@ def test_a_body_that_is_too_long_is_refused_declared_or_not(client):
     )
     for answer in (declared, streamed):
         assert answer.status_code == 413
-        assert answer.json() == {"detail": "the body is longer than 20,000 bytes"}
+        assert answer.json() == {"detail": "the body must have at most 20,000 bytes: send less at once"}
         assert answer.headers["Connection"] == "close"
 
 
 def test_too_many_pairs_are_refused(client):
     answer = client.post("/predict", json={"users": ["a"] * 1001, "items": ["b"] * 1001})
     assert answer.status_code == 422
-    problem = {"loc": ["body"], "msg": "1,001 pairs are more than the 1,000 of a request", "type": "data_error"}
+    problem = {"loc": ["body"], "msg": "a request may have at most 1,000 pairs, not 1,001", "type": "data_error"}
     assert answer.json() == {"detail": [problem]}
 
 
@@ -81,10 +81,13 @@ def test_what_takes_too_long_is_given_up_and_others_are_told_to_come_again(slow)
     with ThreadPoolExecutor() as pool:
         first = pool.submit(client.post, "/recommend", json={"users": ["a"]})
         answer = first.result()
-        assert (answer.status_code, answer.json()) == (504, {"detail": "no answer within 0.1 s; ask for less at once"})
+        assert (answer.status_code, answer.json()) == (
+            504,
+            {"detail": "there is no answer within 0.1 s: ask for less at once"},
+        )
         second = client.post("/recommend", json={"users": ["a"]})  # the first is still being worked on
         assert (second.status_code, second.headers["Retry-After"]) == (503, "1")
-        assert second.json() == {"detail": "1 requests are being worked on; try again later"}
+        assert second.json() == {"detail": "1 requests are waiting: try again later"}
         assert client.post("/predict", json={"pairs": [["a", "b"]]}).status_code == 200  # small ones do not wait
         going_on.set()
         end = monotonic() + 5

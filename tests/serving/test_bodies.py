@@ -51,8 +51,12 @@ def test_what_is_not_declared_as_json_is_not_read(kind, named):
     ("messages", "status", "message"),
     [
         ([part(b"{", more=True)], 408, "the body did not arrive within 0.05 s"),
-        ([part(b"{", more=True), {"type": "http.disconnect"}], 400, "the body ended before its end"),
-        ([part(b"012345", more=True), part(b"67890", more=True)], 413, "the body is longer than 10 bytes"),
+        ([part(b"{", more=True), {"type": "http.disconnect"}], 400, "the body ended too early"),
+        (
+            [part(b"012345", more=True), part(b"67890", more=True)],
+            413,
+            "the body must have at most 10 bytes: send less at once",
+        ),
     ],
 )
 def test_others_are_given_up(messages, status, message):

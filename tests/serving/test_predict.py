@@ -55,22 +55,26 @@ LISTS = "Input should be a list of integers or a list of strings"
         (b"[]", ["body"], "Input should be an object"),
         (b"\xff\xfe", ["body"], "Invalid JSON: expected value"),
         (b"[" * 5000, ["body"], "Invalid JSON: recursion limit"),
-        (b"{}", ["body"], "pass either pairs, or users and items, not all of them"),
-        (b'{"users": ["a"]}', ["body"], "give both users and items"),
+        (b"{}", ["body"], "give either pairs, or users and items, not both"),
+        (b'{"users": ["a"]}', ["body"], "users and items must be given together"),
         (
             b'{"users": ["a"], "items": ["b"], "pairs": []}',
             ["body"],
-            "pass either pairs, or users and items, not all of them",
+            "give either pairs, or users and items, not both",
         ),
         (b'{"users": ["a", 1], "items": ["b", "c"]}', ["body", "users"], LISTS),
         (b'{"users": [1.5], "items": ["b"]}', ["body", "users"], LISTS),
         (b'{"pairs": [["a", null]]}', ["body", "pairs", 0, 1], "Input should be a valid integer or a valid string"),
         (b'{"pairs": [["a", true]]}', ["body", "pairs", 0, 1], "Input should be a valid integer or a valid string"),
         (b'{"pairs": [["a"]]}', ["body", "pairs", 0, 1], "Field required"),
-        (b'{"users": ["a"], "items": ["b", "c"]}', ["body"], "users and items must have the same length, not 1 and 2$"),
+        (b'{"users": ["a"], "items": ["b", "c"]}', ["body"], "users and items must have the same length, not 1 and 2"),
         (b'{"users": ["a"], "items": ["b"], "interval": 1}', ["body", "interval"], "Input should be less than 1"),
         (b'{"users": ["a"], "items": ["b"], "n": 1}', ["body", "n"], "Extra inputs are not permitted"),
-        (b'{"pairs": [[7, "b"]]}', ["body"], "users[0]: user 7 is of type integer"),
+        (
+            b'{"pairs": [[7, "b"]]}',
+            ["body"],
+            "users[0]: the user ids must be of type string, as in training, not integer as 7 is: cast them",
+        ),
         (b'{"pairs": [["a", "b"], ["a", " b"]]}', ["body"], "items[1]: the item id ' b' begins or ends with white"),
         (
             b'{"pairs": [["a", 123456789012345678901234567890]]}',
@@ -78,7 +82,11 @@ LISTS = "Input should be a list of integers or a list of strings"
             "items[0]: the item id 123456789012345678901234567890 does not fit into a signed 64-bit integer",
         ),
         (b'{"users": ["\\ud800"], "items": ["b"]}', ["body"], "Invalid JSON"),
-        (b'{"pairs": [["a", "b"]], "context": {"hour": [1]}}', ["body"], "the model reads no 'hour' beside the ids"),
+        (
+            b'{"pairs": [["a", "b"]], "context": {"hour": [1]}}',
+            ["body"],
+            "context: there is no column 'hour' that the model reads",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(client, body, place, message):
@@ -96,7 +104,10 @@ def test_ids_that_would_match_after_a_cast_are_refused(runs):
     assert service.post("/predict", json={"pairs": [[user, item]]}).json()["sources"] == ["model"]
     refused = service.post("/predict", json={"pairs": [[str(user), item]]})
     assert refused.status_code == 422
-    assert f"user '{user}' is of type string, the user ids were of type integer" in refused.json()["detail"][0]["msg"]
+    assert (
+        f"the user ids must be of type integer, as in training, not string as '{user}' is: cast them"
+        in refused.json()["detail"][0]["msg"]
+    )
     assert service.get(f"/recommend?user={user}&n=1").json()["lists"][0]["user"] == user
 
 

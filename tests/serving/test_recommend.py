@@ -38,7 +38,7 @@ def test_only_candidates_are_recommended(client, predictor, user):
     candidates = sorted(set(predictor.encoder.items.ids) - set(predictor.seen_by(user)["item"]))[:3]
     assert sorted(listed(client.post("/recommend", json={"users": [user], "candidates": candidates}))) == candidates
     unknown = client.post("/recommend", json={"users": [user], "candidates": ["nothing"]})
-    assert (unknown.status_code, "'nothing' is an item that training did" in unknown.text) == (422, True)
+    assert (unknown.status_code, "'nothing' is an item that is unknown in training" in unknown.text) == (422, True)
 
 
 def test_an_address_asks_for_one_user(client, user):
@@ -76,13 +76,13 @@ def test_reasons_are_well_rated_and_the_most_similar_first(client, predictor, us
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        ({}, "give either users or ratings"),
-        ({"users": ["a"], "ratings": [["b", 3]]}, "give either users or ratings"),
+        ({}, "give either users or ratings, not both"),
+        ({"users": ["a"], "ratings": [["b", 3]]}, "give either users or ratings, not both"),
         ({"ratings": []}, "at least 1 item"),
         ({"ratings": [["nothing", 3]]}, "ratings[0]: the item 'nothing' is unknown in training: leave it out"),
         ({"users": ["a"], "n": 0}, "greater than or equal to 1"),
-        ({"users": ["a", "b"], "n": 600}, "1,200 items are more than the 1,000 of a request"),
-        ({"users": [1]}, "is of type integer"),
+        ({"users": ["a", "b"], "n": 600}, "a request may ask for at most 1,000 items, not 1,200"),
+        ({"users": [1]}, "the user ids must be of type string, as in training, not integer as 1 is"),
     ],
 )
 def test_what_is_wrong_is_refused(client, question, message):
@@ -95,7 +95,7 @@ def test_ratings_are_of_the_scale_and_one_an_item(client, predictor):
     item = predictor.encoder.items.ids.iloc[0]
     for ratings, message in (
         ([[item, 6]], "rating 6 is outside the scale 1 to 5"),
-        ([[item, 3]] * 2, "an item is rated twice"),
+        ([[item, 3]] * 2, "ratings must name each item once"),
     ):
         answer = client.post("/recommend", json={"ratings": ratings})
         assert (answer.status_code, message in answer.text) == (422, True)

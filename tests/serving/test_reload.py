@@ -59,7 +59,7 @@ def test_a_broken_run_is_refused_once_and_the_old_one_stays(live, folder, runs, 
     assert live.current is former
     assert outcomes == ["refused"]
     assert "weights.safetensors" in live.refused
-    assert caplog.messages == [f"{folder} is refused, the former run stays: {live.refused}"]
+    assert caplog.messages == [f"{folder} cannot be loaded, and the former run goes on answering: {live.refused}"]
     (folder / "weights.safetensors").write_bytes(whole)
     caplog.set_level("INFO", "recsys_nn.serving")
     live.look()

@@ -39,18 +39,18 @@ def test_each_place_is_told_once(errors, told):
 @pytest.mark.parametrize(
     ("question", "body", "message"),
     [
-        (PredictQuestion, {}, "pass either pairs, or users and items, not all of them"),
+        (PredictQuestion, {}, "give either pairs, or users and items, not both"),
         (
             PredictQuestion,
             {"users": [1], "items": [1], "pairs": []},
-            "pass either pairs, or users and items, not all of them",
+            "give either pairs, or users and items, not both",
         ),
-        (PredictQuestion, {"items": [1], "pairs": []}, "pass either pairs, or users and items, not all of them"),
-        (PredictQuestion, {"users": [1]}, "give both users and items"),
-        (PredictQuestion, {"items": [1]}, "give both users and items"),
-        (RecommendQuestion, {}, "give either users or ratings"),
-        (RecommendQuestion, {"users": [1], "ratings": [[1, 2]]}, "give either users or ratings"),
-        (RecommendQuestion, {"ratings": [[1, 2], [3, 4], [1, 5]]}, "an item is rated twice"),
+        (PredictQuestion, {"items": [1], "pairs": []}, "give either pairs, or users and items, not both"),
+        (PredictQuestion, {"users": [1]}, "users and items must be given together"),
+        (PredictQuestion, {"items": [1]}, "users and items must be given together"),
+        (RecommendQuestion, {}, "give either users or ratings, not both"),
+        (RecommendQuestion, {"users": [1], "ratings": [[1, 2]]}, "give either users or ratings, not both"),
+        (RecommendQuestion, {"ratings": [[1, 2], [3, 4], [1, 5]]}, "ratings must name each item once"),
     ],
 )
 def test_questions_that_are_none(question, body, message):

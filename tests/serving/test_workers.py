@@ -45,9 +45,9 @@ def test_too_many_are_told_to_come_again_and_late_ones_are_given_up():
         return refused.value, late, workers.waiting
 
     refused, late, waiting = asyncio.run(asked())
-    assert (refused.status_code, refused.detail) == (503, "3 requests are being worked on; try again later")
+    assert (refused.status_code, refused.detail) == (503, "3 requests are waiting: try again later")
     assert refused.headers == {"Retry-After": "1"}
-    told = "no answer within 0.05 s; ask for less at once"
+    told = "there is no answer within 0.05 s: ask for less at once"
     assert [(error.status_code, error.detail) for error in late] == [(504, told)] * 3
     assert waiting == 2
     assert dropped == []

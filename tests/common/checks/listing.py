@@ -61,7 +61,7 @@ def check_candidates_are_what_is_chosen_from(subject: Subject) -> None:
     none = subject.predictor.recommend([1], candidates=[])
     assert len(none) == 0
     assert none.columns.equals(some.columns)
-    with pytest.raises(rn.DataError, match="the candidate 107 is an item that training did not have"):
+    with pytest.raises(rn.DataError, match="the candidate 107 is an item that is unknown in training: leave it out"):
         subject.predictor.recommend([1], candidates=[100, 107])
 
 

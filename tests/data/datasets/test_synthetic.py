@@ -220,7 +220,7 @@ class TestFeatures:
         ({"scale": (1, 2, 3)}, r"scale must be \(lowest, highest\) with lowest < highest, not \(1, 2, 3\)$"),
         ({"step": 0}, "step must divide the scale 1 to 5, which 0 does not$"),
         ({"step": 3}, "step must divide the scale 1 to 5, which 3 does not$"),
-        ({"n_users": 4, "n_items": 5, "n_ratings": 21}, "n_ratings must be at most 20, the pairs of 4 users and 5 items, not 21$"),
+        ({"n_users": 4, "n_items": 5, "n_ratings": 21}, "must be at most 20, the pairs of 4 users and 5 items, not 21"),
         ({"n_ratings": 200_000, "cold_users": 0.5}, "of 600 users and 400 items, some of them cold"),
         ({"n_ratings": 100, "cold_users": 0.9}, "n_ratings must be at least 1095, for cold users and items, not 100$"),
     ],

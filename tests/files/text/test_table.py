@@ -148,7 +148,11 @@ BAD = {
         r" cannot be read with the encoding 'utf-9': unknown",
     ),
     "no text encoding": ("a,b\n1,2\n", {"encoding": "base64"}, r" cannot be read with the encoding 'base64': "),
-    "two marks": (2 * codecs.BOM_UTF8 + b"a,b\n1,2\n", {}, ", line 1: two byte order marks"),
+    "two marks": (
+        2 * codecs.BOM_UTF8 + b"a,b\n1,2\n",
+        {},
+        ", line 1: the file begins with two byte order marks: remove one",
+    ),
     # separators
     "no separator": (
         "a\n1\n",
@@ -189,9 +193,8 @@ BAD = {
         "1,2\n3,4\n",
         {"header": True, "column_names": ["u", "i"]},
         (
-            r"'1,2' is taken for the header, but column_names=\['u', 'i'\] are given as well; set the option header "
-            r"to false if "
-            "it is a row, or give no column_names"
+            r"'1,2' is taken for the header, but column_names \['u', 'i'\] are given too: set the option header "
+            "to false if it is a row, or leave column_names out"
         ),
     ),
     "likely header and given names": (

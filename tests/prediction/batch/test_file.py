@@ -369,7 +369,7 @@ WRONG_FILES = {
     "ids of another type": (
         {"user": ["a", "b"], "item": ["1", "9"]},
         ".parquet",
-        r"item '1' is of type string, .*\(1 of 2",
+        r"the item ids must be of type integer, as in training, not string as '1' is: cast them \(1 of 2",
     ),
     "ids that are floats": (
         {"user": ["a"], "item": [1.0]},

@@ -39,20 +39,20 @@ def test_a_place_that_can_be_written(places, place, format, overwrite):
         ("other", "savedmodel", False, ArtifactError, "exists and is not an exported model: choose another output"),
         ("other", "savedmodel", True, ArtifactError, "exists and is not an exported model: choose another output"),
         ("file", "savedmodel", True, ArtifactError, "exists and is not an exported model: choose another output"),
-        ("file", "litert", False, DataError, "already exists: choose another output, or overwrite it"),
+        ("file", "litert", False, DataError, "exists: choose another output, or overwrite it"),
         ("model", "onnx", True, DataError, "is a folder: name a file"),
     ],
 )
 def test_one_that_cannot(places, place, format, overwrite, error, told):
     with pytest.raises(error) as refused:
         check_export(places / place, format, overwrite=overwrite)
-    assert str(refused.value).removesuffix(" (--overwrite)") == f"{places / place} {told}"
+    assert str(refused.value).removesuffix(" (--overwrite, in Python overwrite=True)") == f"{places / place} {told}"
 
 
 def test_formats_are_known_and_can_be_made(places, monkeypatch):
-    with pytest.raises(ConfigError, match="^unknown format 'onxx'; did you mean 'onnx'\\?$"):
+    with pytest.raises(ConfigError, match="not 'onxx'; did you mean 'onnx'\\?$"):
         check_export(places / "new", "onxx", overwrite=False)
-    with pytest.raises(ConfigError, match=r"^unknown format 'h5' \(known: litert, onnx, savedmodel\)$"):
+    with pytest.raises(ConfigError, match="^format must be one of 'savedmodel', 'onnx', 'litert', not 'h5'$"):
         check_export(places / "new", "h5", overwrite=False)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(

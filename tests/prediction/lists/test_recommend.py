@@ -92,10 +92,12 @@ def test_without_the_ratings_nobody_knows_what_is_seen(svd):
     ):
         forgetful.recommend(3)
     with pytest.raises(
-        rn.DataError, match=r"^this predictor does not keep its ratings: predictor.with_seen\(ratings\) takes them$"
+        rn.DataError,
+        match="^this predictor does not keep its ratings: pass them to "
+        r"predictor.with_seen\(ratings\)$",
     ):
         forgetful.seen_by(3)
-    with pytest.raises(rn.DataError, match="n=0 is not a number of items"):
+    with pytest.raises(rn.DataError, match="^n must be a positive integer such as 10, not 0$"):
         svd.recommend(3, n=0)
     with pytest.raises(rn.DataError, match="^row 0: the user ids must be integers or strings, not floating"):
         svd.recommend([1.5])

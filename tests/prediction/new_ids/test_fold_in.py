@@ -218,9 +218,9 @@ def test_ratings_that_tell_of_nobody_new_are_refused(svd):
         svd.fold_in(twenty_ratings())
     with pytest.raises(rn.DataError, match="row 0: the rating must be a finite number, not nan"):
         svd.fold_in(pd.DataFrame({"user": [7], "item": [100], "rating": [np.nan]}))
-    with pytest.raises(rn.DataError, match="as a DataFrame or as Ratings, not as list"):
+    with pytest.raises(rn.DataError, match="ratings must be a DataFrame or Ratings, not list$"):
         svd.fold_in([(7, 100, 5)])
-    with pytest.raises(rn.DataError, match="of type string"):
+    with pytest.raises(rn.DataError, match="the user ids must be of type integer, as in training, not string"):
         svd.fold_in(pd.DataFrame({"user": ["7"], "item": [100], "rating": [3]}))
 
 

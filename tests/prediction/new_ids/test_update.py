@@ -147,8 +147,8 @@ def test_what_cannot_go_on_training_says_so(svd):
     with pytest.raises(
         rn.DataError,
         match=(
-            r"^an average over the posterior cannot be trained on: update a single network, or fold "
-            r"the new users and items in \(predictor.fold_in\)$"
+            "^an average over the posterior cannot be updated: update a single network, or fold "
+            "the new users and items in with predictor.fold_in$"
         ),
     ):
         average.update(NEW)

@@ -106,12 +106,12 @@ CHANGES = {
     "it is too long": (
         "manifest.json",
         lambda file: file.write_text(" " * (2**20 + 2)),
-        "has 1,048,577 bytes, where at most 1,048,576 can be right",
+        "is damaged: it must have at most 1,048,576 bytes, not 1,048,577",
     ),
     "it lists too little": (
         "manifest.json",
         lambda file: changed(file.parent, files={}),
-        "does not list model.json, which every run has",
+        "is damaged: it does not list model.json, which every run has",
     ),
 }
 
@@ -136,7 +136,7 @@ def test_a_manifest_of_a_later_version_is_told(folder):
 
 def test_a_file_is_checked_again_as_it_is_read(folder):
     found = verified(folder)
-    for content, told in (("[1]", "has 3 bytes, but its manifest says 2"), ("[]", "does not have the SHA-256")):
+    for content, told in (("[1]", "has 3 bytes, but its manifest says 2"), ("[]", "has another SHA-256 than")):
         (folder / "model.json").write_text(content)
         with pytest.raises(ArtifactError) as refused:
             found.read("model.json")
