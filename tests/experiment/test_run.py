@@ -24,7 +24,8 @@ from recsys_nn import (
     run_experiment,
 )
 from recsys_nn.data.fingerprints import fingerprint, fingerprints
-from recsys_nn.experiment.run import run_on_split, train_on_split
+from recsys_nn.experiment.run import run_on_split
+from recsys_nn.experiment.train import train_on_split
 from recsys_nn.runs.data import load_split
 from recsys_nn.runs.finished import FinishedRun
 
@@ -431,7 +432,7 @@ def refitted(result, tmp_path_factory):
 
     config = load_config({**SMALL, "refit": True, "ensemble": {"samples": 1}})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recsys_nn.experiment.run.tempered", colder)
+        patch.setattr("recsys_nn.experiment.train.tempered", colder)
         patch.setattr("recsys_nn.experiment.run.train_on_split", trained)
         unfinished = SimpleNamespace(seconds=100.0, run="digest", checkpoints=folder.joinpath)
         return run_on_split(config, result.split, callbacks=[SecondIsBest()], unfinished=unfinished), asked

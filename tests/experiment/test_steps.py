@@ -13,7 +13,9 @@ from rich.console import Console
 from recsys_nn import ConfigError, Encoder, Predictor, Split, SVDConfig, build_model, load_config, run_experiment
 from recsys_nn.evaluation.evaluate import rmse_of
 from recsys_nn.experiment import run as module
-from recsys_nn.experiment.run import _check_ensemble, refit_on_split, run_on_split, train_on_split
+from recsys_nn.experiment import train as fitting
+from recsys_nn.experiment.run import refit_on_split, run_on_split
+from recsys_nn.experiment.train import check_ensemble, train_on_split
 from recsys_nn.runs.data import described, provenance, related
 from recsys_nn.runs.result import Findings
 from recsys_nn.runs.unfinished import Unfinished
@@ -199,9 +201,9 @@ def test_the_split_has_the_last_word_on_what_is_held_out(monkeypatch, network, t
         made.append((config, named))
         return SimpleNamespace(fit=lambda *given: fitted.append(given) or "run")
 
-    monkeypatch.setattr(module, "Trainer", trainer)
-    folders, encode = [], module.encoded
-    monkeypatch.setattr(module, "encoded", lambda *given: folders.append(given[2]) or encode(*given))
+    monkeypatch.setattr(fitting, "Trainer", trainer)
+    folders, encode = [], fitting.encoded
+    monkeypatch.setattr(fitting, "encoded", lambda *given: folders.append(given[2]) or encode(*given))
     mine = CONFIG.training.model_copy(update={"validation": 0.5})
     assert train_on_split(*network, SPLIT, mine, progress=False) == "run"
     options = {"callbacks": ["mine"], "tell": "tell", "checkpoints": tmp_path, "progress": True}
@@ -223,7 +225,7 @@ def test_the_split_has_the_last_word_on_what_is_held_out(monkeypatch, network, t
 
 def test_a_cluster_trains_what_there_is_to_train(monkeypatch, network, tmp_path):
     asked = []
-    monkeypatch.setattr(module, "fit_on_workers", lambda *given, **named: asked.append((given, named)) or "shared")
+    monkeypatch.setattr(fitting, "fit_on_workers", lambda *given, **named: asked.append((given, named)) or "shared")
     options = {"callbacks": ["mine"], "tell": "tell", "checkpoints": tmp_path, "progress": True}
     assert train_on_split(*network, SPLIT, CONFIG.training, cluster=SHARED.cluster, **options) == "shared"
     (((cluster, model, encoder, config, train, validation), named),) = asked
@@ -240,9 +242,9 @@ def test_a_network_that_is_better_than_its_average_is_warned_of(recwarn):
     alone = drawn(SVDConfig(embedding_dim=2))
     run = SimpleNamespace(model=alone.model)
     error = rmse_of(Predictor(alone.model, average.encoder), RATINGS)
-    _check_ensemble(run, average, RATINGS, error)
+    check_ensemble(run, average, RATINGS, error)
     assert len(recwarn) == 0
-    _check_ensemble(run, average, RATINGS, error + 0.25)
+    check_ensemble(run, average, RATINGS, error + 0.25)
     assert str(recwarn.pop(UserWarning).message) == (
         f"ensemble: on validation the average (RMSE {error + 0.25:.4f}) is worse than the network alone "
         f"({error:.4f}): raise ensemble.samples or ensemble.burn_in, or set penalties that are 0 to null, such as "
