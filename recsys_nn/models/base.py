@@ -150,7 +150,7 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
         model = kind.build(config, encoder)
         if not model.built:  # as a subclassed keras.Model is until it is called: it would have no weights to load
             model(encoder.encode_pairs(encoder.users.ids[:1], encoder.items.ids[:1]))
-    model.rating_config = config
+    model.rating_config, model.vocabularies = config, encoder.vocabularies
     return model
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.errors import ArtifactError, DataError, TrainingError, check_process, must_be
-from recsys_nn.hooks import LearnsFromTable
+from recsys_nn.hooks import HasIds, LearnsFromTable
 from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.input_scales import input_scales
@@ -86,6 +86,7 @@ class Trainer:
         for name, part in (("training", train), ("validation", validation)):
             if part is not None and not isinstance(part, TrainingPart):
                 raise DataError(must_be(f"the {name} part", "Tensors (Encoder.encode makes them)", part))
+        _check_origin(model, train, validation)
         if not len(train):
             raise DataError("the training part has no rows")
         if validation is None and config.validation > 0:
@@ -236,6 +237,18 @@ class Trainer:
             n_train=len(train),
             n_validation=0 if validation is None else len(validation),
             inputs={},
+        )
+
+
+def _check_origin(model: keras.Model, train: TrainingPart, validation: TrainingPart | None) -> None:
+    """Raises a DataError where the ids of a part have other rows than those of the model, or of another part."""
+    origins = [part.origin for part in (train, validation) if isinstance(part, Tensors) and part.origin is not None]
+    if isinstance(model, HasIds):
+        origins.append({**model.vocabularies})
+    if any(origin != origins[0] for origin in origins):
+        raise DataError(
+            "the model and all parts of a training must come from one encoder, which is fitted on the training part: "
+            "in those of others the rows stand for other ids"
         )
 
 
