@@ -95,6 +95,8 @@ class Trainer:
         began = time.perf_counter()
         prepare(model, train)
         objective = objective_of(model, config)
+        if objective.model is model:
+            _check_output(model, train)
         for name, part in (("training", train), ("validation", validation)):
             if part is not None:
                 objective.check(part, name)
@@ -250,6 +252,27 @@ def _check_origin(model: keras.Model, train: TrainingPart, validation: TrainingP
             "the model and all parts of a training must come from one encoder, which is fitted on the training part: "
             "in those of others the rows stand for other ids"
         )
+
+
+def _check_output(model: keras.Model, train: TrainingPart) -> None:
+    """Raises a DataError where a loss would set the outputs of some examples against the targets of others.
+
+    Keras spreads an output (n, 1, 1) and targets (n,) over each other, and a mean over them all is trained.
+    """
+    few = train.take(np.zeros(3, np.int64))
+    found, (_, *rest) = tuple(model(few.inputs).shape), few.targets.shape
+    fitting = [(3, *rest)] if rest else [(3,), (3, 1)]
+    if found not in fitting:
+        shapes = " or ".join(_of_rows(shape) for shape in fitting)
+        raise DataError(
+            f"the model's output must have the shape {shapes} for n targets, not {_of_rows(found)}: take it apart, for "
+            "example by keras.layers.Flatten, or end in keras.layers.Dense(1)"
+        )
+
+
+def _of_rows(shape: tuple[int, ...]) -> str:
+    """Writes a shape whose first axis are the rows."""
+    return f"(n{',' if len(shape) == 1 else ''}{''.join(f', {size}' for size in shape[1:])})"
 
 
 def prepare(model: keras.Model, train: TrainingPart) -> None:

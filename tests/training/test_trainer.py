@@ -593,3 +593,25 @@ def test_of_many_examples_ten_thousand_evenly_spaced_are_looked_at():
     x = np.full(3 * 9999 + 1, 1e6)
     x[::3] = 1
     assert input_scales(linear_model(), Tensors(x, x)) == {"inputs": InputScale(0, 1.0, 0.0)}
+
+
+def network_of(*shape: int) -> keras.Model:
+    """A network with an output of this shape for each example."""
+    size = int(np.prod(shape))
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(size), keras.layers.Reshape(shape)])
+
+
+@pytest.mark.parametrize(("shape", "told"), [((1, 1), "(n, 1, 1)"), ((2, 1), "(n, 2, 1)"), ((2,), "(n, 2)")])
+def test_outputs_that_are_no_rating_each_are_refused(shape, told):
+    message = f"the model's output must have the shape (n,) or (n, 1) for n targets, not {told}: take it apart"
+    for n in (1, 2, 64):
+        with pytest.raises(DataError, match=f"^{re.escape(message)}"):
+            Trainer(settings_of(epochs=1), **QUIET).fit(network_of(*shape), line(n))
+
+
+@pytest.mark.parametrize(("shape", "k"), [((), None), ((1,), None), ((3,), 3), ((1,), 1)])
+def test_outputs_of_the_shape_of_the_targets_are_trained(shape, k):
+    inputs = np.zeros((4, 2))
+    targets = np.ones(4 if k is None else (4, k))
+    run = Trainer(settings_of(epochs=1), **QUIET).fit(network_of(*shape), Tensors(inputs, targets))
+    assert run.history["loss"].tolist() == [1.0]
