@@ -143,8 +143,8 @@ def test_few_ratings_are_trained_on_without_validation():
     with pytest.warns(
         UserWarning,
         match=(
-            r"4 ratings are too few for validation=0\.1: 0 would be held out and 4 left for training; all 3 "
-            "epochs are done without validation"
+            r"4 ratings are too few for validation=0\.1: 0 would be held out and 4 left for training; the "
+            "training takes all 3 epochs without validation"
         ),
     ):
         model = regressor(refit=True).fit(x, [1, 2, 3, 5])
@@ -176,7 +176,9 @@ def test_columns_are_recognised_or_named(by_bias):
     named = X.rename(columns={"user": "who", "item": "what"})[["what", "who"]]
     np.testing.assert_array_equal(bias().fit(films, Y).predict(films), by_bias)
     np.testing.assert_array_equal(bias(user="who", item="what").fit(named, Y).predict(named), by_bias)
-    with pytest.raises(DataError, match="X: no column for the user among 'what', 'who'; name it with user="):
+    with pytest.raises(
+        DataError, match="X: there is no column for the user among 'what', 'who': set the option user to its column$"
+    ):
         bias().fit(named, Y)
 
 
@@ -191,7 +193,11 @@ def test_ids_keep_their_type():
     pairs = [(1, "a"), (1, "b"), (2, "a"), (2, "b"), (3, "a"), (3, "b")]
     model = bias().fit(pairs, [1, 2, 3, 4, 5, 5])
     assert model.predictor_.encoder.id_types == {"user": "integer", "item": "string"}
-    with pytest.raises(DataError, match="user '1' is of type string, the user ids were of type integer"):
+    with pytest.raises(
+        DataError,
+        match="row 0: the user ids must be of type integer, as in training, not string as '1' is: "
+        r"cast them \(1 of 1 would match then\)$",
+    ):
         model.predict([("1", "a")])
 
 
@@ -246,13 +252,20 @@ def test_scikit_learn_is_told_what_ids_are():
 
 
 def test_floats_of_a_frame_whose_columns_have_types_are_no_ids():
-    with pytest.raises(DataError, match="the user ids are of type floating"):
+    with pytest.raises(
+        DataError,
+        match="row 0: the user ids must be integers or strings, not floating as 1.0 is: convert "
+        r"them, for example with frame\['user'\].astype\('int64'\) or .astype\(str\)$",
+    ):
         bias().fit(pd.DataFrame({"user": [1.0, 2.0], "item": [1, 2]}), [1, 2])
 
 
 def test_which_columns_of_a_wide_array_are_ids_is_not_guessed(by_bias):
     wide = np.column_stack([X["item"], Y, Y, X["user"]])
-    with pytest.raises(DataError, match="no column for the user among '0', '1', '2', '3'; name it with user="):
+    with pytest.raises(
+        DataError,
+        match="X: there is no column for the user among '0', '1', '2', '3': set the option user to its column$",
+    ):
         bias().fit(wide, Y)
     model = bias(user=3, item=0).fit(wide, Y)
     np.testing.assert_array_equal(model.predict(wide), by_bias)
@@ -279,7 +292,7 @@ def test_features_stand_beside_the_ids_or_in_frames_of_their_own():
     assert set(model.predictor_.encoder.features) == {"item", "rating"}
     switched = device.assign(device=device["device"].map({"phone": "desk", "desk": "phone"}))
     assert np.abs(model.predict(device) - model.predict(switched)).max() > 0
-    with pytest.raises(DataError, match="X: there is no column 'device' to keep as a feature"):
+    with pytest.raises(DataError, match=r"X: rating features: there is no column 'device' \(known: item, user\)$"):
         clone(model).fit(X, Y)
 
 
@@ -335,7 +348,7 @@ def test_repeated_pairs_count_as_their_mean_unless_told_otherwise():
 
 
 def test_what_is_no_rating_is_told():
-    with pytest.raises(DataError, match="row 1: the rating is nan; ratings are finite numbers"):
+    with pytest.raises(DataError, match="row 1: the rating must be a finite number, not nan$"):
         bias().fit(X[:3], [1, np.nan, 2])
     with pytest.raises(DataError, match="row 0: the rating 1 is outside the scale 2 to 5"):
         bias(scale=(2, 5)).fit(X[:3], [1, 3, 2])

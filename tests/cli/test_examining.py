@@ -29,7 +29,7 @@ def test_the_doctor_tells_of_a_run_what_diagnose_does(run, folder):
     code, printed, _ = run("doctor", folder / "slow")
     assert code == 0
     assert printed == f"{rn.diagnose(folder / 'slow')}\n"
-    assert "fix       Raise it" in printed
+    assert "fix       Raise the learning rate" in printed
 
 
 def test_the_doctor_looks_at_a_config_before_its_run(run, folder):
@@ -44,7 +44,7 @@ def test_the_doctor_looks_at_pairs_to_be_predicted(run, folder, tmp_path):
     words = ("--pairs", tmp_path / "pairs.csv", "--user", "who", "--item", "what")
     code, printed, _ = run("doctor", folder / "slow", *words)
     assert code == 0
-    assert "Of 2 pairs to be predicted 50.0%" in printed
+    assert "50.0% of 2 pairs to be predicted have unknown ids" in printed
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_report_does_not_replace_another_file(run, folder, tmp_path):
     (tmp_path / "notes.html").write_text("mine")
     code, _, err = run("report", folder / "slow", "--output", tmp_path / "notes.html")
     assert code == 2
-    assert "exists and is no report" in err
+    assert "exists and is not a report" in err
     assert run("report", folder / "slow", "--output", tmp_path / "notes.html", "--overwrite")[0] == 0
 
 

@@ -33,7 +33,7 @@ def test_a_place_that_is_taken_is_refused_before_the_run_is_read(run, tmp_path):
     words = ["export", tmp_path / "no run", "--format", "onnx", "--output", tmp_path / "model.onnx"]
     code, _, told = run(*words)
     assert code == 2
-    assert "model.onnx already exists: choose another output, or overwrite it" in told
+    assert "model.onnx exists: choose another output, or overwrite it" in told
     code, _, told = run(*words, "--overwrite")
     assert code == 2
     assert "no run does not exist" in told

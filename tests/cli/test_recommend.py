@@ -68,6 +68,8 @@ def test_what_is_wrong_is_said_in_a_line(run, saved, tmp_path):
     assert (code, err) == (2, "recsys-nn: the candidate 'q' is an item that is unknown in training: leave it out\n")
     taken = tmp_path / "lists.csv"
     taken.write_text("kept")
-    told = f"recsys-nn: {taken} already exists: choose another output, or overwrite it (--overwrite)\n"
+    told = (
+        f"recsys-nn: {taken} exists: choose another output, or overwrite it (--overwrite, in Python overwrite=True)\n"
+    )
     assert run("recommend", saved, "--output", taken) == (2, "", told)
     assert run("recommend", saved, "--output", taken, "--overwrite")[0] == 0

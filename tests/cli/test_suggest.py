@@ -67,7 +67,7 @@ def test_a_named_data_set_with_its_options(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("missing.csv",), "missing.csv: cannot be read"),
+        (("missing.csv",), "missing.csv cannot be read"),
         (("films.csv",), "no column"),
         (("films.csv", *LAYOUT, "--kind", "svdd"), "there is no model kind 'svdd'; did you mean 'svd'"),
         (("films.csv", *LAYOUT, "--set", "model.kind=svd"), "--set model.kind=svd must change seed, output or data"),

@@ -121,7 +121,10 @@ def test_overrides_change_values_at_any_depth():
             "^data.features.user.1.kind must be one of 'categorical', 'numeric', 'date', not "
             r"'number'; did you mean 'numeric'\?$",
         ),
-        (["data.features.user=[{column: age, kind: date, bins: 3}]"], "'age': bins=3 is for a numeric feature"),
+        (
+            ["data.features.user=[{column: age, kind: date, bins: 3}]"],
+            "the feature 'age': bins=3 must be left out, as it is for a numeric feature, not a date one$",
+        ),
         (["data.features.drift={column: timestamp, evry: 3}"], "^data.features.drift.evry: .*did you mean 'every'"),
         (["data.features.user=age"], "^data.features.user must be a valid tuple, not 'age'$"),
         (
@@ -154,7 +157,7 @@ def test_overrides_change_values_at_any_depth():
             r"key; did you mean 'experiment'\?$",
         ),
         (["tracking={name: a}"], "^tracking needs tensorboard, mlflow or both: name one, or leave the section out$"),
-        (["epochs"], "'epochs' is not of the form dotted.path=value"),
+        (["epochs"], "'epochs' must have the form dotted.path=value, such as training.epochs=5$"),
         (["seed={"], "'seed={': line 1, column 2: this is not YAML"),
     ],
 )
@@ -166,12 +169,12 @@ def test_a_wrong_key_or_value_is_named_by_its_dotted_path(changes, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed: 1\nseed: 2\n", "line 2, column 1: the key 'seed' stands twice"),
-        ("data:\n  source: a.csv\n  source: b.csv\n", "line 3, column 3: the key 'source' stands twice"),
-        ("- a\n- b\n", "does not hold a mapping of sections"),
-        ("", "does not hold a mapping of sections"),
+        ("seed: 1\nseed: 2\n", "line 2, column 1: the key 'seed' occurs twice: remove one"),
+        ("data:\n  source: a.csv\n  source: b.csv\n", "line 3, column 3: the key 'source' occurs twice: remove one"),
+        ("- a\n- b\n", "must hold a mapping of sections, such as seed, output, data, model and training"),
+        ("", "must hold a mapping of sections, such as seed, output, data, model and training"),
         ("a: {seed: 1}\n<<: {b: 1}\n", r"line 2, column 1: merging \(<<\) is not supported"),
-        ("data: {{ source }}\n", "line 1, column 8: the key .* is not a name"),
+        ("data: {{ source }}\n", "line 1, column 8: the key .* must be a name: write it in quotes"),
         ("seed: [1\n", "line 2, column 1: this is not YAML: while parsing a flow sequence expected"),
         (
             "seed: !!python/object/apply:os.system ['true']\n",

@@ -206,7 +206,7 @@ def test_a_file_that_the_manifest_does_not_list_is_refused(folder, tmp_path):
     older = without_kept(folder / "svd", tmp_path / "svd")
     shutil.copy(folder / "svd" / KEPT, older / KEPT)
     with pytest.raises(
-        ArtifactError, match="svd/validation.parquet is no part of the run: manifest.json does not list"
+        ArtifactError, match="svd/validation.parquet is not part of the run, as manifest.json does not list it"
     ):
         FinishedRun.load(older)
 

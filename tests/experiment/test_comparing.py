@@ -186,7 +186,7 @@ def test_predictors_are_compared_on_given_ratings(trained):
 
 def test_a_single_resample_suffices_and_ratings_are_needed(trained):
     assert len(rn.compare(trained.predictors, SPLIT, resamples=1).table) == 2
-    with pytest.raises(DataError, match=r"^models are compared on Ratings \(load_ratings makes them\), not on a str$"):
+    with pytest.raises(DataError, match=r"^data must be Ratings \(rn.load_ratings makes them\), not str$"):
         rn.compare(trained.predictors, "ratings.csv")
 
 
@@ -199,8 +199,7 @@ def test_a_single_resample_suffices_and_ratings_are_needed(trained):
             [SVD, 3],
             SPLIT,
             {},
-            r"a model must be a model config \(rn.SVDConfig\(\)\), a YAML file, a run folder or a "
-            "Predictor, not int$",
+            "a model must be a model config .*, not int$",
         ),
         (
             [SVD, RUN],
@@ -235,7 +234,7 @@ def test_what_cannot_be_compared_is_refused(models, data, options, message, snap
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (None, "^model configs need a Split or Ratings to be trained and compared on, not a NoneType$"),
+        (None, "^data must be a Split or Ratings, on which the model configs are trained, not NoneType$"),
         (
             rn.Split(SPLIT.train),
             "^the test part has no ratings to compare models on: hold some out, or give other ratings$",

@@ -54,7 +54,7 @@ def test_all_are_of_one_sort_or_none():
 @pytest.mark.parametrize(
     ("models", "message"),
     [
-        ("runs/a", "models must be a list of models, or a dict of them by name, not str$"),
+        ("runs/a", "models must be a list of models, or a dict of them by name, not str"),
         ([3], "a model must be a model config (rn.SVDConfig()), a YAML file, a run folder or a Predictor, not int"),
     ],
 )

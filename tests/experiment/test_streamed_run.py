@@ -120,7 +120,7 @@ def test_what_it_left_beside_its_folder_goes_with_its_end(runs):
 def test_the_doctor_looks_at_it_before_and_after(runs, files):
     assert diagnose(runs[0].path).summary == diagnose(runs[0]).summary
     of_training = section(files, stream=True, test=str(files / "parts" / "a.parquet"))
-    assert "333 of its 333 ratings" in str(diagnose(load_config(config(files, data=of_training))))
+    assert "333 of the 333 ratings" in str(diagnose(load_config(config(files, data=of_training))))
 
 
 def test_its_parts_can_be_read_again(runs, files):
@@ -218,13 +218,13 @@ REFUSED = {
         {"model": {"kind": "svdpp"}},
         {},
         "^model.kind: svdpp needs all training ratings in memory; with data.stream, choose "
-        "one of bspline, deepfm, fm, gmf, kernel, mlp, neumf, polynomial, svd$",
+        "one of bspline, deepfm, fm, gmf, kernel, loose, mlp, neumf, polynomial, svd$",
     ),
     "a closed form": (
         {"model": {"kind": "bias"}},
         {},
         "^model.kind: bias needs all training ratings in memory; with data.stream, choose "
-        "one of bspline, deepfm, fm, gmf, kernel, mlp, neumf, polynomial, svd$",
+        "one of bspline, deepfm, fm, gmf, kernel, loose, mlp, neumf, polynomial, svd$",
     ),
     "another split": (
         {},
@@ -285,5 +285,9 @@ def test_ratings_in_memory_are_no_stream(files):
     stream = stream_ratings(files / "parts")
     with pytest.raises(ConfigError, match="^data.stream must be left out, as the ratings are given in memory$"):
         run_experiment(config(files), load_ratings(files / "train.parquet"))
-    with pytest.raises(DataError, match="is Ratings, not a RatingsStream: name its files in data.split, with data.str"):
+    with pytest.raises(
+        DataError,
+        match="the training part of a Split must be Ratings, not RatingsStream: to stream, name "
+        "the files in data.split and set data.stream$",
+    ):
         run_experiment({}, Split(stream))

@@ -389,7 +389,7 @@ def _of_table(name: str, change: Callable[[pd.DataFrame], pd.DataFrame], run: st
 
 
 for name, (change, message) in {
-    "an id twice": (lambda table: table.assign(id=[0, 0, 1, 2, 3]), "the id 0 stands twice"),
+    "an id twice": (lambda table: table.assign(id=[0, 0, 1, 2, 3]), "the id 0 occurs twice"),
     "ids that are no numbers": (lambda table: table.assign(id=[0.5, 1, 2, 3, 4]), "ids are integers or strings"),
     "an id that is missing": (lambda table: table.assign(id=pd.array([0, None, 1, 2, 3], "Int64")), "id is missing"),
     "negative counts": (lambda table: table.assign(count=-table["count"]), "'count' is not how often"),

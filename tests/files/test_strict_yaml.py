@@ -125,7 +125,7 @@ def test_a_hostile_text_is_refused_with_its_place_and_soon(content, message):
 def test_what_is_long_is_shortened_in_a_message(n, told):
     with pytest.raises(ConfigError) as caught:
         parse_yaml(f"{'k' * n}: 1\n{'k' * n}: 2".encode(), "a.yaml")
-    assert str(caught.value) == f"a.yaml, line 2, column 1: the key {told} stands twice"
+    assert str(caught.value) == f"a.yaml, line 2, column 1: the key {told} occurs twice: remove one"
 
 
 def test_what_is_just_within_the_bounds_is_read():

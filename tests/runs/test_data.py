@@ -106,7 +106,7 @@ def test_parts_can_be_files(file, validation, sizes):
             ConfigError,
             "data.split.kind cannot be files, as the ratings are given in memory: choose another kind",
         ),
-        ({}, FRAME, DataError, "the ratings must be Ratings or a Split, not DataFrame$"),
+        ({}, FRAME, DataError, "the ratings must be Ratings or a Split, not DataFrame"),
         (
             {"stream": True, "scale": [1, 5], "split": {"kind": "files", "train": "a.parquet"}},
             None,

@@ -158,7 +158,7 @@ def test_a_place_has_one_process_at_a_time(tmp_path):
         assert unfinished.folder == tmp_path / "deep" / "run.unfinished"
         with pytest.raises(ArtifactError) as refused:
             carried_out(place)
-    assert str(refused.value) == f"{place}: is in use by another training: wait for it, or choose another output"
+    assert str(refused.value) == f"{place} is in use by another training: wait for it, or choose another output"
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="cannot be written"):
         carried_out(tmp_path / "file" / "run")

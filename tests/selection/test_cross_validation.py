@@ -241,7 +241,7 @@ def test_the_plot_has_a_line_a_fold_and_the_median(validated):
 
 
 def test_too_many_folds_and_no_workers_are_refused():
-    with pytest.raises(DataError, match="1201 folds of 1200 ratings"):
+    with pytest.raises(DataError, match="folds must be between 2 and the number of ratings, 1200, not 1201"):
         cross_validate(SVDConfig(), RATINGS, folds=1201)
     with pytest.raises(ConfigError, match="workers must be a positive integer such as 2, not 0$"):
         cross_validate(SVDConfig(), RATINGS, workers=0)

@@ -105,8 +105,8 @@ def test_a_damaged_state_is_told_of_and_the_one_before_is_taken(tmp_path):
     with pytest.warns(
         UserWarning,
         match=(
-            r"epoch-000005\.safetensors is damaged: its SHA-256 differs from the one that it states; going on from "
-            "epoch 4"
+            r"epoch-000005\.safetensors is damaged: its SHA-256 differs from the one that it states; the training "
+            "resumes after epoch 4"
         ),
     ):
         epoch, state = checkpoints.latest()

@@ -250,7 +250,10 @@ def test_a_callback_for_every_batch_needs_keras_s_loop_and_the_reason_is_printed
 
 def test_a_model_with_a_step_of_its_own_needs_keras_s_loop():
     assert engine_of(model=OwnStep) == "keras: the model has a train_step of its own"
-    with pytest.raises(ConfigError, match="training.engine: the model has a train_step of its own; set it to auto"):
+    with pytest.raises(
+        ConfigError,
+        match="training.engine cannot be compiled, as the model has a train_step of its own: set it to auto",
+    ):
         engine_of(model=OwnStep, engine="compiled")
 
 

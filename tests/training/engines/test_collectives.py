@@ -60,8 +60,8 @@ def test_workers_that_see_different_checkpoints_do_not_begin(tmp_path):
     with pytest.raises(
         ArtifactError,
         match=(
-            r"states: the workers see the states after different epochs \(0, 1\); begin again "
-            "once their storage shows all of them the same"
+            r"states: the workers see checkpoints of different epochs \(0, 1\); start again once their storage is "
+            "consistent$"
         ),
     ):
         trained(Second(), checkpoints=tmp_path / "states")
