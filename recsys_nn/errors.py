@@ -6,6 +6,7 @@ them into one line and exit code 2; anything else that escapes is a defect of th
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+_WITH_TENSORFLOW: set[int] = set()
+"""Ids of this process, and of those that it was forked from, in which TensorFlow has begun to compute."""
 
 
 class RecsysError(Exception):
@@ -188,13 +193,13 @@ def not_seen(place: object) -> ArtifactError:
     return ArtifactError(f"{place} does not exist on {node()}: name an output on storage that all machines share")
 
 
-def required(module: str, extra: str, *, asked_by: str = "", instead: str = "") -> ModuleType:
+def required(module: str, extra: str, *, needed_by: str = "", instead: str = "") -> ModuleType:
     """Imports a module that needs what an extra of this package installs.
 
     Args:
         module: name of the module to import.
         extra: name of the extra in pyproject.toml.
-        asked_by: the key or format that needs it, at the beginning of the message.
+        needed_by: the key or format that needs it, at the beginning of the message.
         instead: what else can be done, at the end of the message.
 
     Raises:
@@ -203,7 +208,7 @@ def required(module: str, extra: str, *, asked_by: str = "", instead: str = "") 
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        missing = f"{asked_by} needs {error.name}, which" if asked_by else error.name
+        missing = f"{needed_by} needs {error.name}, which" if needed_by else error.name
         other = instead and f", or {instead}"
         raise ConfigError(f"{missing} is not installed: pip install 'recsys-nn[{extra}]'{other}") from None
 
@@ -258,6 +263,20 @@ def worded(name: str, problem: Mapping[str, Any], given: str) -> str:
         return f"{name}: {text.removeprefix('Value error, ')}"
     must = re.sub(r"^\w+ should ", "must ", re.sub(r", unable to.*| after validation.*", "", text))
     return f"{name}: {text[0].lower()}{text[1:]}, not {given}" if must == text else f"{name} {must}, not {given}"
+
+
+def note_tensorflow() -> None:
+    """Notes that TensorFlow has begun to compute in this process."""
+    _WITH_TENSORFLOW.add(os.getpid())
+
+
+def check_process() -> None:
+    """Raises a ConfigError in a process forked from one in which TensorFlow had begun, where it would wait for ever."""
+    if _WITH_TENSORFLOW and os.getpid() not in _WITH_TENSORFLOW:
+        raise ConfigError(
+            "this process was forked from one in which TensorFlow had begun, and it would wait for ever here; begin "
+            "processes anew: multiprocessing.get_context('spawn').Pool(...), or joblib and loky, which do so"
+        )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ try:
     from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ModuleNotFoundError:
-    required("sklearn", "sklearn", asked_by="RatingRegressor")
+    required("sklearn", "sklearn", needed_by="RatingRegressor")
     raise
 
 _DEFAULTS: dict[str, BaseModel | None] = {"model": SVDConfig(), "training": TrainConfig(), "ensemble": None}

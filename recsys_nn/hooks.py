@@ -82,6 +82,13 @@ class HasConfig(Protocol):
 
 
 @runtime_checkable
+class HasIds(Protocol):
+    """A model that carries the ids of the encoder which it was built with, as vocabularies by side."""
+
+    vocabularies: Any
+
+
+@runtime_checkable
 class ChecksTargets(Protocol):
     """A model that raises a DataError where the targets of a part do not fit its head."""
 

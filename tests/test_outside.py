@@ -56,9 +56,9 @@ PITFALL = """
 from recsys_nn.advice import Finding, register_pitfall
 
 @register_pitfall
-def few_ratings(case):
-    if case.n_train < 100:
-        yield Finding("few-ratings", "note", "There are few ratings.", f"There are {case.n_train}.", "Collect more.")
+def few_ratings(evidence):
+    if evidence.n_train < 100:
+        yield Finding("few-ratings", "note", "There are few ratings.", f"There are {evidence.n_train}.", "Collect more.")
 """
 LINES = '{"userId": 7, "movieId": "a", "rating": 4, "year": 1999}\n{"userId": 8, "movieId": "b", "rating": 2.5}\n'
 
@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_file_of_a_registered_format_is_said_with_its_row(i
     imported(FORMAT)
     table = tmp_path / "ratings.jsonl"
     table.write_text(LINES + '{"userId": 9, "movieId": "c", "rating": null}\n')
-    with pytest.raises(rn.DataError, match=r"ratings\.jsonl, row 2: the rating is nan"):
+    with pytest.raises(rn.DataError, match=r"ratings\.jsonl, row 2: the rating must be a finite number, not nan$"):
         rn.load_ratings(table)
     table.write_text("{")
     with pytest.raises(rn.DataError, match=r"ratings\.jsonl cannot be read: .+"):
@@ -127,7 +127,7 @@ def test_what_is_wrong_with_a_file_of_a_registered_format_is_said_with_its_row(i
 
 
 def test_a_reader_returns_a_table_and_a_suffix_begins_with_a_dot(tmp_path):
-    with pytest.raises(rn.DataError, match=r"^suffixes='feather': a suffix begins with a dot, as in '.feather'$"):
+    with pytest.raises(rn.DataError, match=r"^suffixes must begin with a dot, such as '.feather', not 'feather'$"):
         table_format.register_format("feather")
     (tmp_path / "ratings.list").write_text("")
     with pytest.MonkeyPatch.context() as patch:

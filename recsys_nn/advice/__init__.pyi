@@ -1,5 +1,5 @@
 from .doctor.diagnose import diagnose as diagnose
-from .doctor.evidence import Case as Case
+from .doctor.evidence import Evidence as Evidence
 from .doctor.finding import Diagnosis as Diagnosis
 from .doctor.finding import Finding as Finding
 from .doctor.pitfalls import register_pitfall as register_pitfall

@@ -1,6 +1,7 @@
 """The command line: a file a command. Heavy imports stand inside the commands, so that help and errors come at once.
 
-Exit codes: 0 done, 2 the user's input was wrong (one clear line), 1 anything else.
+Exit codes: 0 done, 2 the user's input was wrong (one clear line), 130 ended by Ctrl-C (also where the best so far is
+kept), 1 anything else.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import typer
 
 from recsys_nn.cli.evaluate import print_evaluation
 from recsys_nn.cli.report import report_of
-from recsys_nn.cli.shared import ConfigFile, Overrides, Overwrite, out
+from recsys_nn.cli.shared import ConfigFile, Overrides, Overwrite, Told, out
 
 
 def train(
@@ -50,3 +50,5 @@ def train(
     if result.path is not None:
         out.print(f"Run folder: {os.path.relpath(result.path)}", highlight=False, soft_wrap=True)
         report_of(result)
+    if run.stop_reason == "interrupted":
+        raise Told(130)

@@ -1,26 +1,19 @@
-"""Jobs of which each is carried out by one worker of a cluster, by Ray Tune."""
+"""Jobs of which each is carried out by one worker of a cluster, which is an actor of Ray's."""
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
-from pathlib import Path
+from functools import cached_property, partial
+from itertools import islice
 from typing import Any, TypeVar
 
-from recsys_nn.cluster.ray_session import Setting, check_seen, ctrl_c_as_before, storage
+from recsys_nn.cluster.ray_session import Setting
 from recsys_nn.config import ClusterConfig
 
 Job = TypeVar("Job")
 Found = TypeVar("Found")
 Answer = TypeVar("Answer")
-_SETTINGS = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",  # which prints even where it is to be silent
-}
 
 
 def jobs_on_workers(
@@ -29,100 +22,78 @@ def jobs_on_workers(
     jobs: Iterable[Job],
     *,
     ended: Callable[[Found], None],
-    lost: Callable[[Job], Found],
-    folder: Path,
+    lost: Callable[[Job, int], Found | None],
+    check: Callable[[], None],
 ) -> None:
     """Has the workers of a cluster, to which this process is connected, carry out ``work`` at each of the jobs.
 
-    A job is taken from ``jobs`` when there is a worker for it, after ``ended`` has been told of those before. It is
-    begun anew where its worker was lost. ``work`` itself is sent to each machine once.
+    A job is taken from ``jobs`` when there is a worker for it, after ``ended`` has been told of those before. ``work``
+    itself is sent to each machine once. Whatever is raised here, Ctrl-C too, ends the workers first.
 
     Args:
-        cluster: the workers, and how often they may be lost.
+        cluster: the workers, and what each of them has.
         work: function that is called with a job, in one of them; what it raises is raised here, and ends all.
         jobs: the jobs, which are small to send.
         ended: function that is called here with each result.
-        lost: function that gives the result of a job whose worker was lost more often than is allowed.
-        folder: folder that all of them see; what Ray keeps there goes at the end.
-
-    Raises:
-        KeyboardInterrupt: by Ctrl-C, once Ray has ended the workers, for which it takes some ten seconds; by a second
-            one at once.
+        lost: function of a job and how often its worker was lost: gives its result, or None to begin it anew.
+        check: function that each worker calls first, to see that its machine has what ``work`` needs.
     """
-    from ray import tune
-    from ray.tune.search import Searcher
+    import ray
+    from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayActorError, RayTaskError
 
-    class Taken(Searcher):
-        """Jobs as they are taken and come to an end, with this process's error, which Ray would lay to the jobs."""
+    setting, sent, jobs = Setting(cluster.cpus), [ray.put(work)], iter(jobs)
+    worker = ray.remote(_Worker).options(num_cpus=cluster.cpus, num_gpus=int(cluster.gpu))
+    at_work: dict[Any, tuple[Any, Job, int]] = {}
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.error: Exception | None = None
-            self.all = False
-            self.at_work: dict[str, Job] = {}
-            self._jobs = iter(jobs)
+    def begin(actor: Any, job: Job, losses: int = 0) -> None:
+        actor = actor or worker.remote(setting, check, sent)
+        at_work[actor.carry_out.remote(job)] = actor, job, losses
 
-        def suggest(self, trial_id: str) -> Any:
-            self.raise_error()
-            for job in self._jobs:
-                self.at_work[trial_id] = job
-                return {"job": job}
-            self.all = True
-            return Searcher.FINISHED
-
-        def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-            job = self.at_work.pop(trial_id)
-            try:
-                if not error and "error" in result:
-                    raise result["error"]
-                ended(lost(job) if error else result["found"])
-            except Exception as raised:
-                self.error = raised
-
-        def raise_error(self) -> None:
-            if self.error is not None:
-                raise self.error
-
-        def save_to_dir(self, *_: Any, **__: Any) -> None:
-            pass  # who is told of what was found keeps it
-
-        def __reduce__(self) -> Any:
-            return object, ()  # Ray writes down a Tuner, to go on from
-
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
-    for name in ("ray.tune.tune", "ray.tune.analysis"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    taken = Taken()
-    with storage(folder) as place:
-        trainable = tune.with_parameters(_carried_out, work=work, setting=Setting(cluster.cpus), place=place)
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, cluster.resources),
-            tune_config=tune.TuneConfig(
-                search_alg=taken, num_samples=-1, max_concurrent_trials=cluster.workers, reuse_actors=True
-            ),
-            run_config=tune.RunConfig(
-                name="jobs",
-                storage_path=str(place),
-                failure_config=tune.FailureConfig(max_failures=cluster.max_failures),
-                verbose=0,
-            ),
-        )
-        with ctrl_c_as_before():
-            tuner.fit()
-    taken.raise_error()
-    if not taken.all or taken.at_work:
-        raise KeyboardInterrupt
-
-
-def _carried_out(taken: Any, *, work: Callable[[Any], Any], setting: Setting, place: Path) -> dict[str, Any]:
-    """Carries out a job in a worker, and returns an error of it: raised, it would have Ray begin anew."""
     try:
-        check_seen(place)
-        setting.enter()
-        return {"found": work(taken["job"])}
-    except Exception as error:
-        return {"error": error}
+        for job in islice(jobs, cluster.workers):
+            begin(None, job)
+        while at_work:
+            (done,), _ = ray.wait(list(at_work))
+            actor, job, losses = at_work[done]
+            try:
+                found = ray.get(done)
+            except RayTaskError as error:
+                raise error.cause from error
+            except (RayActorError, NodeDiedError, ObjectLostError, OutOfMemoryError):
+                ray.kill(actor)  # it may be out of reach, and at work
+                actor, found = None, lost(job, losses + 1)
+                if found is None:
+                    del at_work[done]
+                    begin(actor, job, losses + 1)
+                    continue
+            ended(found)
+            del at_work[done]
+            for job in islice(jobs, 1):
+                begin(actor, job)
+            actor = None  # without another job it ends, and leaves its CPUs to one that waits for them
+    finally:
+        for actor, _, _ in at_work.values():
+            ray.kill(actor)
+
+
+class _Worker:
+    """Process of Ray's that carries out jobs, one after the other."""
+
+    def __init__(self, setting: Setting, check: Callable[[], None], sent: list[Any]) -> None:
+        self._setting, self._check, self._sent = setting, check, sent
+
+    def carry_out(self, job: Any) -> Any:
+        return self._work(job)
+
+    @cached_property
+    def _work(self) -> Callable[[Any], Any]:
+        """Work, which is loaded for the first job: an error of the constructor is none of the work's to Ray."""
+        import ray
+
+        self._check()
+        self._setting.enter()
+        (work,) = ray.get(self._sent)
+        return work
 
 
 @contextmanager

@@ -1,13 +1,16 @@
-"""Messages to this process about the epochs of a training elsewhere."""
+"""Messages to this process from a training elsewhere: its epochs, and the errors of this package that end it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
+from recsys_nn.errors import ArtifactError, ConfigError, DataError, RecsysError, TrainingError
 from recsys_nn.tracking import Tell
+
+_KINDS = {kind.__name__: kind for kind in (ConfigError, DataError, TrainingError, ArtifactError, RecsysError)}
 
 
 @contextmanager
@@ -39,3 +42,14 @@ def _pass_on(queue: Any, tell: Tell) -> None:
         if number > last:
             tell(number, figures)
             last = number
+
+
+def as_told(error: RecsysError) -> dict[str, str]:
+    """Converts an error to its kind and its message, for JSON."""
+    kind = next(name for name, known in _KINDS.items() if isinstance(error, known))
+    return {"kind": kind, "message": str(error)}
+
+
+def as_raised(told: Mapping[str, str]) -> RecsysError:
+    """Rebuilds an error from its kind and its message."""
+    return _KINDS[told["kind"]](told["message"])

@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
 from recsys_nn.config import ClusterConfig
@@ -60,12 +61,12 @@ def storage(folder: Path | None) -> Iterator[Path]:
 
 
 def check_seen(place: Path) -> None:
-    """Checks in another process that it sees a folder that all of them have to see.
+    """Checks in another process that it sees a file or folder that all of them have to see.
 
     Raises:
         ArtifactError: where its machine does not.
     """
-    if not place.is_dir():
+    if not place.exists():
         raise not_seen(place)
 
 
@@ -81,38 +82,54 @@ command in a copy of the working folder. Where that finds no environment, none b
 
 
 @contextmanager
-def connected(cluster: ClusterConfig | None, *, spare: int = 0) -> Iterator[None]:
+def connected(cluster: ClusterConfig | None) -> Iterator[None]:
     """Connects this process to Ray, unless it is connected already, or there is no cluster.
 
     Args:
         cluster: the cluster whose Ray is used, or for whose workers one is started on this machine.
-        spare: CPUs beside those of the workers, for what Ray itself does, where one is started.
 
     Raises:
-        ConfigError: where Ray is not installed, or there is none at the address.
+        ConfigError: where Ray is not installed, there is none at the address, or it has no room for the workers.
     """
     if cluster is None:
         yield
         return
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    ray = required("ray", "ray", asked_by="cluster", instead="leave the section out")
-    if ray.is_initialized():
+    ray = required("ray", "ray", needed_by="cluster", instead="leave the section out")
+    begins = not ray.is_initialized()
+    try:
+        if begins:
+            _begin(ray, cluster)
+        _check_room(ray, cluster)
         yield
-        return
+    finally:
+        if begins:
+            ray.shutdown()
+
+
+def _begin(ray: ModuleType, cluster: ClusterConfig) -> None:
     settings: dict[str, Any] = {"address": cluster.address}
     if cluster.address is None:
-        cpus = cluster.workers * cluster.cpus + spare
+        cpus = cluster.workers * cluster.cpus
         settings = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     quiet = {"worker_process_setup_hook": quieten, "env_vars": {"TF_CPP_MIN_LOG_LEVEL": "3"}}
     try:
         ray.init(**settings, logging_level=logging.WARNING, runtime_env=quiet)
     except ConnectionError as error:
         raise ConfigError(f"cluster.address: there is no Ray at {cluster.address!r} ({error})") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+
+
+def _check_room(ray: ModuleType, cluster: ClusterConfig) -> None:
+    """Checks that the machines hold the workers, for which Ray would wait without a word."""
+    asked = cluster.resources
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = sum(int(min(node.get(name, 0) // each for name, each in asked.items())) for node in nodes)
+    if room < cluster.workers:
+        each = " and ".join(f"{n:g} {name}" for name, n in asked.items())
+        raise ConfigError(
+            f"cluster.workers: {cluster.workers} with {each} each are more than there is room for; there can be {room}"
+        )
 
 
 @contextmanager

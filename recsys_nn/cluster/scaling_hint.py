@@ -1,13 +1,17 @@
-"""Cost of a step to several workers, by what they compute and what they tell each other (docs/scale.md)."""
+"""Hint in a training's output that a cluster would be worth it, by the cost of a step to several (docs/scale.md)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import keras
+import keras
+from rich.console import Console
+
+MIN_GAIN, MIN_SECONDS = 0.3, 600.0
+"""Share of the time that two machines have to save, and seconds that have to be left, for the hint to be given."""
 
 
 @dataclass(frozen=True)
@@ -62,3 +66,40 @@ def told_by(model: keras.Model, batch_size: int) -> int:
     weights = model.trainable_weights
     tables = [int(weight.shape[1]) for weight in weights if is_table(weight)]
     return told_bytes(tables, sum(map(size, (weight for weight in weights if not is_table(weight)))), batch_size)
+
+
+class ClusterHint(keras.callbacks.Callback):
+    """Says after the first epoch what two machines would save, where they are worth their trouble.
+
+    What a step takes of them comes from what it takes here (:func:`step_seconds`): they are as this one, whose cores
+    compute it.
+
+    Args:
+        batch_size: number of examples in a step.
+        console: console that the line is printed on.
+    """
+
+    def __init__(self, batch_size: int, console: Console) -> None:
+        super().__init__()
+        self._batch_size, self._console = batch_size, console
+        self._began = self._trained = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._began, self._trained = time.perf_counter(), 0.0
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._trained = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch:
+            return
+        seconds = (self._trained or time.perf_counter()) - self._began
+        step = seconds / self.params["steps"]
+        share = step_seconds(step, told_by(self.model, self._batch_size), 2, Network()) / step
+        if share <= 1 - MIN_GAIN and seconds * (self.params["epochs"] - 1) >= MIN_SECONDS:
+            self._console.print(
+                f"a step takes {1000 * step:.0f} ms: on two machines like this one {share:.2f} of that "
+                "(cluster: {workers: 2}; docs/scale.md)",
+                soft_wrap=True,
+                highlight=False,
+            )

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_nn.cluster.faults import as_raised, as_told
-from recsys_nn.cluster.messages import told_here
+from recsys_nn.cluster.messages import as_raised, as_told, told_here
 from recsys_nn.cluster.ray_session import Setting, check_seen, connected, ctrl_c_as_before, storage
 from recsys_nn.config import ClusterConfig
 from recsys_nn.encoding import Encoder

@@ -166,10 +166,10 @@ class ParquetRatings:
     n_rows: int
 
     @classmethod
-    def of(cls, path: Path, asked: Mapping[str, str | int | None]) -> ParquetRatings:
+    def of(cls, path: Path, given: Mapping[str, str | int | None]) -> ParquetRatings:
         with opened_parquet(path) as file:
             schema, n_rows = file.schema_arrow, file.metadata.num_rows
-        positions = chosen_columns(schema.names, asked, required=tuple(asked), table=str(path))
+        positions = chosen_columns(schema.names, given, required=tuple(given), table=str(path))
         columns = {role: schema.names[position] for role, position in positions.items()}
         id_types = {side: _id_type(schema.types[positions[side]]) for side in ("user", "item")}
         return cls(path, columns, id_types, n_rows)
@@ -217,8 +217,8 @@ def stream_ratings(
     if not isinstance(source, str | os.PathLike):
         raise DataError(must_be("the source of a stream", "a path of Parquet files", source))
     bounds = None if scale is None else scale_bounds(scale)
-    asked = {"user": user, "item": item, "rating": rating}
-    files = [ParquetRatings.of(path, asked) for path in _parquet_files(Path(source).expanduser())]
+    given = {"user": user, "item": item, "rating": rating}
+    files = [ParquetRatings.of(path, given) for path in _parquet_files(Path(source).expanduser())]
     filled = [file for file in files if file.n_rows]
     if not filled:
         raise DataError(f"{source} holds no ratings")

@@ -119,7 +119,10 @@ class Encoder(EncoderState):
             beside = [name for name in self.context_columns if name in ratings.columns and name != "timestamp"]
             table = Ratings(ratings, rating_features=beside)
         frame = table.frame
-        return Tensors(self.encode_pairs(frame["user"], frame["item"], context=frame), frame["rating"].to_numpy())
+        inputs = self.encode_pairs(frame["user"], frame["item"], context=frame)
+        tensors = Tensors(inputs, frame["rating"].to_numpy())
+        tensors.origin = self.vocabularies
+        return tensors
 
     def encode_stream(self, stream: RatingsStream, *, cache: str | Path | None = None) -> StreamedTensors:
         """Encodes ratings larger than memory: the encoded rows lie on disk, 12 bytes a rating.

@@ -24,6 +24,12 @@ class Vocabulary:
         self.type: IdType = id_type(ids)
         self._index = pd.Index(ids.to_numpy(dtype=object) if self.type == "string" else ids.to_numpy())
 
+    def __eq__(self, other: object) -> bool:
+        """Tells whether two vocabularies have the same ids in the same rows."""
+        return isinstance(other, Vocabulary) and (self.ids is other.ids or self.ids.equals(other.ids))
+
+    __hash__ = object.__hash__
+
     @classmethod
     def fit(cls, name: str, values: pd.Series) -> Vocabulary:
         return cls(name, _distinct(values).sort_values(ignore_index=True))

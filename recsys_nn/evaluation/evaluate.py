@@ -18,6 +18,9 @@ from recsys_nn.errors import DataError, must_be
 from recsys_nn.evaluation.metrics import auc, coverage, mae, r2, rmse, width
 from recsys_nn.prediction import BASELINES, Calibration, Predictor, predict_ratings
 
+MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""Probability, for the log loss, of a rating that has none: it is no level of the training, or float32 cannot tell it
+from 0. It costs 87.3 nats, so that the mean stays a number."""
 SEGMENTS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}
 """Segments by how often the user or the item was rated in training: (least, most)."""
 
@@ -32,8 +35,8 @@ class Evaluation:
         baselines: RMSE of the closed-form predictors ``global``, ``user``, ``item`` and ``bias``, fitted on the
             same training part.
         of_probabilities: where the model gives every rating a probability, the mean -log P of the ratings
-            (``log_loss``), the share whose most probable level they are (``accuracy``), and of two levels the area
-            under the ROC curve (``auc``).
+            (``log_loss``; a rating that has none costs 87.3), the share whose most probable level they are
+            (``accuracy``), and of two levels the area under the ROC curve (``auc``).
         interval: of a calibrated predictor, the share of the ratings that shall lie in their intervals.
         coverage, width: the share that do, and the mean width of the intervals, in rating units.
         oracle: RMSE of the best possible predictor, where the data are generated and it is known.
@@ -180,10 +183,8 @@ def judged(
 def _of_probabilities(table: pd.DataFrame, actual: npt.NDArray[np.float64]) -> dict[str, float]:
     levels, probabilities = table.columns.to_numpy(float), table.to_numpy(float)
     hits = levels == actual[:, None]
-    with np.errstate(divide="ignore"):  # a rating that is no level had no chance
-        losses = -np.log(np.sum(probabilities * hits, axis=1))
     found = {
-        "log_loss": float(losses.mean()),
+        "log_loss": float(-np.log(np.maximum(np.sum(probabilities * hits, axis=1), MIN_PROBABILITY)).mean()),
         "accuracy": float(np.mean(levels[probabilities.argmax(axis=1)] == actual)),
     }
     if len(levels) == 2 and len(np.unique(actual)) == 2:

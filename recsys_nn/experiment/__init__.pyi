@@ -7,4 +7,4 @@ from .models_by_name import sorts as sorts
 from .run import refit_on_split as refit_on_split
 from .run import run_experiment as run_experiment
 from .run import run_on_split as run_on_split
-from .run import train_on_split as train_on_split
+from .train import train_on_split as train_on_split

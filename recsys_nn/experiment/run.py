@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from recsys_nn.advice import diagnose
-from recsys_nn.cluster import connected, fit_on_workers
-from recsys_nn.config import ClusterConfig, RunConfig, as_run_config
+from recsys_nn.cluster import connected
+from recsys_nn.config import RunConfig, as_run_config
 from recsys_nn.data import AnySplit, Ratings, Split
-from recsys_nn.encoding import Encoder
 from recsys_nn.errors import ConfigError
-from recsys_nn.evaluation import evaluate, rmse_of
+from recsys_nn.evaluation import evaluate
+from recsys_nn.experiment.train import averaged, check_ensemble, rates_of, train_on_split
 from recsys_nn.models import ModelConfig, build_model
-from recsys_nn.posterior import tempered
 from recsys_nn.prediction import HELD_OUT, JUDGED, Calibration, Predictor, predict_held_out, write_run_folder
 from recsys_nn.runs import (
     ITEM_FEATURES,
@@ -33,7 +31,6 @@ from recsys_nn.runs import (
     as_result,
     by_part,
     described,
-    encoded,
     fit_encoder,
     identity,
     load_parts,
@@ -44,10 +41,10 @@ from recsys_nn.runs import (
     unfinished_run,
 )
 from recsys_nn.tracking import Tell, tracked
-from recsys_nn.training import TrainConfig, Trainer, TrainingRun
+from recsys_nn.training import TrainingRun
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 
 def run_experiment(
@@ -169,11 +166,11 @@ def _carried_out(
     if run.stop_reason in ("interrupted", "callback"):
         config = config.model_copy(update={"ensemble": None, "refit": False})
     kept = unfinished.checkpoints("posterior")
-    run, predictor, chosen = _averaged(config, run, encoder, split, checkpoints=kept, progress=progress)
+    run, predictor, chosen = averaged(config, run, encoder, split, checkpoints=kept, progress=progress)
     held_out = predict_held_out(predictor, validation) if len(validation) else None
     findings = Findings(run, chosen, held_out, by_part(split), time.perf_counter() - began)
     if config.ensemble is not None and held_out is not None:
-        _check_ensemble(run, predictor, validation, findings.metrics["validation_rmse"])
+        check_ensemble(run, predictor, validation, findings.metrics["validation_rmse"])
     if config.refit:
         return refit_on_split(
             config,
@@ -220,93 +217,27 @@ def refit_on_split(
     encoder, began = fit_encoder(split, config.data.features), time.perf_counter()
     model = build_model(config.model, encoder, seed=config.seed)
     training = config.training.until(findings.run.best_epoch)
-    kept = unfinished.checkpoints("refit")
-    again = train_on_split(model, encoder, split, training, cluster=config.cluster, checkpoints=kept, progress=progress)
+    again = train_on_split(
+        model,
+        encoder,
+        split,
+        training,
+        callbacks=rates_of(findings.run),
+        cluster=config.cluster,
+        checkpoints=unfinished.checkpoints("refit"),
+        progress=progress,
+    )
     if again.stop_reason == "interrupted":
         raise KeyboardInterrupt
     run = replace(findings.run, model=model, seconds=findings.run.seconds + again.seconds)
     kept = unfinished.checkpoints("refit-posterior")
-    run, predictor, _ = _averaged(config, run, encoder, split, findings.chosen, checkpoints=kept, progress=progress)
+    run, predictor, _ = averaged(config, run, encoder, split, findings.chosen, checkpoints=kept, progress=progress)
     findings = replace(findings, seconds=findings.seconds + time.perf_counter() - began)
     data = provenance(config.data.source, split) | {"run": unfinished.run}
     data["refit"] = {"epochs": run.best_epoch, "chosen_by": findings.means}
     if refitted is not None:
         data["parts"]["refitted"] = refitted
     return _concluded(config, split, run, predictor, findings, data, documents=documents, overwrite=overwrite)
-
-
-def train_on_split(
-    model: keras.Model,
-    encoder: Encoder,
-    split: AnySplit,
-    training: TrainConfig,
-    *,
-    callbacks: Sequence[Any] = (),
-    tell: Tell | None = None,
-    cluster: ClusterConfig | None = None,
-    checkpoints: Path | None = None,
-    progress: bool,
-) -> TrainingRun:
-    """Trains ``model`` in place; the split has the last word on what is held out, the Trainer adds nothing to it.
-
-    Args:
-        model: a model built by :func:`build_model`.
-        encoder: encoder of its ids.
-        split: the parts; the test part is not looked at.
-        training: settings of the training.
-        callbacks: Keras callbacks beside those that the settings name.
-        tell: function that is told of each epoch at its end: its number, and its figures.
-        cluster: cluster whose workers train it, where there is something to train; without, this process does.
-        checkpoints: a folder for the states of the training.
-        progress: whether to print a line an epoch.
-    """
-    alone = training.model_copy(update={"validation": 0.0})
-    train = encoded(encoder, split.train, checkpoints)
-    validation = encoder.encode(split.validation) if len(split.validation) else None
-    if cluster is not None and model.trainable_weights:
-        return fit_on_workers(
-            *(cluster, model, encoder, alone, train, validation),
-            callbacks=callbacks,
-            tell=tell,
-            checkpoints=checkpoints,
-            progress=progress,
-        )
-    if tell is not None:
-        from recsys_nn.tracking import EpochTracking
-
-        callbacks = [*callbacks, EpochTracking(tell)]
-    if progress:
-        from recsys_nn.cluster import ClusterHint
-
-        callbacks = [*callbacks, ClusterHint(training.batch_size, Console())]
-    trainer = Trainer(alone, callbacks=callbacks, progress=progress, checkpoints=checkpoints)
-    return trainer.fit(model, train, validation)
-
-
-def _averaged(
-    config: RunConfig,
-    run: TrainingRun,
-    encoder: Encoder,
-    split: AnySplit,
-    chosen: Mapping[str, float] = MappingProxyType({}),
-    *,
-    checkpoints: Path | None,
-    progress: bool,
-) -> tuple[TrainingRun, Predictor, dict[str, float]]:
-    """Makes the predictor of a trained network or, for an ensemble, of the average over samples of its posterior.
-
-    Beside it the run, and the temperature that was ``chosen`` before or is now, on the validation part.
-    """
-    model = run.model
-    if config.ensemble is not None:
-        ensemble = config.ensemble.model_copy(update=chosen)
-        validation = encoder.encode(split.validation) if len(split.validation) else None
-        began = time.perf_counter()
-        train = encoded(encoder, split.train, checkpoints)
-        temperature, model = tempered(run, train, ensemble, validation, progress=progress, checkpoints=checkpoints)
-        chosen = {"temperature": temperature}
-        run = replace(run, seconds=run.seconds + time.perf_counter() - began)
-    return run, Predictor(model, encoder, config=config.model), dict(chosen)
 
 
 def _concluded(
@@ -349,15 +280,3 @@ def _concluded(
             path = write_run_folder(config.output, predictor, documents=documents, overwrite=overwrite)
     finished = FinishedRun(predictor, path, documents)
     return ExperimentResult(config, split, run, predictor, evaluation, metrics, path, findings, finished)
-
-
-def _check_ensemble(run: TrainingRun, average: Predictor, validation: Ratings, rmse_of_average: float) -> None:
-    """Warns where the network alone is better: stopped early, it can be so in spite of too weak a penalty."""
-    alone = rmse_of(Predictor(run.model, average.encoder), validation)
-    if alone < rmse_of_average:
-        warnings.warn(
-            f"ensemble: on validation the average (RMSE {rmse_of_average:.4f}) is worse than the network alone "
-            f"({alone:.4f}): raise ensemble.samples or ensemble.burn_in, or set penalties that are 0 to null, such as "
-            "model.bias_l2",
-            stacklevel=3,
-        )

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from recsys_nn.errors import ConfigError
+from recsys_nn.errors import ConfigError, check_process, note_tensorflow
 
 _LOG_LEVEL, _ERRORS, _TALKATIVE = "TF_CPP_MIN_LOG_LEVEL", "2", ("0", "1")
 
@@ -16,8 +16,9 @@ def import_keras() -> None:
     """Imports Keras on TensorFlow, without TensorFlow's greetings unless ``TF_CPP_MIN_LOG_LEVEL`` asks for them.
 
     Raises:
-        ConfigError: where Keras is set to another backend.
+        ConfigError: where Keras is set to another backend, and in a process that was forked after TensorFlow had begun.
     """
+    check_process()
     if os.environ.setdefault(_LOG_LEVEL, _ERRORS) in _TALKATIVE:  # processes begun by this one find ours
         _import()
         return
@@ -35,6 +36,7 @@ def _import() -> None:
             "before Keras is imported"
         )
     tf.constant(0)  # the first operation looks for devices, and tells of it
+    note_tensorflow()
 
 
 @contextmanager

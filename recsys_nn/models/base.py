@@ -148,7 +148,9 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
     import_keras()  # before the seed: a first import draws from ``random`` too
     with _keras_seed(seed):
         model = kind.build(config, encoder)
-    model.rating_config = config
+        if not model.built:  # as a subclassed keras.Model is until it is called: it would have no weights to load
+            model(encoder.encode_pairs(encoder.users.ids[:1], encoder.items.ids[:1]))
+    model.rating_config, model.vocabularies = config, encoder.vocabularies
     return model
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from recsys_nn.data import Ratings
 from recsys_nn.encoding import SOURCES, Encoder, SeenRatings, source_codes, training_counts
-from recsys_nn.errors import DataError, Where, plain_repr, row_number
-from recsys_nn.hooks import HasConfig, HasLikelihood, HasMembers
+from recsys_nn.errors import DataError, Where, must_be, plain_repr, row_number
+from recsys_nn.hooks import HasConfig, HasIds, HasLikelihood, HasMembers, network_of
 from recsys_nn.models import ModelConfig
 from recsys_nn.prediction.intervals import Calibration
 
@@ -36,6 +36,16 @@ class PredictorCore:
         calibration: Calibration | None = None,
         seen: SeenRatings | None = None,
     ) -> None:
+        if not isinstance(encoder, Encoder):
+            raise DataError(must_be("encoder", "the Encoder that the model was built with, after the model", encoder))
+        network = network_of(model)
+        if isinstance(network, HasIds):
+            for side, ids in encoder.vocabularies.items():
+                if ids != network.vocabularies[side]:
+                    raise DataError(
+                        f"encoder must be the one that the model was built with, which has other {side}s: by this one "
+                        "it would predict from the rows of other ids"
+                    )
         self.model = model
         self.encoder = encoder
         self.calibration = calibration

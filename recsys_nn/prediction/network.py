@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from recsys_nn.encoding import Encoder
-from recsys_nn.errors import DataError
+from recsys_nn.errors import DataError, check_process
 from recsys_nn.hooks import sides_of
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class TracedNetwork:
         return self._in_batches(self._member_std, inputs)
 
     def _in_batches(self, function: Any, inputs: Inputs) -> Floats:
+        check_process()
         n = len(inputs["user"])
         values = np.empty((n, *function.structured_outputs.shape[1:]), dtype=np.float32)
         for start in range(0, n, BATCH):
@@ -98,4 +99,5 @@ class TracedNetwork:
         return self._traced(lambda inputs: tf.math.reduce_std(self._model.each(inputs), axis=0))
 
     def _traced(self, function: Callable[[Any], Any]) -> Any:
+        check_process()
         return tf.function(function).get_concrete_function(self._rows)

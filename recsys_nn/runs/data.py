@@ -205,6 +205,8 @@ def related(part: Ratings, train: Ratings | RatingsStream) -> dict[str, Any]:
 
 
 def as_json(values: Mapping[str, Any]) -> str:
-    """Writes JSON, in which a figure that is not a number (R² of one rating) is null."""
-    finite = {name: None if value != value else value for name, value in values.items()}
+    """Writes JSON, in which a figure that is no finite number (R² of one rating) is null."""
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
+    }
     return json.dumps(finite, indent=2, allow_nan=False) + "\n"

@@ -87,6 +87,9 @@ class Tensors:
         array([1, 2], dtype=int32)
     """
 
+    origin: object = None
+    """What encoded the rows, where something did; the parts of a training have equal ones."""
+
     def __init__(self, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike], targets: npt.ArrayLike) -> None:
         self.targets = aligned(_numeric(targets, "the targets"), np.float32)
         self.inputs: Inputs
@@ -126,9 +129,14 @@ class Tensors:
         def taken(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             return aligned(values[rows], values.dtype)
 
+        inputs: Inputs
         if isinstance(self.inputs, dict):
-            return self.unchecked({name: taken(values) for name, values in self.inputs.items()}, taken(self.targets))
-        return self.unchecked(taken(self.inputs), taken(self.targets))
+            inputs = {name: taken(values) for name, values in self.inputs.items()}
+        else:
+            inputs = taken(self.inputs)
+        part = self.unchecked(inputs, taken(self.targets))
+        part.origin = self.origin
+        return part
 
     def blocks(self, *, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = False) -> Iterator[Block]:
         """The blocks of an epoch, one after the other: here a single one, as all examples are in memory.

@@ -31,7 +31,7 @@ class MlflowTracker:
     """
 
     def __init__(self, config: MlflowConfig) -> None:
-        mlflow = required("mlflow", "mlflow", asked_by="tracking.mlflow", instead="leave the key out")
+        mlflow = required("mlflow", "mlflow", needed_by="tracking.mlflow", instead="leave the key out")
         if (config.uri or "").startswith("file:"):
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 wants them to be asked for
         self._uri, self._run = config.uri or mlflow.get_tracking_uri(), ""

@@ -26,7 +26,7 @@ class TensorBoardTracker:
     """
 
     def __init__(self, folder: str) -> None:
-        required("tensorboard", "tensorboard", asked_by="tracking.tensorboard", instead="leave the key out")
+        required("tensorboard", "tensorboard", needed_by="tracking.tensorboard", instead="leave the key out")
         import_keras()
         self._folder = Path(folder).expanduser()
         self._writers: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 from .accepting import Accepts as Accepts
 from .accepting import default as default
+from .callbacks import RecordedRates as RecordedRates
 from .callbacks import non_finite as non_finite
 from .checkpointing import Checkpointing as Checkpointing
 from .checkpoints import Checkpoints as Checkpoints

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -35,6 +35,21 @@ class EpochLog(keras.callbacks.Callback):
         self.rows.append({"epoch": epoch + 1, **values, "seconds": time.perf_counter() - self._began})
         if self._keep_weights:
             self.last_weights = self.model.get_weights()
+
+
+class RecordedRates(keras.callbacks.Callback):
+    """Sets the learning rate of each epoch to that of another training, which found it by what validation said.
+
+    Args:
+        rates: learning rates, an epoch each; the last one holds for further epochs.
+    """
+
+    def __init__(self, rates: Sequence[float]) -> None:
+        super().__init__()
+        self._rates = list(rates)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self.model.optimizer.learning_rate = self._rates[min(epoch, len(self._rates) - 1)]
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -81,20 +96,26 @@ def non_finite(model: keras.Model) -> str | None:
 
 
 class ProgressLines(keras.callbacks.Callback):
-    """Prints a line an epoch, of what ``log`` (called before) kept, marked where the monitored quantity is the best."""
+    """Prints a line an epoch, marked where its weights are the best so far.
 
-    def __init__(self, log: EpochLog, epochs: int, monitor: str | None, console: Console) -> None:
+    Args:
+        log: log of the epochs, which is called before.
+        epochs: number of epochs of the training.
+        stopping: callback that decides which epoch is the best, called before; None where none does.
+        console: console that the lines are printed on.
+    """
+
+    def __init__(
+        self, log: EpochLog, epochs: int, stopping: keras.callbacks.EarlyStopping | None, console: Console
+    ) -> None:
         super().__init__()
-        self._log, self._epochs, self._monitor, self._console = log, epochs, monitor, console
-        self._best = math.inf
+        self._log, self._epochs, self._stopping, self._console = log, epochs, stopping, console
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         row = self._log.rows[-1]
         parts = [f"epoch {row['epoch']:>{len(str(self._epochs))}}/{self._epochs}"]
         parts += [f"{name} {value:.4f}" for name, value in row.items() if name not in ("epoch", "seconds")]
         parts += [f"{row['seconds']:.1f} s"]
-        monitored = row.get(self._monitor or "", math.inf)
-        if monitored < self._best:
-            self._best = monitored
+        if self._stopping is not None and self._stopping.best_epoch == epoch:
             parts += ["best so far"]
         self._console.print("  ".join(parts), soft_wrap=True, highlight=False)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
-from recsys_nn.errors import ConfigError, did_you_mean
+from recsys_nn.errors import ConfigError, did_you_mean, must_be_one_of
 from recsys_nn.training.config import (
+    PLATEAU,
     CallbackConfig,
     CallbackName,
     OptimizerConfig,
     OptimizerName,
     TrainConfig,
 )
-from recsys_nn.training.objective import Objective
+from recsys_nn.training.objective import Objective, mode_of
 from recsys_nn.training.optimizers import LazyAdam, RowwiseAdagrad, RowwiseOptimizer, RowwiseSGD, is_table
 
 _OPTIMIZERS: dict[OptimizerName, type[keras.optimizers.Optimizer]] = {
@@ -37,6 +40,8 @@ _CALLBACKS: dict[CallbackName, type[keras.callbacks.Callback]] = {
     "csv_logger": keras.callbacks.CSVLogger,
     "reduce_lr_on_plateau": keras.callbacks.ReduceLROnPlateau,
 }
+_UNFIT = ("loss_scale_factor",)
+"""Settings of Keras's optimizers for half precision, which the gradients of embedding tables do not take."""
 WRITING_CALLBACKS: tuple[CallbackName, ...] = ("csv_logger",)
 """Callbacks that one of several workers has for all."""
 
@@ -84,21 +89,59 @@ def _dense(config: OptimizerConfig, path: str, rate: Any) -> keras.optimizers.Op
     return _called(factory, path, settings, learning_rate=settings.pop("learning_rate", rate))
 
 
-def named_callbacks(configs: Sequence[CallbackConfig]) -> list[keras.callbacks.Callback]:
-    """The callbacks that a config names."""
-    return [
-        _called(_CALLBACKS[config.name], f"training.callbacks.{number}", config.settings)
-        for number, config in enumerate(configs)
-    ]
+def named_callbacks(configs: Sequence[CallbackConfig], logged: Sequence[str]) -> list[keras.callbacks.Callback]:
+    """The callbacks that a config names, each of which can act.
+
+    Args:
+        configs: configs of the callbacks.
+        logged: names of the figures that the training logs.
+
+    Raises:
+        ConfigError: for a setting that there is not, a figure that is never logged, or a file in no folder.
+    """
+    callbacks = []
+    for number, config in enumerate(configs):
+        path, settings = f"training.callbacks.{number}", config.settings
+        if config.name == PLATEAU:
+            monitor = settings.get("monitor", "val_loss")
+            check_monitor(f"{path}.monitor", monitor, logged)
+            settings = {"mode": mode_of(monitor), **settings}
+        callbacks.append(_called(_CALLBACKS[config.name], path, settings))
+        if isinstance(callbacks[-1], keras.callbacks.CSVLogger):
+            _check_file(f"{path}.filename", Path(callbacks[-1].filename))
+    return callbacks
+
+
+def check_monitor(key: str, monitor: str, logged: Sequence[str]) -> None:
+    """Raises a ConfigError where a figure would never be logged.
+
+    Args:
+        key: key of the config that names the figure.
+        monitor: name of the figure.
+        logged: names of the figures that the training logs.
+    """
+    if monitor not in logged:
+        has_validation = any(name.startswith("val_") for name in logged)
+        why = "" if has_validation else "; there is no validation part, so nothing of it is logged"
+        raise ConfigError(must_be_one_of(key, monitor, logged) + why)
+
+
+def _check_file(key: str, file: Path) -> None:
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        what = "is a folder" if file.is_dir() else f"is in a folder that does not exist, {file.absolute().parent}"
+        raise ConfigError(f"{key}: {file} {what}; name a file in a folder that exists")
 
 
 def _called(factory: Callable[..., Any], path: str, settings: dict[str, Any], **given: Any) -> Any:
-    known = [name for name in inspect.signature(factory).parameters if name not in ("self", "kwargs", *given)]
-    for name in settings:
+    unfit = {"self", "kwargs", *_UNFIT, *given}
+    known = [name for name in inspect.signature(factory).parameters if name not in unfit]
+    for name, value in settings.items():
         if name in given:
             raise ConfigError(f"{path}.{name} must be left out: set training.{name} instead")
         if name not in known:
             raise ConfigError(f"{path}.{name}: there is no such setting{did_you_mean(name, known)}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{path}.{name} must be a finite number, not {value}")
     try:
         return factory(**settings, **given)
     except (TypeError, ValueError) as error:

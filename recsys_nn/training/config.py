@@ -87,6 +87,7 @@ LossName = Literal["mse", "mae", "huber", "log_cosh"]
 MetricName = Literal["rmse", "mae", "mse"]
 EngineName = Literal["auto", "compiled", "keras"]
 CallbackName = Literal["csv_logger", "reduce_lr_on_plateau"]
+PLATEAU: CallbackName = "reduce_lr_on_plateau"
 
 
 class _Named(BaseModel):
@@ -173,7 +174,17 @@ class TrainConfig(BaseModel):
     )
     engine: EngineName = "auto"
 
+    @model_validator(mode="after")
+    def _has_one_rule_of_the_rate(self) -> TrainConfig:
+        if self.schedule is not None and any(each.name == PLATEAU for each in self.callbacks):
+            raise ValueError(f"{PLATEAU} cannot change a rate that a schedule sets: leave out one of the two")
+        return self
+
     def until(self, epoch: int) -> TrainConfig:
-        """Copies these settings for a training that ends after ``epoch``, with the learning rates that this one has."""
+        """Copies these settings for a training that ends after ``epoch``, with the learning rates of this schedule.
+
+        Nothing judges such a training, so no plateau is found in it.
+        """
         schedule = None if self.schedule is None else self.schedule.over(self.epochs)
-        return self.model_copy(update={"epochs": epoch, "patience": None, "schedule": schedule})
+        callbacks = tuple(each for each in self.callbacks if each.name != PLATEAU)
+        return self.model_copy(update={"epochs": epoch, "patience": None, "schedule": schedule, "callbacks": callbacks})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 
@@ -23,6 +24,14 @@ _METRICS: dict[MetricName, type[keras.metrics.Metric]] = {
     "mae": keras.metrics.MeanAbsoluteError,
     "mse": keras.metrics.MeanSquaredError,
 }
+
+
+MAXIMISED = ("accuracy", "auc")
+
+
+def mode_of(monitor: str) -> Literal["min", "max"]:
+    """Tells whether a figure that is logged, of the training part or the validation part, is better low or high."""
+    return "max" if monitor.removeprefix("val_") in MAXIMISED else "min"
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_nn.errors import ArtifactError, ConfigError, DataError, TrainingError, must_be, must_be_one_of
-from recsys_nn.hooks import LearnsFromTable
+from recsys_nn.errors import ArtifactError, DataError, TrainingError, check_process, must_be
+from recsys_nn.hooks import HasIds, LearnsFromTable
 from recsys_nn.tensors import Tensors, TrainingPart
 from recsys_nn.training.config import TrainConfig
 from recsys_nn.training.input_scales import input_scales
@@ -81,10 +81,12 @@ class Trainer:
         """
         from recsys_nn.training.objective import objective_of
 
+        check_process()
         config = self.config
         for name, part in (("training", train), ("validation", validation)):
             if part is not None and not isinstance(part, TrainingPart):
                 raise DataError(must_be(f"the {name} part", "Tensors (Encoder.encode makes them)", part))
+        _check_origin(model, train, validation)
         if not len(train):
             raise DataError("the training part has no rows")
         if validation is None and config.validation > 0:
@@ -93,24 +95,14 @@ class Trainer:
         began = time.perf_counter()
         prepare(model, train)
         objective = objective_of(model, config)
+        if objective.model is model:
+            _check_output(model, train)
         for name, part in (("training", train), ("validation", validation)):
             if part is not None:
                 objective.check(part, name)
         if not model.trainable_weights:
             return self._evaluated_once(model, objective, train, validation, began)
-        self._check_monitor(objective.metric_names, validation)
         return self._fitted(model, objective, train, validation, began)
-
-    def _check_monitor(self, metric_names: tuple[str, ...], validation: TrainingPart | None) -> None:
-        config = self.config
-        if validation is None and config.patience is None:
-            return
-        logged = ["loss", *metric_names]
-        if validation is not None:
-            logged += [f"val_{name}" for name in logged]
-        if config.monitor not in logged:
-            why = "" if validation is not None else "; there is no validation part, so set training.patience to null"
-            raise ConfigError(must_be_one_of("training.monitor", config.monitor, logged) + why)
 
     def _check_beginning(self, epoch: int) -> None:
         """Checks that all workers see the same saved epoch: else, with slow storage, their weights would differ."""
@@ -135,30 +127,40 @@ class Trainer:
         from recsys_nn.training import callbacks
         from recsys_nn.training.checkpointing import Checkpointing
         from recsys_nn.training.checkpoints import Checkpoints
-        from recsys_nn.training.compile import WRITING_CALLBACKS, compile_model, named_callbacks
+        from recsys_nn.training.compile import WRITING_CALLBACKS, check_monitor, compile_model, named_callbacks
         from recsys_nn.training.engines.batches import steps_per_epoch
         from recsys_nn.training.engines.choose import choose_engine
         from recsys_nn.training.engines.collectives import OneDecision
+        from recsys_nn.training.objective import mode_of
 
         config = self.config
+        logged = ["loss", *objective.metric_names]
+        if validation is not None:
+            logged += [f"val_{name}" for name in logged]
+        stops = validation is not None or config.patience is not None
+        if stops:
+            check_monitor("training.monitor", config.monitor, logged)
+        named = [each for each in config.callbacks if self._leads or each.name not in WRITING_CALLBACKS]
+        hooks = [*named_callbacks(named, logged), *self._callbacks]
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(config.seed)
         compile_model(objective, config, steps=steps_per_epoch(train, config.batch_size))
         stopping = None
-        if validation is not None or config.patience is not None:
+        if stops:
             stopping = keras.callbacks.EarlyStopping(
                 monitor=config.monitor,
+                mode=mode_of(config.monitor),
                 patience=config.patience or config.epochs,
                 min_delta=config.min_delta,
                 restore_best_weights=True,
             )
         inputs = input_scales(model, train)
         log = callbacks.EpochLog(keep_weights=stopping is None)
-        hooks = [log, callbacks.StopOnNonFinite(inputs, config.learning_rate)]
+        hooks += [log, callbacks.StopOnNonFinite(inputs, config.learning_rate)]
+        if stopping is not None:
+            hooks.append(stopping)
         if self._progress:
-            hooks.append(callbacks.ProgressLines(log, config.epochs, stopping and config.monitor, _console()))
-        named = [each for each in config.callbacks if self._leads or each.name not in WRITING_CALLBACKS]
-        hooks += [*named_callbacks(named), *self._callbacks, *([stopping] if stopping else [])]
+            hooks.append(callbacks.ProgressLines(log, config.epochs, stopping, _console()))
         if self._workers is not None:
             hooks.append(OneDecision(self._workers))
         done = None
@@ -238,6 +240,39 @@ class Trainer:
             n_validation=0 if validation is None else len(validation),
             inputs={},
         )
+
+
+def _check_origin(model: keras.Model, train: TrainingPart, validation: TrainingPart | None) -> None:
+    """Raises a DataError where the ids of a part have other rows than those of the model, or of another part."""
+    origins = [part.origin for part in (train, validation) if isinstance(part, Tensors) and part.origin is not None]
+    if isinstance(model, HasIds):
+        origins.append({**model.vocabularies})
+    if any(origin != origins[0] for origin in origins):
+        raise DataError(
+            "the model and all parts of a training must come from one encoder, which is fitted on the training part: "
+            "in those of others the rows stand for other ids"
+        )
+
+
+def _check_output(model: keras.Model, train: TrainingPart) -> None:
+    """Raises a DataError where a loss would set the outputs of some examples against the targets of others.
+
+    Keras spreads an output (n, 1, 1) and targets (n,) over each other, and a mean over them all is trained.
+    """
+    few = train.take(np.zeros(3, np.int64))
+    found, (_, *rest) = tuple(model(few.inputs).shape), few.targets.shape
+    fitting = [(3, *rest)] if rest else [(3,), (3, 1)]
+    if found not in fitting:
+        shapes = " or ".join(_of_rows(shape) for shape in fitting)
+        raise DataError(
+            f"the model's output must have the shape {shapes} for n targets, not {_of_rows(found)}: take it apart, for "
+            "example by keras.layers.Flatten, or end in keras.layers.Dense(1)"
+        )
+
+
+def _of_rows(shape: tuple[int, ...]) -> str:
+    """Writes a shape whose first axis are the rows."""
+    return f"(n{',' if len(shape) == 1 else ''}{''.join(f', {size}' for size in shape[1:])})"
 
 
 def prepare(model: keras.Model, train: TrainingPart) -> None:

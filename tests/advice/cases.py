@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn import SVDConfig, TrainConfig, TrainingRun
-from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.evidence import Evidence
 from recsys_nn.training.input_scales import InputScale
 
 FALLING = 1 + 2.0 ** -np.arange(12)
@@ -57,22 +57,22 @@ def predicted(n: int = 1_000, *, error: float = 0.5, bias_error: float = 1.0, **
     return pd.DataFrame({**table, **columns})
 
 
-def case(run: TrainingRun | None = None, **changed: Any) -> Case:
+def evidence(run: TrainingRun | None = None, **changed: Any) -> Evidence:
     """A sound run of 10,000 ratings of 150 ids, but for what is ``changed``."""
     run = trained() if run is None else run
     sound: dict[str, Any] = {
         "training": run.config,
         "n_train": run.n_train,
         "n_validation": run.n_validation,
-        "course": run,
+        "run": run,
         "model": SVDConfig(embedding_dim=8),
         "data": {"merged": 0, "parts": {"train": part(10_000), "validation": part(), "test": part()}},
         "scale": (1.0, 5.0),
         "tables": {"validation": predicted(), "test": predicted()},
     }
-    return Case(**{**sound, **changed})
+    return Evidence(**{**sound, **changed})
 
 
-def with_parts(**parts: dict[str, Any]) -> Case:
+def with_parts(**parts: dict[str, Any]) -> Evidence:
     """The same with other records of its parts."""
-    return case(data={"merged": 0, "parts": {"train": part(10_000), "validation": part(), "test": part(), **parts}})
+    return evidence(data={"merged": 0, "parts": {"train": part(10_000), "validation": part(), "test": part(), **parts}})

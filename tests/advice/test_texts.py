@@ -23,7 +23,7 @@ from recsys_nn.advice.suggest.rate_trial import epochs_rule, rate_rule
 from recsys_nn.advice.suggest.suggesting import _of_data
 from recsys_nn.config.run import DataConfig
 from recsys_nn.training.input_scales import InputScale
-from tests.advice.cases import FALLING, case, part, predicted, trained, with_parts
+from tests.advice.cases import FALLING, evidence, part, predicted, trained, with_parts
 from tests.advice.suggest.test_rate_trial import FOUND, run_of
 from tests.advice.suggest.test_rules import FACTS, STARS, table
 
@@ -91,27 +91,27 @@ BARELY = tuple(np.linspace(1.25, 1.2, 10))
 STEEP = (2.0, 1.8, 1.6, 1.4, 1.2)
 AT_RANDOM = {"after": 0.95, "after_all": 0.05, "users": 90, "users_in_order": 0.02, "users_reversed": 0.02}
 PATIENTS = {
-    "raw inputs": case(trained(inputs={"inputs": InputScale(column=4, mean=1425.0, std=1132.0)})),
-    "diverged": case(trained((2.0, math.nan), (2.0, math.nan), stop_reason="diverged", learning_rate=3.0)),
-    "exploded": case(trained((2.0, 1.0, 40.0), (2.0, 1.0, 40.0))),
-    "up and down": case(trained(*[(2.0, 1.0, 1.3, 1.0, 1.3, 1.0, 1.2, 1.0)] * 2)),
-    "too slow": case(trained(BARELY, BARELY, stop_reason="epochs")),
-    "too short": case(trained(STEEP, STEEP, stop_reason="epochs", epochs=5)),
-    "too short without patience": case(trained(STEEP, STEEP, stop_reason="epochs", epochs=5, patience=None)),
-    "too long": case(trained(val_loss=RISING, stop_reason="epochs", patience=None)),
-    "patience for the training loss": case(
+    "raw inputs": evidence(trained(inputs={"inputs": InputScale(column=4, mean=1425.0, std=1132.0)})),
+    "diverged": evidence(trained((2.0, math.nan), (2.0, math.nan), stop_reason="diverged", learning_rate=3.0)),
+    "exploded": evidence(trained((2.0, 1.0, 40.0), (2.0, 1.0, 40.0))),
+    "up and down": evidence(trained(*[(2.0, 1.0, 1.3, 1.0, 1.3, 1.0, 1.2, 1.0)] * 2)),
+    "too slow": evidence(trained(BARELY, BARELY, stop_reason="epochs")),
+    "too short": evidence(trained(STEEP, STEEP, stop_reason="epochs", epochs=5)),
+    "too short without patience": evidence(trained(STEEP, STEEP, stop_reason="epochs", epochs=5, patience=None)),
+    "too long": evidence(trained(val_loss=RISING, stop_reason="epochs", patience=None)),
+    "patience for the training loss": evidence(
         trained(val_loss=RISING, stop_reason="epochs", epochs=12, patience=3, monitor="loss")
     ),
-    "patience as long as the training": case(
+    "patience as long as the training": evidence(
         trained(FALLING[:5], FALLING[:5], stop_reason="epochs", epochs=5, patience=5)
     ),
-    "no validation": case(trained(val_loss=None, stop_reason="epochs")),
-    "batches of one": case(trained(batch_size=1)),
-    "batches of all": case(trained(batch_size=10_000)),
-    "many dimensions": case(
+    "no validation": evidence(trained(val_loss=None, stop_reason="epochs")),
+    "batches of one": evidence(trained(batch_size=1)),
+    "batches of all": evidence(trained(batch_size=10_000)),
+    "many dimensions": evidence(
         model=SVDConfig(embedding_dim=64), data={"merged": 0, "parts": {"train": part(900)}}, tables={}
     ),
-    "many dimensions without a penalty": case(
+    "many dimensions without a penalty": evidence(
         model=SVDConfig(embedding_dim=64, l2=0), data={"merged": 0, "parts": {"train": part(3_000)}}, tables={}
     ),
     "leakage": with_parts(test=part(pairs_in_training=250)),
@@ -119,13 +119,13 @@ PATIENTS = {
     "reversed": with_parts(test=part(order={**AT_RANDOM, "after": 1.0, "after_all": 0.99})),
     "the future of some users": with_parts(test=part(order={**AT_RANDOM, "users_in_order": 0.97})),
     "of each user reversed": with_parts(test=part(order={**AT_RANDOM, "users_reversed": 0.95})),
-    "duplicates": case(data={**case().data, "merged": 3_000}),
-    "another scale": case(scale=(0.0, 100.0)),
+    "duplicates": evidence(data={**evidence().data, "merged": 3_000}),
+    "another scale": evidence(scale=(0.0, 100.0)),
     "a part on another scale": with_parts(test=part(mean=1.0, std=0.2)),
-    "strangers for validation": case(tables={"validation": predicted(user_ratings=0), "test": predicted()}),
-    "constant": case(tables={"test": predicted().assign(prediction=3.0)}),
-    "worse than biases": case(tables={"validation": predicted(error=1.0, bias_error=0.8)}),
-    "strangers": case(
+    "strangers for validation": evidence(tables={"validation": predicted(user_ratings=0), "test": predicted()}),
+    "constant": evidence(tables={"test": predicted().assign(prediction=3.0)}),
+    "worse than biases": evidence(tables={"validation": predicted(error=1.0, bias_error=0.8)}),
+    "strangers": evidence(
         tables={"test": predicted(10, user_ratings=[0, 0, 0, *[5] * 7], item_ratings=[5, 5, 0, 0, *[5] * 6])}
     ),
 }

@@ -76,7 +76,7 @@ def test_train_of_an_interrupted_ensemble_with_a_folder_and_probabilities(printe
     saved = []
     report = SimpleNamespace(save=lambda place: saved.append(place) or place)
     built = gives("recsys_nn.report.build_report", report)
-    assert printed("train", "run.yaml") == snapshot
+    assert printed("train", "run.yaml", code=130) == snapshot
     assert (built, saved) == ([(result,)], [Path(f"{PLACE}-report.html").absolute()])
 
 

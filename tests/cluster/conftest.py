@@ -65,7 +65,7 @@ def _free_addresses(n: int) -> list[str]:
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    """One Ray of two workers and a spare CPU for all tests: to start it takes longer than they do."""
+    """One Ray of two workers for all tests: to start it takes longer than they do."""
     pytest.importorskip("ray", reason="without Ray (recsys-nn[ray])")
     from recsys_nn.cluster.ray_session import connected
     from recsys_nn.config.cluster import ClusterConfig
@@ -73,7 +73,7 @@ def ray_session() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")  # of 15, at which what runs beside Ray starves it until it gives up
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # of two seconds, after which an end is noticed
-        with connected(ClusterConfig(workers=2), spare=1):
+        with connected(ClusterConfig(workers=2)):
             yield
 
 

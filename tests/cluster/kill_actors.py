@@ -30,7 +30,7 @@ def killed(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     predictor = prepared(folder, files=FILES, rows=ROWS)
     predict_folder(predictor, folder / "pairs", folder / "alone")
     wrong, done, counted = 0, [], 0
-    with connected(ClusterConfig(workers=2), spare=1):
+    with connected(ClusterConfig(workers=2)):
         for number in range(kills):
             output = folder / f"out-{number}"
             killer = Killer(output, after=rng.randrange(FILES // 2), delay=rng.uniform(0, 0.5))
@@ -93,11 +93,11 @@ class Killer(threading.Thread):
         self._output, self._after, self._delay, self.done = output, after, delay, -1
 
     def run(self) -> None:
-        while not (found := workers("MapWorker")) or self._files() < self._after:
+        while not (found := workers("ray::_Worker")) or self._files() < self._after:
             time.sleep(0.01)
         time.sleep(self._delay)
         self.done = self._files()
-        os.kill((workers("MapWorker") or found)[0], signal.SIGKILL)
+        os.kill((workers("ray::_Worker") or found)[0], signal.SIGKILL)
 
     def _files(self) -> int:
         return len(list(self._output.glob("[0-9]*.parquet")))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import queue
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,13 +21,30 @@ from typing import Any
 
 import pytest
 
-from recsys_nn.cluster import jobs, ray_session
+from recsys_nn.cluster import ray_session
 
-LOGGERS = ("tensorflow", "ray.train", "ray.tune.tune", "ray.tune.analysis", "ray.data")
+LOGGERS = ("tensorflow", "ray.train")
+
+
+LOSSES = {
+    name: type(name, (Exception,), {})
+    for name in ("NodeDiedError", "ObjectLostError", "OutOfMemoryError", "RayActorError")
+}
+"""Errors by which Ray tells that a worker is lost."""
 
 
 class Lost(BaseException):
-    """Raised by what a worker does: its process is gone."""
+    """Raised by what a worker does: its process is gone, which Ray tells by an error of this name."""
+
+    def __init__(self, told: str = "RayActorError") -> None:
+        super().__init__(told)
+        self.told = LOSSES[told]()
+
+
+class RayTaskError(Exception):
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 class TrainingFailedError(Exception):
@@ -39,11 +55,34 @@ def _settings(**settings: Any) -> dict[str, Any]:
     return settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ref:
-    """What was put where all workers can get it."""
+    """What was put where all workers can get it, or came of what one of them did."""
 
-    value: Any
+    value: Any = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Actor:
+    """An object, each of whose methods is carried out when it is called.
+
+    Attributes:
+        made: the object.
+    """
+
+    made: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return SimpleNamespace(remote=partial(self._call, getattr(self.made, name)))
+
+    def _call(self, method: Callable[..., Any], *args: Any) -> Ref:
+        try:
+            return Ref(method(*args))
+        except Lost as lost:
+            return Ref(error=lost.told)
+        except Exception as error:
+            return Ref(error=RayTaskError(error))
 
 
 @dataclass
@@ -51,15 +90,19 @@ class OneProcess:
     """Ray as the tests see it.
 
     Attributes:
-        asked: what it was asked for, by the name of what was called, and each object that it was told to end.
-        resources: that the cluster has.
+        asked: what it was asked for, by the name of what was called.
+        actors: those that were made.
+        killed: those that it was told to end.
+        nodes: the machines of the cluster.
         address: of this machine.
         refuses: what connecting to it raises.
-        interrupted: whether Ctrl-C comes while a training is at work.
+        interrupted: whether Ctrl-C comes while workers are at work.
     """
 
     asked: dict[str, Any] = field(default_factory=dict)
-    resources: dict[str, float] = field(default_factory=lambda: {"CPU": 3.0})
+    actors: list[Actor] = field(default_factory=list)
+    killed: list[Actor] = field(default_factory=list)
+    nodes: list[dict[str, Any]] = field(default_factory=lambda: [machine(CPU=9.0, GPU=4.0)])
     address: str = "10.0.0.7"
     refuses: Exception | None = None
     interrupted: bool = False
@@ -76,12 +119,21 @@ class OneProcess:
         self.initialized = False
 
     def get(self, refs: Ref | Sequence[Ref]) -> Any:
-        return refs.value if isinstance(refs, Ref) else [ref.value for ref in refs]
+        if not isinstance(refs, Ref):
+            return [self.get(ref) for ref in refs]
+        if refs.error is not None:
+            raise refs.error
+        return refs.value
+
+    def wait(self, refs: list[Ref]) -> tuple[list[Ref], list[Ref]]:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return refs[:1], refs[1:]
 
     def remote(self, kind: Callable[..., Any]) -> Any:
-        def made(*args: Any) -> Any:
-            actor = kind(*args)
-            return SimpleNamespace(answer=SimpleNamespace(remote=lambda *question: Ref(actor.answer(*question))))
+        def made(*args: Any) -> Actor:
+            self.actors.append(Actor(kind(*args)))
+            return self.actors[-1]
 
         def options(**asked: Any) -> Any:
             self.asked["actor"] = asked
@@ -94,24 +146,17 @@ class OneProcess:
         """The names of each module of Ray's that the package imports."""
         runtime = SimpleNamespace(get_node_id=lambda: "this node")
         ray = {
-            **{name: getattr(self, name) for name in ("init", "shutdown", "get", "remote")},
+            **{name: getattr(self, name) for name in ("init", "shutdown", "get", "wait", "remote")},
             "put": Ref,
+            "kill": self.killed.append,
             "is_initialized": lambda: self.initialized,
-            "kill": lambda actor: self.asked.update(killed=actor),
-            "cluster_resources": lambda: self.resources,
+            "nodes": lambda: self.nodes,
             "get_runtime_context": lambda: runtime,
             "util": SimpleNamespace(get_node_ip_address=lambda: self.address),
-            "data": SimpleNamespace(DataContext=Context, ActorPoolStrategy=_settings, from_items=partial(Rows, self)),
-        }
-        tune = {
-            **dict.fromkeys(("TuneConfig", "RunConfig", "FailureConfig"), _settings),
-            "with_parameters": partial,
-            "with_resources": lambda work, resources: (work, resources),
-            "Tuner": partial(Tuner, self),
         }
         return {
-            "ray": {**ray, "tune": SimpleNamespace(**tune)},
-            "ray.tune.search": {"Searcher": Searcher},
+            "ray": ray,
+            "ray.exceptions": {**LOSSES, "RayTaskError": RayTaskError},
             "ray.train": dict.fromkeys(("FailureConfig", "RunConfig", "ScalingConfig"), _settings),
             "ray.train.backend": {"Backend": object, "BackendConfig": object},
             "ray.train.v2.api.data_parallel_trainer": {"DataParallelTrainer": partial(DataParallelTrainer, self)},
@@ -119,6 +164,10 @@ class OneProcess:
             "ray.util.queue": {"Queue": partial(Queue, self)},
             "ray.util.scheduling_strategies": {"NodeAffinitySchedulingStrategy": lambda *args, **more: (*args, more)},
         }
+
+
+def machine(alive: bool = True, **resources: float) -> dict[str, Any]:
+    return {"Alive": alive, "Resources": resources}
 
 
 class Queue(queue.Queue[Any]):
@@ -173,84 +222,6 @@ class DataParallelTrainer:
         raise TrainingFailedError(f"the worker has failed: {failed}")
 
 
-class Searcher:
-    FINISHED = "finished"
-
-
-class Tuner:
-    """Which has a job carried out after the other; a worker that is lost begins anew, as often as is allowed."""
-
-    def __init__(self, here: OneProcess, trainable: Any, *, tune_config: dict[str, Any], **settings: Any) -> None:
-        self._work, resources = trainable
-        self._search = tune_config.pop("search_alg")
-        here.asked["jobs"] = {"resources": resources, "tune_config": tune_config, **settings}
-        self._tries = 1 + settings["run_config"]["failure_config"]["max_failures"]
-
-    def fit(self) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        pickle.dumps(self._search)
-        self._search.save_to_dir("a folder", session_str="a session")
-        number = 0
-        while (job := self._search.suggest(f"trial {number}")) != Searcher.FINISHED:
-            found = None
-            for _ in range(self._tries):
-                try:
-                    found = self._work(job)
-                    break
-                except Lost:
-                    continue
-                except KeyboardInterrupt:
-                    return
-            self._search.on_trial_complete(f"trial {number}", found, error=found is None)
-            number += 1
-
-
-class Context(SimpleNamespace):
-    """Ray Data's settings, of which the current ones hold where rows are made."""
-
-    now: Context
-
-    @classmethod
-    def get_current(cls) -> Context:
-        return cls.now
-
-    @classmethod
-    @contextmanager
-    def current(cls, context: Context) -> Iterator[None]:
-        before, cls.now = cls.now, context
-        yield
-        cls.now = before
-
-    def copy(self) -> Context:
-        return Context(**vars(self))
-
-
-Context.now = Context(enable_progress_bars=True)
-
-
-class Rows:
-    """Rows of Ray Data, which the actors of a pool answer in turn; one that is lost is replaced without end."""
-
-    def __init__(self, here: OneProcess, rows: Iterable[Any], **settings: Any) -> None:
-        self._here, self._rows = here, rows
-        here.asked["rows"] = {**settings, **vars(Context.now)}
-
-    def map(self, kind: Callable[..., Any], *, fn_constructor_args: tuple[Any, ...], **settings: Any) -> Rows:
-        self._here.asked["map"] = settings
-        self._make = lambda: kind(*fn_constructor_args)
-        return self
-
-    def iter_rows(self) -> Iterator[Any]:
-        pool = [self._make() for _ in range(self._here.asked["map"]["compute"]["size"])]
-        for number, row in enumerate(self._rows):
-            while True:
-                try:
-                    yield pool[number % len(pool)](row)
-                    break
-                except Lost:
-                    pool[number % len(pool)] = self._make()
-
-
 @contextmanager
 def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[OneProcess]:
     """Until the end of the block, after which nothing is left of what is meant for a process of Ray's own."""
@@ -264,7 +235,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[OneProcess]:
     monkeypatch.delitem(sys.modules, "recsys_nn.cluster.addresses", raising=False)
     monkeypatch.setitem(sys.modules, "recsys_nn.cluster.addresses", import_module("recsys_nn.cluster.addresses"))
     monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", lambda n: here.asked.update(threads=n))
-    for name in (*ray_session.SETTINGS, *jobs._SETTINGS, "TF_CONFIG"):
+    for name in (*ray_session.SETTINGS, "TF_CONFIG"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     for name in LOGGERS:

@@ -14,21 +14,22 @@ from recsys_nn import ArtifactError, ConfigError
 from recsys_nn.cluster.ray_session import SETTINGS, Setting, check_seen, connected, ctrl_c_as_before, quieten, storage
 from recsys_nn.config.cluster import ClusterConfig
 from recsys_nn.models import base
+from tests.cluster.one_process import machine
 
 QUIET = {"worker_process_setup_hook": quieten, "env_vars": {"TF_CPP_MIN_LOG_LEVEL": "3"}}
 
 
 @pytest.mark.parametrize(
-    ("cluster", "spare", "asked"),
+    ("cluster", "asked"),
     [
-        ({"workers": 2}, 0, {"address": "local", "num_cpus": 2, "include_dashboard": False}),
-        ({"workers": 3, "cpus": 2}, 1, {"address": "local", "num_cpus": 7, "include_dashboard": False}),
-        ({"workers": 2, "address": "auto"}, 1, {"address": "auto"}),
+        ({"workers": 2}, {"address": "local", "num_cpus": 2, "include_dashboard": False}),
+        ({"workers": 3, "cpus": 2}, {"address": "local", "num_cpus": 6, "include_dashboard": False}),
+        ({"workers": 2, "address": "auto"}, {"address": "auto"}),
     ],
 )
-def test_one_is_started_on_this_machine_or_that_at_the_address_is_joined(here, cluster, spare, asked):
+def test_one_is_started_on_this_machine_or_that_at_the_address_is_joined(here, cluster, asked):
     here.initialized = False
-    with connected(ClusterConfig(**cluster), spare=spare):
+    with connected(ClusterConfig(**cluster)):
         assert here.asked == {"init": {**asked, "logging_level": logging.WARNING, "runtime_env": QUIET}}
     assert here.asked["shutdown"]
     assert {name: os.environ[name] for name in SETTINGS} == {
@@ -37,10 +38,31 @@ def test_one_is_started_on_this_machine_or_that_at_the_address_is_joined(here, c
     }
 
 
-def test_without_room_to_spare_there_is_a_cpu_for_each_worker(here):
-    here.initialized = False
-    with connected(ClusterConfig(workers=4)):
-        assert here.asked["init"]["num_cpus"] == 4
+@pytest.mark.parametrize(
+    ("cluster", "nodes", "asked", "room"),
+    [
+        ({"workers": 3}, [machine(CPU=2.0)], "3 with 1 CPU", 2),
+        ({"workers": 3, "cpus": 2}, [machine(CPU=3.0), machine(CPU=3.0)], "3 with 2 CPU", 2),
+        ({"workers": 2}, [machine(CPU=1.0), machine(alive=False, CPU=8.0)], "2 with 1 CPU", 1),
+        ({"workers": 1}, [], "1 with 1 CPU", 0),
+        ({"workers": 1, "gpu": True}, [machine(CPU=4.0)], "1 with 1 CPU and 1 GPU", 0),
+        ({"workers": 3, "gpu": True}, [machine(CPU=9.0, GPU=2.0), machine(CPU=9.0)], "3 with 1 CPU and 1 GPU", 2),
+    ],
+)
+@pytest.mark.parametrize("initialized", [True, False])
+def test_more_workers_than_there_is_room_for_are_refused(here, cluster, nodes, asked, room, initialized):
+    here.nodes, here.initialized = nodes, initialized
+    with pytest.raises(ConfigError) as told, connected(ClusterConfig(**cluster)):
+        pass
+    assert str(told.value) == f"cluster.workers: {asked} each are more than there is room for; there can be {room}"
+    assert here.initialized == initialized
+
+
+@pytest.mark.parametrize("nodes", [[machine(CPU=4.0)], [machine(CPU=3.0), machine(CPU=2.0)]])
+def test_as_many_as_there_is_room_for_are_not(here, nodes):
+    here.nodes = nodes
+    with connected(ClusterConfig(workers=2, cpus=2)):
+        pass
 
 
 def test_what_is_set_by_hand_stays(here, monkeypatch):
@@ -130,6 +152,7 @@ def test_what_is_gone_already_is_no_error(tmp_path):
 
 def test_a_place_that_a_machine_does_not_see_is_named(tmp_path):
     place = tmp_path / "elsewhere"
+    check_seen(place.parent)
     with pytest.raises(ArtifactError) as told:
         check_seen(place)
     assert (

@@ -1,4 +1,4 @@
-"""Searches whose trials are carried out by Ray Tune, against those of this process."""
+"""Searches whose trials are carried out by workers on Ray, against those of this process."""
 
 import os
 import signal
@@ -123,7 +123,7 @@ def test_a_search_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(SearchProgress, "update", interrupted)
         tune(config, output=tmp_path / "search", progress=False)
-    assert time.monotonic() - began[0] < 20
+    assert time.monotonic() - began[0] < 10
     assert len(began) == 1
     assert _names(tmp_path / "search") == [".lock", "search.db", "trials"]
     result = tune(config, output=tmp_path / "search", progress=False)

@@ -4,7 +4,7 @@ import pytest
 
 import recsys_nn as rn
 from recsys_nn import ConfigError, DataError, Trainer
-from recsys_nn.experiment.run import train_on_split
+from recsys_nn.experiment.train import train_on_split
 from recsys_nn.runs.data import fit_encoder
 
 RATINGS = rn.load_ratings("synthetic", n_users=50, n_items=40, n_ratings=1000)

@@ -17,13 +17,15 @@ from recsys_nn import (
     Predictor,
     Ratings,
     RunConfig,
+    Split,
     evaluate,
     load_config,
     load_ratings,
     run_experiment,
 )
 from recsys_nn.data.fingerprints import fingerprint, fingerprints
-from recsys_nn.experiment.run import run_on_split, train_on_split
+from recsys_nn.experiment.run import run_on_split
+from recsys_nn.experiment.train import train_on_split
 from recsys_nn.runs.data import load_split
 from recsys_nn.runs.finished import FinishedRun
 
@@ -206,6 +208,23 @@ def test_a_figure_that_is_not_a_number_is_null_in_json(tmp_path):
     (tmp_path / "train.csv").write_text("u,i,r\na,x,1\na,y,5\nb,x,2\n")
     assert np.isnan(run_experiment(config, progress=False).metrics["r2"])
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["r2"] is None
+
+
+def test_a_rating_level_that_only_the_test_part_has_is_judged_and_kept(result, tmp_path):
+    """Its log loss alone is the negative log of the least float32."""
+    parts = (result.split.train, result.split.validation, result.split.test)
+    train, validation, test = (part.frame.assign(rating=part.frame["rating"].round().clip(2, 4)) for part in parts)
+    test.loc[0, "rating"] = 5.0
+    split = Split(*(Ratings(part, scale=(1, 5)) for part in (train, validation, test)))
+    config = {
+        "model": {"kind": "gmf", "embedding_dim": 2, "head": "ordinal"},
+        "training": {"epochs": 1, "batch_size": 300},
+    }
+    found = run_experiment({**config, "output": str(tmp_path / "run")}, split, progress=False)
+    kept = FinishedRun.load(tmp_path / "run").metrics
+    assert kept["log_loss"] == found.metrics["log_loss"]
+    rest = -np.log(2.0**-126) / len(test)
+    assert rest < found.metrics["log_loss"] < rest + np.log(3) + 0.5
 
 
 def test_fingerprints_tell_tables_apart(result):
@@ -413,7 +432,7 @@ def refitted(result, tmp_path_factory):
 
     config = load_config({**SMALL, "refit": True, "ensemble": {"samples": 1}})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recsys_nn.experiment.run.tempered", colder)
+        patch.setattr("recsys_nn.experiment.train.tempered", colder)
         patch.setattr("recsys_nn.experiment.run.train_on_split", trained)
         unfinished = SimpleNamespace(seconds=100.0, run="digest", checkpoints=folder.joinpath)
         return run_on_split(config, result.split, callbacks=[SecondIsBest()], unfinished=unfinished), asked

@@ -6,13 +6,16 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from recsys_nn import ConfigError, Encoder, Predictor, Split, SVDConfig, build_model, load_config, run_experiment
 from recsys_nn.evaluation.evaluate import rmse_of
 from recsys_nn.experiment import run as module
-from recsys_nn.experiment.run import _check_ensemble, refit_on_split, run_on_split, train_on_split
+from recsys_nn.experiment import train as fitting
+from recsys_nn.experiment.run import refit_on_split, run_on_split
+from recsys_nn.experiment.train import check_ensemble, train_on_split
 from recsys_nn.runs.data import described, provenance, related
 from recsys_nn.runs.result import Findings
 from recsys_nn.runs.unfinished import Unfinished
@@ -94,8 +97,22 @@ def test_a_refit_trains_for_the_epochs_that_are_best(asked, tmp_path):
     (((model, _, split, training), usual), (_, named)) = calls
     assert (split, training) == (SPLIT, CONFIG.training.until(findings.run.best_epoch))
     assert same_weights(model, 5)
-    assert usual == {"cluster": SHARED.cluster, "checkpoints": None, "progress": False}
-    assert named == {"cluster": SHARED.cluster, "checkpoints": tmp_path / "refit", "progress": True}
+    assert usual == {"callbacks": [], "cluster": SHARED.cluster, "checkpoints": None, "progress": False}
+    assert named == usual | {"checkpoints": tmp_path / "refit", "progress": True}
+
+
+def test_a_refit_has_the_learning_rates_that_the_validation_has_found(asked):
+    calls = asked("train_on_split")
+    found = replace(trained(), history=pd.DataFrame({"epoch": [1, 2, 3], "learning_rate": [0.5, 0.5, 0.25]}))
+    with pytest.raises(KeyboardInterrupt):
+        refit_on_split(SHARED, SPLIT, Findings(found, {}, None, "folds", 1.0))
+    (callback,) = calls[0][1]["callbacks"]
+    callback.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=None)))
+    rates = []
+    for epoch in range(4):
+        callback.on_epoch_begin(epoch)
+        rates.append(callback.model.optimizer.learning_rate)
+    assert rates == [0.5, 0.5, 0.25, 0.25]
 
 
 def test_without_a_validation_part_there_is_nothing_to_refit_with():
@@ -184,9 +201,9 @@ def test_the_split_has_the_last_word_on_what_is_held_out(monkeypatch, network, t
         made.append((config, named))
         return SimpleNamespace(fit=lambda *given: fitted.append(given) or "run")
 
-    monkeypatch.setattr(module, "Trainer", trainer)
-    folders, encode = [], module.encoded
-    monkeypatch.setattr(module, "encoded", lambda *given: folders.append(given[2]) or encode(*given))
+    monkeypatch.setattr(fitting, "Trainer", trainer)
+    folders, encode = [], fitting.encoded
+    monkeypatch.setattr(fitting, "encoded", lambda *given: folders.append(given[2]) or encode(*given))
     mine = CONFIG.training.model_copy(update={"validation": 0.5})
     assert train_on_split(*network, SPLIT, mine, progress=False) == "run"
     options = {"callbacks": ["mine"], "tell": "tell", "checkpoints": tmp_path, "progress": True}
@@ -208,7 +225,7 @@ def test_the_split_has_the_last_word_on_what_is_held_out(monkeypatch, network, t
 
 def test_a_cluster_trains_what_there_is_to_train(monkeypatch, network, tmp_path):
     asked = []
-    monkeypatch.setattr(module, "fit_on_workers", lambda *given, **named: asked.append((given, named)) or "shared")
+    monkeypatch.setattr(fitting, "fit_on_workers", lambda *given, **named: asked.append((given, named)) or "shared")
     options = {"callbacks": ["mine"], "tell": "tell", "checkpoints": tmp_path, "progress": True}
     assert train_on_split(*network, SPLIT, CONFIG.training, cluster=SHARED.cluster, **options) == "shared"
     (((cluster, model, encoder, config, train, validation), named),) = asked
@@ -225,9 +242,9 @@ def test_a_network_that_is_better_than_its_average_is_warned_of(recwarn):
     alone = drawn(SVDConfig(embedding_dim=2))
     run = SimpleNamespace(model=alone.model)
     error = rmse_of(Predictor(alone.model, average.encoder), RATINGS)
-    _check_ensemble(run, average, RATINGS, error)
+    check_ensemble(run, average, RATINGS, error)
     assert len(recwarn) == 0
-    _check_ensemble(run, average, RATINGS, error + 0.25)
+    check_ensemble(run, average, RATINGS, error + 0.25)
     assert str(recwarn.pop(UserWarning).message) == (
         f"ensemble: on validation the average (RMSE {error + 0.25:.4f}) is worse than the network alone "
         f"({error:.4f}): raise ensemble.samples or ensemble.burn_in, or set penalties that are 0 to null, such as "

@@ -20,7 +20,7 @@ from recsys_nn import (
     run_experiment,
     sample_posterior,
 )
-from recsys_nn.experiment.run import train_on_split
+from recsys_nn.experiment.train import train_on_split
 from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.posterior.chain import posterior_weights
 from recsys_nn.posterior.sample import chosen, tempered

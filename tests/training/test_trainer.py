@@ -17,6 +17,7 @@ from recsys_nn import (
     DataError,
     Encoder,
     NeuMFConfig,
+    SVDConfig,
     Tensors,
     TrainConfig,
     Trainer,
@@ -32,6 +33,7 @@ from recsys_nn.training.input_scales import InputScale, input_scales
 from recsys_nn.training.objective import objective_of
 from recsys_nn.training.optimizers import LazyAdam
 from tests.figures import described
+from tests.models.contract import twenty_ratings
 from tests.terminals import narrow_terminal
 
 QUIET = {"progress": False}
@@ -227,7 +229,7 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
             {"validation": 0},
             (
                 "training.monitor must be one of 'loss', 'rmse', 'mae', not 'val_loss'; did you mean "
-                r"'loss'\?; there is no validation part, so set training.patience to null$"
+                r"'loss'\?; there is no validation part, so nothing of it is logged$"
             ),
         ),
         (
@@ -261,6 +263,35 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
         ),
         ({"optimizer": {"name": "lazy_adam", "dense": {"name": "sgd", "rho": 1}}}, "optimizer.dense.rho: there is no"),
         ({"callbacks": [{"name": "reduce_lr_on_plateau", "factr": 0.5}]}, "training.callbacks.0.factr.*'factor'"),
+        (
+            {"callbacks": ["reduce_lr_on_plateau", {"name": "reduce_lr_on_plateau", "monitor": "val_los"}]},
+            r"^training\.callbacks\.1\.monitor must be one of 'loss', .*'val_mae', not 'val_los'; did you mean",
+        ),
+        (
+            {"validation": 0, "monitor": "loss", "callbacks": ["reduce_lr_on_plateau"]},
+            r"^training\.callbacks\.0\.monitor must be one of 'loss', 'rmse', 'mae', not 'val_loss'; did you",
+        ),
+        (
+            {"optimizer": {"name": "adam", "weight_decay": np.nan}},
+            r"^training\.optimizer\.weight_decay must be a finite ",
+        ),
+        (
+            {"optimizer": {"name": "lazy_adam", "dense": {"name": "sgd", "clipnorm": np.inf}}},
+            "dense.clipnorm must be a",
+        ),
+        (
+            {"callbacks": [{"name": "reduce_lr_on_plateau", "min_lr": np.nan}]},
+            r"^training\.callbacks\.0\.min_lr must be",
+        ),
+        ({"optimizer": {"name": "adam", "loss_scale_factor": 2.0}}, r"loss_scale_factor: there is no such setting"),
+        (
+            {"callbacks": [{"name": "csv_logger", "filename": "/no/such/folder/log.csv"}]},
+            r"^training\.callbacks\.0\.filename: /no/such/folder/log.csv is in a folder that does not exist, ",
+        ),
+        (
+            {"callbacks": [{"name": "csv_logger", "filename": "."}]},
+            r"^training\.callbacks\.0\.filename: \. is a folder; name a file in a folder that exists$",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_before_training(settings, message):
@@ -268,6 +299,32 @@ def test_what_cannot_work_is_refused_before_training(settings, message):
     with pytest.raises(ConfigError, match=message):
         Trainer(TrainConfig(**settings), **QUIET).fit(model, line())
     np.testing.assert_array_equal(model.get_weights()[0], np.zeros((2, 1)))
+
+
+def test_a_plateau_and_a_schedule_do_not_go_together():
+    with pytest.raises(
+        ValueError, match="reduce_lr_on_plateau cannot change a rate that a schedule sets: leave out one"
+    ):
+        TrainConfig(schedule={"kind": "cosine"}, callbacks=["reduce_lr_on_plateau"])
+
+
+@pytest.mark.parametrize("monitor", ["val_accuracy", "val_mae", "accuracy"])
+def test_what_is_logged_of_probabilities_can_be_monitored(monitor):
+    """Keras does not know which way the metrics of others go."""
+    encoder = Encoder.fit(twenty_ratings())
+    config = settings_of(
+        metrics=None,
+        epochs=3,
+        validation=0.3,
+        patience=1,
+        monitor=monitor,
+        callbacks=[{"name": "reduce_lr_on_plateau", "monitor": monitor}],
+    )
+    model = build_model(SVDConfig(embedding_dim=2, head="ordinal"), encoder)
+    run = Trainer(config, **QUIET).fit(model, encoder.encode(twenty_ratings()))
+    figures = run.history[monitor]
+    assert run.best_epoch == 1 + int(figures.idxmax() if "accuracy" in monitor else figures.idxmin())
+    assert run.history["learning_rate"][0] == pytest.approx(config.learning_rate)
 
 
 def test_an_empty_training_part_is_refused():
@@ -478,25 +535,36 @@ def test_a_rate_that_is_a_tenth_and_at_most_a_thousandth_is_advised(rate, tried)
         watch.on_epoch_end(2, {"loss": 0.5, "val_loss": np.inf, "other": np.nan})
 
 
-def printed_of(rows: list[dict[str, float]], monitor: str | None) -> list[str]:
+def printed_of(rows: list[dict[str, float]], stopping: keras.callbacks.EarlyStopping | None) -> list[str]:
     """What is printed of the epochs of a training of ten."""
     log, text = EpochLog(keep_weights=False), StringIO()
-    lines = ProgressLines(log, 10, monitor, narrow_terminal(text))
+    lines = ProgressLines(log, 10, stopping, narrow_terminal(text))
+    if stopping is not None:
+        stopping.set_model(linear_model())
+        stopping.on_train_begin()
     for epoch, row in enumerate(rows):
         log.rows.append(row)
+        if stopping is not None:
+            stopping.on_epoch_end(epoch, row)
         lines.on_epoch_end(epoch)
     return text.getvalue().splitlines()
 
 
-def test_a_line_says_whether_an_epoch_is_better_than_all_before_it():
-    rows = [{"epoch": 8 + k, "loss": loss, "mae": 1.23456, "seconds": 1.25} for k, loss in enumerate((2, 3, 2))]
-    assert printed_of([*rows, {"epoch": 11, "loss": 1.5, "seconds": 0}], "loss") == [
-        "epoch  8/10  loss 2.0000  mae 1.2346  1.2 s  best so far",
-        "epoch  9/10  loss 3.0000  mae 1.2346  1.2 s",
-        "epoch 10/10  loss 2.0000  mae 1.2346  1.2 s",
-        "epoch 11/10  loss 1.5000  0.0 s  best so far",
+def losses(*values: float) -> list[dict[str, float]]:
+    return [{"epoch": 1 + k, "auc": value, "seconds": 1.25} for k, value in enumerate(values)]
+
+
+def test_a_line_says_whether_an_epoch_is_the_one_that_would_be_kept():
+    lowest = keras.callbacks.EarlyStopping(monitor="auc", mode="min", min_delta=0.4)
+    assert printed_of(losses(2, 1.7, 3, 1.5), lowest) == [
+        "epoch  1/10  auc 2.0000  1.2 s  best so far",
+        "epoch  2/10  auc 1.7000  1.2 s",
+        "epoch  3/10  auc 3.0000  1.2 s",
+        "epoch  4/10  auc 1.5000  1.2 s  best so far",
     ]
-    assert printed_of(rows[:1], None) == ["epoch  8/10  loss 2.0000  mae 1.2346  1.2 s"]
+    highest = keras.callbacks.EarlyStopping(monitor="auc", mode="max")
+    assert [line[-11:] == "best so far" for line in printed_of(losses(2, 1, 3), highest)] == [True, False, True]
+    assert printed_of([{"epoch": 11, "mae": 1.23456, "seconds": 0}], None) == ["epoch 11/10  mae 1.2346  0.0 s"]
 
 
 def test_the_scale_of_an_input_is_that_of_its_farthest_column():
@@ -525,3 +593,25 @@ def test_of_many_examples_ten_thousand_evenly_spaced_are_looked_at():
     x = np.full(3 * 9999 + 1, 1e6)
     x[::3] = 1
     assert input_scales(linear_model(), Tensors(x, x)) == {"inputs": InputScale(0, 1.0, 0.0)}
+
+
+def network_of(*shape: int) -> keras.Model:
+    """A network with an output of this shape for each example."""
+    size = int(np.prod(shape))
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(size), keras.layers.Reshape(shape)])
+
+
+@pytest.mark.parametrize(("shape", "told"), [((1, 1), "(n, 1, 1)"), ((2, 1), "(n, 2, 1)"), ((2,), "(n, 2)")])
+def test_outputs_that_are_no_rating_each_are_refused(shape, told):
+    message = f"the model's output must have the shape (n,) or (n, 1) for n targets, not {told}: take it apart"
+    for n in (1, 2, 64):
+        with pytest.raises(DataError, match=f"^{re.escape(message)}"):
+            Trainer(settings_of(epochs=1), **QUIET).fit(network_of(*shape), line(n))
+
+
+@pytest.mark.parametrize(("shape", "k"), [((), None), ((1,), None), ((3,), 3), ((1,), 1)])
+def test_outputs_of_the_shape_of_the_targets_are_trained(shape, k):
+    inputs = np.zeros((4, 2))
+    targets = np.ones(4 if k is None else (4, k))
+    run = Trainer(settings_of(epochs=1), **QUIET).fit(network_of(*shape), Tensors(inputs, targets))
+    assert run.history["loss"].tolist() == [1.0]

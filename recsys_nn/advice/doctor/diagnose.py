@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.evidence import Evidence
 from recsys_nn.advice.doctor.finding import Diagnosis
 from recsys_nn.advice.doctor.pitfalls import PITFALLS
 from recsys_nn.config import YAML_SUFFIXES, RunConfig, as_run_config
@@ -56,14 +56,14 @@ def diagnose(
     if pairs is not None and not isinstance(subject, FinishedRun):
         raise ConfigError("pairs must be left out, as they need a finished run")
     if isinstance(subject, RunConfig):
-        case = Case.planned(subject, load_parts(subject.data, subject.seed, data))
+        evidence = Evidence.planned(subject, load_parts(subject.data, subject.seed, data))
     elif isinstance(subject, TrainingRun):
-        case = Case.of_training(subject)
+        evidence = Evidence.of_training(subject)
     else:
-        case = Case.of_run(subject)
+        evidence = Evidence.of_run(subject)
         if pairs is not None:
-            case = case.with_asked(subject.predictor.predict(pairs))
-    return Diagnosis([finding for pitfall in PITFALLS for finding in pitfall(case)])
+            evidence = evidence.with_pairs(subject.predictor.predict(pairs))
+    return Diagnosis([finding for pitfall in PITFALLS for finding in pitfall(evidence)])
 
 
 def _opened(run: Patient) -> RunConfig | TrainingRun | FinishedRun:

@@ -18,41 +18,41 @@ from recsys_nn.training import TrainConfig, TrainingRun
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class Evidence:
     """A run as far as it is known; what is not is None or empty.
 
     Attributes:
         training: settings of its training; None where nothing was iterated.
         n_train, n_validation: examples that it is trained on and judged by.
-        course: the training, once it is over.
+        run: record of the training, once it is over.
         model: the config of the model.
         averaged: whether samples of the posterior follow.
         data: record of its data (``provenance``).
         scale: lowest and highest rating that is possible.
         tables: predictions of its ``validation`` and its ``test`` part (``prediction/held_out.py``).
-        asked: number of pairs to be predicted by what their predictions rest on (``SOURCES``).
+        sources: number of pairs to be predicted by what their predictions rest on (``SOURCES``).
     """
 
     training: TrainConfig | None
     n_train: int
     n_validation: int
-    course: TrainingRun | None = None
+    run: TrainingRun | None = None
     model: ModelConfig | None = None
     averaged: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)
     scale: tuple[float, float] | None = None
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    asked: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of_training(cls, run: TrainingRun) -> Case:
-        """Case of a training alone, of any network."""
+    def of_training(cls, run: TrainingRun) -> Evidence:
+        """Evidence of a training alone, of any network."""
         closed = run.stop_reason == "closed form"
         return cls(None if closed else run.config, run.n_train, run.n_validation, None if closed else run)
 
     @classmethod
-    def of_run(cls, run: FinishedRun) -> Case:
-        """Case of a finished run."""
+    def of_run(cls, run: FinishedRun) -> Evidence:
+        """Evidence of a finished run."""
         training = run.training
         parts = run.parts
         known = (
@@ -69,8 +69,8 @@ class Case:
         )
 
     @classmethod
-    def planned(cls, config: RunConfig, split: AnySplit) -> Case:
-        """Case of a run that has not begun."""
+    def planned(cls, config: RunConfig, split: AnySplit) -> Evidence:
+        """Evidence of a run that has not begun."""
         return cls(
             None if isinstance(config.model, BaselineConfig) else config.training,
             len(split.train),
@@ -81,10 +81,10 @@ class Case:
             scale=split.train.scale,
         )
 
-    def with_asked(self, predicted: pd.DataFrame) -> Case:
-        """Copies the case with the pairs of a table of predictions (``Predictor.predict``)."""
+    def with_pairs(self, predicted: pd.DataFrame) -> Evidence:
+        """Copies the evidence with the pairs of a table of predictions (``Predictor.predict``)."""
         counts = predicted["source"].value_counts()
-        return replace(self, asked={name: int(counts.get(name, 0)) for name in SOURCES})
+        return replace(self, sources={name: int(counts.get(name, 0)) for name in SOURCES})
 
     @property
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
@@ -112,7 +112,7 @@ class Case:
 
     def losses(self) -> tuple[str, np.ndarray] | None:
         """The loss by epoch that tells how the training went: of validation, else of training, where there are some."""
-        if self.course is None or self.course.history.empty:
+        if self.run is None or self.run.history.empty:
             return None
-        name = "val_loss" if "val_loss" in self.course.history else "loss"
-        return name, self.course.history[name].to_numpy(dtype=float)
+        name = "val_loss" if "val_loss" in self.run.history else "loss"
+        return name, self.run.history[name].to_numpy(dtype=float)

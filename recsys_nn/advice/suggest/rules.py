@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import ceil, log2
 
 from recsys_nn.advice.suggest.suggestion import Choice
-from recsys_nn.advice.suggest.table_facts import Facts
+from recsys_nn.advice.suggest.table_facts import TableFacts
 from recsys_nn.models import MAX_LEVELS, MIN_COUNT, FactorConfig, LatentConfig, ModelConfig, TowerConfig
 
 FEW_RATINGS = 200
@@ -56,7 +56,7 @@ def split_rule(n_ratings: int) -> Choice:
     )
 
 
-def drift_rule(facts: Facts) -> Iterator[Choice]:
+def drift_rule(facts: TableFacts) -> Iterator[Choice]:
     """Suggests drift of users in time, where they have rated often enough for knots in it."""
     if facts.dated and facts.per_user >= DRIFTING:
         yield Choice(
@@ -70,7 +70,7 @@ def drift_rule(facts: Facts) -> Iterator[Choice]:
         )
 
 
-def kind_rule(facts: Facts, asked: str | None = None) -> Choice:
+def kind_rule(facts: TableFacts, asked: str | None = None) -> Choice:
     """Suggests the most accurate kind that is affordable, unless one was asked for."""
     n = facts.n_ratings
     if asked is not None:
@@ -88,7 +88,7 @@ def kind_rule(facts: Facts, asked: str | None = None) -> Choice:
     )
 
 
-def head_rule(facts: Facts) -> Choice:
+def head_rule(facts: TableFacts) -> Choice:
     """Suggests the problem type, and with it output, loss and metrics."""
     levels, rarest = facts.levels, facts.rarest
     if levels is None or rarest is None or len(levels) > MAX_LEVELS or rarest[1] < MIN_COUNT:
@@ -112,7 +112,7 @@ def head_rule(facts: Facts) -> Choice:
     )
 
 
-def model_rules(config: type[ModelConfig], facts: Facts) -> Iterator[Choice]:
+def model_rules(config: type[ModelConfig], facts: TableFacts) -> Iterator[Choice]:
     """Suggests the model section below the kind, as far as this kind has it."""
     if issubclass(config, LatentConfig):
         yield head_rule(facts)
@@ -125,7 +125,7 @@ def model_rules(config: type[ModelConfig], facts: Facts) -> Iterator[Choice]:
         yield Choice("model.bias_l2", None, "By rule, 4 / n: the bias of an id with four ratings is shrunk by half.")
 
 
-def dimension_rule(config: type[FactorConfig], facts: Facts) -> Choice:
+def dimension_rule(config: type[FactorConfig], facts: TableFacts) -> Choice:
     """Suggests as dimension the fourth root of the number of ids; twice that where a penalty decides the rank."""
     larger, least = max(facts.n_users, facts.n_items), config.model_fields["embedding_dim"].default
     root = larger**0.25
@@ -143,7 +143,7 @@ def tower_rule(dim: int) -> Iterator[Choice]:
     yield Choice("model.dropout", 0.5, "Few ratings for each weight: half of the neurons are left out of a step.")
 
 
-def training_rules(config: type[ModelConfig], facts: Facts, *, most: int) -> Iterator[Choice]:
+def training_rules(config: type[ModelConfig], facts: TableFacts, *, most: int) -> Iterator[Choice]:
     """Suggests the training section but for what is tried out.
 
     Args:
@@ -167,7 +167,7 @@ def training_rules(config: type[ModelConfig], facts: Facts, *, most: int) -> Ite
         yield batch_rule(facts)
 
 
-def batch_rule(facts: Facts) -> Choice:
+def batch_rule(facts: TableFacts) -> Choice:
     """Suggests as batch size a power of two, larger for large and for imbalanced tables."""
     n, rarest = facts.n_ratings, facts.rarest
     size = usual_batch(n)
@@ -178,7 +178,7 @@ def batch_rule(facts: Facts) -> Choice:
     return Choice("training.batch_size", size, f"{reason}.")
 
 
-def refit_rules(config: type[ModelConfig], facts: Facts, *, drifts: bool) -> Iterator[Choice]:
+def refit_rules(config: type[ModelConfig], facts: TableFacts, *, drifts: bool) -> Iterator[Choice]:
     """Suggests samples of the posterior, where they are affordable, and a second training on all.
 
     Args:

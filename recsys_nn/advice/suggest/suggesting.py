@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from recsys_nn.advice.suggest import rules
 from recsys_nn.advice.suggest.rate_trial import Trial
 from recsys_nn.advice.suggest.suggestion import Choice, Suggestion
-from recsys_nn.advice.suggest.table_facts import Facts
+from recsys_nn.advice.suggest.table_facts import TableFacts
 from recsys_nn.config import DataConfig, FilesSplitConfig, RunConfig
 from recsys_nn.data import Ratings, Split, dataset_names
 from recsys_nn.errors import ConfigError, DataError, must_be
@@ -85,7 +85,7 @@ def suggest(
         raise DataError(f"all ratings are {low:g}, so that nothing can be learned from them")
     choices += _of_data(data, ratings)
     split = _parts(choices, ratings)
-    facts = Facts.of(split.train)
+    facts = TableFacts.of(split.train)
     chosen = rules.kind_rule(facts, kind)
     console.print(f"{facts} to train on: {chosen.value}")
     if "features" not in data.model_fields_set and (known := _known_beside(ratings)):

@@ -8,7 +8,7 @@ from recsys_nn.data import Levels, Ratings
 
 
 @dataclass(frozen=True)
-class Facts:
+class TableFacts:
     """The numbers of a training part.
 
     Attributes:
@@ -27,7 +27,7 @@ class Facts:
     dated: bool
 
     @classmethod
-    def of(cls, train: Ratings) -> Facts:
+    def of(cls, train: Ratings) -> TableFacts:
         frame = train.frame
         users, items = (frame[side].value_counts(sort=False) for side in ("user", "item"))
         found = Levels()

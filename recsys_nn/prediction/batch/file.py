@@ -121,8 +121,8 @@ def _predicted(
     """The columns of a part and behind them the predictions; rows that cannot be predicted are left out if asked."""
     while True:
         try:
-            asked = source.pairs(part.table)
-            found = predictor.predict(asked, interval=interval, where=part.table.where)
+            pairs = source.pairs(part.table)
+            found = predictor.predict(pairs, interval=interval, where=part.table.where)
             break
         except RowError as error:  # of all rows with this fault, so that there are few turns
             if not skip:
@@ -137,7 +137,7 @@ def _predicted(
                 "it out"
             )
         table = table.append_column(added.schema.field(name), added.column(name))
-    missing = tuple(name for name in predictor.encoder.context_columns if name not in asked)
+    missing = tuple(name for name in predictor.encoder.context_columns if name not in pairs)
     sources = {str(name): int(count) for name, count in found["source"].value_counts().items()}
     left_out = [part.left_out[number] for number in sorted(part.left_out)]
     return _Predicted(table, sources, left_out, part.done, missing)

@@ -26,7 +26,7 @@ def check_export(path: Path, format: Format, *, overwrite: bool) -> None:
     if format not in get_args(Format):
         raise ConfigError(must_be_one_of("format", format, get_args(Format)))
     if format == "onnx":
-        required("tf2onnx", "onnx", asked_by="onnx")
+        required("tf2onnx", "onnx", needed_by="onnx")
     if format != "savedmodel":
         check_file_place(path, overwrite=overwrite)
     elif path.exists() and not (path / SAVEDMODEL_DOCUMENT).is_file():

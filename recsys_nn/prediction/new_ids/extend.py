@@ -39,14 +39,16 @@ def checked_ratings(ratings: pd.DataFrame | Ratings, encoder: Encoder) -> pd.Dat
     return Ratings(frame, scale=encoder.scale, rating_features=beside).frame
 
 
-def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
+def extended(predictor: P, pairs: Mapping[Side, pd.DataFrame], encoder: Encoder | None = None) -> P:
     """A predictor with a row for each new id, and with its sets of who rated what.
 
-    Whatever is learnt of a row alone (its vectors, its bias) is 0 in the new ones.
+    Whatever is learnt of a row alone (its vectors, its bias) is 0 in the new ones. The layers of the larger network are
+    those of the trained one by their places: Keras numbers unnamed ones anew in each model.
 
     Args:
         predictor: predictor to extend, which is not changed.
         pairs: ratings of each side's new ids with known ids of the other side (:func:`newly_known`).
+        encoder: encoder of the extended predictor; by default its own with the new ids of the pairs.
 
     Raises:
         DataError: where no network of the size can be built.
@@ -55,10 +57,9 @@ def grown(predictor: P, pairs: Mapping[Side, pd.DataFrame]) -> P:
 
     if predictor.config is None:
         raise DataError("this model has no config to build a larger one from: load it from a run folder")
-    encoder = with_ids(predictor.encoder, {side: found[side] for side, found in pairs.items()})
+    encoder = encoder or with_ids(predictor.encoder, {side: found[side] for side, found in pairs.items()})
     network, model = network_of(predictor.model), build_model(predictor.config, encoder)
-    for layer in (each for each in model.layers if each.weights):
-        trained = network.get_layer(layer.name)
+    for layer, trained in zip(model.layers, network.layers, strict=True):
         for variable, values in zip(layer.weights, trained.get_weights(), strict=True):
             variable.assign(_extended(values, variable.shape))
         if isinstance(layer, KeepsPairs):
@@ -99,4 +100,4 @@ def with_history(predictor: P, history: pd.DataFrame | Ratings) -> P:
         if any(layer.standard for layer in layers):
             raise DataError("this model needs the ratings of a history: pass the columns user, item and rating")
         history = history.assign(rating=encoder.scale[0])  # it does not matter
-    return grown(predictor, newly_known(encoder, checked_ratings(history, encoder)))
+    return extended(predictor, newly_known(encoder, checked_ratings(history, encoder)))

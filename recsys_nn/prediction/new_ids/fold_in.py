@@ -27,7 +27,7 @@ from recsys_nn.errors import DataError
 from recsys_nn.hooks import FoldsIn, layers_with, network_of, sides_of
 from recsys_nn.models import BIAS_PRIOR, FactorConfig
 from recsys_nn.prediction.core import PredictorCore
-from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, newly_known
+from recsys_nn.prediction.new_ids.extend import P, checked_ratings, extended, newly_known
 
 if TYPE_CHECKING:
     import keras
@@ -54,7 +54,7 @@ def fold_in(predictor: P, ratings: pd.DataFrame | Ratings) -> P:
             "learn "
             "from ratings of known ids with predictor.update(ratings)"
         )
-    larger = grown(predictor, pairs)
+    larger = extended(predictor, pairs)
     fit_new_rows(larger, pairs, encoder.n_ratings)
     if larger.seen is not None:
         larger.seen = larger.seen.joined(SeenRatings.of(larger.encoder, pairs.values()))
@@ -65,7 +65,7 @@ def fit_new_rows(larger: PredictorCore, pairs: Mapping[Side, pd.DataFrame], n_ra
     """Fits the rows that a predictor has been given for new ids, in place.
 
     Args:
-        larger: predictor that :func:`grown` has made.
+        larger: predictor that :func:`extended` has made.
         pairs: ratings of each side's new ids with known ids of the other side.
         n_ratings: number n of training ratings.
     """

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from recsys_nn.data import Ratings
-from recsys_nn.encoding import EFFECTS, SIDES, Encoder, SeenRatings, fit_biases
+from recsys_nn.encoding import EFFECTS, SIDES, Encoder, SeenRatings, fit_biases, with_ids
 from recsys_nn.errors import DataError
 from recsys_nn.hooks import Average
-from recsys_nn.prediction.new_ids.extend import P, checked_ratings, grown, newly_known
+from recsys_nn.prediction.new_ids.extend import P, checked_ratings, extended, newly_known
 from recsys_nn.prediction.new_ids.fold_in import fit_new_rows
 from recsys_nn.tensors import Tensors
 from recsys_nn.training import TrainConfig, Trainer
@@ -37,8 +37,8 @@ def update(predictor: P, ratings: pd.DataFrame | Ratings, training: TrainConfig 
     joined = pd.concat([kept, new], ignore_index=True).drop_duplicates(PAIR, keep="last")
     is_new = joined.pop("is_new").notna()
     added = new[~pd.MultiIndex.from_frame(new[PAIR]).isin(pd.MultiIndex.from_frame(kept[PAIR]))]
-    larger = grown(predictor, dict.fromkeys(SIDES, added))
-    encoder = _with_baselines(larger.encoder, joined)
+    encoder = _learnt_from(with_ids(known, {side: added[side] for side in SIDES}), joined)
+    larger = extended(predictor, dict.fromkeys(SIDES, added), encoder)
     config = training or TrainConfig()
     held_out = _held_out(joined[is_new], known, config)
     train = joined.drop(held_out.index)
@@ -64,10 +64,19 @@ def _encoded(encoder: Encoder, table: pd.DataFrame) -> Tensors:
     return Tensors(inputs, table["rating"].to_numpy(np.float32))
 
 
-def _with_baselines(encoder: Encoder, ratings: pd.DataFrame) -> Encoder:
-    """The encoder with the closed-form baselines of these ratings."""
+def _learnt_from(encoder: Encoder, ratings: pd.DataFrame) -> Encoder:
+    """The encoder with the counts and the closed-form baselines of these ratings.
+
+    Among them are those of a validation part that the run has kept, which its own counts leave out.
+    """
     rows = {side: encoder.vocabularies[side].lookup(ratings[side]) for side in SIDES}
     sizes = {f"n_{side}_rows": encoder.vocabularies[side].n_rows for side in SIDES}
+    counts = {side: np.bincount(rows[side], minlength=encoder.vocabularies[side].n_rows) for side in SIDES}
     values = ratings["rating"].to_numpy()
     baselines = {name: fit_biases(name, rows["user"], rows["item"], values, **sizes) for name in EFFECTS}
-    return replace(encoder, baselines=baselines)
+    return replace(
+        encoder,
+        user_counts=counts["user"].astype(np.int32),
+        item_counts=counts["item"].astype(np.int32),
+        baselines=baselines,
+    )

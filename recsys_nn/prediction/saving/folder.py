@@ -52,12 +52,21 @@ def write_run_folder(
 
     Raises:
         ArtifactError: where the place is taken (with ``overwrite``: by something that is not a run folder), the
-            model's kind is not registered, a weight is not finite, or the disk refuses.
+            model's kind is not registered, a weight is not finite, the disk refuses, or the folder, read back before
+            it takes its place, could not be loaded.
     """
     config, weights = _registered_config(predictor), weights_of(predictor.model)
-    return write_folder(
-        path, lambda draft: _write_files(draft, predictor, config, weights, documents or {}), overwrite=overwrite
-    )
+
+    def fill(draft: Path) -> None:
+        _write_files(draft, predictor, config, weights, documents or {})
+        try:
+            parts = RunParts.read(draft)
+            if not type(config).__module__.startswith("recsys_nn."):  # a builder of somebody else's
+                rebuilt_model(parts)
+        except ArtifactError as error:
+            raise ArtifactError(f"{path} is not written, since it could not be loaded again: {error}") from error
+
+    return write_folder(path, fill, overwrite=overwrite)
 
 
 def write_blend_folder(

@@ -17,8 +17,8 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from recsys_nn.cluster import answered_here, connected, jobs_on_workers
-from recsys_nn.config import ClusterConfig, RunConfig, SearchConfig, as_run_config, load_config
+from recsys_nn.cluster import answered_here, check_seen, connected, jobs_on_workers
+from recsys_nn.config import RunConfig, SearchConfig, as_run_config, load_config
 from recsys_nn.data import Ratings, Split, fingerprints
 from recsys_nn.errors import ArtifactError, ConfigError, TrainingError, required
 from recsys_nn.experiment import run_on_split
@@ -101,7 +101,7 @@ def tune(
     ended, by Ctrl-C or in any other way, goes on where it was when it is begun in the same folder again: finished
     trials are kept, those that were at work are tried again. So does one of which more trials are asked for.
 
-    Where the config has a ``cluster``, each of its workers carries out a trial, by Ray Tune, and this process alone
+    Where the config has a ``cluster``, each of its workers carries out a trial, and this process alone
     trains the winner, as it was trained in its trial. ``random`` and ``grid`` try the same trials as without a cluster,
     and so does ``tpe`` with one worker; with several it draws each trial from those that have ended by then, and in
     which order they end is up to chance, as it is with several processes. A trial whose process is lost is begun anew,
@@ -134,7 +134,7 @@ def tune(
         >>> rn.Predictor.load("runs/search/winner").predict([("u0", "i0")])["source"].item()
         'model'
     """
-    required("optuna", "search", asked_by="search")
+    required("optuna", "search", needed_by="search")
     import_keras()
     from recsys_nn.selection.search.study import check_space
 
@@ -171,7 +171,7 @@ def _searched(
                 study.tell(outcome)
                 shown.update(outcome)
 
-            _carry_out(config, study, Split(split.train, split.validation), ended, folder)
+            _carry_out(config, study, Split(split.train, split.validation), ended)
         trials, best = study.table, study.best
     finally:
         study.close()
@@ -186,7 +186,7 @@ def _searched(
     return result
 
 
-def _carry_out(config: RunConfig, study: Study, split: Split, ended: Callable[[Outcome], None], folder: Path) -> None:
+def _carry_out(config: RunConfig, study: Study, split: Split, ended: Callable[[Outcome], None]) -> None:
     """Carries out the trials of a study, in this process, in several beside it, or by the workers of a cluster.
 
     These ask a judge here, since SQLite is not safe where several machines write to a file that they share.
@@ -200,13 +200,16 @@ def _carry_out(config: RunConfig, study: Study, split: Split, ended: Callable[[O
         return
     with answered_here(study.judge) as is_bad:
         work = methodcaller("carried_out", split, folds, lambda: nullcontext(is_bad))
-        jobs_on_workers(cluster, work, study.trials(), ended=ended, lost=partial(_lost, cluster), folder=folder)
+        seen, lost = partial(check_seen, study.file), partial(_lost, cluster.max_failures)
+        jobs_on_workers(cluster, work, study.trials(), ended=ended, lost=lost, check=seen)
 
 
-def _lost(cluster: ClusterConfig, trial: Trial) -> Outcome:
+def _lost(most: int, trial: Trial, times: int) -> Outcome | None:
     from recsys_nn.selection.search.trial import Outcome
 
-    told = f"more than {cluster.max_failures} times its process was lost (cluster.max_failures)"
+    if times <= most:
+        return None
+    told = f"more than {most} times its process was lost (cluster.max_failures)"
     return Outcome(trial.number, "failed", float("nan"), message=told)
 
 

@@ -39,6 +39,9 @@ class Study:
         data: the fingerprints of the ratings and features that trials are trained and judged on.
         folder: folder of the search.
 
+    Attributes:
+        file: file that the trials are kept in.
+
     Raises:
         ArtifactError: where the folder holds another search.
     """
@@ -46,7 +49,8 @@ class Study:
     def __init__(self, config: RunConfig, data: Mapping[str, str], folder: Path) -> None:
         assert config.search is not None
         self._config, self._search, self._folder = config, config.search, folder
-        self._url = f"sqlite:///{(folder / _FILE).resolve()}"
+        self.file = (folder / _FILE).resolve()
+        self._url = f"sqlite:///{self.file}"
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._storage = opened_storage(self._url)
         self._study = optuna.create_study(study_name=STUDY, storage=self._storage, load_if_exists=True)

@@ -4,13 +4,13 @@ import pytest
 
 from recsys_nn import AutoRecConfig, BiasConfig, MLPConfig, NeuMFConfig, SVDConfig, SVDPPConfig
 from recsys_nn.advice.suggest import rules
-from recsys_nn.advice.suggest.table_facts import Facts
+from recsys_nn.advice.suggest.table_facts import TableFacts
 
 STARS = {1.0: 100, 2.0: 200, 3.0: 300, 4.0: 300, 5.0: 100}
-FACTS = Facts(n_ratings=1_000, n_users=100, n_items=50, per_user=10, per_item=20, levels=STARS, dated=False)
+FACTS = TableFacts(n_ratings=1_000, n_users=100, n_items=50, per_user=10, per_item=20, levels=STARS, dated=False)
 
 
-def table(**numbers) -> Facts:
+def table(**numbers) -> TableFacts:
     return replace(FACTS, **numbers)
 
 

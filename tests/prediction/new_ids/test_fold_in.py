@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import recsys_nn as rn
 from recsys_nn.models import base
+from recsys_nn.models.factors import FactorConfig, Parts
 from recsys_nn.models.layers.averaged import AveragedModel
 from recsys_nn.prediction.new_ids import fold_in
 from recsys_nn.prediction.predictor import BlendedPredictor
@@ -241,6 +242,32 @@ def test_a_kind_that_shows_no_rows_is_refused(svd, monkeypatch):
         rn.DataError, match="nothing of a new user can be fitted, as this model was not built by Parts.model$"
     ):
         plain.fold_in(OF_7)
+
+
+def test_layers_without_names_are_known_by_their_places(svd, monkeypatch):
+    """Keras names them dense, dense_1, ... by how many it has made before."""
+    monkeypatch.setattr(base, "_kinds", dict(base._kinds))
+
+    class UnnamedConfig(FactorConfig):
+        kind: Literal["unnamed-layers"] = "unnamed-layers"
+        embedding_dim: int = 2
+
+    @rn.register_model(UnnamedConfig)
+    def build(config, encoder):
+        parts = Parts(config, encoder)
+        both = tf.keras.layers.Concatenate()(list(parts.factors()))
+        hidden = tf.keras.layers.Dense(3, "tanh")(both)
+        return parts.model(tf.keras.layers.Dense(1)(tf.keras.layers.Dense(3)(hidden)))
+
+    unnamed = drawn(UnnamedConfig())
+    folded = unnamed.fold_in(OF_7)
+    pairs = [(0, 100), (1, 101), (2, 102)]
+    expected = unnamed.predict(pairs)["prediction"]
+    np.testing.assert_allclose(folded.predict(pairs)["prediction"], expected, rtol=1e-6)
+    assert folded.predict([(7, 101)])["source"].tolist() == ["model"]
+    frozen = rn.TrainConfig(epochs=1, patience=None, validation=0.0, learning_rate=1e-12)
+    updated = unnamed.with_seen(twenty_ratings()).update(OF_7, training=frozen)
+    np.testing.assert_allclose(updated.predict(pairs)["prediction"], expected, atol=1e-5)
 
 
 def test_a_model_that_cannot_be_built_anew_is_refused(svd):

@@ -111,6 +111,21 @@ def test_sets_of_who_rated_what_are_those_of_all_ratings():
     } == set(joined()[["user", "item"]].itertuples(index=False, name=None))
 
 
+@pytest.mark.parametrize("config", [rn.SVDPPConfig(embedding_dim=2), rn.AutoRecConfig(embedding_dim=4)])
+def test_sets_have_room_for_a_validation_part_that_the_run_has_kept(config):
+    """The encoder of a run counts its training part alone; the update trains on both parts and the new ratings."""
+    split = rn.random_split(twenty_ratings(), validation=0.3, test=0.0)
+    kept = drawn(config, split.train).with_seen(split.train, split.validation)
+    both = pd.concat([kept.seen.to_frame(kept.encoder), NEW]).drop_duplicates(["user", "item"], keep="last")
+    assert len(both) - len(NEW) > kept.encoder.n_ratings
+    encoder = kept.update(NEW, training=FEW).encoder
+    assert encoder.n_ratings == len(both)
+    for side in ("user", "item"):
+        counts = both[side].value_counts()
+        rows = encoder.vocabularies[side].lookup(counts.index)
+        assert encoder.counts[side][rows].tolist() == counts.tolist()
+
+
 def test_a_blend_updates_its_members(svd, capsys):
     bias = drawn(rn.BiasConfig())
     blend = BlendedPredictor({"svd": svd, "bias": bias}, {"svd": 0.5, "bias": 0.5}).with_seen(twenty_ratings())

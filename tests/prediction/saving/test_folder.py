@@ -2,13 +2,16 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
+import recsys_nn as rn
 from recsys_nn import ArtifactError, DataError, Encoder, Predictor, SVDConfig, build_model
+from recsys_nn.models import base
 from recsys_nn.prediction.saving.folder import check_place, write_run_folder
 from tests.models.contract import twenty_ratings
 
@@ -239,6 +242,62 @@ def test_an_unregistered_model_is_refused_with_advice(predictor, tmp_path):
     assert np.isfinite(foreign.predict([(0, 100)])["prediction"]).all()
     with pytest.raises(ArtifactError, match=r"make it a kind of your own .*@rn.register_model"):
         foreign.save(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+class SubclassedConfig(rn.ModelConfig):
+    kind: Literal["subclassed"] = "subclassed"
+    depth: int = 1
+
+
+class Subclassed(keras.Model):
+    """Has no weights before its first call."""
+
+    def __init__(self, config, encoder):
+        super().__init__()
+        self.tables = {side: keras.layers.Embedding(ids.n_rows, 2) for side, ids in encoder.vocabularies.items()}
+        self.users, self.items = self.tables["user"], self.tables["item"]
+        self.out = [keras.layers.Dense(1) for _ in range(config.depth)]
+
+    def call(self, inputs):
+        found = keras.ops.concatenate([self.users(inputs["user"]), self.items(inputs["item"])], axis=-1)
+        for layer in self.out:
+            found = layer(found)
+        return found[:, 0]
+
+
+@pytest.fixture
+def subclassed(monkeypatch):
+    monkeypatch.setattr(base, "_kinds", dict(base._kinds))
+    rn.register_model(SubclassedConfig)(Subclassed)
+    return Encoder.fit(twenty_ratings())
+
+
+def test_a_subclassed_model_of_ones_own_is_built_and_so_saved_and_loaded(subclassed, tmp_path):
+    first, second = (rn.build_model(SubclassedConfig(depth=2), subclassed, seed=seed) for seed in (1, 1))
+    assert len(first.weights) == 6
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    predictor = Predictor(first, subclassed)
+    again = Predictor.load(predictor.save(tmp_path / "run"))
+    pd.testing.assert_frame_equal(
+        again.predict(twenty_ratings()), predictor.predict(twenty_ratings()), check_exact=True
+    )
+
+
+def test_a_run_that_could_not_be_loaded_is_not_written(subclassed, tmp_path):
+    """Its builder makes another network each time."""
+    depths = iter((1, 2, 3))
+
+    @rn.register_model(SubclassedConfig)
+    def build(config, encoder):
+        return Subclassed(SubclassedConfig(depth=next(depths)), encoder)
+
+    predictor = Predictor(rn.build_model(SubclassedConfig(), subclassed), subclassed)
+    with pytest.raises(
+        ArtifactError, match="run is not written, since it could not be loaded again: .*as many weights as the model"
+    ):
+        predictor.save(tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from recsys_nn import ConfigError, Predictor, Ratings, SearchResult, Split, TrainingError, load_config, tune
+from recsys_nn.cluster import check_seen
 from recsys_nn.selection.search import search as module
 from recsys_nn.selection.search.trial import Outcome, Trial
 
@@ -161,14 +162,16 @@ def test_the_workers_of_a_cluster_carry_trials_out_and_ask_a_judge_here(world, t
         connections.append(cluster)
         yield
 
-    def jobs_on_workers(cluster, work, trials, *, ended, lost, folder):
-        assert (cluster.workers, folder) == (2, tmp_path)
+    def jobs_on_workers(cluster, work, trials, *, ended, lost, check):
+        assert cluster.workers == 2
+        assert (check.func, check.args) == (check_seen, (tmp_path / "search.db",))
         first, *others = trials
         split, folds, judge = work(SimpleNamespace(carried_out=lambda *given: given))
         assert (split.train, split.validation, len(split.test), folds) == (SPLIT.train, SPLIT.validation, 0, None)
         with judge() as is_bad:
             assert is_bad == "asks judged"
-        ended(lost(first))
+        assert [lost(first, times) for times in range(1, 6)] == [None] * 5
+        ended(lost(first, 6))
         for trial in others:
             ended(world.ended(trial))
 
@@ -218,5 +221,5 @@ def test_a_notebook_shows_the_best_first_without_messages():
 
 
 def test_a_trial_of_a_lost_process_has_no_error():
-    lost = module._lost(SimpleNamespace(max_failures=3), Trial(7, 11, load_config(RUN)))
+    lost = module._lost(3, Trial(7, 11, load_config(RUN)), 4)
     assert (lost.number, lost.state, np.isnan(lost.score)) == (7, "failed", True)

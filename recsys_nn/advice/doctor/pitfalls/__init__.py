@@ -1,14 +1,14 @@
-"""Pitfalls that can befall a run: a function each, which looks at a case and yields what it finds."""
+"""Pitfalls that can befall a run: a function each, which looks at the evidence of a run and yields what it finds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.evidence import Evidence
 from recsys_nn.advice.doctor.finding import Finding
 from recsys_nn.advice.doctor.pitfalls import data, predictions, settings, training
 
-Pitfall = Callable[[Case], Iterator[Finding]]
+Pitfall = Callable[[Evidence], Iterator[Finding]]
 
 PITFALLS: list[Pitfall] = [
     settings.no_validation,
@@ -39,9 +39,9 @@ def register_pitfall(pitfall: Pitfall) -> Pitfall:
     ::
 
         @register_pitfall
-        def few_ratings(case):
-            if case.n_train < 1000:
-                yield Finding("few-ratings", "note", "There are few ratings.", f"{case.n_train} are trained on.", "...")
+        def few_ratings(evidence):
+            if evidence.n_train < 1000:
+                yield Finding("few-ratings", "note", "There are few ratings.", f"There are {evidence.n_train}.", "...")
 
     Args:
         pitfall: function that yields a :class:`Finding` for each thing that it finds wrong with a run.

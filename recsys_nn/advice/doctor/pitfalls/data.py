@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.evidence import Evidence
 from recsys_nn.advice.doctor.finding import Finding
 
 MOSTLY = 0.9
@@ -19,9 +19,9 @@ UNSEEN = 0.5
 """The share of unknown users from which on a part tells another thing than one without them."""
 
 
-def leakage(case: Case) -> Iterator[Finding]:
+def leakage(evidence: Evidence) -> Iterator[Finding]:
     """Finds held-out ratings of pairs that are trained on."""
-    for name, part in case.held_out_parts.items():
+    for name, part in evidence.held_out_parts.items():
         if shared := part.get("pairs_in_training", 0):
             yield Finding(
                 "leakage",
@@ -33,9 +33,9 @@ def leakage(case: Case) -> Iterator[Finding]:
             )
 
 
-def time_order_broken(case: Case) -> Iterator[Finding]:
+def time_order_broken(evidence: Evidence) -> Iterator[Finding]:
     """Finds a split that seems to be by time, of all ratings or each user's, and is not quite, or is the wrong way."""
-    for name, part in case.held_out_parts.items():
+    for name, part in evidence.held_out_parts.items():
         order = part.get("order")
         if not order or order["after"] == 0 or order["users_in_order"] == 1:
             continue
@@ -63,10 +63,10 @@ def time_order_broken(case: Case) -> Iterator[Finding]:
         )
 
 
-def duplicate_pairs(case: Case) -> Iterator[Finding]:
+def duplicate_pairs(evidence: Evidence) -> Iterator[Finding]:
     """Finds rows that repeat a user and an item, and were merged."""
-    if merged := case.data.get("merged", 0):
-        total = merged + sum(part["ratings"] for name, part in case.parts.items() if name != "refitted")
+    if merged := evidence.data.get("merged", 0):
+        total = merged + sum(part["ratings"] for name, part in evidence.parts.items() if name != "refitted")
         yield Finding(
             "duplicate-pairs",
             "note",
@@ -76,12 +76,12 @@ def duplicate_pairs(case: Case) -> Iterator[Finding]:
         )
 
 
-def scale_mismatch(case: Case) -> Iterator[Finding]:
+def scale_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """Finds ratings that are not on the scale that is stated, or not on that of the training part."""
-    train = case.parts.get("train", {})
-    if "std" not in train or case.scale is None or not train["std"]:
+    train = evidence.parts.get("train", {})
+    if "std" not in train or evidence.scale is None or not train["std"]:
         return
-    low, high = case.scale
+    low, high = evidence.scale
     used = (train["max"] - train["min"]) / (high - low)
     if used < MIN_USED:
         yield Finding(
@@ -93,7 +93,7 @@ def scale_mismatch(case: Case) -> Iterator[Finding]:
             "State the lowest and the highest rating that can be given.",
             {"data.scale": [train["min"], train["max"]]},
         )
-    for name, part in case.held_out_parts.items():
+    for name, part in evidence.held_out_parts.items():
         if part["ratings"] < MIN_RATINGS or not part["std"]:
             continue
         shift, ratio = (part["mean"] - train["mean"]) / train["std"], part["std"] / train["std"]
@@ -108,11 +108,11 @@ def scale_mismatch(case: Case) -> Iterator[Finding]:
             )
 
 
-def validation_not_representative(case: Case) -> Iterator[Finding]:
+def validation_not_representative(evidence: Evidence) -> Iterator[Finding]:
     """Finds a validation part of users that training does not know, where the test part is not so too."""
-    if (table := case.tables.get("validation")) is None:
+    if (table := evidence.tables.get("validation")) is None:
         return
-    unseen = {name: float((part["user_ratings"] == 0).mean()) for name, part in case.tables.items()}
+    unseen = {name: float((part["user_ratings"] == 0).mean()) for name, part in evidence.tables.items()}
     if unseen["validation"] > UNSEEN and unseen.get("test", 0.0) < unseen["validation"] / 2:
         yield Finding(
             "validation-not-representative",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.evidence import Evidence
 from recsys_nn.advice.doctor.finding import Finding
 from recsys_nn.evaluation import rmse
 from recsys_nn.prediction import BASELINES
@@ -18,11 +18,11 @@ UNKNOWN = 0.2
 """The share of pairs with an unknown user or item from which on it matters."""
 
 
-def nearly_constant(case: Case) -> Iterator[Finding]:
+def nearly_constant(evidence: Evidence) -> Iterator[Finding]:
     """Finds a model that predicts nearly the same for every pair."""
-    if case.judged is None or case.is_baseline:
+    if evidence.judged is None or evidence.is_baseline:
         return
-    name, table = case.judged
+    name, table = evidence.judged
     ratings, predictions = float(table["rating"].std()), float(table["prediction"].std())
     if ratings and predictions < CONSTANT * ratings:
         yield Finding(
@@ -36,11 +36,11 @@ def nearly_constant(case: Case) -> Iterator[Finding]:
         )
 
 
-def worse_than_bias(case: Case) -> Iterator[Finding]:
+def worse_than_bias(evidence: Evidence) -> Iterator[Finding]:
     """Finds a model that predicts worse than biases of users and items alone, by more than a standard error."""
-    if case.judged is None or case.is_baseline:
+    if evidence.judged is None or evidence.is_baseline:
         return
-    name, table = case.judged
+    name, table = evidence.judged
     errors = [np.square(table["rating"] - table[column]) for column in ("prediction", BASELINES["bias"])]
     worse = errors[0] - errors[1]
     if len(table) > 1 and worse.mean() > worse.std() / math.sqrt(len(table)):
@@ -55,24 +55,24 @@ def worse_than_bias(case: Case) -> Iterator[Finding]:
         )
 
 
-def unknown_ids(case: Case) -> Iterator[Finding]:
+def unknown_ids(evidence: Evidence) -> Iterator[Finding]:
     """Finds that many pairs are of users or items that were not rated in training."""
-    asked = dict(case.asked)
+    sources = dict(evidence.sources)
     what = "pairs to be predicted"
-    if not asked and "test" in case.tables:
-        table, what = case.tables["test"], "ratings of the test part"
+    if not sources and "test" in evidence.tables:
+        table, what = evidence.tables["test"], "ratings of the test part"
         known = 2 * (table["user_ratings"] > 0) + (table["item_ratings"] > 0)
-        asked = {"model": int((known == 3).sum()), "user": int((known == 2).sum()), "item": int((known == 1).sum())}
-        asked["global"] = len(table) - sum(asked.values())
-    total = sum(asked.values())
-    if total and (unknown := total - asked["model"]) / total > UNKNOWN:
+        sources = {"model": int((known == 3).sum()), "user": int((known == 2).sum()), "item": int((known == 1).sum())}
+        sources["global"] = len(table) - sum(sources.values())
+    total = sum(sources.values())
+    if total and (unknown := total - sources["model"]) / total > UNKNOWN:
         yield Finding(
             "unknown-ids",
             "warning",
             "Many pairs have a user or an item without training ratings: the model predicts them from means or "
             "features alone.",
-            f"{unknown / total:.1%} of {total:,} {what} have unknown ids: {asked['item']:,} an unknown user, "
-            f"{asked['user']:,} an unknown item, {asked['global']:,} both.",
+            f"{unknown / total:.1%} of {total:,} {what} have unknown ids: {sources['item']:,} an unknown user, "
+            f"{sources['user']:,} an unknown item, {sources['global']:,} both.",
             "Check that ids are written as in training. Train on ratings of these ids, give them features, or pass "
             "their ratings to predictor.with_history.",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.evidence import Evidence
 from recsys_nn.advice.doctor.finding import Finding
 from recsys_nn.advice.suggest.rules import power_of_two, usual_batch
 from recsys_nn.models import FactorConfig
@@ -16,59 +16,60 @@ MAX_NUMBERS = 10
 MAX_NUMBERS_UNPENALISED = 3
 
 
-def no_validation(case: Case) -> Iterator[Finding]:
+def no_validation(evidence: Evidence) -> Iterator[Finding]:
     """Finds that nothing is held out, so that nobody sees overfitting."""
-    if case.training is not None and not case.n_validation:
+    if evidence.training is not None and not evidence.n_validation:
         yield Finding(
             "no-validation",
             "warning",
             "There is no validation part: overfitting goes undetected, and the best epoch is unknown.",
-            f"No examples are held out from {case.n_train:,}, and training takes {case.training.epochs} epochs.",
+            f"No examples are held out from {evidence.n_train:,}, and training takes "
+            f"{evidence.training.epochs} epochs.",
             "Hold out a tenth of the ratings (of Tensors, by TrainConfig(validation=0.1)).",
             {"data.split.validation": 0.1, "training.patience": 3},
         )
 
 
-def extreme_batch_size(case: Case) -> Iterator[Finding]:
+def extreme_batch_size(evidence: Evidence) -> Iterator[Finding]:
     """Finds steps of one example, or of all of them.
 
     All are right where each step sums the sets of all ratings, and where samples of the posterior follow.
     """
-    training = case.training
-    if training is None or case.n_train <= SMALL:
+    training = evidence.training
+    if training is None or evidence.n_train <= SMALL:
         return
-    usual = usual_batch(case.n_train)
+    usual = usual_batch(evidence.n_train)
     if training.batch_size == 1:
         yield Finding(
             "extreme-batch-size",
             "warning",
             "A step sees one example: its gradient is noisy, and an epoch takes as many steps as there are examples.",
-            f"training.batch_size is 1, which makes {case.n_train:,} steps per epoch.",
+            f"training.batch_size is 1, which makes {evidence.n_train:,} steps per epoch.",
             "Choose a power of two that makes some dozens of steps per epoch.",
             {"training.batch_size": usual},
         )
-    all_at_once = case.averaged or "set_l2" in getattr(type(case.model), "model_fields", {})
-    if training.batch_size >= case.n_train and not all_at_once:
+    all_at_once = evidence.averaged or "set_l2" in getattr(type(evidence.model), "model_fields", {})
+    if training.batch_size >= evidence.n_train and not all_at_once:
         yield Finding(
             "extreme-batch-size",
             "warning",
             "A step sees all examples: an epoch is one step, and the weights change little in an epoch.",
-            f"training.batch_size is {training.batch_size:,} for {case.n_train:,} examples.",
+            f"training.batch_size is {training.batch_size:,} for {evidence.n_train:,} examples.",
             "Choose a power of two that makes some dozens of steps per epoch.",
             {"training.batch_size": usual},
         )
 
 
-def embedding_too_large(case: Case) -> Iterator[Finding]:
+def embedding_too_large(evidence: Evidence) -> Iterator[Finding]:
     """Finds embeddings of far more numbers than the ratings can fix."""
-    train = case.parts.get("train")
-    if not isinstance(case.model, FactorConfig) or not train:
+    train = evidence.parts.get("train")
+    if not isinstance(evidence.model, FactorConfig) or not train:
         return
-    dim, n_ids = case.model.embedding_dim, train["users"] + train["items"]
-    most = MAX_NUMBERS_UNPENALISED if case.model.l2 == 0 else MAX_NUMBERS
+    dim, n_ids = evidence.model.embedding_dim, train["users"] + train["items"]
+    most = MAX_NUMBERS_UNPENALISED if evidence.model.l2 == 0 else MAX_NUMBERS
     share = dim * n_ids / train["ratings"]
     if dim > 1 and share > most:
-        unpenalised = ", without a penalty (model.l2: 0)" if case.model.l2 == 0 else ""
+        unpenalised = ", without a penalty (model.l2: 0)" if evidence.model.l2 == 0 else ""
         yield Finding(
             "embedding-too-large",
             "warning",
@@ -84,9 +85,9 @@ def embedding_too_large(case: Case) -> Iterator[Finding]:
         )
 
 
-def patience_never_fires(case: Case) -> Iterator[Finding]:
+def patience_never_fires(evidence: Evidence) -> Iterator[Finding]:
     """Finds early stopping that is set and cannot work: too patient, or watching what always falls."""
-    training, course = case.training, case.course
+    training, run = evidence.training, evidence.run
     if training is None or training.patience is None:
         return
     if training.patience >= training.epochs > 1:
@@ -98,16 +99,16 @@ def patience_never_fires(case: Case) -> Iterator[Finding]:
             "Set patience to a few epochs, and epochs to an upper bound.",
             {"training.patience": 3, "training.epochs": max(100, training.epochs)},
         )
-    elif course is not None and course.stop_reason == "epochs" and not training.monitor.startswith("val_"):
-        if "val_loss" not in course.history:
+    elif run is not None and run.stop_reason == "epochs" and not training.monitor.startswith("val_"):
+        if "val_loss" not in run.history:
             return
-        best = int(course.history["val_loss"].to_numpy().argmin()) + 1
-        if len(course.history) - best >= training.patience:
+        best = int(run.history["val_loss"].to_numpy().argmin()) + 1
+        if len(run.history) - best >= training.patience:
             yield Finding(
                 "patience-never-fired",
                 "warning",
                 f"Early stopping monitors {training.monitor!r}, which falls even while the network overfits.",
-                f"val_loss was the lowest in epoch {best}, and {len(course.history) - best} more epochs followed, "
+                f"val_loss was the lowest in epoch {best}, and {len(run.history) - best} more epochs followed, "
                 f"although patience is {training.patience}.",
                 "Monitor the validation loss.",
                 {"training.monitor": "val_loss"},

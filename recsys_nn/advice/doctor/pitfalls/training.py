@@ -1,4 +1,4 @@
-"""Pitfalls that the course of a training shows: its losses by epoch, and its inputs."""
+"""Pitfalls that a training shows: its losses by epoch, and its inputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from recsys_nn.advice.doctor.evidence import Case
+from recsys_nn.advice.doctor.evidence import Evidence
 from recsys_nn.advice.doctor.finding import Finding
 
 MIN_EPOCHS = 5
@@ -30,9 +30,9 @@ OVERFITTED = 1.02
 """Times its least value to which a validation loss rises where a network learns by heart."""
 
 
-def inputs_not_normalised(case: Case) -> Iterator[Finding]:
+def inputs_not_normalised(evidence: Evidence) -> Iterator[Finding]:
     """Finds a column of the inputs that is far from mean 0 and standard deviation 1."""
-    for name, scale in {} if case.course is None else case.course.inputs.items():
+    for name, scale in {} if evidence.run is None else evidence.run.inputs.items():
         if not scale.standardised:
             yield Finding(
                 "inputs-not-normalised",
@@ -46,30 +46,30 @@ def inputs_not_normalised(case: Case) -> Iterator[Finding]:
             )
 
 
-def learning_rate_too_high(case: Case) -> Iterator[Finding]:
+def learning_rate_too_high(evidence: Evidence) -> Iterator[Finding]:
     """Finds a loss that is no longer a number, has exploded, or goes up and down, unless the inputs explain it."""
-    if case.course is None or any(inputs_not_normalised(case)):
+    if evidence.run is None or any(inputs_not_normalised(evidence)):
         return
-    rate, losses = case.course.config.learning_rate, case.course.history["loss"].to_numpy(dtype=float)
-    if case.course.stop_reason == "diverged":
-        evidence, divisor = f"The loss was {losses[-1]:g} in epoch {len(losses)}", 10
+    rate, losses = evidence.run.config.learning_rate, evidence.run.history["loss"].to_numpy(dtype=float)
+    if evidence.run.stop_reason == "diverged":
+        seen, divisor = f"The loss was {losses[-1]:g} in epoch {len(losses)}", 10
     elif losses[-1] > EXPLODED * losses.min():
-        evidence = (
+        seen = (
             f"The loss rose from {losses.min():.4g} in epoch {losses.argmin() + 1} to {losses[-1]:.4g} in epoch "
             f"{len(losses)}"
         )
         divisor = 10
     elif oscillates(losses):
         rises = np.diff(losses)
-        evidence = f"The loss rose in {int((rises > 0).sum())} of {len(rises)} epochs, by up to {rises.max():.3g}"
+        seen = f"The loss rose in {int((rises > 0).sum())} of {len(rises)} epochs, by up to {rises.max():.3g}"
         divisor = 3
     else:
         return
     yield Finding(
         "learning-rate-too-high",
-        "error" if case.course.stop_reason == "diverged" else "warning",
+        "error" if evidence.run.stop_reason == "diverged" else "warning",
         "The learning rate is too high: steps overshoot the minimum, and the loss explodes or oscillates.",
-        f"{evidence}, at learning rate {rate:g}.",
+        f"{seen}, at learning rate {rate:g}.",
         "Lower the learning rate.",
         {"training.learning_rate": _rounded(rate / divisor)},
     )
@@ -84,18 +84,18 @@ def oscillates(losses: np.ndarray) -> bool:
     return bool(often and rises[rises > 0].mean() > OSCILLATING * losses.min())
 
 
-def learning_rate_too_low(case: Case) -> Iterator[Finding]:
+def learning_rate_too_low(evidence: Evidence) -> Iterator[Finding]:
     """Finds a loss that barely moves, and falls at the end as it did at the beginning."""
-    if (found := case.losses()) is None or case.course is None:
+    if (found := evidence.losses()) is None or evidence.run is None:
         return
     name, losses = found
     if len(losses) < MIN_EPOCHS or not np.isfinite(losses).all():
         return
     fall = 1 - losses.min() / losses[0] if losses[0] > 0 else 0.0
-    training = case.course.history["loss"].to_numpy(dtype=float)
+    training = evidence.run.history["loss"].to_numpy(dtype=float)
     stuck = training.max() - training.min() < STUCK * abs(training[0])
-    if stuck or (case.course.stop_reason == "epochs" and fall < BARELY and steady(losses)):
-        rate = case.course.config.learning_rate
+    if stuck or (evidence.run.stop_reason == "epochs" and fall < BARELY and steady(losses)):
+        rate = evidence.run.config.learning_rate
         yield Finding(
             "learning-rate-too-low",
             "warning",
@@ -113,12 +113,12 @@ def steady(losses: np.ndarray) -> bool:
     return bool(losses[-1 - third] - losses[-1] > STEADY * (losses[0] - losses[third]) > 0)
 
 
-def too_few_epochs(case: Case) -> Iterator[Finding]:
+def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:
     """Finds that all epochs were done while the validation loss was still falling."""
-    course = case.course
-    if course is None or course.stop_reason != "epochs" or not course.n_validation or any(learning_rate_too_low(case)):
+    run = evidence.run
+    if run is None or run.stop_reason != "epochs" or not run.n_validation or any(learning_rate_too_low(evidence)):
         return
-    losses, n = course.history["val_loss"].to_numpy(dtype=float), len(course.history)
+    losses, n = run.history["val_loss"].to_numpy(dtype=float), len(run.history)
     before = losses[-1 - math.ceil(n / 10)] if n > 1 else math.inf
     if int(losses.argmin()) == n - 1 and 1 - losses[-1] / before > STILL_FALLING:
         yield Finding(
@@ -128,16 +128,16 @@ def too_few_epochs(case: Case) -> Iterator[Finding]:
             f"All {n} epochs were done, and the last was the best: val_loss was {losses[-1]:.4g}"
             + (f", {1 - losses[-1] / before:.1%} less than in epoch {n - math.ceil(n / 10)}." if n > 1 else "."),
             "Set epochs to an upper bound, and let patience end the training.",
-            {"training.epochs": max(100, 2 * n), "training.patience": course.config.patience or 3},
+            {"training.epochs": max(100, 2 * n), "training.patience": run.config.patience or 3},
         )
 
 
-def no_early_stopping(case: Case) -> Iterator[Finding]:
+def no_early_stopping(evidence: Evidence) -> Iterator[Finding]:
     """Finds that training without patience went on when the validation loss had long risen."""
-    course = case.course
-    if course is None or course.config.patience is not None or not course.n_validation:
+    run = evidence.run
+    if run is None or run.config.patience is not None or not run.n_validation:
         return
-    losses = course.history["val_loss"].to_numpy(dtype=float)
+    losses = run.history["val_loss"].to_numpy(dtype=float)
     best, n = int(losses.argmin()) + 1, len(losses)
     if n - best >= MIN_EPOCHS and losses[-1] > OVERFITTED * losses.min():
         yield Finding(
@@ -146,7 +146,7 @@ def no_early_stopping(case: Case) -> Iterator[Finding]:
             "Training went on for too many epochs without early stopping: the network overfits its training part.",
             f"val_loss was {losses.min():.4g} in epoch {best} and {losses[-1]:.4g} in epoch {n}, "
             f"{losses[-1] / losses.min() - 1:.0%} more, while the training loss fell to "
-            f"{course.history['loss'].iloc[-1]:.4g}. (The weights of epoch {best} were kept.)",
+            f"{run.history['loss'].iloc[-1]:.4g}. (The weights of epoch {best} were kept.)",
             "Stop after a few epochs without improvement.",
             {"training.patience": 3},
         )

@@ -5,13 +5,13 @@ import pytest
 
 from recsys_nn.advice.doctor.pitfalls import training
 from recsys_nn.training.input_scales import InputScale
-from tests.advice.cases import FALLING, case, trained
+from tests.advice.cases import FALLING, evidence, trained
 
 RAW = {"inputs": InputScale(column=4, mean=1425.0, std=1132.0)}
 
 
 def found(pitfall, run):
-    return list(pitfall(case(run)))
+    return list(pitfall(evidence(run)))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from recsys_nn import Encoder, SVDConfig, build_model, load_ratings
-from recsys_nn.cluster import hint
-from recsys_nn.cluster.scaling_hint import Network, step_seconds, told_by, told_bytes
+from recsys_nn.cluster import scaling_hint
+from recsys_nn.cluster.scaling_hint import ClusterHint, Network, step_seconds, told_by, told_bytes
 
 
 def test_of_tables_a_row_for_each_example_is_told_and_of_other_weights_all():
@@ -36,8 +36,8 @@ def test_a_ring_of_workers_sends_all_bytes_but_its_own_share_twice():
 def said(monkeypatch, *, epoch: float, epochs: int, judging: float | None = None) -> str:
     """In a training whose epochs of ten steps take so many seconds, and to be judged so many more."""
     clock, console = [50.0], Console(width=40, file=StringIO(), force_terminal=True)
-    monkeypatch.setattr(hint, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    callback = hint.ClusterHint(4, console)
+    monkeypatch.setattr(scaling_hint, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    callback = ClusterHint(4, console)
     callback.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
     callback.set_params({"steps": 10, "epochs": epochs})
     for number in range(epochs):
@@ -67,5 +67,5 @@ def test_one_that_is_over_in_ten_minutes_is_not(monkeypatch, epoch, epochs, is_s
 @pytest.mark.parametrize(("step", "is_said"), [(0.00499, False), (0.00501, True)])
 def test_one_with_short_steps_is_not(monkeypatch, step, is_said):
     """Where telling takes a millisecond, a fifth of the step."""
-    monkeypatch.setattr(hint, "MIN_SECONDS", 0)
+    monkeypatch.setattr(scaling_hint, "MIN_SECONDS", 0)
     assert bool(said(monkeypatch, epoch=10 * step, epochs=2)) == is_said
