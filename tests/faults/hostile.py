@@ -407,12 +407,12 @@ for name, (change, message) in {
     "counts beyond 32 bits": (lambda table: table.assign(count=2**40), "'count' must say how often"),
     "biases that are no numbers": (lambda table: table.assign(bias=np.nan), "'bias' must hold finite numbers"),
     "biases without an end": (lambda table: table.assign(user=np.inf), "'user' must hold finite numbers"),
-    "lists": (lambda table: table.assign(more=[[1]] * 5), "'more' is of type list"),
+    "lists": (lambda table: table.assign(more=[[1]] * 5), "'more' must hold numbers, texts or times, not list"),
     "periods, a type of pandas's own": (
         lambda table: table.assign(more=pd.period_range("2000", periods=5, freq="M")),
-        r"'more' is of type extension<pandas.period",
+        r"'more' must hold numbers, texts or times, not extension<pandas.period",
     ),
-    "a user fewer": (lambda table: table.iloc[1:], "4 rows, not 5"),
+    "a user fewer": (lambda table: table.iloc[1:], "must have 5 rows, not 4"),
 }.items():
     hostile(f"users with {name}", f"users.parquet is damaged: .*{message}")(_of_table("users.parquet", change))
 
@@ -424,7 +424,7 @@ for name, change in {
 }.items():
     hostile(f"known ratings with {name}", "seen.parquet is damaged")(_of_table("seen.parquet", change))
 
-hostile("a drift of two billion users", "drift.parquet is damaged: .* not of the 30 users", run="fm")(
+hostile("a drift of two billion users", "drift.parquet is damaged: .* must be of 30 users", run="fm")(
     _of_table("drift.parquet", lambda table: table.assign(user=np.int32(2**31 - 1)))
 )
 hostile("calibration that falls", "calibration.json is damaged: scores.model: .*the quantiles must ascend")(
@@ -451,18 +451,20 @@ def _of_weights(change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 hostile("weights that are no numbers", "weights.safetensors: the weight 0000 .* must be finite, and is not")(
     _of_weights(lambda weights: {name: values * np.float32("nan") for name, values in weights.items()})
 )
-hostile("weights of another type", "0000 .* is int8 .*, where .* is float32")(
+hostile("weights of another type", "0000 .* must be float32 .*, not int8")(
     _of_weights(lambda weights: {name: values.astype(np.int8) for name, values in weights.items()})
 )
-hostile("weights of double width", "0000 .* is float64 .*, where .* is float32")(
+hostile("weights of double width", "0000 .* must be float32 .*, not float64")(
     _of_weights(lambda weights: {name: values.astype(np.float64) for name, values in weights.items()})
 )
 hostile("a weight fewer", "must have as many weights as the model")(
     _of_weights(lambda weights: dict(sorted(weights.items())[1:]))
 )
-hostile("sets of users that do not exist", "weights.safetensors: the sets of 'user_set' have an member", run="svdpp")(
-    _of_weights(lambda weights: {name: np.full_like(v, 99) if "members" in name else v for name, v in weights.items()})
-)
+hostile(
+    "sets of users that do not exist",
+    "weights.safetensors: the rows of each member in the sets of 'user_set' must be from 0",
+    run="svdpp",
+)(_of_weights(lambda weights: {name: np.full_like(v, 99) if "members" in name else v for name, v in weights.items()}))
 hostile("an average of what is not trained", "an average needs weights that are trained", run="bias")(
     of_manifest(sizes={"users": 5, "items": 6, "members": 5})
 )

@@ -195,7 +195,7 @@ def test_a_kind_of_a_users_own_may_make_no_weight_that_the_file_does_not_hold(tm
     run = Predictor(rn.build_model(Wide(), encoder), encoder).save(tmp_path / "run")
     assert Predictor.load(run).config == Wide()
     write(signed({**files_of(run), "model.json": b'{"kind": "wide", "width": 1000000000}'}), run)
-    with watching(run) as seen, pytest.raises(ArtifactError, match=r"there is no float32 \(3, 1000000000\) in it"):
+    with watching(run) as seen, pytest.raises(ArtifactError, match=r"it lacks float32 \(3, 1000000000\), which"):
         Predictor.load(run)
     assert seen.bytes < 64 * 2**20
 

@@ -83,7 +83,7 @@ def check_integers_beyond_64_bits_are_refused(subject: Subject) -> None:
 def check_what_is_no_pair_is_refused(subject: Subject) -> None:
     """Triples, single ids, half a question and two questions at once are DataErrors."""
     for wrong in ([(0, 100, 3)], [0, 100], ["ab"], {"user": [0], "item": [100]}):
-        with pytest.raises(rn.DataError, match=r"row 0: .* is not a \(user, item\) pair"):
+        with pytest.raises(rn.DataError, match=r"row 0: a pair must be \(user, item\)"):
             subject.predictor.predict(wrong)
     with pytest.raises(rn.DataError, match="no column 'item'"):
         subject.predictor.predict(PAIRS[["user"]])
