@@ -46,7 +46,7 @@ class DataError(RecsysError, ValueError):
         >>> rn.load_ratings(pd.DataFrame({"user": ["ann"], "item": ["Alien"], "rating": ["five"]}))
         Traceback (most recent call last):
             ...
-        recsys_nn.errors.DataError: row 0: the rating 'five' is a str, not a number
+        recsys_nn.errors.DataError: row 0: the rating must be a number, not 'five' (str)
     """
 
 

@@ -104,7 +104,7 @@ def named_callbacks(configs: Sequence[CallbackConfig], logged: Sequence[str]) ->
         path, settings = f"training.callbacks.{number}", config.settings
         if config.name == PLATEAU:
             monitor = settings.get("monitor", "val_loss")
-            check_monitor(f"{path}.monitor", monitor, logged)
+            check_monitor(f"{path}.monitor", monitor, logged, without_validation=f"leave {path} out")
             settings = {"mode": mode_of(monitor), **settings}
         callbacks.append(_called(_CALLBACKS[config.name], path, settings))
         if isinstance(callbacks[-1], keras.callbacks.CSVLogger):
@@ -112,17 +112,18 @@ def named_callbacks(configs: Sequence[CallbackConfig], logged: Sequence[str]) ->
     return callbacks
 
 
-def check_monitor(key: str, monitor: str, logged: Sequence[str]) -> None:
+def check_monitor(key: str, monitor: str, logged: Sequence[str], *, without_validation: str) -> None:
     """Raises a ConfigError where a figure would never be logged.
 
     Args:
         key: key of the config that names the figure.
         monitor: name of the figure.
         logged: names of the figures that the training logs.
+        without_validation: what to do where there is no validation part, at the end of the message.
     """
     if monitor not in logged:
         has_validation = any(name.startswith("val_") for name in logged)
-        why = "" if has_validation else "; there is no validation part, so nothing of it is logged"
+        why = "" if has_validation else f"; there is no validation part, so {without_validation}"
         raise ConfigError(must_be_one_of(key, monitor, logged) + why)
 
 

@@ -139,7 +139,8 @@ class Trainer:
             logged += [f"val_{name}" for name in logged]
         stops = validation is not None or config.patience is not None
         if stops:
-            check_monitor("training.monitor", config.monitor, logged)
+            without = "set training.patience to null"
+            check_monitor("training.monitor", config.monitor, logged, without_validation=without)
         named = [each for each in config.callbacks if self._leads or each.name not in WRITING_CALLBACKS]
         hooks = [*named_callbacks(named, logged), *self._callbacks]
         tf.config.experimental.enable_op_determinism()

@@ -93,7 +93,10 @@ def test_the_penalty_is_that_of_second_differences():
         ({"degree": 0}, "greater than or equal to 1"),
         ({"bound": 0}, "greater than 0"),
         ({"of": "user"}, "'factors'"),
-        ({"of": "product", "rank": 2}, r"rank: 2 has no effect on splines of the product; leave it out"),
+        (
+            {"of": "product", "rank": 2},
+            r"model.rank must be left out, as it has no effect on splines of the product, but is 2",
+        ),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

@@ -98,7 +98,9 @@ def test_the_penalty_is_the_squared_norm_of_the_coefficients():
 
 
 def test_a_degree_of_another_kernel_is_refused():
-    with pytest.raises(ValidationError, match="model.degree: 2 has no effect on the kernel 'rbf'"):
+    with pytest.raises(
+        ValidationError, match="model.degree must be left out, as it has no effect on the kernel 'rbf', but is 2"
+    ):
         KernelConfig(degree=2)
 
 

@@ -61,5 +61,7 @@ def test_a_degree_below_one_is_refused():
 
 
 def test_a_cross_rank_without_powers_is_refused():
-    with pytest.raises(ValidationError, match="model.cross_rank: 2 has no effect with degree 1"):
+    with pytest.raises(
+        ValidationError, match="model.cross_rank must be left out, as it has no effect with degree 1, but is 2"
+    ):
         PolynomialConfig(degree=1, cross_rank=2)

@@ -229,7 +229,7 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
             {"validation": 0},
             (
                 "training.monitor must be one of 'loss', 'rmse', 'mae', not 'val_loss'; did you mean "
-                r"'loss'\?; there is no validation part, so nothing of it is logged$"
+                r"'loss'\?; there is no validation part, so set training.patience to null$"
             ),
         ),
         (

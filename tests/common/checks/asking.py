@@ -60,7 +60,11 @@ def check_what_is_asked_is_not_changed(subject: Subject) -> None:
 
 def check_ids_of_another_type_are_refused(subject: Subject) -> None:
     """Text, floats and truth values are no integers, even if they look like some."""
-    for value, reason in (("0", "of type string"), (0.0, "of type floating"), (True, "of type boolean")):
+    for value, reason in (
+        ("0", "of type integer, as in training, not string"),
+        (0.0, "strings, not floating"),
+        (True, "strings, not boolean"),
+    ):
         with pytest.raises(rn.DataError, match=reason):
             subject.predictor.predict([(value, 100)])
 

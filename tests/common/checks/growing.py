@@ -73,7 +73,7 @@ def check_what_is_no_rating_cannot_be_folded_in(subject: Subject) -> None:
         (ONE.assign(rating=np.nan), "the rating must be a finite number, not nan"),
         (ONE.assign(rating=6), "outside the scale 1 to 5"),
         (pd.concat([ONE, ONE]), "already rated"),
-        (ONE.assign(user="7"), "of type string"),
+        (ONE.assign(user="7"), "must be of type integer, as in training, not string"),
         (ONE.drop(columns="rating"), "no column 'rating'"),
     ):
         with pytest.raises(rn.DataError, match=reason):

@@ -35,13 +35,13 @@ def assert_built_alike(subject: Subject, ratings: rn.Ratings) -> None:
 
 def check_one_user_is_refused(subject: Subject) -> None:
     """One user alone has nobody to be compared with."""
-    with pytest.raises(rn.DataError, match=r"only one user \(3\)"):
+    with pytest.raises(rn.DataError, match=r"only one user, 3: give ratings of two or more"):
         attempted(subject, table(user=3, item=range(4)))
 
 
 def check_one_item_is_refused(subject: Subject) -> None:
     """One item alone has nothing to be compared with."""
-    with pytest.raises(rn.DataError, match=r"only one item \('a'\)"):
+    with pytest.raises(rn.DataError, match=r"only one item, 'a': give ratings of two or more"):
         attempted(subject, table(user=range(4), item="a"))
 
 
@@ -53,7 +53,7 @@ def check_one_row_is_refused(subject: Subject) -> None:
 
 def check_no_row_is_refused(subject: Subject) -> None:
     """An empty table trains nothing."""
-    with pytest.raises(rn.DataError, match="empty"):
+    with pytest.raises(rn.DataError, match="the training part has no ratings"):
         attempted(subject, table().iloc[:0])
 
 
@@ -76,7 +76,7 @@ def check_ids_are_there_and_of_one_type(subject: Subject) -> None:
     for ids, reason in (
         (["a", "b", None, "b"], "row 2: the user id is missing"),
         (["a", "b", 1, "b"], "mixed types"),
-        ([0.0, 1.0, 0.5, 1.0], "of type floating"),
+        ([0.0, 1.0, 0.5, 1.0], "ids must be integers or strings, not floating"),
         (["a", "b", "", "b"], "row 2: the user id '' is empty"),
         (["a", "b", " a", "b"], "row 2: the user id ' a' begins or ends with white space"),
     ):
@@ -86,7 +86,9 @@ def check_ids_are_there_and_of_one_type(subject: Subject) -> None:
 
 def check_repeated_pairs_are_refused(subject: Subject) -> None:
     """A pair that is rated twice is refused with both rows and what can be chosen."""
-    with pytest.raises(rn.DataError, match=r"row 1: user 0 already rated item 5 at row 0 .* duplicates='last'"):
+    with pytest.raises(
+        rn.DataError, match=r"row 1: user 0 already rated item 5 at row 0 .* set the option duplicates to 'last'"
+    ):
         attempted(subject, table(item=5))
 
 

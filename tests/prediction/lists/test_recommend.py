@@ -101,7 +101,7 @@ def test_without_the_ratings_nobody_knows_what_is_seen(svd):
         svd.recommend(3, n=0)
     with pytest.raises(rn.DataError, match="^row 0: the user ids must be integers or strings, not floating"):
         svd.recommend([1.5])
-    with pytest.raises(rn.DataError, match="of type string"):
+    with pytest.raises(rn.DataError, match="the user ids must be of type integer, as in training, not string"):
         svd.recommend("3")
 
 
