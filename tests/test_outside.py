@@ -58,7 +58,7 @@ from recsys_nn.advice import Finding, register_pitfall
 @register_pitfall
 def few_ratings(evidence):
     if evidence.n_train < 100:
-        yield Finding("few-ratings", "note", "There are few ratings.", f"There are {evidence.n_train}.", "Collect more.")
+        yield Finding("few-ratings", "note", "Ratings are few.", f"There are {evidence.n_train}.", "Collect more.")
 """
 LINES = '{"userId": 7, "movieId": "a", "rating": 4, "year": 1999}\n{"userId": 8, "movieId": "b", "rating": 2.5}\n'
 

@@ -171,7 +171,7 @@ TEXT: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]] | str]]
     "an integer beyond 64 bits": (
         HEADER + f"{2**63},1,3\n",
         {"id_type": "integer"},
-        f", line 2: the user id '{2**63}' is",
+        f", line 2: the user id must be a plain 64-bit integer, as other user ids are, not '{2**63}'",
     ),
     "a text of digits beyond 64 bits": (HEADER + f"{2**63},1,3\n", {}, [(str(2**63), "1", 3.0)]),
     "a float for an id": (HEADER + "1.0,1,3\n", {}, [("1.0", "1", 3.0)]),
@@ -289,11 +289,14 @@ PARQUET: dict[str, tuple[bytes, list[tuple[Any, ...]] | str]] = {
     "a column of nulls": (with_column(user=pa.nulls(2)), ", row 0: the user id is missing"),
     "an integer missing": (with_column(user=[1, None]), ", row 1: the user id is missing"),
     "a rating missing": (with_column(rating=[1.0, None]), ", row 1: the rating must be a finite number, not nan"),
-    "truths for ratings": (with_column(rating=[True, False]), ", row 0: the rating must be a number, not True (bool)"),
-    "texts for ratings": (with_column(rating=["1", "2"]), ", row 0: the rating must be a number, not '1' (str)"),
+    "truths for ratings": (
+        with_column(rating=[True, False]),
+        ", row 0: the rating must be a number, not True \\(bool\\)",
+    ),
+    "texts for ratings": (with_column(rating=["1", "2"]), ", row 0: the rating must be a number, not '1' \\(str\\)"),
     "structures for ratings": (
         with_column(rating=[{"a": 1}, {"a": 2}]),
-        ", row 0: the rating must be a number, not .* (dict)",
+        ", row 0: the rating must be a number, not .* \\(dict\\)",
     ),
     "times of the day": (
         with_column(timestamp=pa.array([1, 2], pa.time64("us"))),

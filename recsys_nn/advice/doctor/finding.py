@@ -30,7 +30,7 @@ class Finding:
         >>> finding.code, finding.severity
         ('unknown-ids', 'warning')
         >>> print(finding.evidence)
-        Of 2 pairs to be predicted 100.0%: 2 have an unknown user, 0 an unknown item, 0 both.
+        100.0% of 2 pairs to be predicted have unknown ids: 2 an unknown user, 0 an unknown item, 0 both.
     """
 
     code: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from recsys_nn.data.ratings import Ratings
 from recsys_nn.data.readers import read_ratings
@@ -20,6 +22,8 @@ from recsys_nn.files import atomic_folder
 
 DATA_VARIABLE = "RECSYS_NN_DATA"
 _TIMEOUT = 30.0  # seconds that the server may be silent
+_CHUNK = 1 << 16  # bytes
+_MAX_BYTES = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -80,30 +84,17 @@ class ArchiveDataset:
         return self._download(cache)
 
     def _download(self, cache: Path) -> Path:
-        import pooch
-
         final = cache / self.folder
         console = Console(stderr=True)
         console.print(f"Downloading {self.title}\n{self.licence}", highlight=False, markup=False)
-        pooch.get_logger().setLevel("WARNING")
         try:
-            with (
-                atomic_folder(final, replace=False) as draft,
-                TemporaryDirectory(dir=draft) as beside,
-                console.status(f"Downloading {self.url}"),
-            ):
-                pooch.retrieve(
-                    self.url,
-                    f"sha256:{self.sha256}",
-                    path=beside,
-                    downloader=pooch.HTTPDownloader(timeout=_TIMEOUT),
-                    processor=pooch.Unzip(extract_dir="."),
-                )
+            with atomic_folder(final, replace=False) as draft, TemporaryDirectory(dir=draft) as beside:
+                _fetch(self.url, self.sha256, Path(beside), console)
                 if not (Path(beside) / self.folder / self.main).is_file():
                     raise DataError(f"the archive holds no {self.folder}/{self.main}")
                 for part in (Path(beside) / self.folder).iterdir():
                     part.rename(draft / part.name)
-        except (DataError, OSError, ValueError, BadZipFile) as error:
+        except (DataError, OSError) as error:
             if (final / self.main).is_file():  # another process was faster
                 return final
             raise DataError(
@@ -112,6 +103,47 @@ class ArchiveDataset:
                 f"set {DATA_VARIABLE} to the folder that then holds {self.folder}/{self.main}"
             ) from error
         return final
+
+
+class _Bar:
+    """Progress bar of a download as pooch calls it, which ends one that is too long."""
+
+    total = 0
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress, self._task, self._received = progress, progress.add_task(name, total=None), 0
+
+    def update(self, n: int) -> None:
+        self._received += n
+        if self._received > _MAX_BYTES + _CHUNK:
+            raise DataError(f"there are more than {_MAX_BYTES:,} bytes")
+        self._progress.update(self._task, completed=self._received, total=self.total or None)
+
+    def reset(self) -> None:
+        self._received = 0
+
+    def close(self) -> None:
+        """Does nothing: the bar ends with its block."""
+
+
+def _fetch(url: str, sha256: str, folder: Path, console: Console) -> None:
+    """Downloads a zip archive with this checksum and unpacks it into a folder.
+
+    Raises:
+        DataError: where the server, the disk or the archive is not as it should be.
+    """
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = _Bar(progress, url.rpartition("/")[2])
+        download = pooch.HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, timeout=_TIMEOUT)
+        unpack = pooch.Unzip(extract_dir=".")
+        try:
+            pooch.retrieve(url, f"sha256:{sha256}", path=folder, downloader=download, processor=unpack)
+        except (OSError, ValueError, BadZipFile, zlib.error) as error:
+            raise DataError(str(error)) from error
 
 
 def cache_folder() -> Path:

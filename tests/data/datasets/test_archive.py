@@ -132,7 +132,7 @@ class TestDownloading:
         server.dataset().load()
         out, err = capsys.readouterr()
         assert out == ""
-        assert err.index("2 ratings") < err.index("Everybody may do anything")
+        assert err.index("2 ratings") < err.index("Everybody may do anything") < err.index("tiny.zip")
 
     def test_a_process_that_was_faster_is_no_problem(
         self, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
