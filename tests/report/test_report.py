@@ -142,7 +142,7 @@ def test_baselines_are_told_from_the_model_where_there_are_users_to_tell_by(runs
 @pytest.mark.slow
 def test_the_doctor_has_his_say(report_of):
     text = Parsed(report_of("bias").html).text
-    assert "The doctor found nothing wrong." in text
+    assert "The doctor has found nothing wrong." in text
     low = {"data": DATA, "model": {"kind": "svd"}, "training": {**TRAINING, "learning_rate": 1e-6}}
     text = Parsed(rn.build_report(rn.run_experiment(low, progress=False)).html).text
     assert "Learning rate too low" in text

@@ -100,7 +100,7 @@ def choose_engine(
             else:
                 return engine, "compiled with XLA" if with_xla else "compiled"
     if forced:
-        raise ConfigError(f"training.engine cannot be compiled, as {reason}: set it to auto or keras") from failure
+        raise ConfigError(f"training.engine must be 'auto' or 'keras' here, not 'compiled': {reason}") from failure
     return KerasEngine(model, train, validation, config), f"keras: {reason}"
 
 
