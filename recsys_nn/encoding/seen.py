@@ -68,14 +68,15 @@ class SeenRatings:
         return position, first[position] + within
 
     def joined(self, other: SeenRatings) -> SeenRatings:
-        """These ratings together with others."""
+        """These ratings together with others, which take the place of those of the same pairs."""
         n_rows = max(len(self.starts), len(other.starts)) - 1
-        return self._sorted(
-            n_rows,
-            np.concatenate([self.users, other.users]),
-            np.concatenate([self.items, other.items]),
-            np.concatenate([self.ratings, other.ratings]),
+        users, items, ratings = (
+            np.concatenate(both)
+            for both in ((self.users, other.users), (self.items, other.items), (self.ratings, other.ratings))
         )
+        pairs = pd.DataFrame({"user": users, "item": items})
+        last = ~pairs.duplicated(keep="last").to_numpy()
+        return self._sorted(n_rows, users[last], items[last], ratings[last])
 
     def to_frame(self, encoder: Encoder) -> pd.DataFrame:
         """The columns user, item and rating, with the ids of an encoder."""

@@ -42,6 +42,14 @@ def test_joined_with_those_of_more_users():
         assert found.ratings.tolist() == [4, 2, 2, 3, 5, 1.5, 1]
 
 
+def test_a_later_rating_of_a_pair_takes_the_place_of_the_one_before():
+    again = SeenRatings._sorted(3, *(np.array(each, kind) for each, kind in (([1], "i4"), ([2], "i4"), ([5], "f4"))))
+    joined = SEEN.joined(again)
+    assert len(joined.items) == len(SEEN.items)
+    of_1 = joined.starts[1:3]
+    assert dict(zip(joined.items[slice(*of_1)], joined.ratings[slice(*of_1)], strict=True))[2] == 5.0
+
+
 def test_a_file_gives_them_back():
     found = SeenRatings.from_parquet(SEEN.to_parquet(), ENCODER, "seen.parquet")
     for name in ("starts", "items", "ratings"):

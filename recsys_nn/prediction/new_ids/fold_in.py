@@ -51,13 +51,12 @@ def fold_in(predictor: P, ratings: pd.DataFrame | Ratings) -> P:
     if not any(map(len, pairs.values())):
         raise DataError(
             f"none of the {len(table)} ratings has a new user with a known item, or a new item with a known user: "
-            "learn "
-            "from ratings of known ids with predictor.update(ratings)"
+            "learn from ratings of known ids with predictor.update(ratings)"
         )
     larger = extended(predictor, pairs)
     fit_new_rows(larger, pairs, encoder.n_ratings)
     if larger.seen is not None:
-        larger.seen = larger.seen.joined(SeenRatings.of(larger.encoder, pairs.values()))
+        larger.seen = larger.seen.joined(SeenRatings.of(larger.encoder, [table]))
     return larger
 
 

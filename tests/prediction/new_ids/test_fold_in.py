@@ -181,6 +181,16 @@ def test_what_a_folded_user_has_rated_is_not_recommended(svd):
     assert set(folded.recommend(7)["item"]) == {101, 103, 105, 900}
 
 
+def test_what_a_new_user_has_rated_is_not_recommended_to_them(svd):
+    """Also a new item, of which the user's own rating says nothing yet, and what a known user has rated by the way."""
+    ratings = pd.concat([RATINGS, pd.DataFrame({"user": [7, 0], "item": [900, 105], "rating": [5, 1]})])
+    folded = svd.with_seen(twenty_ratings()).fold_in(ratings)
+    assert sorted(folded.seen_by(7)["item"]) == [100, 102, 104, 900]
+    assert {100, 102, 104, 900}.isdisjoint(folded.recommend([7], 20)["item"])
+    assert 105 not in set(folded.recommend([0], 20)["item"])
+    assert len(folded.seen_by(0)) == len(set(folded.seen_by(0)["item"]))
+
+
 def test_many_users_are_folded_in_as_each_alone(svd):
     rng = np.random.default_rng(0)
     many = pd.DataFrame(
