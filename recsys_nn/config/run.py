@@ -282,12 +282,15 @@ class RunConfig(Section):
     def with_values(self, values: Mapping[str, Any]) -> RunConfig:
         """Copies the config with other values at dotted keys, ``{"model.embedding_dim": 8, "training.epochs": 5}``.
 
-        A model of another kind (``"model.kind"``) keeps what was set of the one before, and else has its defaults.
+        A model of another kind (``"model.kind"``) keeps what was set of the one before, and else has its defaults. The
+        seed of the training follows that of the run, as long as the two are the same.
 
         Raises:
             ConfigError: for each wrong key or value, its dotted path and the nearest valid name.
         """
         changed = self.values()
+        if "seed" in values and self.training.seed == self.seed:
+            values = {"training.seed": values["seed"], **values}
         if "model.kind" in values:
             changed["model"] = self.model.model_dump(exclude_unset=True)
         for key, value in values.items():

@@ -50,6 +50,13 @@ def test_yaml_and_the_resolved_config_are_the_same_thing(tmp_path):
     assert load_config(yaml.safe_load(config.to_yaml())) == config
 
 
+def test_the_seed_of_the_training_follows_another_one_of_the_run():
+    config = load_config({**MINIMAL, "seed": 5})
+    assert config.with_values({"seed": 7}).training.seed == 7
+    assert config.with_values({"seed": 7, "training.seed": 8}).training.seed == 8
+    assert load_config({**MINIMAL, "training": {"seed": 6}}).with_values({"seed": 7}).training.seed == 6
+
+
 def test_the_seed_of_the_run_is_the_trainings_unless_given():
     assert load_config({**MINIMAL, "seed": 5}).training.seed == 5
     assert load_config({**MINIMAL, "seed": 5, "training": {"seed": 6}}).training.seed == 6
