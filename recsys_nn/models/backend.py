@@ -26,6 +26,22 @@ def import_keras() -> None:
         _import()
 
 
+@contextmanager
+def float32_layers() -> Iterator[None]:
+    """Has layers compute in float32 that are made within the block, whatever policy the program has set for others.
+
+    A run has one precision: under a global mixed policy it would predict otherwise than it was judged.
+    """
+    import keras
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
 def _import() -> None:
     import keras
     import tensorflow as tf

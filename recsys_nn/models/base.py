@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict
 
 from recsys_nn.encoding import Encoder
 from recsys_nn.errors import ConfigError, did_you_mean
-from recsys_nn.models.backend import import_keras
+from recsys_nn.models.backend import float32_layers, import_keras
 
 if TYPE_CHECKING:
     import keras
@@ -130,7 +130,7 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
 
     Its inputs are ``{"user": int32 (batch,), "item": int32 (batch,)}`` and, where ratings have features, those of
     ``Encoder.encode_pairs``; its output is float32 (batch,) in rating units: scaling and the rating range live inside
-    the model.
+    the model. It computes in float32 under any global policy of Keras.
 
     Raises:
         ConfigError: when the config's kind is not registered.
@@ -146,7 +146,7 @@ def build_model(config: ModelConfig, encoder: Encoder, *, seed: int = 0) -> kera
         raise ConfigError(f"build_model takes a model config and an Encoder, not {found}")
     kind = model_kind(config.kind)
     import_keras()  # before the seed: a first import draws from ``random`` too
-    with _keras_seed(seed):
+    with _keras_seed(seed), float32_layers():
         model = kind.build(config, encoder)
         if not model.built:  # as a subclassed keras.Model is until it is called: it would have no weights to load
             model(encoder.encode_pairs(encoder.users.ids[:1], encoder.items.ids[:1]))

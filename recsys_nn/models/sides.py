@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from recsys_nn.encoding import Side
+from recsys_nn.models.backend import float32_layers
 
 if TYPE_CHECKING:
     import keras
@@ -52,4 +53,5 @@ class Sides:
     def _network(self, outputs: Any) -> keras.Model:
         import keras
 
-        return keras.Model(dict(self.inputs), outputs)
+        with float32_layers():
+            return keras.Model(dict(self.inputs), outputs)

@@ -23,6 +23,7 @@ from recsys_nn import (
 from recsys_nn.data import datasets
 from recsys_nn.models import base, model_kind
 from recsys_nn.models.factors import FactorConfig, Parts
+from recsys_nn.models.layers.averaged import AveragedModel
 from tests.models.contract import LayersContract, twenty_ratings
 
 
@@ -103,6 +104,46 @@ def test_the_first_model_of_a_process_has_the_same_weights_as_the_second():
     )
     printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert printed.strip() == "True"
+
+
+@pytest.fixture(
+    params=["mixed_float16", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mixed_bfloat16", "float64"))]
+)
+def policy(request):
+    """A policy that a program has set for all its layers."""
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy("float32")
+
+
+def in_float32(function):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        return function()
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+@pytest.mark.parametrize("config", [SVDConfig(embedding_dim=2), SVDConfig(embedding_dim=2, head="ordinal")])
+def test_a_run_computes_in_float32_under_any_policy(policy, config, tmp_path):
+    """It is built, trained, averaged, saved, loaded and folded into to the same numbers."""
+    ratings = twenty_ratings()
+    encoder = Encoder.fit(ratings)
+    new = ratings.frame.head(6).assign(user=77).drop_duplicates(["user", "item"])
+
+    def figures():
+        settings = TrainConfig(epochs=2, validation=0.0, patience=None, learning_rate=0.05)
+        run = Trainer(settings, progress=False).fit(build_model(config, encoder), encoder.encode(ratings))
+        weights = [variable.numpy() for variable in run.model.trainable_variables]
+        predictor = Predictor(AveragedModel.of(run.model, [weights, [2 * each for each in weights]]), encoder)
+        loaded = Predictor.load(predictor.save(tmp_path / "run", overwrite=True))
+        folded = Predictor(run.model, encoder).fold_in(new)
+        return [each.predict(ratings)["prediction"].to_numpy() for each in (predictor, loaded, folded)]
+
+    for found, expected in zip(figures(), in_float32(figures), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert keras.config.dtype_policy().name == policy
 
 
 def test_a_predictor_knows_the_config_of_a_built_model():

@@ -36,7 +36,7 @@ class AveragedModel(keras.Model):
     """
 
     def __init__(self, member: keras.Model, n_members: int) -> None:
-        super().__init__(name=f"{member.name}_average", trainable=False)
+        super().__init__(name=f"{member.name}_average", trainable=False, dtype="float32")
         self.member, self.n_members = member, n_members
         self.stacks = [
             self.add_weight(name=f"member_{place}", shape=(n_members, *variable.shape), initializer="zeros")
@@ -113,7 +113,7 @@ class _AveragedLevels(keras.Model):
     """log P(r = l_k) of the average, float32 (batch, levels)."""
 
     def __init__(self, average: AveragedModel) -> None:
-        super().__init__(name=f"{average.name}_levels", trainable=False)
+        super().__init__(name=f"{average.name}_levels", trainable=False, dtype="float32")
         self._average = [average]  # a list in a private name: its weights are not this model's
         self.built = True
 

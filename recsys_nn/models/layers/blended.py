@@ -29,7 +29,7 @@ class BlendedModel(keras.Model):
         mean: float,
         scale: tuple[float, float],
     ) -> None:
-        super().__init__(name="blend")
+        super().__init__(name="blend", dtype="float32")
         self.models = [model for model, _ in members]
         self.names = [tuple(names) for _, names in members]
         self.weights_of_models = tuple(weights)
