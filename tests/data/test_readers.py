@@ -3,6 +3,8 @@
 import gzip
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -673,3 +675,13 @@ def test_a_layout_that_is_left_out_is_recognised():
     assert TableFormat.of(None) == TableFormat.of({}) == TableFormat()
     given = TableFormat.of({"user": 0, "item": "b"})
     assert given.columns() == {"user": 0, "item": "b", "rating": None, "timestamp": None}
+
+
+def test_a_text_file_is_read_without_tensorflow_and_readers_of_other_formats(tmp_path):
+    (tmp_path / "ratings.csv").write_text("user,item,rating\na,b,1\na,c,2\n")
+    script = (
+        "import sys, recsys_nn as rn; rn.load_ratings(sys.argv[1]);"
+        "print({'tensorflow', 'pyarrow.parquet', 'recsys_nn.files.parquet'} & set(sys.modules))"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path / "ratings.csv")]
+    assert subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip() == "set()"
