@@ -132,7 +132,9 @@ def test_a_reader_returns_a_table_and_a_suffix_begins_with_a_dot(tmp_path):
     (tmp_path / "ratings.list").write_text("")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(READERS, ".list", lambda file: [1])
-        with pytest.raises(rn.DataError, match=r"the reader of \.list files returned a list, not a DataFrame$"):
+        with pytest.raises(
+            rn.DataError, match="ratings.list: the reader's result must be a DataFrame or a pyarrow Table, not list$"
+        ):
             rn.load_ratings(tmp_path / "ratings.list")
 
 

@@ -15,7 +15,16 @@ from recsys_nn.data.feature_values import Written, values_of_texts
 from recsys_nn.data.ids import IdType, parse_ids
 from recsys_nn.data.ratings import COLUMNS, Ratings
 from recsys_nn.data.table_format import READERS, RECOGNISED, TableFormat, TableReader
-from recsys_nn.errors import DataError, Places, Where, did_you_mean, in_column, place_in, refuse_pipe, row_number
+from recsys_nn.errors import (
+    DataError,
+    Places,
+    Where,
+    did_you_mean,
+    in_column,
+    place_in,
+    refuse_pipe,
+    row_number,
+)
 from recsys_nn.files import read_text, restored
 
 _ALIASES = {
@@ -104,7 +113,7 @@ def _read_by(read: TableReader, file: Path) -> pd.DataFrame | pa.Table:
     except Exception as error:  # a reader of somebody else's may stumble in any way over a damaged file
         raise DataError(f"{file} cannot be read: {error}") from error
     if not isinstance(data, pd.DataFrame | pa.Table):
-        raise DataError(f"{file}: the reader of {file.suffix} files returned a {type(data).__name__}, not a DataFrame")
+        raise DataError(must_be(f"{file}: the reader's result", "a DataFrame or a pyarrow Table", data))
     return data.reset_index(drop=True) if isinstance(data, pd.DataFrame) else data
 
 

@@ -34,7 +34,7 @@ def all_of(sort: type[Sort], models: Mapping[str, object]) -> dict[str, Sort]:
 
 def sorts(models: Mapping[str, object]) -> str:
     """Names the type of each model, for error messages."""
-    return ", ".join(f"{name!r} is a {type(model).__name__}" for name, model in models.items())
+    return ", ".join(f"{name!r} is of type {type(model).__name__}" for name, model in models.items())
 
 
 def _named(models: Mapping[str, Model] | Sequence[Model]) -> dict[str, Model]:

@@ -76,7 +76,7 @@ def test_weights_from_a_file(run, folder, test_part, tmp_path):
     [
         (("bias",), "a blend needs two runs or more, not 1"),
         (("bias", "other"), "other and bias were trained on different ratings"),
-        (("bias", "users.yaml"), "a blend needs finished runs, .*'users' is a RunConfig"),
+        (("bias", "users.yaml"), "a blend needs finished runs, .*'users' is of type RunConfig"),
         (
             ("bias", "users", "--user", "who"),
             "--user describes the file that --ratings names: give --ratings too, or leave --user out",

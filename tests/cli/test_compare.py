@@ -89,7 +89,7 @@ def test_configs_of_the_same_data(run, folder):
     ("words", "message"),
     [
         (("svd",), "a comparison needs two models or more, not 1"),
-        (("svd", "bias.yaml"), "the models must be all model configs, .*'svd' is a FinishedRun, 'bias' is a RunConfig"),
+        (("svd", "bias.yaml"), "the models must be all model configs, .*'svd' is of type FinishedRun, 'bias' is"),
         (("svd", "nothing"), "nothing does not exist"),
         (("svd", "bias", "--kinds", "svd,gmf"), "--kinds needs exactly one YAML file, not 2"),
         (("svd.yaml", "--kinds", "svd,gmff"), "model.kind: there is no model kind 'gmff'; did you mean 'gmf'"),

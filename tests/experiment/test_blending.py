@@ -120,7 +120,7 @@ def test_the_folds_are_seeded(two_families):
         (
             lambda runs, ratings: ({"a": runs["users"], "b": rn.SVDConfig()}, ratings),
             ConfigError,
-            "a blend needs finished runs, run folders or Predictors: 'a' is a FinishedRun, 'b' is a SVDConfig$",
+            "a blend needs finished runs, run folders or Predictors: 'a' is of type FinishedRun, 'b' is of ",
         ),
         (
             lambda runs, ratings: (runs, None),

@@ -206,7 +206,7 @@ def test_a_single_resample_suffices_and_ratings_are_needed(trained):
             SPLIT,
             {},
             "the models must be all model configs, all configs of runs, or all finished runs: "
-            "'svd 1' is a SVDConfig, 'svd 2' is a RunConfig$",
+            "'svd 1' is of type SVDConfig, 'svd 2' is of type RunConfig$",
         ),
         ([SVD, GMF], SPLIT, {"reference": "sdv"}, r"reference: there is no model 'sdv'; did you mean 'svd'\?$"),
         ([SVD, GMF], SPLIT, {"resamples": 0}, "resamples must be a positive integer such as 1000, not 0$"),

@@ -48,7 +48,7 @@ def test_all_are_of_one_sort_or_none():
     models = {"a": rn.SVDConfig(), "b": RUN}
     assert all_of(rn.ModelConfig, models) == {}
     assert all_of(rn.ModelConfig, {"a": models["a"]}) == {"a": models["a"]}
-    assert sorts(models) == "'a' is a SVDConfig, 'b' is a RunConfig"
+    assert sorts(models) == "'a' is of type SVDConfig, 'b' is of type RunConfig"
 
 
 @pytest.mark.parametrize(
