@@ -21,6 +21,7 @@ from recsys_nn.errors import (
     Where,
     did_you_mean,
     in_column,
+    must_be,
     place_in,
     refuse_pipe,
     row_number,
