@@ -1,4 +1,5 @@
 from .baselines import BaselineName as BaselineName
+from .baselines import Biases as Biases
 from .baselines import EFFECTS as EFFECTS
 from .baselines import ITEM_SHRINKAGE as ITEM_SHRINKAGE
 from .baselines import USER_SHRINKAGE as USER_SHRINKAGE

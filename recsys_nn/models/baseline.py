@@ -110,5 +110,6 @@ def build(config: BaselineConfig, encoder: Encoder) -> keras.Model:
         **config.model_dump(exclude={"kind"}),
     )
     ratings = biases(inputs["user"], inputs["item"])
+    biases.set(encoder.baselines[config.baseline])  # of the usual shrinkage, for a model that no Trainer fits
     outputs = basic.RatingScale(0.0, 1.0, encoder.scale, name="rating")(ratings)
     return keras.Model(inputs, outputs, name=config.kind)

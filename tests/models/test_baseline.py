@@ -52,3 +52,16 @@ def test_it_is_fitted_on_the_tensors_it_is_trained_on_not_on_the_encoder():
     part = Tensors({"user": [1, 1], "item": [1, 2]}, [2.0, 1.0])
     run = Trainer(progress=False).fit(build_model(GlobalMeanConfig(), encoder), part, encoder.encode(RATINGS))
     np.testing.assert_allclose(run.model(part.inputs), [1.5, 1.5])
+
+
+@pytest.mark.parametrize("config", [GlobalMeanConfig(), UserMeanConfig(), ItemMeanConfig(), BiasConfig()])
+def test_as_a_plain_keras_model_it_predicts_the_baseline_of_its_encoder(config):
+    """Without a Trainer, and after Keras's own fit, which has nothing to do."""
+    encoder = Encoder.fit(RATINGS)
+    tensors = encoder.encode(RATINGS)
+    model = build_model(config, encoder)
+    expected = encoder.baselines[config.baseline].predict(tensors.inputs["user"], tensors.inputs["item"])
+    np.testing.assert_allclose(model.predict(tensors.inputs, verbose=0), expected, rtol=1e-6)
+    model.compile("sgd", "mse")
+    model.fit(tensors.inputs, tensors.targets, verbose=0)
+    np.testing.assert_allclose(model.predict(tensors.inputs, verbose=0), expected, rtol=1e-6)

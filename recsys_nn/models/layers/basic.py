@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
-from recsys_nn.encoding import EFFECTS, ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, Side, fit_biases
+from recsys_nn.encoding import EFFECTS, ITEM_SHRINKAGE, USER_SHRINKAGE, BaselineName, Biases, Side, fit_biases
 
 PACKAGE = "recsys_nn"
 
@@ -175,7 +175,10 @@ class ClosedFormBiases(keras.layers.Layer):
     def before_training(self, inputs: dict[str, npt.NDArray[np.int32]], targets: npt.NDArray[np.float32]) -> None:
         """Sets the weights that minimise the penalised squared error of ``targets``."""
         ratings = targets.astype(np.float64)
-        fitted = fit_biases(self.baseline, inputs["user"], inputs["item"], ratings, **self.rows, **self.shrinkage)
+        self.set(fit_biases(self.baseline, inputs["user"], inputs["item"], ratings, **self.rows, **self.shrinkage))
+
+    def set(self, fitted: Biases) -> None:
+        """Sets the weights to biases that were fitted."""
         self.mean.assign(fitted.mean)
         self.user_bias.assign(fitted.user)
         self.item_bias.assign(fitted.item)
