@@ -10,7 +10,7 @@ import pytest
 
 from recsys_nn.data import pair_files as pairs_module
 from recsys_nn.data.pair_files import PairsSource, read_pairs
-from recsys_nn.data.table_format import TableFormat
+from recsys_nn.data.table_format import READERS, TableFormat
 from recsys_nn.errors import DataError
 from recsys_nn.files.text import decoding
 
@@ -205,3 +205,25 @@ def test_rows_of_other_lengths_are_refused_unless_they_are_left_out(tmp_path):
     assert [(row.where, row.why) for row in part.left_out.values()] == [
         (f"{path}, line {line}", "1 field where 2 are expected") for line in range(3, 10)
     ]
+
+
+def test_a_parquet_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"nothing\.parquet does not exist$"):
+        next(PairsSource(tmp_path / "nothing.parquet", TableFormat(), STRINGS).parts())
+
+
+def test_a_file_of_a_registered_format_is_one_part(tmp_path, monkeypatch):
+    path = tmp_path / "pairs.made"
+    path.touch()
+    table = pa.table({"user": ["a", "b"], "item": ["x", "y"], "note": [1, 2]})
+    for made in (table, table.to_pandas()):
+        monkeypatch.setitem(READERS, ".made", lambda file, made=made: made)
+        source = PairsSource(path, TableFormat(), STRINGS)
+        (part,) = source.parts()
+        assert source.pairs(part.table).to_numpy().tolist() == [["a", "x"], ["b", "y"]]
+        assert (source.columns(part.table).column_names, part.done) == (["user", "item", "note"], 1.0)
+        assert part.table.where(1) == f"{path}, row 1"
+    mixed = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "note": [1, "one"]})
+    monkeypatch.setitem(READERS, ".made", lambda file: mixed)
+    with pytest.raises(DataError, match=r"pairs\.made: a column has values of several types: .+"):
+        next(PairsSource(path, TableFormat(), STRINGS).parts())
