@@ -51,8 +51,7 @@ def fold_in(predictor: P, ratings: pd.DataFrame | Ratings) -> P:
     if not any(map(len, pairs.values())):
         raise DataError(
             f"none of the {len(table)} ratings has a new user with a known item, or a new item with a known user: "
-            "learn "
-            "from ratings of known ids with predictor.update(ratings)"
+            "learn from ratings of known ids with predictor.update(ratings)"
         )
     larger = extended(predictor, pairs)
     fit_new_rows(larger, pairs, encoder.n_ratings)
