@@ -52,8 +52,7 @@ def _canonical(series: pd.Series, name: str, where: Where) -> pd.Series:
         )
     raise DataError(
         f"{where(0)}: the {name} ids must be integers or strings, not {kind} as {plain_repr(series.iloc[0])} is: "
-        "convert "
-        f"them, for example with frame[{name!r}].astype('int64') or .astype(str)"
+        f"convert them, for example with frame[{name!r}].astype('int64') or .astype(str)"
     )
 
 

@@ -82,8 +82,7 @@ class FeatureConfig(BaseModel):
                 setting = f"{name}={getattr(self, name)!r}"
                 raise error(
                     f"the feature {self.column!r}: {setting} must be left out, as it is for a {_SETTINGS[name]} "
-                    "feature, "
-                    f"not a {kind} one"
+                    f"feature, not a {kind} one"
                 )
 
     def fit(self, values: pd.Series, known: Mask, where: Where) -> FeatureColumn:

@@ -68,8 +68,8 @@ class Vocabulary:
         row = int(known.argmax())
         return DataError(
             f"{where(row)}: the {self.name} ids must be of type {self.type}, as in training, not "
-            f"{_OTHER[self.type]} as "
-            f"{plain_repr(asked.iloc[row])} is: cast them ({int(known.sum())} of {len(asked)} would match then)"
+            f"{_OTHER[self.type]} as {plain_repr(asked.iloc[row])} is: cast them ({int(known.sum())} of {len(asked)} "
+            "would match then)"
         )
 
 

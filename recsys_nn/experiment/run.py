@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -42,9 +42,6 @@ from recsys_nn.runs import (
 )
 from recsys_nn.tracking import Tell, tracked
 from recsys_nn.training import TrainingRun
-
-if TYPE_CHECKING:
-    pass
 
 
 def run_experiment(

@@ -62,7 +62,8 @@ def posterior_weights(
 
     The chain starts from the weights that the model has. The variance σ² of the noise is the squared error of the run's
     best epoch, on validation where there is such. A chain that diverges is begun anew with shorter steps. The
-    model itself ends as it was. Ctrl-C ends the chain and keeps the samples so far.
+    model itself ends as it was. Ctrl-C ends the chain and keeps the samples so far, unless it can go on from
+    ``checkpoints``.
 
     Args:
         run: the training whose model is sampled.
@@ -73,6 +74,7 @@ def posterior_weights(
         checkpoints: a folder for the states of the chain, as of a training (``Trainer``).
 
     Raises:
+        KeyboardInterrupt: by Ctrl-C, with ``checkpoints`` or before the first sample.
         TrainingError: where the chain diverges however short the steps.
         ArtifactError: where a checkpoint cannot be written, or is damaged or of another chain.
     """
@@ -196,7 +198,7 @@ class _Chain(keras.callbacks.Callback):
         try:
             engine.fit(hooks, first_epoch=first_epoch)
         except KeyboardInterrupt:
-            if not self.samples:
+            if not self.samples or self._checkpoints is not None:
                 raise
 
     def _masses(self) -> Arrays:

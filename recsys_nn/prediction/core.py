@@ -141,8 +141,7 @@ class PredictorCore:
         if self.calibration is None:
             raise DataError(
                 "this predictor has no intervals, as there was no validation part to calibrate them on: calibrate "
-                "it with "
-                "predictor.calibrated(ratings), on ratings that the model was not trained on"
+                "it with predictor.calibrated(ratings), on ratings that the model was not trained on"
             )
         if not isinstance(interval, Real) or not 0 < interval < 1:
             raise DataError(f"interval must be a share between 0 and 1, such as 0.9, not {interval!r}")
@@ -159,8 +158,7 @@ class PredictorCore:
         if not self.has_probabilities:
             raise DataError(
                 "this model predicts ratings without probabilities: train one with head='ordinal', and load it from "
-                "its "
-                "run folder, as Keras's own loading loses them"
+                "its run folder, as Keras's own loading loses them"
             )
         probabilities = np.exp(self._network.log_probabilities(inputs))
         return pd.DataFrame(probabilities, columns=list(self.model.likelihood.levels))

@@ -260,9 +260,14 @@ def _check_output(model: keras.Model, train: TrainingPart) -> None:
 
     Keras spreads an output (n, 1, 1) and targets (n,) over each other, and a mean over them all is trained.
     """
+    import keras
+
     few = train.take(np.zeros(3, np.int64))
-    found, (_, *rest) = tuple(model(few.inputs).shape), few.targets.shape
-    fitting = [(3, *rest)] if rest else [(3,), (3, 1)]
+    outputs = keras.tree.flatten(model(few.inputs))
+    if len(outputs) != 1:
+        raise DataError(f"the model must have one output, not {len(outputs)}")
+    found, (_, *rest) = tuple(outputs[0].shape), few.targets.shape
+    fitting = [(3,), (3, 1)] if rest in ([], [1]) else [(3, *rest)]
     if found not in fitting:
         shapes = " or ".join(_of_rows(shape) for shape in fitting)
         raise DataError(

@@ -232,6 +232,15 @@ def test_ctrl_c_keeps_the_samples_so_far(run, monkeypatch):
         sampled(run, samples=50, burn_in=2)
 
 
+def test_ctrl_c_ends_a_chain_that_can_go_on(run, tmp_path, monkeypatch):
+    """A run that took the samples so far would be finished, and no --resume would complete its chain."""
+    monkeypatch.setattr(chain, "_Chain", Interrupted)
+    monkeypatch.setattr(Interrupted, "after", 5)
+    with pytest.raises(KeyboardInterrupt):
+        posterior_weights(run, TRAIN, PosteriorConfig(samples=50, burn_in=2), [1.0], checkpoints=tmp_path)
+    assert list(tmp_path.iterdir())
+
+
 def test_the_precision_of_a_penalty_is_that_of_the_prior_that_it_is(run):
     """λ ‖w‖² is n λ ‖w‖² / σ² / 2 · 2 in nats, a normal prior of precision 2 n λ nats."""
     before = run.model.get_weights()

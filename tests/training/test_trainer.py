@@ -609,9 +609,20 @@ def test_outputs_that_are_no_rating_each_are_refused(shape, told):
             Trainer(settings_of(epochs=1), **QUIET).fit(network_of(*shape), line(n))
 
 
-@pytest.mark.parametrize(("shape", "k"), [((), None), ((1,), None), ((3,), 3), ((1,), 1)])
+@pytest.mark.parametrize(("shape", "k"), [((), None), ((1,), None), ((3,), 3), ((1,), 1), ((), 1)])
 def test_outputs_of_the_shape_of_the_targets_are_trained(shape, k):
     inputs = np.zeros((4, 2))
     targets = np.ones(4 if k is None else (4, k))
     run = Trainer(settings_of(epochs=1), **QUIET).fit(network_of(*shape), Tensors(inputs, targets))
     assert run.history["loss"].tolist() == [1.0]
+
+
+def test_the_one_output_of_a_network_may_have_a_name():
+    inputs = keras.Input((2,))
+    ratings = keras.layers.Dense(1)(inputs)
+    run = Trainer(settings_of(epochs=1), **QUIET).fit(
+        keras.Model(inputs, {"rating": ratings}), Tensors(np.zeros((4, 2)), np.ones(4))
+    )
+    assert run.history["loss"].tolist() == [1.0]
+    with pytest.raises(DataError, match="^the model must have one output, not 2$"):
+        Trainer(settings_of(epochs=1), **QUIET).fit(keras.Model(inputs, [ratings, ratings]), line(4))

@@ -81,8 +81,7 @@ def _opened(run: Patient) -> RunConfig | TrainingRun | FinishedRun:
         must_be(
             "run",
             "a config or its file, a run folder, a result of rn.run_experiment or Trainer.fit, or the TrainingError "
-            "of a "
-            "training that diverged",
+            "of a training that diverged",
             run,
         )
     )

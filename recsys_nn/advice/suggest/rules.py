@@ -65,8 +65,7 @@ def drift_rule(facts: TableFacts) -> Iterator[Choice]:
             f"Ratings have times, and the median user has {facts.per_user:g} of them, {DRIFTING} or more: biases of "
             "users move in time. Predict with the time of the rating, or now, in a column timestamp of the pairs. "
             "Without a time the drift is left out, with errors up to 1% above those of a model that never had it: "
-            "delete "
-            "this line if you will have no times.",
+            "delete this line if you will have no times.",
         )
 
 

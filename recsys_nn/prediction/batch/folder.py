@@ -84,8 +84,7 @@ class FolderScoring:
             if others or RECORD not in standing:
                 raise DataError(
                     f"{self.output.name} holds more than predictions, such as {(others or standing)[0]}: choose "
-                    "another "
-                    "output"
+                    "another output"
                 )
         return names
 

@@ -49,8 +49,7 @@ def recommend(
     if exclude_seen and predictor.seen is None:
         raise DataError(
             "this predictor does not keep its training ratings, so that it cannot leave out what a user has rated: "
-            "pass "
-            "them to predictor.with_seen(ratings), or recommend without leaving out (exclude_seen=False, --seen)"
+            "pass them to predictor.with_seen(ratings), or recommend without leaving out (exclude_seen=False, --seen)"
         )
     columns = np.full(encoder.items.n_rows, -1, dtype=np.int32)
     columns[item_rows] = np.arange(len(item_rows))

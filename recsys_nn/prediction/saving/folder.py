@@ -187,10 +187,8 @@ def _registered_config(predictor: PredictorCore) -> ModelConfig:
     if config is None or config.kind not in model_kinds():
         raise ArtifactError(
             "this model cannot be saved as a run folder, as loading could not rebuild it: make it a kind of your "
-            "own (a "
-            "ModelConfig and a builder with @rn.register_model), build it with rn.build_model and train it; or save "
-            "the "
-            "network alone with model.save"
+            "own (a ModelConfig and a builder with @rn.register_model), build it with rn.build_model and train it; or "
+            "save the network alone with model.save"
         )
     return config
 

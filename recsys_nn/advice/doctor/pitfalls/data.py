@@ -118,8 +118,7 @@ def validation_not_representative(evidence: Evidence) -> Iterator[Finding]:
             "validation-not-representative",
             "warning",
             "Most validation ratings are of users without training ratings: early stopping and intervals rest on a "
-            "task "
-            "that the model is not for.",
+            "task that the model is not for.",
             f"{unseen['validation']:.1%} of the {len(table):,} validation ratings are of unknown users"
             + (f", and {unseen['test']:.1%} of the test ratings." if "test" in unseen else "."),
             "Draw the validation part at random: do not cut it from the end of a table that is sorted by user.",

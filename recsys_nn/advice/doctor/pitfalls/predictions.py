@@ -31,8 +31,7 @@ def nearly_constant(evidence: Evidence) -> Iterator[Finding]:
             "Predictions are nearly the same for all pairs: the model has learnt little more than the mean.",
             f"On the {name} part, predictions have standard deviation {predictions:.3g}, and ratings {ratings:.3g}.",
             "Check the learning rate and the number of epochs, or weaken the penalties (model.l2: null fits them to "
-            "the "
-            "table).",
+            "the table).",
         )
 
 
