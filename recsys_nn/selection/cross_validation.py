@@ -14,6 +14,7 @@ import pandas as pd
 
 from recsys_nn.config import RandomSplitConfig, RunConfig, as_run_config
 from recsys_nn.data import Ratings, Split, kfold
+from recsys_nn.errors import ConfigError, must_be
 from recsys_nn.evaluation import mae, rmse
 from recsys_nn.experiment import refit_on_split, run_on_split
 from recsys_nn.models import ModelConfig
@@ -224,6 +225,8 @@ def refit(
         >>> len(final.split.train), final.evaluation.n
         (240, 60)
     """
+    if not isinstance(result, CrossValidation):
+        raise ConfigError(must_be("result", "a CrossValidation, which rn.cross_validate returns", result))
     place = result.config.output if output is None else str(output)
     if place is not None:
         check_place(place, overwrite=overwrite)

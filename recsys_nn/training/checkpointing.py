@@ -127,7 +127,7 @@ def _known(hook: keras.callbacks.Callback) -> State:
     if isinstance(hook, _MONITORS):
         # Keras 3.15.1 turns this setting's sign when it first looks for the comparison that a metric needs, as it does
         # anew in a process that goes on (keras/src/callbacks/monitor_callback.py).
-        del state["min_delta"]
+        state.pop("min_delta", None)
     if isinstance(hook, keras.callbacks.CSVLogger) and hook.csv_file is not None:
         state |= {"append_header": False, "text": Path(hook.filename).read_bytes().decode()}
     return state

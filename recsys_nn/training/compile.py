@@ -121,10 +121,11 @@ def check_monitor(key: str, monitor: str, logged: Sequence[str], *, without_vali
         logged: names of the figures that the training logs.
         without_validation: what to do where there is no validation part, at the end of the message.
     """
-    if monitor not in logged:
-        has_validation = any(name.startswith("val_") for name in logged)
-        why = "" if has_validation else f"; there is no validation part, so {without_validation}"
-        raise ConfigError(must_be_one_of(key, monitor, logged) + why)
+    if monitor in logged:
+        return
+    if monitor.removeprefix("val_") in logged:
+        raise ConfigError(f"{key} cannot be {monitor!r}, as there is no validation part: {without_validation}")
+    raise ConfigError(must_be_one_of(key, monitor, logged))
 
 
 def _check_file(key: str, file: Path) -> None:
@@ -143,6 +144,9 @@ def _called(factory: Callable[..., Any], path: str, settings: dict[str, Any], **
             raise ConfigError(f"{path}.{name}: there is no such setting{did_you_mean(name, known)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{path}.{name} must be a finite number, not {value}")
+    for name, parameter in inspect.signature(factory).parameters.items():
+        if parameter.default is parameter.empty and name in known and name not in settings:
+            raise ConfigError(f"{path}.{name} is missing: set it")
     try:
         return factory(**settings, **given)
     except (TypeError, ValueError) as error:

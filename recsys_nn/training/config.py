@@ -183,8 +183,7 @@ class TrainConfig(BaseModel):
     def until(self, epoch: int) -> TrainConfig:
         """Copies these settings for a training that ends after ``epoch``, with the learning rates of this schedule.
 
-        Nothing judges such a training, so no plateau is found in it.
+        Nothing judges such a training: no plateau is found in it, and a log is that of the training that was judged.
         """
         schedule = None if self.schedule is None else self.schedule.over(self.epochs)
-        callbacks = tuple(each for each in self.callbacks if each.name != PLATEAU)
-        return self.model_copy(update={"epochs": epoch, "patience": None, "schedule": schedule, "callbacks": callbacks})
+        return self.model_copy(update={"epochs": epoch, "patience": None, "schedule": schedule, "callbacks": ()})

@@ -247,6 +247,11 @@ def test_too_many_folds_and_no_workers_are_refused():
         cross_validate(SVDConfig(), RATINGS, workers=0)
 
 
+def test_what_is_no_cross_validation_is_not_refitted():
+    with pytest.raises(ConfigError, match="^result must be a CrossValidation, which rn.cross_validate returns, not"):
+        refit("runs/bias")
+
+
 def test_a_place_that_is_taken_costs_no_refit(validated, refitted):
     with pytest.raises(ArtifactError, match="already holds a run"):
         refit(validated, output=refitted.path, progress=False)

@@ -31,8 +31,9 @@ def test_cosine_may_end_before_the_training():
     "schedule", [CosineSchedule(warmup=4, final=0.1), CosineSchedule(epochs=8), ExponentialSchedule()]
 )
 def test_a_training_that_is_ended_sooner_has_the_same_rates_until_then(schedule):
-    ended = TrainConfig(epochs=20, schedule=schedule, patience=3).until(6)
-    assert (ended.epochs, ended.patience) == (6, None)
+    log = {"name": "csv_logger", "filename": "log.csv"}
+    ended = TrainConfig(epochs=20, schedule=schedule, patience=3, callbacks=[log]).until(6)
+    assert (ended.epochs, ended.patience, ended.callbacks) == (6, None, ())
     for epoch in range(7):
         assert rate_at(ended.schedule, epoch, epochs=6) == pytest.approx(rate_at(schedule, epoch, epochs=20))
 

@@ -227,10 +227,7 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
         ),
         (
             {"validation": 0},
-            (
-                "training.monitor must be one of 'loss', 'rmse', 'mae', not 'val_loss'; did you mean "
-                r"'loss'\?; there is no validation part, so set training.patience to null$"
-            ),
+            "^training.monitor cannot be 'val_loss', as there is no validation part: set training.patience to null$",
         ),
         (
             {"optimizer": {"name": "sgd", "momentun": 0.9}},
@@ -262,6 +259,7 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
             "training.optimizer.dense must be one of Keras's optimizers alone, such as 'adam', not 'sgd'$",
         ),
         ({"optimizer": {"name": "lazy_adam", "dense": {"name": "sgd", "rho": 1}}}, "optimizer.dense.rho: there is no"),
+        ({"callbacks": ["csv_logger"]}, r"^training\.callbacks\.0\.filename is missing: set it$"),
         ({"callbacks": [{"name": "reduce_lr_on_plateau", "factr": 0.5}]}, "training.callbacks.0.factr.*'factor'"),
         (
             {"callbacks": ["reduce_lr_on_plateau", {"name": "reduce_lr_on_plateau", "monitor": "val_los"}]},
@@ -269,7 +267,7 @@ def test_where_no_validation_part_is_given_a_shuffled_one_is_held_out():
         ),
         (
             {"validation": 0, "monitor": "loss", "callbacks": ["reduce_lr_on_plateau"]},
-            r"^training\.callbacks\.0\.monitor must be one of 'loss', 'rmse', 'mae', not 'val_loss'; did you",
+            "^training.callbacks.0.monitor cannot be 'val_loss', as there is no validation part: leave",
         ),
         (
             {"optimizer": {"name": "adam", "weight_decay": np.nan}},
