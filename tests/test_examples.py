@@ -21,6 +21,11 @@ import recsys_nn as rn
 from recsys_nn.models import base
 
 NAMES = sorted(set(rn.__all__) - {"__version__"})
+SEVERAL_RUNS = {
+    *("Comparison", "CrossValidation", "Curve", "Report", "SearchResult", "bias_variance", "blend", "build_report"),
+    *("compare", "cross_validate", "epoch_curve", "learning_curve", "sensitivity", "tune", "validation_curve"),
+}
+"""Names whose examples carry out several runs."""
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 RUN = """\
 output: runs/svd
@@ -89,7 +94,9 @@ def kinds_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("untraced", "kinds_as_they_were")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SEVERAL_RUNS else name for name in NAMES]
+)
 def test_the_examples_of_a_public_name_print_what_they_show(name, folder, given, tmp_path, monkeypatch):
     own, *of_methods = examples(name)
     assert own.examples, f"the docstring of {name} has no example"

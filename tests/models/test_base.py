@@ -125,7 +125,9 @@ def in_float32(function):
         keras.config.set_dtype_policy(policy)
 
 
-@pytest.mark.parametrize("config", [SVDConfig(embedding_dim=2), SVDConfig(embedding_dim=2, head="ordinal")])
+@pytest.mark.parametrize(
+    "config", [SVDConfig(embedding_dim=2), pytest.param(SVDConfig(head="ordinal"), marks=pytest.mark.slow)]
+)
 def test_a_run_computes_in_float32_under_any_policy(policy, config, tmp_path):
     """It is built, trained, averaged, saved, loaded and folded into to the same numbers."""
     ratings = twenty_ratings()

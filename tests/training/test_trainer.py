@@ -306,7 +306,9 @@ def test_a_plateau_and_a_schedule_do_not_go_together():
         TrainConfig(schedule={"kind": "cosine"}, callbacks=["reduce_lr_on_plateau"])
 
 
-@pytest.mark.parametrize("monitor", ["val_accuracy", "val_mae", "accuracy"])
+@pytest.mark.parametrize(
+    "monitor", ["val_accuracy", *(pytest.param(name, marks=pytest.mark.slow) for name in ("val_mae", "accuracy"))]
+)
 def test_what_is_logged_of_probabilities_can_be_monitored(monitor):
     """Keras does not know which way the metrics of others go."""
     encoder = Encoder.fit(twenty_ratings())
