@@ -88,7 +88,7 @@ class Tensors:
     """
 
     origin: object = None
-    """What encoded the rows, where something did; the parts of a training have equal ones."""
+    """Vocabularies that encoded the rows, equal for all parts of a training; None for arrays of one's own."""
 
     def __init__(self, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike], targets: npt.ArrayLike) -> None:
         self.targets = aligned(_numeric(targets, "the targets"), np.float32)

@@ -136,7 +136,7 @@ def _check_file(key: str, file: Path) -> None:
 
 def _called(factory: Callable[..., Any], path: str, settings: dict[str, Any], **given: Any) -> Any:
     unfit = {"self", "kwargs", *_UNFIT, *given}
-    known = [name for name in inspect.signature(factory).parameters if name not in unfit]
+    known = {name: each for name, each in inspect.signature(factory).parameters.items() if name not in unfit}
     for name, value in settings.items():
         if name in given:
             raise ConfigError(f"{path}.{name} must be left out: set training.{name} instead")
@@ -144,8 +144,8 @@ def _called(factory: Callable[..., Any], path: str, settings: dict[str, Any], **
             raise ConfigError(f"{path}.{name}: there is no such setting{did_you_mean(name, known)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{path}.{name} must be a finite number, not {value}")
-    for name, parameter in inspect.signature(factory).parameters.items():
-        if parameter.default is parameter.empty and name in known and name not in settings:
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in settings:
             raise ConfigError(f"{path}.{name} is missing: set it")
     try:
         return factory(**settings, **given)
